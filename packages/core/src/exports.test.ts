@@ -3,7 +3,6 @@ import * as inbound from './inbound.ts';
 import * as agent from './index.ts';
 import * as operator from './operator.ts';
 import * as testing from './testing.ts';
-import * as tools from './tools.ts';
 
 it('the agent entry exports exactly these names', () => {
   expect(Object.keys(agent).sort()).toEqual([
@@ -68,70 +67,5 @@ it('the testing entry exports exactly these names', () => {
     'recordingLogger',
     'scriptedPeer',
     'temporaryState',
-  ]);
-});
-
-it('the tools entry exports exactly these names', () => {
-  expect(Object.keys(tools).sort()).toEqual([
-    'AGENT_OPTION_NAMES',
-    'CLIENT_OPTION_NAMES',
-    'PEER_TOOLS_OPTION_NAMES',
-    'RepeatedCalls',
-    'SerialQueue',
-    'ShownWords',
-    'StreamedAnswer',
-    'answersOwnMessage',
-    'approvalSigner',
-    'approverOf',
-    'cannotAsk',
-    'checkQuestions',
-    'checkedOutcome',
-    'clientProblem',
-    'contextIdOfCall',
-    'contextIdOfThread',
-    'conversationClaimed',
-    'conversationOfContext',
-    'currentConversation',
-    'cutNote',
-    'cutText',
-    'dataOfQuestion',
-    'endsForGood',
-    'fenceMarkedText',
-    'fenceMarkedValue',
-    'fenceOnce',
-    'fenceRepeatably',
-    'handlerErrorOf',
-    'handlerSignal',
-    'inConversation',
-    'isApproved',
-    'isCheckedOutcome',
-    'isPeerToolName',
-    'knownOptions',
-    'mayHaveArrived',
-    'messageIdOfCall',
-    'occurrenceOfCall',
-    'optionsProblem',
-    'originOfPeerText',
-    'outcomeOfReply',
-    'peerIdProblem',
-    'peerTools',
-    'questionSuperseded',
-    'readsStream',
-    'receivedValue',
-    'releaseApprovals',
-    'rememberPeerText',
-    'removeRepeatedMarks',
-    'reportProgress',
-    'restOfAnswer',
-    'runTool',
-    'shownWhole',
-    'streamOutcome',
-    'textOfAnswer',
-    'textOfQuestion',
-    'turnForModel',
-    'useApprovals',
-    'valueDigest',
-    'verifyOutcome',
-    'wordsOfReply',
   ]);
 });

@@ -96,7 +96,7 @@ describe('special addresses are refused in every notation', () => {
           true,
         );
       }),
-      { numRuns: 10_000 },
+      { numRuns: 1_000, seed: 1 },
     );
   });
 
@@ -107,7 +107,7 @@ describe('special addresses are refused in every notation', () => {
         expect(check.ok).toBe(false);
         expect(!check.ok && check.reason !== 'invalid_url').toBe(true);
       }),
-      { numRuns: 10_000 },
+      { numRuns: 1_000, seed: 1 },
     );
   });
 });

@@ -8,7 +8,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type OpenTelemetry, openTelemetry } from './opentelemetry.ts';
 import { type OperationEvent, Telemetry } from './telemetry.ts';
 import { readTraceContext } from './trace-context.ts';
@@ -32,10 +32,14 @@ function registerSpans({ hasContext = true } = {}): InMemorySpanExporter {
   return exporter;
 }
 
+/** `disable()` leaves an empty registration, also that of another file in this process. */
+const forgetRegistration = () => Reflect.deleteProperty(globalThis, Symbol.for('opentelemetry.js.api.1'));
+beforeEach(forgetRegistration);
 afterEach(() => {
   trace.disable();
   context.disable();
   metrics.disable();
+  forgetRegistration();
 });
 
 describe('without OpenTelemetry and subscribers', () => {

@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readTraceContext, traceHeaders } from './trace-context.ts';
 
+/** Any code point; the unit `binary` of fast-check makes a table of all of them first, which takes seconds. */
+const codePoint = fc.nat({ max: 0x10ffff }).map((code) => String.fromCodePoint(code));
+
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 describe('a trace context', () => {
@@ -46,13 +49,14 @@ describe('a trace context', () => {
 
   it('whatever was given, is what a header may hold, and reads as itself', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, isAppended) => {
+      fc.property(fc.string({ unit: codePoint }), fc.boolean(), (text, isAppended) => {
         const trace = readTraceContext(isAppended ? `${TRACEPARENT}${text}` : TRACEPARENT, `a=1,b=${text}`);
         if (trace === null) return;
         expect(trace.traceparent).toHaveLength(55);
         expect(trace.tracestate).toMatch(/^[\x20-\x7e]{0,512}$/);
         expect(readTraceContext(trace.traceparent, trace.tracestate)).toEqual(trace);
       }),
+      { seed: 1 },
     );
   });
 });

@@ -30,18 +30,6 @@ async function started(
 const changes = (stage: AgentStage): string[] => stage.events.filter((event) => event.startsWith('delivery'));
 
 describe('delivery "auto" of an agent with a URL', () => {
-  it('is push as soon as the platform has reached the agent', async () => {
-    const stage = await started([YES]);
-    expect(stage.client.modes).toEqual(['poll', 'push']);
-    expect([changes(stage), stage.agent.health().delivery]).toEqual([['delivery-changed push'], 'push']);
-    const reads = stage.client.reads.length;
-    await stage.client.clock.advance(600_000);
-    expect(stage.client.reads.length).toBe(reads);
-    expect(stage.agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
-    await stage.agent.stop();
-    expect(stage.client.clock.pending).toBe(0);
-  });
-
   it('is long-poll while the platform does not, and is tried again ever more seldom', async () => {
     const stage = await started([NO]);
     expect([stage.client.modes, changes(stage)]).toEqual([['poll'], ['delivery-changed long-poll']]);
@@ -91,20 +79,6 @@ describe('delivery "auto" of an agent with a URL', () => {
     expect(deliveryHint(reason)).not.toBe(deliveryHint('another word'));
   });
 
-  it.each(['shared-secret', 'none'] as const)(
-    'is long-poll with inboundAuth %s, and says why',
-    async (auth) => {
-      const stage = await started([YES], undefined, { inboundAuth: auth });
-      expect(stage.agent.health().deliveryReason).toBe('inbound_auth');
-      expect([stage.client.modes, stage.client.calls.includes('probe')]).toEqual([['poll'], false]);
-      expect(stage.client.logger.lines.map(({ fields }) => fields)).toContainEqual(
-        expect.objectContaining({ reason: 'inbound_auth', hint: expect.stringContaining('"peer-tokens"') }),
-      );
-      await stage.client.clock.advance(600_000);
-      expect(changes(stage)).toEqual(['delivery-changed long-poll']);
-    },
-  );
-
   it('switches both ways; what was on its way is read, and the position is held back until then', async () => {
     const stage = await started([YES, NO, NO, NO, YES]);
     const { client } = stage;
@@ -137,57 +111,6 @@ describe('delivery "auto" of an agent with a URL', () => {
     expect(stage.client.acknowledged).toEqual(['row-1']);
   });
 
-  it('is probed at once when its server starts or stops, also while it is probed', async () => {
-    const stage = await started([NO, NO, NO, YES, NO]);
-    const { agent, client } = stage;
-    await client.clock.advance(60_000);
-    expect(client.calls.filter((call) => call === 'probe')).toHaveLength(3);
-    agent.inbound.serverChanged();
-    await client.flushPromises();
-    expect(agent.health().delivery).toBe('push');
-    const probe = client.probe.bind(client);
-    const gate = Promise.withResolvers<void>();
-    client.probe = async (...given) => {
-      await gate.promise;
-      return probe(...given);
-    };
-    agent.inbound.serverChanged();
-    await client.flushPromises();
-    client.probes.push(YES);
-    agent.inbound.serverChanged();
-    gate.resolve();
-    await client.flushPromises();
-    expect(changes(stage)).toEqual([
-      'delivery-changed long-poll',
-      'delivery-changed push',
-      'delivery-changed long-poll',
-      'delivery-changed push',
-    ]);
-    await agent.stop();
-    agent.inbound.serverChanged();
-    expect(client.clock.pending).toBe(0);
-  });
-
-  it('starts its pauses from the shortest after its server has started', async () => {
-    const { agent, client } = await started([NO]);
-    await client.clock.advance(1_000_000);
-    agent.inbound.serverChanged();
-    await client.flushPromises();
-    client.probes = [YES];
-    await client.clock.advance(15_000);
-    expect(agent.health().delivery).toBe('push');
-  });
-
-  it('reads the next message within a second while it reads everything that is not acknowledged', async () => {
-    const { client } = await started([YES, NO]);
-    await client.clock.advance(60_000);
-    for (const row of ['row-1', 'row-2', 'row-3']) {
-      await client.deliver(row);
-      await client.clock.advance(1_000);
-      expect(client.replies.at(-1)).toBe(`${row}: echo ${row}`);
-    }
-  });
-
   it('stays as it is while the platform cannot be asked or registered with', async () => {
     const stage = await started([YES, NO]);
     const { client } = stage;
@@ -202,40 +125,6 @@ describe('delivery "auto" of an agent with a URL', () => {
     client.probe = () => Promise.reject(unreachable());
     await client.clock.advance(600_000);
     expect(stage.agent.health().delivery).toBe('long-poll');
-  });
-
-  it('is long-poll on a platform that does not probe', async () => {
-    const stage = await started([YES], new Set(['acknowledge']));
-    await stage.client.clock.advance(600_000);
-    expect([stage.client.modes, stage.client.calls.includes('probe')]).toEqual([['poll'], false]);
-    expect(stage.agent.health().deliveryReason).toBe('not_offered');
-  });
-});
-
-describe('the URL of an agent', () => {
-  it.each(['auto', 'push'] as const)('must be served before it starts with %s', async (delivery) => {
-    const client = new AgentClientDouble();
-    client.reportedUrl = 'https://agent.test/';
-    const { agent } = agentStage({ delivery }, client);
-    await expect(agent.start()).rejects.toMatchObject({
-      code: 'configuration_invalid',
-      hint: expect.stringContaining('createInboundHandler'),
-    });
-    expect(client.modes).toEqual([]);
-  });
-
-  it.each(['long-poll', 'poll'] as const)('is not registered with %s', async (delivery) => {
-    const client = new AgentClientDouble();
-    client.reportedUrl = 'https://agent.test/';
-    const { agent } = agentStage({ delivery }, client);
-    await agent.start();
-    expect(client.modes).toEqual(['poll']);
-  });
-
-  it('is needed for push', () => {
-    expect(() => agentStage({ delivery: 'push' })).toThrow(
-      expect.objectContaining({ code: 'configuration_invalid' }),
-    );
   });
 });
 

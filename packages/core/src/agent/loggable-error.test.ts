@@ -40,8 +40,8 @@ it('reads causes and codes, and values that are not errors', () => {
   expect(loggableError('secret', '')).toEqual({ name: 'Error', message: 'A string was thrown.' });
 });
 
-it('is quick for any text', () => {
-  const startedAt = performance.now();
-  loggableError(new Error('ab'.repeat(5_000)), 'ab'.repeat(500_000));
-  expect(performance.now() - startedAt).toBeLessThan(1_000);
+it('reads a long text that repeats itself in linear time', () => {
+  // Quadratic work takes longer than a test may.
+  const { message } = loggableError(new Error('ab'.repeat(5_000)), 'ab'.repeat(500_000));
+  expect(message).toBe('[text of the message]');
 });

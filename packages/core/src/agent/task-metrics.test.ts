@@ -1,29 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { messageOf } from '../../test/agent-stage.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { unreachable } from '../../test/presence-double.ts';
 import { describeFailure, TaskMetrics } from './task-metrics.ts';
 
 const MESSAGE = messageOf('row-1');
 
 describe('TaskMetrics', () => {
-  it('reports the failures of the last five minutes', async () => {
-    const clock = new ManualClock();
-    const metrics = new TaskMetrics(clock);
-    const errors = () => [metrics.current().errorRate, metrics.current().sampleError];
-    expect(errors()).toEqual([0, '']);
-    metrics.failed(MESSAGE, unreachable());
-    await clock.advance(200_000);
-    metrics.succeeded();
-    expect(errors()).toEqual([0.5, 'ConnectionError connection_failed']);
-    await clock.advance(100_000);
-    expect(errors()).toEqual([0, '']);
-    metrics.failed(MESSAGE, new TypeError('quotes a message'));
-    expect(errors()).toEqual([0.5, 'TypeError']);
-    await clock.advance(300_000);
-    expect(errors()).toEqual([0, '']);
-  });
-
   it('keeps at most the last thousand attempts', () => {
     const metrics = new TaskMetrics(new ManualClock());
     metrics.failed(MESSAGE, 'x');

@@ -3,7 +3,7 @@ import { PEER, SELF } from '../../test/agent-ids.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { inboundMessage } from '../../test/memory-feed.ts';
 import { stage } from '../../test/test-client.ts';
-import { currentMessage, runHandling, toCurrentMessage } from './current-message.ts';
+import { runHandling, toCurrentMessage } from './current-message.ts';
 
 const answer = {
   body: {
@@ -20,95 +20,7 @@ const message = (change: Parameters<typeof inboundMessage>[0], workspaceId = SEL
 const metadataOf = ({ body }: { readonly body: unknown }) =>
   (body as { params: { message: { metadata?: unknown } } }).params.message.metadata;
 
-describe('the current message', () => {
-  it('is there in everything that the handler calls, and nowhere else', async () => {
-    expect(currentMessage()).toBeUndefined();
-    const seen: unknown[] = [];
-    const one = message({ id: 'row-1' });
-    await Promise.all([
-      runHandling(one, new AbortController().signal, async () => {
-        await new Promise((resolve) => setImmediate(resolve));
-        seen.push(currentMessage());
-        await runHandling(message({ id: 'row-3' }), new AbortController().signal, async () => {});
-        seen.push(currentMessage());
-      }),
-      runHandling(message({ id: 'row-2' }), new AbortController().signal, async () => {
-        queueMicrotask(() => seen.push(currentMessage()?.activityId));
-      }),
-    ]);
-    expect(seen.filter((each) => each === one)).toHaveLength(2);
-    expect(seen).toContain('row-2');
-    expect(currentMessage()).toBeUndefined();
-  });
-
-  it('is plain data', () => {
-    const metadata = { trace_id: 'trace-1', deadline: '2026-11-02T10:00:00+01:00' };
-    const current = message({ id: 'row-1', contextId: 'c', conversationId: 'd', metadata });
-    expect(structuredClone(current)).toEqual({
-      workspaceId: SELF,
-      activityId: 'row-1',
-      messageId: 'message-of-row-1',
-      contextId: 'c',
-      conversationId: 'd',
-      source: 'peer_agent',
-      sourceId: PEER,
-      traceId: 'trace-1',
-      traceparent: '',
-      tracestate: '',
-      deadline: '2026-11-02T09:00:00.000Z',
-      attempt: 1,
-      inReplyTo: '',
-      hops: 1,
-      path: [],
-    });
-    expect(Object.isFrozen(current)).toBe(true);
-    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-    expect(message({ id: 'row-1', raw: { traceparent } })).toMatchObject({ traceparent, tracestate: '' });
-    expect(message({ id: 'row-1', raw: { traceparent: 'nonsense' } }).traceparent).toBe('');
-    const plain = message({ id: 'row-1', source: 'canvas_user', sourceId: 'user' });
-    expect(plain).toMatchObject({ sourceId: '', deadline: null, traceId: message({ id: 'row-1' }).traceId });
-    expect(plain.traceId).not.toBe(message({ id: 'row-2' }).traceId);
-    expect(message({ id: 'row-1', raw: { trace_id: 'of the row' } }).traceId).toBe('of the row');
-  });
-});
-
 describe('a message that is sent in a handler', () => {
-  it('names its parent, its trace and the deadline', async () => {
-    const clock = new ManualClock();
-    await using s = await stage(answer, { clock });
-    const deadline = new Date(clock.now() + 10_000).toISOString();
-    const current = message({ id: 'row-1', metadata: { deadline } });
-    const { signal } = new AbortController();
-    await runHandling(current, signal, () => s.client.callPeer(PEER, 'hello'));
-    const inherited = {
-      parent_message_id: 'message-of-row-1',
-      parent_activity_id: current.activityId,
-      trace_id: current.traceId,
-    };
-    const path = { hops: 2, path: [[PEER, SELF]] };
-    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...path, deadline });
-    const sooner = new Date(clock.now() + 1_000).toISOString();
-    const metadata = { trace_id: 'own', kept: 1, deadline: sooner };
-    await runHandling(current, signal, () => s.client.callPeer(PEER, 'hello', { metadata }));
-    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...path, ...metadata });
-    const later = { metadata: { deadline: new Date(clock.now() + 60_000).toISOString() } };
-    await runHandling(current, signal, () => s.client.callPeer(PEER, 'hello', later));
-    expect(metadataOf(s.server.last)).toEqual({ ...inherited, ...path, deadline });
-    s.server.script(notified);
-    await runHandling(current, signal, () => s.client.notify('done'));
-    expect(s.server.last.body).toMatchObject({ metadata: inherited });
-    expect(s.server.contractProblems()).toEqual([]);
-  });
-
-  it('has no parent outside handlers, nor when another workspace sends it', async () => {
-    await using s = await stage(answer);
-    await s.client.callPeer(PEER, 'hello');
-    expect(metadataOf(s.server.last)).toBeUndefined();
-    const others = message({ id: 'row-1', metadata: { trace_id: 't' } }, PEER);
-    await runHandling(others, new AbortController().signal, () => s.client.callPeer(PEER, 'hello'));
-    expect(metadataOf(s.server.last)).toEqual({ trace_id: 't' });
-  });
-
   it('is not waited for beyond the deadline', async () => {
     const clock = new ManualClock();
     await using s = await stage(answer, { clock });
@@ -127,27 +39,6 @@ describe('a message that is sent in a handler', () => {
     expect(s.server.requests).toHaveLength(before);
   });
 
-  it('is aborted with the handler, whatever other signal the call has', async () => {
-    await using s = await stage('hang');
-    for (const method of ['callPeer', 'waitForAnswer', 'notify', 'reply'] as const) {
-      const handler = new AbortController();
-      const own = new AbortController();
-      const calls = {
-        callPeer: () => s.client.callPeer(PEER, 'hello', { signal: own.signal }),
-        waitForAnswer: () => s.client.waitForAnswer('m-1', { signal: own.signal }),
-        notify: () => s.client.notify('hello'),
-        reply: () => s.client.reply(inboundMessage({ id: 'row-1' }), 'hello'),
-      };
-      const seen = s.server.requests.length;
-      const call = runHandling<unknown>(message({ id: 'row-1' }), handler.signal, calls[method]);
-      call.catch(() => {});
-      while (s.server.requests.length === seen) await new Promise((resolve) => setImmediate(resolve));
-      const reason = new Error(`${method} is over`);
-      handler.abort(reason);
-      await expect(call).rejects.toBe(reason);
-    }
-  });
-
   it('can be sent after the abort with a signal of its own, when it is for a person', async () => {
     await using s = await stage(notified);
     const aborted = AbortSignal.abort(new Error('stopped'));
@@ -157,27 +48,6 @@ describe('a message that is sent in a handler', () => {
       await expect(s.client.callPeer(PEER, 'hello')).rejects.toThrow('stopped');
     });
     expect(s.server.requests).toHaveLength(1);
-  });
-
-  it('keeps the parent, and neither signal nor deadline, after the handler has ended', async () => {
-    await using s = await stage(answer);
-    const handler = new AbortController();
-    const ended = Promise.withResolvers<void>();
-    let later: Promise<unknown> | undefined;
-    const current = message({ id: 'row-1', metadata: { deadline: '2020-01-01T00:00:00Z' } });
-    await runHandling(current, handler.signal, async () => {
-      later = ended.promise.then(() => s.client.callPeer(PEER, 'hello'));
-    });
-    handler.abort();
-    ended.resolve();
-    await later;
-    expect(metadataOf(s.server.last)).toEqual({
-      parent_message_id: 'message-of-row-1',
-      parent_activity_id: 'row-1',
-      trace_id: current.traceId,
-      hops: 2,
-      path: [[PEER, SELF]],
-    });
   });
 });
 

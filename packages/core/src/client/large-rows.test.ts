@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { PEER, SELF } from '../../test/agent-ids.ts';
+import { PEER } from '../../test/agent-ids.ts';
 import { stage } from '../../test/test-client.ts';
 import { PageTooLargeError } from '../errors/page-too-large-error.ts';
 import { firstRowOf } from './large-rows.ts';
 
-const COMPACT = { 'x-molecule-capabilities': 'compact-feed' };
 const once = { maxRetries: 0 };
 
 const compactRow = (id: string, seq: number, change: object = {}) => ({
@@ -27,53 +26,8 @@ const compactRow = (id: string, seq: number, change: object = {}) => ({
   ...change,
 });
 
-describe('compact rows', () => {
-  it('are asked for where the platform offers them, and read as messages', async () => {
-    await using s = await stage([
-      { body: [], headers: COMPACT },
-      {
-        body: [
-          compactRow('a', 1, {
-            params: { configuration: { x: 1 }, message: { role: 'agent', taskId: 't1' } },
-          }),
-        ],
-      },
-    ]);
-    await s.client.fetchInbound();
-    const [message] = await s.client.fetchInbound();
-    expect(s.server.requests.map(({ query }) => query.get('view'))).toEqual([null, 'compact']);
-    expect(message).toMatchObject({
-      id: 'a',
-      seq: 1,
-      messageId: 'm-a',
-      contextId: 'c',
-      conversationId: 'f'.repeat(32),
-      text: 'text of a',
-      role: 'agent',
-      expectsAnswer: false,
-      source: 'peer_agent',
-      peerId: PEER,
-      peerName: 'Ops',
-      metadata: { trace_id: 't' },
-      method: 'message/send',
-      receivedAt: '2026-11-21T10:00:00.000Z',
-      agentCardUrl: expect.stringContaining(`/registry/discover/${PEER}`),
-      params: { configuration: { x: 1 }, message: { role: 'agent', taskId: 't1', messageId: 'm-a' } },
-    });
-  });
-});
-
 describe('a row that the platform cut', () => {
   const cut = compactRow('b', 2, { truncated: true, in_reply_to: 'q' });
-
-  it('is fetched whole', async () => {
-    const whole = compactRow('b', 2, { in_reply_to: 'q', parts: [{ kind: 'text', text: 'all of it' }] });
-    await using s = await stage([{ body: [compactRow('a', 1), cut] }, { body: whole }]);
-    const { messages, rows, lastRowId } = await s.client.fetchInboundPage();
-    expect(messages.map(({ text }) => text)).toEqual(['text of a', 'all of it']);
-    expect({ rows, lastRowId }).toEqual({ rows: 2, lastRowId: 'b' });
-    expect(s.server.last.path).toBe(`/workspaces/${SELF}/activity/b`);
-  });
 
   it('is used as it is when the row is gone', async () => {
     await using s = await stage([

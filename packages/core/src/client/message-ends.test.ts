@@ -2,25 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import { stage } from '../../test/test-client.ts';
 
-describe('outcomes', () => {
-  it('go with the acknowledgement, or alone', async () => {
-    const states = [{ activity_id: SELF, state: 'failed' }];
-    await using s = await stage({
-      body: { status: 'acknowledged', up_to: SELF, seq: 4, acknowledged: 1, outcomes: states },
-    });
-    const error = { message: 'No such invoice.', code: 'no_such_invoice' };
-    const outcomes = [{ activityId: SELF, outcome: 'failed', error }] as const;
-    const sent = [{ activity_id: SELF, outcome: 'failed', error }];
-    expect(await s.client.acknowledge(SELF, { outcomes })).toMatchObject({
-      outcomes: [{ activityId: SELF, state: 'failed' }],
-    });
-    expect(s.server.last.body).toEqual({ up_to: SELF, outcomes: sent });
-    await s.client.acknowledge(null, { outcomes });
-    expect(s.server.last.body).toEqual({ outcomes: sent });
-    expect(s.server.contractProblems()).toEqual([]);
-  });
-});
-
 describe('an answer that callPeer has returned', () => {
   const row = (inReplyTo: string, more: object = {}, metadata: object = {}) => ({
     id: crypto.randomUUID(),
@@ -47,19 +28,6 @@ describe('an answer that callPeer has returned', () => {
     s.server.script({ body: { jsonrpc: '2.0', id: 1, result } });
     await s.client.callPeer(PEER, 'hello', { messageId });
   };
-
-  it('is not read again as a message, and the cursor moves past it', async () => {
-    await using s = await stage({ body: [] });
-    await answers(s, 'm-1', message);
-    const late = row('m-1');
-    s.server.script({ body: [late] });
-    expect(await s.client.fetchInboundPage()).toMatchObject({
-      messages: [],
-      rows: 1,
-      skipped: 1,
-      lastRowId: late.id,
-    });
-  });
 
   it('does not hide what another peer, another call, a question or a later answer says', async () => {
     await using s = await stage({ body: [] });
@@ -95,22 +63,6 @@ describe('capabilities', () => {
   });
 });
 
-describe('a call whose delivery fails for good', () => {
-  it('resolves as failed, and is not repeated', async () => {
-    const body = { error: 'the agent is gone', code: 'agent_unreachable', message_id: 'm-1', queue_id: SELF };
-    await using s = await stage({ status: 502, body });
-    const reply = await s.client.callPeer(PEER, 'hello', { messageId: 'm-1' });
-    expect(reply).toMatchObject({ status: 'failed', code: 'agent_unreachable', messageId: 'm-1' });
-    expect(reply.text).toBe('the agent is gone');
-    expect(s.server.requests).toHaveLength(1);
-  });
-
-  it('rejects when the platform did not store the message', async () => {
-    await using s = await stage({ status: 500, body: { error: 'a defect', code: 'internal_error' } });
-    await expect(s.client.callPeer(PEER, 'hello')).rejects.toMatchObject({ status: 500 });
-  });
-});
-
 describe('the messages that were sent', () => {
   const record = {
     message_id: 'm-1',
@@ -125,34 +77,6 @@ describe('the messages that were sent', () => {
     answered_at: null,
     ended_at: '2026-01-01T00:00:01Z',
   };
-  const headers = { 'x-molecule-capabilities': 'message-status' };
-
-  it('are listed with their states', async () => {
-    const messages = [{ ...record, state: 'failed', code: 'no_such_invoice' }];
-    await using s = await stage({ headers, body: { messages, has_more: true } });
-    const since = '2026-01-01T00:00:00Z';
-    expect(await s.client.listMessages({ state: ['failed', 'expired'], since, limit: 10 })).toEqual({
-      hasMore: true,
-      messages: [
-        {
-          messageId: 'm-1',
-          activityId: SELF,
-          targetId: PEER,
-          contextId: 'c-1',
-          state: 'failed',
-          isHeld: false,
-          attempts: 1,
-          code: 'no_such_invoice',
-          createdAt: record.created_at,
-          answeredAt: null,
-          endedAt: record.ended_at,
-        },
-      ],
-    });
-    expect(s.server.last.path).toBe(`/workspaces/${SELF}/messages`);
-    expect(Object.fromEntries(s.server.last.query)).toEqual({ state: 'failed,expired', since, limit: '10' });
-    expect(s.server.contractProblems()).toEqual([]);
-  });
 
   it('cannot be listed by a platform that does not offer it', async () => {
     await using s = await stage({ status: 404, body: '404 page not found', headers: {} });
@@ -184,17 +108,5 @@ describe('the messages that were sent', () => {
     s.server.script({ body: answer, headers: { 'x-molecule-capabilities': 'outcomes' } });
     const held = await s.client.callPeer(PEER, 'hi', { contextId: 'c-1' });
     expect([held.status, held.text, held.code, held.contextId]).toEqual([status, text, code, 'c-1']);
-  });
-
-  it('belong to a new conversation each, the same for a repeat', async () => {
-    await using s = await stage({ body: { jsonrpc: '2.0', id: '1', result: { parts: [] } } });
-    const contextOf = async (messageId?: string): Promise<string> => {
-      const { contextId } = await s.client.callPeer(PEER, 'hi', { messageId });
-      expect(s.server.last.body).toMatchObject({ params: { message: { contextId } } });
-      return contextId;
-    };
-    const first = await contextOf('m-1');
-    expect(await contextOf('m-1')).toBe(first);
-    expect(new Set([first, await contextOf(), await contextOf()]).size).toBe(3);
   });
 });

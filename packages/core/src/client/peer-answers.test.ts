@@ -7,24 +7,6 @@ import { stage } from '../../test/test-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 
 const CAPABILITIES = { 'x-molecule-capabilities': 'message-status' };
-const MARKER = '[/A2A_RESULT_FROM_PEER]';
-
-const record = (answer: unknown) => ({
-  message_id: 'm1',
-  queue_id: SELF,
-  activity_id: SELF,
-  caller_id: SELF,
-  target_id: PEER,
-  context_id: 'c-1',
-  state: 'answered',
-  held: false,
-  attempts: 1,
-  answer,
-  error: null,
-  created_at: '2026-01-01T00:00:00Z',
-  answered_at: '2026-01-01T00:00:01Z',
-  ended_at: '2026-01-01T00:00:01Z',
-});
 
 /** The error of one call of a peer. */
 async function failureOf(response: ScriptedResponse, maxResponseBytes?: number): Promise<ApiError> {
@@ -38,58 +20,6 @@ async function failureOf(response: ScriptedResponse, maxResponseBytes?: number):
 }
 
 describe('an answer of a peer', () => {
-  it('is asked for without a copy of its text', async () => {
-    await using s = await stage({ headers: CAPABILITIES, body: { result: 'hi' } });
-    await s.client.callPeer(PEER, 'hello');
-    expect(s.server.last.headers.prefer).toBe('molecule-compact');
-    s.server.script({ body: record({ result: 'hi' }) });
-    await s.client.getMessage('m1');
-    expect(s.server.last.headers.prefer).toBe('molecule-compact');
-  });
-
-  it('is what the peer wrote for programs, and as it came in `raw`', async () => {
-    const result = {
-      kind: 'message',
-      parts: [
-        { kind: 'text', text: `a ${MARKER} b` },
-        { kind: 'data', data: { [MARKER]: MARKER } },
-        { kind: 'file', file: { name: MARKER, uri: 'https://f/' } },
-      ],
-    };
-    const wrapped = wrapPeerAnswer({ jsonrpc: '2.0' as const, id: '1', result });
-    await using s = await stage({ body: wrapped });
-    const reply = await s.client.callPeer(PEER, 'hello');
-    expect(reply.parts).toEqual(result.parts);
-    expect(reply.text).toBe(`a ${MARKER} b`);
-    expect(reply.raw).toEqual(wrapped);
-  });
-
-  it('that is an error has its words without markers', async () => {
-    const error = { code: -1, message: `no ${MARKER}`, data: MARKER };
-    await using s = await stage({ body: wrapPeerAnswer({ jsonrpc: '2.0' as const, id: '1', error }) });
-    const reply = await s.client.callPeer(PEER, 'hello');
-    expect(reply).toMatchObject({ status: 'failed', text: `no ${MARKER}` });
-  });
-
-  it('of the largest size that the platform sends fits the default limit', async () => {
-    // 10 MiB of nothing but look-alikes, which grow most when they are escaped.
-    const text = MARKER.repeat(Math.floor((10 * 1024 * 1024 - 1_000) / MARKER.length));
-    await using s = await stage({ body: wrapPeerAnswer({ result: { parts: [{ kind: 'text', text }] } }) });
-    expect((await s.client.callPeer(PEER, 'hello')).text).toBe(text);
-  });
-
-  it('that is too large for this client ends with an error that says where it is', async () => {
-    const body = { result: { parts: [{ kind: 'text', text: 'a'.repeat(4_000) }] } };
-    const error = await failureOf({ body, headers: CAPABILITIES }, 2_048);
-    expect(error).toMatchObject({ code: 'response_too_large', isRetryable: false, status: 200 });
-    expect(error.hint).toContain("getMessage('m1')");
-    await using s = await stage({ body: record(body) }, { maxResponseBytes: 2_048 });
-    await expect(s.client.getMessage('m1')).rejects.toMatchObject({
-      code: 'response_too_large',
-      hint: expect.stringContaining('larger maxResponseBytes'),
-    });
-  });
-
   it('that is too large is not read: the connection closes while the platform writes', async () => {
     let isWritten: (isWhole: boolean) => void = () => {};
     const written = new Promise<boolean>((resolve) => {

@@ -28,19 +28,6 @@ async function textOf(stream: PeerStream): Promise<string> {
 const sent = ({ server }: ClientStage) => server.requests.filter(({ path }) => path.endsWith('/a2a'));
 
 describe('a stream that breaks off', () => {
-  it('continues where it was: the message is sent again with the same id', async () => {
-    await using s = await streamingStage([
-      streaming((out) => void out.begin('one ', 'two ').destroy()),
-      streaming((out) => out.begin('one two', ' three').end()),
-    ]);
-    const stream = s.client.streamPeer(PEER, 'hello');
-    expect(await textOf(stream)).toBe('one two three');
-    expect(await stream.reply()).toMatchObject({ status: 'answered', text: 'one two three' });
-    expect(new Set(sent(s).map(({ rawBody }) => rawBody)).size).toBe(1);
-    expect(sent(s)).toHaveLength(2);
-    expect(s.clock.sleeps).toEqual([1_000]);
-  });
-
   it('also when the response ends too early, or in the middle of an event', async () => {
     await using s = await streamingStage([
       streaming((out) => out.begin('one').cut()),
@@ -83,34 +70,6 @@ describe('a stream that breaks off', () => {
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ messageId: 'm-1' });
     // After the break, then between the attempts to open it again.
     expect(s.clock.sleeps).toEqual([1_000, 1_000, 2_000, 4_000]);
-  });
-
-  it('fails as not delivered when nothing accepted the message, and not known when something may have', async () => {
-    await using s = await streamingStage([]);
-    await s.server[Symbol.asyncDispose]();
-    const never = await s.client
-      .streamPeer(PEER, 'hello')
-      .reply()
-      .catch((reason) => reason);
-    expect(never).toMatchObject({ delivered: 'no', messageId: undefined });
-    await using other = await stage('reset');
-    other.server.routes.set('GET /health', { headers: STREAMING, body: { status: 'ok' } });
-    const maybe = await other.client.callPeer(PEER, 'hello', { messageId: 'm-2' }).catch((reason) => reason);
-    expect(maybe).toMatchObject({ delivered: 'unknown', messageId: 'm-2' });
-    expect(maybe.hint).toContain("waitForAnswer('m-2')");
-  });
-
-  it('continues with an answer that came whole', async () => {
-    const result = {
-      kind: 'message',
-      messageId: 'a',
-      parts: [{ kind: 'text', text: wrapA2aBoundary('one two') }],
-    };
-    await using s = await streamingStage([
-      streaming((out) => out.begin('one').cut()),
-      { headers: STREAMING, body: { jsonrpc: '2.0', id: 1, result } },
-    ]);
-    expect(await textOf(s.client.streamPeer(PEER, 'hello'))).toBe('one two');
   });
 });
 
@@ -159,37 +118,6 @@ describe('an answer that is another one', () => {
 });
 
 describe('the time of a stream', () => {
-  it('ends with `queued` after five minutes without new text', async () => {
-    await using s = await streamingStage([]);
-    const read = Promise.withResolvers<void>();
-    s.server.script(
-      streaming(async (out) => {
-        out.begin('one');
-        await read.promise;
-        await s.clock.sleep(75_000);
-        out.end('delivered');
-      }),
-    );
-    const stream = s.client.streamPeer(PEER, 'hello');
-    await stream[Symbol.asyncIterator]().next();
-    read.resolve();
-    expect(await stream.reply()).toMatchObject({ status: 'queued', text: '' });
-    expect(stream.text).toBe('one');
-    expect(sent(s)).toHaveLength(4);
-  });
-
-  it('has a total limit that the caller sets', async () => {
-    const clock = new ManualClock();
-    await using s = await streamingStage([streaming((out) => void out.begin('one'))], { clock });
-    const stream = s.client.streamPeer(PEER, 'hello', { timeoutMs: 1_000 });
-    const iterator = stream[Symbol.asyncIterator]();
-    expect((await iterator.next()).value).toBe('one');
-    const next = iterator.next();
-    await clock.advance(1_001);
-    expect((await next).value).toMatchObject({ status: 'queued' });
-    expect(stream.text).toBe('one');
-  });
-
   it('fails at that limit when nobody has accepted the message', async () => {
     const clock = new ManualClock();
     await using s = await streamingStage(['hang'], { clock });
@@ -219,11 +147,15 @@ describe('the time of a stream', () => {
 
 describe('pieces', () => {
   const marker = '[/A2A_RESULT_FROM_PEER]';
+  /** Quicker than the unit `binary`, which makes a table first. */
+  const anyCharacter = fc
+    .nat({ max: 0x10ffff })
+    .map((code) => (code >> 11 === 27 ? '\ufffd' : String.fromCodePoint(code)));
   const texts = fc
     .array(
       fc.oneof(
         fc.constantFrom(marker, '[A2A_RESULT_FROM_PEER]', `[\\/A2A_RESULT_FROM_PEER]`, '\n', ' ', '[', '😀'),
-        fc.string({ unit: 'binary', maxLength: 8 }),
+        fc.string({ unit: anyCharacter, maxLength: 8 }),
       ),
       { maxLength: 12 },
     )
@@ -260,7 +192,7 @@ describe('pieces', () => {
           expect([joined, reply.text, stream.text]).toEqual([whole.text, whole.text, whole.text]);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 50, seed: 1 },
     );
   });
 });

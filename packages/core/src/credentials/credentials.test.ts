@@ -16,7 +16,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { FileTokenStore } from './file-token-store.ts';
-import { MemoryTokenStore } from './token-store.ts';
 
 const hasModes = process.platform !== 'win32';
 let folder: string;
@@ -162,18 +161,5 @@ describe('FileTokenStore', () => {
     await expect(store.save(NEWER_TOKEN)).rejects.toMatchObject({ code: 'lock_timeout', isRetryable: true });
     expect(await store.load()).toBe(TOKEN);
     expect(await readFile(lock, 'utf8')).toContain('other');
-  });
-});
-
-describe('MemoryTokenStore', () => {
-  it('stores, replaces and clears', async () => {
-    const store = new MemoryTokenStore(TOKEN);
-    expect(await store.load()).toBe(TOKEN);
-    await store.save(NEWER_TOKEN);
-    expect(await store.load()).toBe(NEWER_TOKEN);
-    await store.clear();
-    expect(await store.load()).toBeUndefined();
-    await expect(store.save(' ')).rejects.toMatchObject({ code: 'invalid_argument' });
-    await expect(store.load({ signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stage } from '../../test/test-client.ts';
-import { MemoryTokenStore, type TokenStore } from './token-store.ts';
+import { MemoryTokenStore } from './token-store.ts';
 
 const registered = (secret: string) => ({ body: { status: 'registered', platform_inbound_secret: secret } });
 const alive = (secret?: string) => ({
@@ -34,14 +34,6 @@ describe('the secret for pushes', () => {
     expect(await s.client.currentToken()).toBe('token-1');
   });
 
-  it('is not written again after a restart', async () => {
-    const tokenStore = new CountingStore('token-1');
-    await tokenStore.saveInboundSecret('secret-1');
-    await using s = await stage(registered('secret-1'), { tokenStore });
-    await s.client.register();
-    expect(tokenStore.saved).toEqual(['secret-1']);
-  });
-
   it('is redacted in logs', async () => {
     await using s = await stage(registered('secret-of-the-platform'));
     await s.client.register();
@@ -68,17 +60,5 @@ describe('the secret for pushes', () => {
     await s.client.register();
     await s.client.heartbeat();
     expect(await tokenStore.loadInboundSecret()).toBeUndefined();
-  });
-
-  it('is not kept by a store that cannot', async () => {
-    const memory = new MemoryTokenStore('token-1');
-    const tokenStore: TokenStore = {
-      load: () => memory.load(),
-      save: (token) => memory.save(token),
-      clear: () => memory.clear(),
-    };
-    await using s = await stage(registered('secret-1'), { tokenStore });
-    await s.client.register();
-    expect(s.logger.messages('warn')).toEqual([]);
   });
 });

@@ -28,12 +28,6 @@ describe('the token of a client', () => {
     expect(await s.client.currentToken()).toBe(TOKEN);
   });
 
-  it('is not read from the store when it was configured', async () => {
-    const tokenStore = new CountingTokenStore(TOKEN);
-    await using s = await stage([], { tokenStore, authToken: 'given' });
-    expect([await s.client.currentToken(), tokenStore.loads]).toEqual(['given', 0]);
-  });
-
   it('refused, with no other one in the store: an error', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
     await using s = await stage(onlyNewer, { tokenStore });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { handlerStage as stage } from '../../test/handler-stage.ts';
 import type { ArrivalEnd, InboundResult } from './inbound-agent.ts';
-import { createInboundHandler } from './inbound-handler.ts';
 
 const message = { role: 'user', messageId: 'm', parts: [{ kind: 'text', text: 'Hi' }] };
 
@@ -73,16 +72,6 @@ describe('a message', () => {
     });
   });
 
-  it.each(['application/json', 'text/plain', 'application/a2a+json; charset=utf-8', ''])(
-    'is JSON also with the content type "%s"',
-    async (type) => {
-      const { send } = stage();
-      const headers = type === '' ? {} : { 'content-type': type };
-      const body = new TextEncoder().encode(JSON.stringify({ message }));
-      expect((await send({ body, headers })).status).toBe(200);
-    },
-  );
-
   it.each([
     [undefined, [3_000, 0, 0, 300_000, 25_000, 25_000]],
     [7, [3_000, 0, 0, 7_000, 7_000, 7_000]],
@@ -97,73 +86,12 @@ describe('a message', () => {
 });
 
 describe('a request of A2A 1.0', () => {
-  const sent = {
-    role: 'ROLE_USER',
-    messageId: 'm',
-    parts: [{ text: 'Hi' }, { url: 'https://f', filename: 'a' }],
-  };
   const call = (method: string, params: unknown) => ({ jsonrpc: '2.0', id: 'a', method, params });
   const about = { taskId: 'task', messageId: 'message', contextId: 'context' };
   const ended = (state: ArrivalEnd['state'], more: Partial<ArrivalEnd> = {}): InboundResult => ({
     kind: 'ended',
     ...about,
     end: { state, at: 'now', answer: null, error: null, ...more },
-  });
-
-  it.each([
-    ['SendMessage', {}],
-    ['message/send', { 'a2a-version': '1.0' }],
-  ])('%s with %j gets a message of 1.0', async (method, headers) => {
-    const { inbound, post } = stage();
-    const { body } = await post(call(method, { message: sent }), headers);
-    const parts = [{ text: 'Hello' }];
-    expect(body).toEqual({
-      jsonrpc: '2.0',
-      id: 'a',
-      result: { message: { messageId: 'answer', contextId: 'context', role: 'ROLE_AGENT', parts } },
-    });
-    expect(inbound.requests[0]?.envelope).toMatchObject({
-      method: 'message/send',
-      params: {
-        message: {
-          role: 'user',
-          parts: [
-            { kind: 'text', text: 'Hi' },
-            { kind: 'file', file: { uri: 'https://f', name: 'a' } },
-          ],
-        },
-      },
-    });
-  });
-
-  it('in a short form is one of 0.3, whatever the version says', async () => {
-    const { post } = stage();
-    const { body } = await post({ text: 'Hi' }, { 'a2a-version': '1.0' });
-    expect(body.result).toMatchObject({ kind: 'message', role: 'agent' });
-  });
-
-  it('gets each other end as a task of 1.0, and a failure as an error', async () => {
-    const { inbound, post } = stage();
-    const answer = { messageId: 'question', text: 'Which one?' };
-    const results: [InboundResult, string][] = [
-      [{ kind: 'working', ...about, at: 'now' }, 'TASK_STATE_WORKING'],
-      [ended('unanswered'), 'TASK_STATE_COMPLETED'],
-      [ended('canceled'), 'TASK_STATE_CANCELED'],
-      [ended('expired'), 'TASK_STATE_FAILED'],
-      [ended('input_required', { answer }), 'TASK_STATE_INPUT_REQUIRED'],
-    ];
-    for (const [result, state] of results) {
-      inbound.result = () => result;
-      const bearer = { authorization: 'Bearer direct' };
-      const { body } = await post(call('SendMessage', { message: sent }), bearer);
-      expect(body.result).toMatchObject({ task: { id: 'task', contextId: 'context', status: { state } } });
-      expect(JSON.stringify(body)).not.toMatch(/"(kind|type)"/);
-    }
-    const error = { message: 'The disk is full.', code: 'disk_full' };
-    inbound.result = () => ended('failed', { error });
-    const { body } = await post(call('SendMessage', { message: sent }));
-    const data = { code: 'disk_full', message_id: 'message' };
-    expect(body).toEqual({ jsonrpc: '2.0', id: 'a', error: { code: -32000, message: error.message, data } });
   });
 
   it('about a task gets the task itself; one that has ended cannot be canceled', async () => {
@@ -311,32 +239,6 @@ describe('what is not a message', () => {
   });
 });
 
-describe('the card', () => {
-  it('is public, on any path below the mount', async () => {
-    const { inbound, send } = stage();
-    for (const path of ['/.well-known/agent-card.json', '/a2a/.well-known/agent.json']) {
-      const response = await send({ method: 'GET', path, headers: { authorization: '' } });
-      expect(await response.json()).toEqual(inbound.card());
-      expect(response.headers.has('x-molecule-probe')).toBe(false);
-    }
-    expect((await send({ method: 'GET', path: '/' })).status).toBe(404);
-  });
-
-  it('says to the platform that its request has arrived here', async () => {
-    const { send } = stage();
-    const path = '/.well-known/agent-card.json';
-    const probe = async (bearer: string) =>
-      (await send({ method: 'GET', path, headers: { authorization: `Bearer ${bearer}` } })).headers.get(
-        'x-molecule-probe',
-      );
-    expect([await probe('push'), await probe('direct'), await probe('forged')]).toEqual([
-      'jti-1',
-      null,
-      null,
-    ]);
-  });
-});
-
 describe('the handler', () => {
   it('responds also when the agent throws, without what it threw', async () => {
     const { inbound, post } = stage();
@@ -354,43 +256,5 @@ describe('the handler', () => {
     expect((await post(call, { authorization: 'Bearer direct' })).status).toBe(403);
     expect((await post(call)).status).toBe(200);
     expect(inbound.states).toEqual(['paused']);
-  });
-
-  it('attaches itself to the agent, and refuses options out of range', () => {
-    const { inbound } = stage();
-    expect(inbound.attached).toBe(1);
-    for (const [option, value] of [
-      ['maxConcurrentRequests', 0],
-      ['holdSeconds', -1],
-      ['holdSeconds', 301],
-      ['holdSeconds', '5'],
-    ] as const) {
-      expect(() => createInboundHandler({ inbound }, { [option]: value })).toThrow(
-        expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining(option) }),
-      );
-    }
-    for (const agent of [undefined, null, 5, {}, { inbound: {} }]) {
-      expect(() => createInboundHandler(agent as never)).toThrow(
-        expect.objectContaining({ code: 'configuration_invalid', message: expect.stringContaining('agent') }),
-      );
-    }
-  });
-
-  it('reports a body that was read before, of messages only', async () => {
-    const { inbound } = stage();
-    let reports = 0;
-    inbound.bodyWasRead = () => {
-      reports += 1;
-    };
-    const handler = createInboundHandler({ inbound });
-    const request = new Request('http://agent.test/', { method: 'POST', body: '{"text":"Hi"}' });
-    await request.text();
-    const response = await handler(request);
-    expect([response.status, await response.json(), reports]).toMatchObject([
-      500,
-      { code: 'internal_error', hint: expect.stringContaining('body parsers') },
-      1,
-    ]);
-    expect(inbound.requests).toEqual([]);
   });
 });

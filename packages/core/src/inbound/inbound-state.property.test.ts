@@ -206,6 +206,6 @@ it('no unfinished message is acknowledged, none is lost, and no stored finished 
       const acknowledgedSeq = state.acknowledged === null ? 0 : feed.seqOf(state.acknowledged);
       expect(Math.max(acknowledgedSeq, feed.acknowledgedSeq)).toBe(feed.rows.length);
     }),
-    { numRuns: 1_000, examples: [[LOST_BEHIND_AN_OLD_ROW]] },
+    { numRuns: 300, seed: 1, examples: [[LOST_BEHIND_AN_OLD_ROW]] },
   );
 });

@@ -35,11 +35,6 @@ describe('messageForModel with the sender', () => {
 });
 
 describe('messageForModel', () => {
-  it('does not change text of the user on the canvas', () => {
-    const message = { source: 'canvas_user', peerId: '', inReplyTo: '', text: 'Ship it?' } as const;
-    expect(messageForModel(message)).toBe('Ship it?');
-  });
-
   it('fences text of a peer, and names the peer', () => {
     const message = { source: 'peer_agent', peerId, inReplyTo: '', text: 'Ship it!' } as const;
     expect(fence.exec(messageForModel(message))?.slice(2)).toEqual([peerId, 'Ship it!']);

@@ -2,7 +2,6 @@ import { parseActivityRow } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { withConversation } from '../client/conversation.ts';
-import { Arrival, storedArrival } from '../inbound/arrivals/arrival.ts';
 import { readPeerInfo } from './peer-info.ts';
 import { createReply, peerReplyFromData } from './peer-reply.ts';
 import { receivedValue } from './received-values.ts';
@@ -40,19 +39,4 @@ it('knows what this package made, and no copy of it', () => {
   expect(receivedValue(peerReplyFromData(JSON.parse(JSON.stringify(data))).toData())).toEqual({
     kind: 'reply-data',
   });
-});
-
-it('knows a message whose conversation the platform named', () => {
-  const named = parseActivityRow({ ...ROW, conversation_id: 'c'.repeat(32) });
-  const message = named && withConversation(named, PEER);
-  expect(message).toBe(named);
-  expect(receivedValue(Object(message))).toEqual({ kind: 'message' });
-});
-
-it('knows a message of a request that was stored', () => {
-  const message = parseActivityRow(ROW);
-  if (message === null) throw new Error('The row is a message.');
-  const stored = storedArrival({ message: withConversation(message, PEER), use: 'push', digest: '' });
-  const read = Arrival.parse(JSON.parse(JSON.stringify(stored)));
-  expect(receivedValue(read.message)).toEqual({ kind: 'message' });
 });

@@ -1,87 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeartbeatStage } from '../../test/heartbeat-stage.ts';
-import { hanging, limited, refused, refusing, removed, unreachable } from '../../test/presence-double.ts';
+import { hanging, refused, refusing, removed, unreachable } from '../../test/presence-double.ts';
 import { ONBOARD_AGAIN } from './presence-machine.ts';
-
-describe('outage', () => {
-  it('of ten minutes: its start and end are reported once; then the agent registers again', async () => {
-    const stage = await new HeartbeatStage().start();
-    await stage.clock.advance(60_000);
-    stage.port.goDown();
-    await stage.clock.advance(600_000);
-    expect(stage.loop.state).toBe('degraded');
-    expect(stage.loop.consecutiveFailures).toBeGreaterThan(20);
-    expect(stage.loop.lastSuccess?.monotonicMs).toBe(60_000);
-    stage.port.comeBack();
-    await stage.clock.advance(120_000);
-    expect(stage.changes).toEqual(['started', 'degraded', 'recovered']);
-    expect(stage.loop.consecutiveFailures).toBe(0);
-    expect(stage.port.calls).toEqual(['register']);
-    expect(stage.logger.lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
-      'info: The workspace is online.',
-      'warn: The platform is unreachable; heartbeats are retried.',
-      'info: Registered again.',
-      'info: The platform is reachable again.',
-    ]);
-    await stage.stop();
-  });
-
-  it('a limited heartbeat is waited out: at most 30 s apart, and no failure', async () => {
-    const stage = await new HeartbeatStage().start();
-    stage.port.onHeartbeat = () => {
-      throw limited(60_000);
-    };
-    await stage.clock.advance(300_000);
-    expect(stage.port.times.slice(0, 4)).toEqual([0, 30_000, 60_000, 90_000]);
-    stage.port.onHeartbeat = () => {
-      throw limited(4_000);
-    };
-    await stage.clock.advance(60_000);
-    expect(stage.port.times.slice(11, 14)).toEqual([330_000, 334_000, 338_000]);
-    expect([stage.loop.state, stage.loop.consecutiveFailures]).toEqual(['online', 0]);
-    stage.port.comeBack();
-    await stage.clock.advance(60_000);
-    expect(stage.changes).toEqual(['started']);
-    expect(stage.port.calls).toEqual([]);
-    expect(stage.logger.messages('warn')).toEqual([
-      'The platform limits the rate of heartbeats; the next one waits.',
-    ]);
-    await stage.stop();
-  });
-
-  it('a single failure is not reported, and after a short outage the agent does not register again', async () => {
-    const stage = new HeartbeatStage();
-    let count = 0;
-    stage.port.onHeartbeat = () => {
-      count += 1;
-      if (count === 2) throw unreachable();
-      return { workspaceStatus: 'online', paused: false };
-    };
-    await stage.start();
-    await stage.clock.advance(32_000);
-    expect(stage.port.times).toEqual([0, 30_000, 32_000]);
-    expect(stage.changes).toEqual(['started']);
-    stage.port.goDown();
-    await stage.clock.advance(40_000);
-    stage.port.comeBack();
-    await stage.clock.advance(30_000);
-    expect(stage.changes).toEqual(['started', 'degraded', 'recovered']);
-    expect(stage.port.calls).toEqual([]);
-    await stage.stop();
-  });
-
-  it('during a pause does not end the pause', async () => {
-    const stage = new HeartbeatStage();
-    stage.port.comeBack({ paused: true });
-    await stage.start();
-    stage.port.goDown();
-    await stage.clock.advance(600_000);
-    stage.port.comeBack({ paused: true });
-    await stage.clock.advance(60_000);
-    expect(stage.changes).toEqual(['paused']);
-    await stage.stop();
-  });
-});
 
 describe('registering again', () => {
   it.each(['awaiting_agent', 'offline', 'provisioning'])(
@@ -148,17 +68,6 @@ describe('final states', () => {
     expect(await stage.end).toBe('revoked');
   });
 
-  it('three 401 and the workspace was removed: removed', async () => {
-    const stage = await new HeartbeatStage().start();
-    stage.port.refuse(() => {
-      throw removed();
-    });
-    await stage.clock.advance(37_000);
-    expect(await stage.end).toBe('removed');
-    expect(stage.changes).toEqual(['started', 'removed']);
-    expect(stage.logger.messages('error')).toEqual([expect.stringContaining('was removed')]);
-  });
-
   it.each([
     ['a bare 404', refusing(404, 'routing_problem')],
     ['a web page', refusing(200, 'unexpected_response')],
@@ -195,17 +104,6 @@ describe('final states', () => {
     expect(await stage.end).toBe('revoked');
   });
 
-  it('a heartbeat of a removed workspace: removed immediately', async () => {
-    const stage = new HeartbeatStage();
-    stage.port.onHeartbeat = () => {
-      throw removed();
-    };
-    await stage.start();
-    expect(await stage.end).toBe('removed');
-    expect(stage.changes).toEqual(['removed']);
-    expect(stage.port.heartbeats).toHaveLength(1);
-  });
-
   it('a 404 without an error code is not final', async () => {
     const stage = await new HeartbeatStage().start();
     stage.port.onHeartbeat = stage.port.onPollState = refusing(404, 'routing_problem');
@@ -222,18 +120,6 @@ describe('final states', () => {
 describe('platforms whose heartbeat response does not contain the state', () => {
   const silent = { workspaceStatus: null, paused: null };
 
-  it('are polled for the state', async () => {
-    const stage = new HeartbeatStage();
-    stage.port.onHeartbeat = () => silent;
-    await stage.start();
-    stage.port.onPollState = () => ({ status: 'paused', paused: true, deleted: false });
-    await stage.clock.advance(30_000);
-    expect(stage.changes).toEqual(['started', 'paused']);
-    stage.port.onPollState = () => ({ status: 'removed', paused: false, deleted: true });
-    await stage.clock.advance(30_000);
-    expect(await stage.end).toBe('removed');
-  });
-
   it.each([
     ['a bare 404', refusing(404, 'routing_problem')],
     ['an outage', () => Promise.reject(unreachable())],
@@ -249,23 +135,6 @@ describe('platforms whose heartbeat response does not contain the state', () => 
     stage.port.onHeartbeat = () => ({ workspaceStatus: 'paused', paused: null });
     await stage.clock.advance(60_000);
     expect(stage.changes).toEqual(['started', 'paused']);
-    await stage.stop();
-  });
-
-  it('a state poll that fails during a pause does not end the pause', async () => {
-    const stage = new HeartbeatStage();
-    stage.port.onHeartbeat = () => silent;
-    stage.port.onPollState = () => ({ status: 'paused', paused: true, deleted: false });
-    await stage.start();
-    stage.port.onPollState = () => {
-      throw limited(1_000);
-    };
-    await stage.clock.advance(120_000);
-    expect([stage.changes, stage.loop.state]).toEqual([['paused'], 'paused']);
-    expect(stage.port.calls).not.toContain('register');
-    stage.port.onPollState = () => ({ status: 'online', paused: false, deleted: false });
-    await stage.clock.advance(30_000);
-    expect(stage.changes).toEqual(['paused', 'resumed']);
     await stage.stop();
   });
 

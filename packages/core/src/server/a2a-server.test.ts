@@ -1,9 +1,9 @@
+import { once } from 'node:events';
 import { request as send } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Gate } from '../../test/agent-stage.ts';
 import { type ArrivalStage, arrivalStage, INBOUND_SECRET, pushOf } from '../../test/arrival-stage.ts';
-import { EventStream, textIn } from '../../test/event-stream.ts';
 import { A2AServer, type A2AServerOptions } from './a2a-server.ts';
 
 const servers: A2AServer[] = [];
@@ -49,35 +49,12 @@ async function started(stage: ArrivalStage, ids: readonly string[]): Promise<voi
 }
 
 describe('A2AServer', () => {
-  it('serves an agent on this machine, on every path', async () => {
-    const stage = await arrivalStage();
-    await using server = await serve({ agent: stage.agent });
-    expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    for (const path of ['', '/', '/a2a', '/a2a/inbound']) {
-      const { status, text } = await post(`${server.url}${path}`, `row${path.replaceAll('/', '-')}`);
-      expect([status, text]).toEqual([200, expect.stringContaining('echo row')]);
-    }
-    const card = await fetch(`${server.url}/.well-known/agent-card.json`);
-    expect(await card.json()).toMatchObject({ name: 'double', url: 'https://agent.test/' });
-  });
-
   it('serves several agents by the first segment of the path', async () => {
     const [one, two] = [await arrivalStage(), await arrivalStage({ onMessage: () => 'two' })];
     const server = await serve({ agents: { One: one.agent, two: two.agent } });
     expect((await post(`${server.url}/one/a2a`, 'row-1')).text).toContain('echo row-1');
     expect((await post(`${server.url}/TWO`, 'row-1')).text).toContain('two');
     expect((await post(`${server.url}/three`, 'row-1')).status).toBe(404);
-  });
-
-  it('reports to its agents that it started, and that it stopped', async () => {
-    const [one, two] = [await arrivalStage(), await arrivalStage()];
-    const reports: string[] = [];
-    one.agent.inbound.serverChanged = () => reports.push('one');
-    two.agent.inbound.serverChanged = () => reports.push('two');
-    const server = await serve({ agents: { one: one.agent, two: two.agent } });
-    expect(reports).toEqual(['one', 'two']);
-    await server.stop();
-    expect(reports).toEqual(['one', 'two', 'one', 'two']);
   });
 
   it('stops when the requests that it has are responded to', async () => {
@@ -122,73 +99,6 @@ describe('A2AServer', () => {
     expect(stage.client.replies).toEqual(['row-1: done']);
   });
 
-  it('streams: pieces arrive as they are made, and a caller that leaves ends its stream only', async () => {
-    let context: { stream: (delta: string) => Promise<void> } | undefined;
-    const gate = new Gate();
-    const stage = await arrivalStage({
-      onMessage: (message, given) => {
-        context = given;
-        return gate.handler(message, given);
-      },
-    });
-    const server = await serve({ agent: stage.agent });
-    const body = JSON.stringify(pushOf('row-1', { method: 'message/stream' }));
-    const events = new EventStream(await fetch(server.url, { method: 'POST', headers, body }));
-    await started(stage, ['row-1']);
-    await context?.stream('Hel');
-    expect(textIn([await events.next(), await events.next()])).toBe('Hel');
-    await context?.stream('lo');
-    expect(textIn([await events.next()])).toBe('lo');
-    await events.cancel();
-    // The server has no open request any more.
-    await server.stop();
-    gate.open();
-    await stage.client.flushPromises();
-    expect(stage.client.replies).toEqual(['row-1: Hellodone']);
-  });
-
-  it('makes the handler wait up to 5 s for a caller that does not read, and disconnects the caller after 30 s', async () => {
-    // Six bytes each as JSON: far more than the sockets hold.
-    const piece = '\u0001'.repeat(64 * 1024);
-    let streamed = 0;
-    let isDone = false;
-    const stage = await arrivalStage({
-      onMessage: async (_message, { stream }) => {
-        for (let count = 0; count < 160; count += 1) {
-          await stream(piece);
-          streamed += piece.length;
-        }
-        isDone = true;
-      },
-    });
-    const server = await serve({ agent: stage.agent });
-    const { hostname, port } = new URL(server.url);
-    const body = JSON.stringify(pushOf('row-1', { method: 'message/stream' }));
-    const socket = connect(Number(port), hostname);
-    socket.pause();
-    const length = `content-length: ${Buffer.byteLength(body)}`;
-    socket.write(
-      `POST / HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n${length}\r\n\r\n${body}`,
-    );
-    const disconnected = new Promise((resolve) => socket.on('error', resolve).on('close', resolve));
-    await started(stage, ['row-1']);
-    for (let turns = 0, before = -1; turns < 200; turns += 1) {
-      if (streamed !== before) turns = 0;
-      before = streamed;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(isDone).toBe(false);
-    expect(streamed).toBeLessThan(80 * piece.length);
-    await stage.client.clock.advance(5_000);
-    while (!isDone) await stage.client.flushPromises();
-    expect(streamed).toBe(160 * piece.length);
-    await stage.client.clock.advance(25_000);
-    socket.resume();
-    await disconnected;
-    // No request carries so much: it is kept for a caller that comes back.
-    expect(stage.client.replies).toEqual([]);
-  });
-
   it('disconnects who sends half a request, or a byte at a time', async () => {
     const stage = await arrivalStage();
     const server = await serve({ agent: stage.agent, requestTimeoutMs: 50 });
@@ -198,17 +108,20 @@ describe('A2AServer', () => {
     const drip = await sendRaw(server.url, `${head}content-length: 100\r\n\r\n{`);
     expect(drip).not.toContain('HTTP/1.1 200');
     expect(stage.events).not.toContain('message row-1');
-    expect((await post(server.url, 'row-1')).status).toBe(200);
   });
 
   it('closes a connection whose request is not complete when it stops', async () => {
     const stage = await arrivalStage();
     const server = await serve({ agent: stage.agent });
     const head = `POST / HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.authorization}\r\n`;
-    const half = sendRaw(server.url, `${head}content-length: 100\r\n\r\n{`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    // The server has read the half request when it responds to the whole one before it.
+    socket.write(`GET / HTTP/1.1\r\nhost: a\r\n\r\n${head}content-length: 100\r\n\r\n{`);
+    await once(socket, 'data');
     await server.stop({ timeoutMs: 3_600_000 });
-    expect(await half).toBe('');
+    await closed;
   });
 
   it('handles the requests of one connection one after the other', async () => {
@@ -287,42 +200,12 @@ describe('A2AServer', () => {
     expect(response).toMatch(/^HTTP\/1\.1 413[\s\S]*connection: close/i);
   });
 
-  it('says when the port is in use, and when it is not started', async () => {
-    const stage = await arrivalStage();
-    const server = await serve({ agent: stage.agent });
-    const port = Number(new URL(server.url).port);
-    const second = new A2AServer({ agent: stage.agent, port });
-    expect(() => second.url).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
-    const failed = { code: 'connection_failed', hint: expect.stringContaining('Another program') };
-    await expect(second.start()).rejects.toMatchObject(failed);
-    await expect(second.start()).rejects.toMatchObject(failed);
-    await server.stop();
-    servers.push(second);
-    await second.start();
-    expect((await post(second.url, 'row-1')).status).toBe(200);
-  });
-
   it.each([
     ['192.0.2.1', 'not an address of this machine'],
     ['name.invalid', 'does not resolve'],
   ])('says what is wrong with the host %s', async (host, hint) => {
     const server = new A2AServer({ handler: async () => new Response(), port: 0, host });
     await expect(server.start()).rejects.toMatchObject({ hint: expect.stringContaining(hint) });
-  });
-
-  it('listens again after it was stopped, also while it stops', async () => {
-    const stage = await arrivalStage();
-    const server = await serve({ agent: stage.agent });
-    for (const row of ['row-1', 'row-2']) {
-      const stopping = server.stop();
-      if (row === 'row-2') await stopping;
-      const started = server.start();
-      expect(server.start()).toBe(started);
-      await started;
-      expect((await post(server.url, row)).status).toBe(200);
-    }
-    await server.stop();
-    expect(() => server.url).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 
   it.each<[string, object, string]>([

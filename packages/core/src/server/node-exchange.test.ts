@@ -87,16 +87,6 @@ it('a body that was read before is an error of the server, which the agent logs 
   expect(lines()[0]).toContain('Messages cannot be read');
 });
 
-it('an agent is no handler', async () => {
-  const { agent } = await arrivalStage();
-  expect(() => toNodeListener(agent as never)).toThrow(
-    expect.objectContaining({
-      code: 'configuration_invalid',
-      hint: expect.stringContaining('createInboundHandler(agent)'),
-    }),
-  );
-});
-
 it('two credentials in one request are none', async () => {
   const stage = await arrivalStage();
   const url = await serveAgent(stage);

@@ -24,32 +24,6 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the workspace lock', () => {
-  it('is held from start to stop, private, and names this process', async () => {
-    const { agent } = onDisk();
-    await agent.start();
-    expect(await readFile(lockPath(), 'utf8')).toMatch(new RegExp(`^${process.pid} ${hostname()} `));
-    expect((await stat(lockPath())).mode & 0o777).toBe(0o600);
-    await agent.stop();
-    expect(await readdir(folder)).not.toContain('agent.lock');
-  });
-
-  it('of a running process refuses a second agent and names the process', async () => {
-    await writeFile(lockPath(), `${process.ppid} ${hostname()} mark`);
-    const { client, agent } = onDisk();
-    await expect(agent.start()).rejects.toMatchObject({
-      code: 'workspace_in_use',
-      message: expect.stringContaining(`Process ${process.ppid} `),
-      hint: expect.stringContaining(lockPath()),
-    });
-    expect([await agent.closed, client.calls, client.clock.pending]).toEqual(['stopped', [], 0]);
-    expect(await readFile(lockPath(), 'utf8')).toBe(`${process.ppid} ${hostname()} mark`);
-  });
-
-  it('of another host is valid while it is refreshed', async () => {
-    await writeFile(lockPath(), `1 another-host mark`);
-    await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
-  });
-
   it('of another host is taken over when it is not refreshed: a container moved to another host can start', async () => {
     await writeFile(lockPath(), `1 another-host mark`);
     const silentSince = new Date(Date.now() - 10 * 60_000);
@@ -119,16 +93,6 @@ describe('the workspace lock', () => {
     await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
   });
 
-  it('of another agent in this process is valid until that agent stops', async () => {
-    const first = onDisk();
-    await first.agent.start();
-    await expect(onDisk().agent.start()).rejects.toMatchObject({ code: 'workspace_in_use' });
-    await first.agent.stop();
-    const third = onDisk();
-    await third.agent.start();
-    await third.agent.stop();
-  });
-
   it.each([
     ['a dead process', () => `${spawnSync(process.execPath, ['-e', '']).pid} ${hostname()} mark`],
     ['an earlier process with our id', () => `${process.pid} ${hostname()} mark`],
@@ -163,23 +127,5 @@ describe('the workspace lock', () => {
     await writeFile(lockPath(), 'another process');
     await release();
     expect(await readFile(lockPath(), 'utf8')).toBe('another process');
-  });
-
-  it('is not used for a folder that cannot be written; storage is degraded when a save fails', async () => {
-    await writeFile(join(folder, 'file'), '');
-    const client = new AgentClientDouble(join(folder, 'file', 'below'));
-    const { agent, events } = agentStage({ store: undefined }, client);
-    await agent.start();
-    expect(client.logger.messages('warn')).toContain(
-      'The state folder cannot be locked; another process may use it at the same time.',
-    );
-    expect(events).toEqual([]);
-    const delivered = new Promise((resolve) => agent.on('delivered', resolve));
-    await client.deliver('m1');
-    await delivered;
-    expect(client.replies).toEqual(['m1: echo m1']);
-    expect(agent.health()).toMatchObject({ state: 'running', ok: false, degradedReasons: ['storage'] });
-    expect(events.filter((event) => event === 'degraded storage')).toHaveLength(1);
-    await agent.stop();
   });
 });

@@ -1,15 +1,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../../test/manual-clock.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { TimeoutError } from '../errors/timeout-error.ts';
 import { backoffDelayMs, parseRetryAfter, ReconnectDelays, reconnectDelayMs } from './backoff.ts';
 import { systemClock } from './clock.ts';
-import { withDeadline } from './deadline.ts';
-import { linkAbort, orAborted } from './linked-abort.ts';
-import { WakeableSleep } from './wakeable-sleep.ts';
 
 describe('backoffDelayMs', () => {
   it('doubles to the limit, ±25 %', () => {
@@ -117,36 +113,6 @@ describe('parseRetryAfter', () => {
   ])('treats %j as missing', (header) => expect(parseRetryAfter(header, now)).toBeUndefined());
 });
 
-describe('ManualClock', () => {
-  it('runs timers in order, including those set by timers', async () => {
-    const clock = new ManualClock(0);
-    const seen: string[] = [];
-    clock.setTimer(20, () => seen.push(`b${clock.now()}`));
-    clock.setTimer(10, () => {
-      seen.push(`a${clock.now()}`);
-      clock.setTimer(5, () => seen.push(`c${clock.now()}`));
-    });
-    clock.setTimer(5, () => seen.push('never')).cancel();
-    await clock.advance(30);
-    expect(seen).toEqual(['a10', 'c15', 'b20']);
-    expect([clock.now(), clock.monotonic(), clock.pending]).toEqual([30, 30, 0]);
-  });
-
-  it('ends a sleep by time or signal and leaves no timer', async () => {
-    const clock = new ManualClock();
-    const abort = new AbortController();
-    const slept = clock.sleep(1000);
-    const cut = clock.sleep(1000, { signal: abort.signal });
-    const reason = new Error('enough');
-    abort.abort(reason);
-    await expect(cut).rejects.toBe(reason);
-    expect(await clock.runNext()).toBe(true);
-    await slept;
-    expect(await clock.runNext()).toBe(false);
-    await expect(clock.sleep(1, { signal: abort.signal })).rejects.toBe(reason);
-  });
-});
-
 describe('systemClock', () => {
   it('sleeps, and an abort ends the sleep immediately', async () => {
     await systemClock.sleep(1);
@@ -154,14 +120,6 @@ describe('systemClock', () => {
     const sleeping = systemClock.sleep(60_000, { signal: abort.signal });
     abort.abort('stop');
     await expect(sleeping).rejects.toBe('stop');
-  });
-
-  it('runs and cancels timers', async () => {
-    await new Promise<void>((resolve) => {
-      systemClock.setTimer(0, () => expect.unreachable()).cancel();
-      systemClock.setTimer(1, resolve);
-      setTimeout(() => {}, 50);
-    });
   });
 
   // In a process of its own, where nothing else wakes the event loop.
@@ -178,94 +136,5 @@ describe('systemClock', () => {
     `;
     const options = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program];
     expect((await promisify(execFile)(process.execPath, options)).stdout).toBe('before\n');
-  });
-});
-
-describe('linkAbort', () => {
-  it('follows the first parent with its reason, and none after unlink', () => {
-    const [a, b] = [new AbortController(), new AbortController()];
-    const linked = linkAbort(a.signal, undefined, b.signal);
-    b.abort('b');
-    a.abort('a');
-    expect(linked.signal.reason).toBe('b');
-    const c = new AbortController();
-    const free = linkAbort(c.signal);
-    free.unlink();
-    c.abort();
-    expect(free.signal.aborted).toBe(false);
-    expect(linkAbort(c.signal).signal.aborted).toBe(true);
-  });
-});
-
-describe('withDeadline', () => {
-  it('rejects at the deadline while the work continues', async () => {
-    const clock = new ManualClock();
-    let seen: AbortSignal | undefined;
-    const running = withDeadline({ clock, timeoutMs: 100, what: 'The handler' }, (signal) => {
-      seen = signal;
-      return new Promise<never>(() => {});
-    });
-    const failed = expect(running).rejects.toMatchObject({
-      code: 'timed_out',
-      message: 'The handler took longer than 100 ms.',
-    });
-    await clock.advance(100);
-    await failed;
-    expect(TimeoutError.isInstance(seen?.reason)).toBe(true);
-  });
-
-  it('returns the result, the error or the abort reason, and leaves no timer', async () => {
-    const clock = new ManualClock();
-    const options = { clock, timeoutMs: 100, what: 'It' };
-    expect(await withDeadline(options, () => 7)).toBe(7);
-    await expect(withDeadline(options, () => Promise.reject(new Error('own')))).rejects.toThrow('own');
-    const abort = new AbortController();
-    const cut = withDeadline({ ...options, signal: abort.signal }, () => new Promise<never>(() => {}));
-    abort.abort('stop');
-    await expect(cut).rejects.toBe('stop');
-    expect(clock.pending).toBe(0);
-  });
-});
-
-describe('WakeableSleep', () => {
-  it('ends a sleep, keeps an early wake-up for the next one, and leaves no timer', async () => {
-    const clock = new ManualClock();
-    const sleep = new WakeableSleep(clock);
-    const { signal } = new AbortController();
-    sleep.wake();
-    expect(await sleep.sleep(1_000, signal)).toBe(true);
-    const asleep = sleep.sleep(1_000, signal);
-    sleep.wake();
-    sleep.wake();
-    expect(await asleep).toBe(true);
-    expect(clock.pending).toBe(0);
-    const undisturbed = sleep.sleep(1_000, signal);
-    await clock.advance(1_000);
-    expect(await undisturbed).toBe(false);
-    const late = sleep.sleep(-5, signal);
-    await clock.advance(0);
-    expect(await late).toBe(false);
-  });
-
-  it('rejects with the reason of its signal', async () => {
-    const clock = new ManualClock();
-    const sleep = new WakeableSleep(clock);
-    const abort = new AbortController();
-    const asleep = sleep.sleep(1_000, abort.signal);
-    abort.abort('enough');
-    await expect(asleep).rejects.toBe('enough');
-    await expect(sleep.sleep(1, abort.signal)).rejects.toBe('enough');
-    expect(clock.pending).toBe(0);
-  });
-});
-
-describe('orAborted', () => {
-  it('resolves with the promise, rejects with the reason, and removes its listener', async () => {
-    const abort = new AbortController();
-    expect(await orAborted(Promise.resolve('done'), abort.signal)).toBe('done');
-    const waiting = orAborted(new Promise(() => {}), abort.signal);
-    abort.abort('stop');
-    await expect(waiting).rejects.toBe('stop');
-    await expect(orAborted(Promise.reject(new Error('too late')), abort.signal)).rejects.toBe('stop');
   });
 });

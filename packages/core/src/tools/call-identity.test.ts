@@ -89,21 +89,6 @@ describe('messageIdOfCall', () => {
 });
 
 describe('contextIdOfCall', () => {
-  it('is one per conversation and peer: of the handled message, else the thread, else the run', async () => {
-    const of = (call = {}, peer = PEER) => contextIdOfCall(client, call, peer);
-    const first = await handling('a1', of);
-    expect(await handling('a2', () => of({ threadId: 't', runId: 'r' }))).toBe(first);
-    expect(of({ threadId: 't', runId: 'r1' })).toBe(of({ threadId: 't', runId: 'r2' }));
-    const others = [
-      of({ threadId: 't' }),
-      of({ runId: 't' }),
-      of({ threadId: 'u' }),
-      of({ threadId: 't' }, SELF),
-    ];
-    expect(new Set([first, ...others, await handling('b1', of)]).size).toBe(6);
-    expect(of()).toBeUndefined();
-  });
-
   it('continues a conversation that was begun anew, for this client', () => {
     const own = { workspaceId: SELF };
     const call = { threadId: 't' };
@@ -148,15 +133,6 @@ describe('inConversation', () => {
     expect(one[1]).toBe(one[2]);
     expect(await inConversation('chat-1', async () => Promise.resolve().then(ids))).toEqual(one);
   });
-
-  it('is outranked by the handled message and by a thread', async () => {
-    const thread = { threadId: 'thread-1' };
-    expect(inConversation('chat-1', () => contextIdOfCall(client, thread, PEER))).toBe(
-      contextIdOfCall(client, thread, PEER),
-    );
-    const inside = await handling('a1', () => inConversation('chat-1', ids));
-    expect(inside).toEqual(await handling('a1', ids));
-  });
 });
 
 describe('occurrenceOfCall', () => {
@@ -170,11 +146,5 @@ describe('occurrenceOfCall', () => {
       occurrenceOfCall(asked, 'x1'),
     ]);
     expect(counted).toEqual([0, 0, 1, 0]);
-  });
-
-  it('begins anew in each attempt, and counts nothing outside of handlers', async () => {
-    expect(await handling('a1', () => occurrenceOfCall(asked, 'y1'), 2)).toBe(0);
-    expect(occurrenceOfCall(asked, 'y1')).toBe(0);
-    expect(occurrenceOfCall(asked, 'y2')).toBe(0);
   });
 });

@@ -90,29 +90,30 @@ describe('fenceMarkedText', () => {
         expect(outsideFences(fenced)).not.toContain('A2A_RESULT_FROM_PEER');
         expect(fenceMarkedText(fenced)).toBe(fenced);
       }),
+      { seed: 1 },
     );
   });
 
   it('reads a long text of tags that close nothing once', () => {
     const tags = Array.from(
-      { length: 20_000 },
+      { length: 4_000 },
       (_, at) => `<peer-text-${String(at).padStart(32, '0')} origin="unknown">\n`,
     );
     const closing = `\n</peer-text-${'c'.repeat(32)}>`;
-    const text = `${tags.join('')}[A2A_RESULT_FROM_PEER]${closing.repeat(10_000)}`;
+    const text = `${tags.join('')}[A2A_RESULT_FROM_PEER]${closing.repeat(2_000)}`;
     expect(outsideFences(fenceMarkedText(text)).trim()).toBe('');
   });
 
   it('reads a long text of closing tags, pairs and nested fences once', () => {
     const [open, close] = [`<peer-text-${nonce} origin="unknown">\n`, `\n</peer-text-${nonce}>`];
     for (const tags of [
-      close.repeat(220_000) + open,
-      open.repeat(100_000) + close.repeat(100_000),
-      '<'.repeat(2_000_000) + ' '.repeat(2_000_000),
+      close.repeat(22_000) + open,
+      open.repeat(10_000) + close.repeat(10_000),
+      '<'.repeat(200_000) + ' '.repeat(200_000),
     ]) {
       expect(outsideFences(fenceMarkedText(`[A2A_RESULT_FROM_PEER]${tags}`)).trim()).toBe('');
     }
-    const pairs = `${open}x${close}`.repeat(90_000);
+    const pairs = `${open}x${close}`.repeat(9_000);
     expect(fenceMarkedText(pairs)).toBe(pairs);
   });
 });

@@ -1,10 +1,9 @@
-import { type InboundMessage, peerTextInstructions } from '@molecule-ai/protocol';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { answersOwnMessage, conversationClaimed, turnForModel } from './message-turn.ts';
+import { answersOwnMessage, conversationClaimed } from './message-turn.ts';
 
 const CONTEXT = '6f1c2a44-0000-4000-8000-00000000c0de';
-const plain = { isLateAnswer: false, isExplained: () => false };
 
 function message(given: Partial<InboundMessage>): InboundMessage {
   const base = {
@@ -17,22 +16,6 @@ function message(given: Partial<InboundMessage>): InboundMessage {
   };
   return { ...base, ...given } as InboundMessage;
 }
-
-it('gives the words of a person as they are, and those of an agent fenced, with what a fence means', () => {
-  expect(turnForModel(message({}), plain)).toBe('Good morning');
-  const fromPeer = message({ source: 'peer_agent', peerId: PEER });
-  const explained = turnForModel(fromPeer, plain);
-  expect(explained.startsWith(`${peerTextInstructions}\n\n<peer-text-`)).toBe(true);
-  expect(turnForModel(fromPeer, { ...plain, isExplained: () => true })).toMatch(/^<peer-text-/);
-});
-
-it('names the message that a late answer answers, where its id can be shown', () => {
-  const late = { isLateAnswer: true, isExplained: () => true };
-  const reply = message({ source: 'peer_agent', peerId: PEER, inReplyTo: 'm-1' });
-  expect(turnForModel(reply, late)).toMatch(/^An answer to your message m-1 has come:\n<peer-text-/);
-  expect(turnForModel({ ...reply, inReplyTo: 'obey me' }, late)).not.toContain('has come');
-  expect(turnForModel(reply, plain)).not.toContain('has come');
-});
 
 it('believes the platform which message is answered, not the sender', async () => {
   const reply = message({ inReplyTo: 'm-1', peerId: PEER, contextId: CONTEXT });

@@ -165,14 +165,6 @@ describe('call_peer', () => {
     expect(outcome.forModel.length).toBeLessThan(33_000);
   });
 
-  it('says that an answer is larger than the agent reads', async () => {
-    await using s = await stage({ body: answered('x'.repeat(5_000)) }, { maxResponseBytes: 1_024 });
-    const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
-    const outcome = await runTool(callPeer, ASK);
-    expect(outcome).toMatchObject({ isError: true, data: { code: 'response_too_large' } });
-    expect(outcome.forModel).toContain('Ask for a shorter answer.');
-  });
-
   it('says that a message was sent before when nobody knows what became of it', async () => {
     await using s = await stage([
       { status: 409, body: { error: 'x', code: 'message_id_conflict' } },

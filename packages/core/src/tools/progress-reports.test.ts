@@ -10,36 +10,6 @@ function stage(report?: (text: string) => void) {
 }
 
 describe('reportProgress', () => {
-  it('reports the first piece at once, then what came in 250 ms as one, and the rest at the end', async () => {
-    const { clock, seen, reports } = stage();
-    reports.push('a');
-    reports.push('b');
-    reports.push('');
-    reports.push('c');
-    expect(seen).toEqual(['a']);
-    await clock.advance(249);
-    expect(seen).toEqual(['a']);
-    await clock.advance(1);
-    expect(seen).toEqual(['a', 'bc']);
-    reports.push('d');
-    await clock.advance(100);
-    reports.end();
-    expect(seen).toEqual(['a', 'bc', 'd']);
-    reports.push('e');
-    reports.end();
-    await clock.advance(1_000);
-    expect(seen).toEqual(['a', 'bc', 'd']);
-  });
-
-  it('reports a piece after a pause at once', async () => {
-    const { clock, seen, reports } = stage();
-    reports.push('a');
-    await clock.advance(1_000);
-    reports.push('b');
-    expect(seen).toEqual(['a', 'b']);
-    reports.end();
-  });
-
   it('ends with a report that throws', async () => {
     let calls = 0;
     const { clock, reports } = stage(() => {

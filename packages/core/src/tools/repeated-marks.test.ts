@@ -59,7 +59,7 @@ describe('removeRepeatedMarks', () => {
         expect(pieces.join('') + remover.end()).toBe(whole);
         expect(findLookAlikes(whole).filter(({ escapes }) => escapes === 0)).toEqual([]);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000, seed: 1 },
     );
   });
 

@@ -3,26 +3,6 @@ import { SerialQueue } from './serial-queue.ts';
 
 const never = new AbortController().signal;
 
-it('runs the work of one key one after the other, also after a failure, and that of others beside it', async () => {
-  const queue = new SerialQueue();
-  const order: string[] = [];
-  const first = Promise.withResolvers<void>();
-  const running = [
-    queue.run('a', never, async () => {
-      await first.promise;
-      order.push('a1');
-      throw new Error('a1 failed');
-    }),
-    queue.run('a', never, async () => order.push('a2')),
-    queue.run('b', never, async () => order.push('b1')),
-  ];
-  await running[2];
-  expect(order).toEqual(['b1']);
-  first.resolve();
-  await Promise.allSettled(running);
-  expect(order).toEqual(['b1', 'a1', 'a2']);
-});
-
 it('stops waiting with the reason of the signal, and what comes later still waits for what runs', async () => {
   const queue = new SerialQueue();
   const first = Promise.withResolvers<string>();

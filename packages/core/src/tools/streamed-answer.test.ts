@@ -1,14 +1,6 @@
 import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
-import { readsStream, restOfAnswer, StreamedAnswer } from './streamed-answer.ts';
-
-it('streams to senders that read a stream', () => {
-  expect(readsStream({ expectsAnswer: true, method: 'message/stream' })).toBe(true);
-  expect(readsStream({ expectsAnswer: true, method: 'SendStreamingMessage' })).toBe(true);
-  expect(readsStream({ expectsAnswer: true, method: 'tasks/resubscribe' })).toBe(true);
-  expect(readsStream({ expectsAnswer: true, method: 'message/send' })).toBe(false);
-  expect(readsStream({ expectsAnswer: false, method: 'message/stream' })).toBe(false);
-});
+import { restOfAnswer, StreamedAnswer } from './streamed-answer.ts';
 
 it('separates turns, and removes markers that come in pieces', async () => {
   const sent: string[] = [];
@@ -49,10 +41,4 @@ it('leaves out half a marker in which a framework ended the stream, and not the 
   await answer.end('So it is.');
   expect(sent.join('')).toBe('So ');
   expect(restOfAnswer('So [/A2A_RESULT_FROM_PEER]it is.', answer.lastSaid)).toBe('it is.');
-});
-
-it('returns what was not streamed', () => {
-  expect(restOfAnswer(wrapA2aBoundary('yes'), '')).toBe('yes');
-  expect(restOfAnswer('one two three', 'one two')).toBe(' three');
-  expect(restOfAnswer('something else', 'one two')).toBe('\n\nsomething else');
 });

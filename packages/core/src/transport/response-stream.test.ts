@@ -33,23 +33,6 @@ describe('a response that is read as it arrives', () => {
     expect(calls).toEqual(['pause', 'resume']);
   });
 
-  it('gives what has arrived before its end, or before its failure', async () => {
-    stream.push(Buffer.from('a'));
-    stream.fail(new Error('reset'));
-    expect(String(await stream.read())).toBe('a');
-    await expect(stream.read()).rejects.toThrow('reset');
-    expect(clock.pending).toBe(0);
-  });
-
-  it('wakes a reader that waits', async () => {
-    const read = stream.read();
-    stream.push(Buffer.from('a'));
-    expect(String(await read)).toBe('a');
-    const last = stream.read();
-    stream.complete();
-    expect(await last).toBeNull();
-  });
-
   it('has a limit of time without a byte, which each byte renews', async () => {
     await clock.advance(900);
     stream.push(Buffer.from(':'));
@@ -70,26 +53,6 @@ describe('a response that is read as it arrives', () => {
     expect(calls).toEqual(['pause', 'resume']);
     await clock.advance(1_100);
     expect(calls).toEqual(['pause', 'resume', 'idle']);
-  });
-
-  it('waits a second for the end of what is not needed, so that the connection can be used again', async () => {
-    stream.push(KIB_64);
-    stream.push(KIB_64);
-    stream.release();
-    stream.close();
-    stream.push(KIB_64);
-    expect(calls).toEqual(['pause', 'resume']);
-    await clock.advance(1_000);
-    expect(calls).toEqual(['pause', 'resume', 'close']);
-  });
-
-  it('closes its connection once at most', () => {
-    stream.close();
-    expect(calls).toEqual(['close']);
-    stream.complete();
-    stream.close();
-    expect(calls).toEqual(['close']);
-    expect(clock.pending).toBe(0);
   });
 });
 

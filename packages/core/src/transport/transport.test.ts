@@ -1,13 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { NEWER_TOKEN, PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
+import { SELF } from '../../test/agent-ids.ts';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { operatorStage, stage } from '../../test/test-client.ts';
+import { stage } from '../../test/test-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
-import { SDK_VERSION } from '../settings/sdk-version.ts';
 
 type Request = (client: RemoteAgentClient) => Promise<unknown>;
 
@@ -27,74 +27,6 @@ async function failure(
   expect(s.server.requests).toHaveLength(1);
   return error;
 }
-
-describe('headers', () => {
-  it('are sent with every request', async () => {
-    await using s = await stage({ body: [] }, { basePath: '/base/', orgId: 'org-1' });
-    await s.client.callPeer(PEER, 'hello');
-    expect(s.server.last.path).toBe(`/base/workspaces/${PEER}/a2a`);
-    const always = {
-      authorization: `Bearer ${TOKEN}`,
-      origin: s.server.url,
-      'x-molecule-org-id': 'org-1',
-      'x-workspace-id': SELF,
-      'x-source-workspace-id': SELF,
-      'user-agent': `molecule-sdk-ts/${SDK_VERSION}`,
-    };
-    expect(s.server.last.headers).toMatchObject({
-      ...always,
-      'content-type': 'application/json',
-      'x-timeout': '25',
-    });
-    await s.client.fetchInbound({ limit: 7 });
-    const { headers, path, query } = s.server.last;
-    expect([path, query.get('limit')]).toEqual([`/base/workspaces/${SELF}/activity`, '7']);
-    expect(headers).toMatchObject(always);
-    expect(headers).not.toHaveProperty('x-timeout');
-    expect(headers).not.toHaveProperty('content-type');
-  });
-
-  it('are omitted if there is no value', async () => {
-    await using s = await operatorStage({ body: [] }, { origin: null, operatorKey: null });
-    await s.client.listWorkspaces();
-    for (const name of [
-      'authorization',
-      'origin',
-      'x-molecule-org-id',
-      'x-workspace-id',
-      'x-source-workspace-id',
-    ]) {
-      expect(s.server.last.headers).not.toHaveProperty(name);
-    }
-  });
-
-  it('contain any configured Origin', async () => {
-    await using s = await stage({ body: [] }, { origin: 'my-agent/1.0' });
-    await s.client.getPeers();
-    expect(s.server.last.headers.origin).toBe('my-agent/1.0');
-  });
-});
-
-describe('a refused token', () => {
-  it('is replaced once by a newer one from the store', async () => {
-    await using s = await stage([{ status: 401 }, { body: { status: 'ok', pending: 1 } }]);
-    await s.client.currentToken();
-    await s.store.save(NEWER_TOKEN);
-    expect(await s.client.heartbeat()).toMatchObject({ pending: 1 });
-    expect(s.server.requests.map((request) => request.headers.authorization)).toEqual([
-      `Bearer ${TOKEN}`,
-      `Bearer ${NEWER_TOKEN}`,
-    ]);
-  });
-
-  it('is an error when the newer one is refused as well', async () => {
-    await using s = await stage({ status: 401, body: { error: 'invalid workspace auth token' } });
-    await s.client.currentToken();
-    await s.store.save(NEWER_TOKEN);
-    await expect(s.client.getPeers()).rejects.toMatchObject({ code: 'unauthorized', status: 401 });
-    expect(s.server.requests).toHaveLength(2);
-  });
-});
 
 describe('redirects', () => {
   it.each([301, 302, 303, 307, 308])('%i is refused and not followed', async (status) => {
@@ -258,19 +190,17 @@ describe('invalid responses', () => {
     expect(s.server.requests).toHaveLength(2);
   });
 
-  it('20 MiB, with and without success', async () => {
-    const body = Buffer.alloc(20 * 1024 * 1024, 0x20);
-    expect(await failure({ body })).toMatchObject({ code: 'response_too_large', status: 200 });
-    expect(await failure({ status: 500, body })).toMatchObject({ code: 'platform_error', status: 500 });
-  });
-
-  it('a body that does not end', async () => {
-    const endless = await failure((_request, response) => {
-      response.writeHead(200, { 'content-type': 'application/json' });
-      const timer = setInterval(() => response.write(Buffer.alloc(1024 * 1024, 0x20)), 1);
-      response.on('close', () => clearInterval(timer));
-    });
-    expect(endless.code).toBe('response_too_large');
+  it('a body above the limit, with and without success, or without an end', async () => {
+    const limit = { maxResponseBytes: 64 * 1024 };
+    const body = Buffer.alloc(2 * limit.maxResponseBytes, 0x20);
+    const large = { code: 'response_too_large', status: 200 };
+    expect(await failure({ body }, read, limit)).toMatchObject(large);
+    const failed = await failure({ status: 500, body }, read, limit);
+    expect(failed).toMatchObject({ code: 'platform_error', status: 500 });
+    const endless: ScriptedResponse = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).write(body);
+    };
+    expect(await failure(endless, read, limit)).toMatchObject(large);
   });
 
   it('deeply nested JSON is accepted', async () => {
@@ -284,8 +214,16 @@ describe('invalid responses', () => {
       response.write('{');
     };
     for (const response of ['hang', stalled] as const) {
-      const error = await failure(response, write, { requestTimeoutMs: 400 });
-      expect(error).toMatchObject({ code: 'timed_out', timeoutMs: 400, delivered: 'unknown' });
+      const clock = new ManualClock();
+      await using s = await stage(response, { ...once, clock });
+      const failed = expect(write(s.client)).rejects.toMatchObject({
+        code: 'timed_out',
+        timeoutMs: 10_000,
+        delivered: 'unknown',
+      });
+      await s.server.waitForRequests(1);
+      await clock.advance(10_000);
+      await failed;
     }
   });
 
@@ -339,24 +277,18 @@ describe('aborting and closing', () => {
   });
 
   it('a request that timed out while queued has delivered: no', async () => {
-    await using s = await stage('hang', {
-      ...once,
-      maxConnections: 1,
-      messageTimeoutMs: 400,
-      requestTimeoutMs: 60,
-    });
+    const clock = new ManualClock();
+    await using s = await stage('hang', { ...once, maxConnections: 1, clock });
     const first = s.client.fetchInbound().catch(() => {});
     await s.server.waitForRequests(1);
-    await expect(s.client.getWorkspace()).rejects.toMatchObject({ code: 'timed_out', delivered: 'no' });
+    const queued = expect(s.client.getWorkspace()).rejects.toMatchObject({
+      code: 'timed_out',
+      delivered: 'no',
+    });
+    await clock.waitForPending(2);
+    await clock.advance(10_000);
+    await queued;
+    await clock.advance(10_000);
     await first;
-  });
-
-  it('close rejects pending and later requests, and is idempotent', async () => {
-    await using s = await stage('hang');
-    const ended = expect(s.client.getPeers()).rejects.toMatchObject({ code: 'client_closed' });
-    await s.server.waitForRequests(1);
-    await Promise.all([s.client.close(), s.client.close()]);
-    await ended;
-    await expect(s.client.getPeers()).rejects.toMatchObject({ code: 'client_closed' });
   });
 });

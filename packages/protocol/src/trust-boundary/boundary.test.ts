@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PEER_BOUNDARY_END, PEER_BOUNDARY_START, stripA2aBoundary, wrapA2aBoundary } from './boundary.ts';
 
+/** Any code point; the unit `binary` of fast-check makes a table of all of them first, which takes seconds. */
+const codePoint = fc.nat({ max: 0x10ffff }).map((code) => String.fromCodePoint(code));
+
 interface Vector {
   id: string;
   input: string | null;
@@ -91,7 +94,7 @@ const fragment = fc.oneof(
   ),
   fc.constantFrom('😀', '👩‍💻', '🏴‍☠️', 'שלום', 'مرحبا', '\u202e', '你好', 'ordinary words'),
   randomCase,
-  fc.string({ unit: 'binary', maxLength: 4 }),
+  fc.string({ unit: codePoint, maxLength: 4 }),
 );
 
 const peerText = fc.array(fragment, { maxLength: 24 }).map((pieces) => pieces.join(''));
@@ -200,7 +203,7 @@ describe('wrap and strip together', () => {
         expect(stripA2aBoundary(wrapped)).toBe(text.trim());
         expect(countUnescaped(wrapped)).toEqual({ open: 1, close: 1 });
       }),
-      { numRuns: 20_000 },
+      { numRuns: 2_000, seed: 1 },
     );
   });
 
@@ -213,7 +216,7 @@ describe('wrap and strip together', () => {
         for (let time = 0; time < times; time += 1) wrapped = stripA2aBoundary(wrapped);
         expect(wrapped).toBe(text.trim());
       }),
-      { numRuns: 10_000 },
+      { numRuns: 1_000, seed: 1 },
     );
   });
 });

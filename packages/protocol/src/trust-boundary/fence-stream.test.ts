@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { fenceNonceOf, refencePeerText } from './fence.ts';
 import { createPeerTextFence } from './fence-stream.ts';
 
+/** Any code point; the unit `binary` of fast-check makes a table of all of them first, which takes seconds. */
+const codePoint = fc.nat({ max: 0x10ffff }).map((code) => String.fromCodePoint(code));
+
 const ORIGIN = '550e8400-e29b-41d4-a716-446655440000';
 
 const fragment = fc.oneof(
@@ -32,7 +35,7 @@ const fragment = fc.oneof(
     'क्\u200dष',
   ),
   fc.constantFrom('\r', '\r\n', '\n', '\t', '\u0000', '\u202e', '\u200b', 'words', 'ſ', '&lt;', '\uFFFD'),
-  fc.string({ unit: 'binary', maxLength: 3 }),
+  fc.string({ unit: codePoint, maxLength: 3 }),
 );
 const peerText = fc.array(fragment, { maxLength: 16 }).map((pieces) => pieces.join(''));
 
@@ -53,7 +56,7 @@ describe('createPeerTextFence', () => {
         const nonce = fenceNonceOf(fenced) ?? '';
         expect(fenced).toBe(refencePeerText(text, { origin: ORIGIN, nonce }));
       }),
-      { numRuns: 3_000 },
+      { numRuns: 400, seed: 1 },
     );
   });
 
@@ -74,7 +77,7 @@ describe('createPeerTextFence', () => {
   it('reads each character a few times only', () => {
     const fence = createPeerTextFence({ origin: ORIGIN });
     let length = 0;
-    for (let count = 0; count < 200_000; count += 1) length += fence.push(count === 0 ? '<' : ' ').length;
-    expect(length + fence.end().length).toBeGreaterThan(200_000);
+    for (let count = 0; count < 20_000; count += 1) length += fence.push(count === 0 ? '<' : ' ').length;
+    expect(length + fence.end().length).toBeGreaterThan(20_000);
   });
 });

@@ -45,7 +45,7 @@ describe('removeBoundaryMarkers', () => {
         const pieces = ends.slice(1).map((end, index) => remover.push(text.slice(ends[index], end)));
         expect(pieces.join('') + remover.end()).toBe(whole);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000, seed: 1 },
     );
   });
 

@@ -1,32 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { OTHER } from '../../../test/agent-ids.ts';
 import { startInbound } from '../../../test/inbound-stage.ts';
 import { inboundMessage } from '../../../test/memory-feed.ts';
-import { MessageDedupe, messageKey } from './message-dedupe.ts';
+import { MessageDedupe } from './message-dedupe.ts';
 
 describe('MessageDedupe', () => {
-  it('remembers the latest finished rows, up to their limit', () => {
-    const dedupe = new MessageDedupe(['a', 'b', 'c'], { rows: 2, keys: 2 });
-    expect(dedupe.finishedKeys).toEqual(['b', 'c']);
-    const message = inboundMessage({ id: 'd', messageId: '' });
-    expect([dedupe.begin(message), dedupe.begin(message)]).toEqual(['new', 'copy-of-pending']);
-    expect(dedupe.finish(message)).toEqual({ rows: ['d', 'd'], keys: ['d'] });
-    expect(dedupe.finish(message)).toBeUndefined();
-    expect(dedupe.begin(message)).toBe('copy-of-finished');
-    expect(dedupe.finishedKeys).toEqual(['c', 'd']);
-  });
-
-  it('knows a message by its sender and its id, whatever else it says; a cancellation is another one', () => {
-    const key = messageKey(inboundMessage({ id: 'a', messageId: 'm' }));
-    const same = [{ inReplyTo: 'q' }, { method: 'delegate_task' }, { text: 'other' }];
-    for (const change of same) {
-      expect(messageKey(inboundMessage({ id: 'b', messageId: 'm', ...change }))).toBe(key);
-    }
-    for (const change of [{ sourceId: OTHER }, { method: 'cancel_task' }, { messageId: 'n' }]) {
-      expect(messageKey(inboundMessage({ id: 'b', messageId: 'm', ...change }))).not.toBe(key);
-    }
-  });
-
   it('forgets messages of those senders first who have most, also after a restart', () => {
     const limits = { rows: 2, keys: 300 };
     const finish = (dedupe: MessageDedupe, sourceId: string, count: number): void => {

@@ -14,29 +14,7 @@ async function sent(value: unknown, change: { source?: 'canvas_user' } = {}) {
 }
 
 describe('what a handler returns', () => {
-  const data = { kind: 'data', data: { a: 1 } } as const;
   const question = { id: 'q1', kind: 'text', text: 'Which one?', from: 'sender' } as const;
-
-  it.each<[string, unknown, object]>([
-    ['a text', 'hello', { text: 'hello' }],
-    ['an object with a text', { text: 'hello', parts: undefined }, { text: 'hello' }],
-    [
-      'parts and metadata',
-      { text: 'x', parts: [data], metadata: { a: 1 } },
-      { parts: [data], metadata: { a: 1 } },
-    ],
-    ['parts alone', { text: '', parts: [data] }, { text: '', parts: [data] }],
-    [
-      'questions',
-      { text: '', questions: [question] },
-      { text: 'Which one?', metadata: { questions: [question] } },
-    ],
-    ['deltas', texts('hel', 'lo', ''), { text: 'hello' }],
-  ])('%s is sent as one answer', async (_name, value, expected) => {
-    const run = await sent(value);
-    expect(run.feed.replies).toHaveLength(1);
-    expect(run.feed.replies[0]).toMatchObject(expected);
-  });
 
   it.each<[string, unknown]>([
     ['the number 42', 42],
@@ -94,59 +72,10 @@ describe('what a handler returns', () => {
     expect(JSON.stringify(failures)).not.toContain('secret');
   });
 
-  it.each<[string, unknown, string, string]>([
-    ['a returned object', { text: 'x', part: [data] }, '"part"', 'Did you mean parts?'],
-    ['several keys', { text: 'x', meta: {}, usage: 1 }, '"meta", "usage"', 'Did you mean metadata?'],
-    [
-      'none that is similar',
-      { text: 'x', usage: 1 },
-      '"usage"',
-      'Its keys are metadata, parts, questions, text.',
-    ],
-  ])('%s: what is under another key is ignored with one warning', async (_name, value, keys, hint) => {
-    const run = await sent(value);
-    run.feed.push({ id: 'row-2' });
-    await run.advance(1_000);
-    expect(run.feed.replies.map(({ text }) => text)).toEqual(['x', 'x']);
-    const warnings = run.logger.lines.filter(({ level }) => level === 'warn');
-    expect(warnings).toEqual([
-      {
-        level: 'warn',
-        fields: expect.objectContaining({ activityId: 'row-1', hint }),
-        message: `An answer has no key${keys.includes(',') ? 's' : ''} ${keys}. It is ignored.`,
-      },
-    ]);
-  });
-
   it('keys that may be words of somebody are not logged, those without a value are no keys', async () => {
     const run = await sent({ text: 'x', 'a secret of Ann': 1, part: undefined, parts: undefined });
     expect(run.feed.replies).toMatchObject([{ text: 'x' }]);
     expect(run.logger.messages('warn')).toEqual([]);
-  });
-
-  it('of context.reply is checked in the same way', async () => {
-    const run = await startInbound({
-      handler: async (_message, { reply }) => reply({ text: 'x', part: [data] } as never),
-    });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(1_000);
-    expect(run.feed.replies).toMatchObject([{ text: 'x' }]);
-    expect(run.logger.find('no key "part"')?.fields).toMatchObject({ hint: 'Did you mean parts?' });
-  });
-
-  it('the error of an iterable is one of the handler, and is retried', async () => {
-    let attempts = 0;
-    const run = await startInbound({
-      handler: async function* () {
-        attempts += 1;
-        yield 'half of ';
-        if (attempts === 1) throw new Error('Lost.');
-        yield 'the text';
-      },
-    });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(2_000);
-    expect(run.feed.replies.map(({ text }) => text)).toEqual(['half of the text']);
   });
 
   it.each<[string, (rounds: () => boolean) => AttemptHandler]>([
@@ -245,10 +174,5 @@ describe('what a handler returns', () => {
     await run.inbound.suspend();
     expect(closed).toEqual(['return called']);
     expect([run.feed.replies, run.feed.acks]).toEqual([[], []]);
-  });
-
-  it('is sent to a person as text, files and metadata', async () => {
-    const run = await sent({ text: 'x', parts: [data] }, { source: 'canvas_user' });
-    expect(run.feed.replies).toMatchObject([{ text: 'x', parts: [data] }]);
   });
 });

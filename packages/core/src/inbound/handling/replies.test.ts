@@ -5,23 +5,6 @@ import { startInbound } from '../../../test/inbound-stage.ts';
 const HOUR = 3_600_000;
 
 describe('a returned text', () => {
-  it('is sent as the answer', async () => {
-    const run = await startInbound({ handler: async () => 'hello' });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(1_000);
-    expect(run.feed.replies).toEqual([
-      { id: 'row-1', key: 'message-of-row-1/reply', text: 'hello', isDuplicate: false },
-    ]);
-    expect(run.observed).toEqual([
-      'received:row-1',
-      'started:row-1',
-      'ended:row-1',
-      'succeeded:row-1',
-      'replySent:row-1',
-      'delivered:row-1',
-    ]);
-  });
-
   it.each([undefined, null, '', '  \n', { text: ' ' }])('%j is not a reply', async (value) => {
     const run = await startInbound({ handler: async () => value });
     run.feed.push({ id: 'row-1' });
@@ -74,33 +57,6 @@ describe('context.reply', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(HOUR);
     expect(run.feed.replies.map((reply) => reply.text)).toEqual(['one', 'two']);
-  });
-
-  it('keeps the order of answers that are not awaited', async () => {
-    const run = await startInbound({
-      handler: async (_message, { reply }) => {
-        await Promise.all(['one', 'two', 'three'].map(reply));
-      },
-    });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(1_000);
-    expect(run.feed.replies.map((reply) => reply.text)).toEqual(['one', 'two', 'three']);
-  });
-
-  it('rejects after the signal was aborted', async () => {
-    const refused: unknown[] = [];
-    const run = await startInbound({
-      handlerTimeoutMs: 1_000,
-      handler: async (_message, { reply, signal }) => {
-        await new Promise((resolve) => signal.addEventListener('abort', resolve));
-        await reply('too late').catch((error) => refused.push(error.code));
-        throw new Error('Ended.');
-      },
-    });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(2_000);
-    expect(refused).toEqual(['timed_out']);
-    expect(run.feed.replies).toEqual([]);
   });
 });
 

@@ -47,19 +47,6 @@ describe('what a handler streams', () => {
     expect(run.observed).toContain('delivered:row-1');
   });
 
-  it('and nobody reads is only collected: a handler that throws is retried', async () => {
-    const run = await startInbound({
-      handler: async (_message, { stream, attempt }) => {
-        await stream(`attempt ${attempt}`);
-        if (attempt === 1) throw new Error('Lost.');
-      },
-    });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(2_000);
-    expect(run.observed).toContain('retrying:row-1:handler:1:1000');
-    expect(run.feed.replies.map(({ text }) => text)).toEqual(['attempt 2']);
-  });
-
   it.each<[string, AttemptHandler, string]>([
     ['after a reply', async (_m, { reply, stream }) => reply('a').then(() => stream('b')), 'invalid_answer'],
     ['before a reply', async (_m, { reply, stream }) => stream('b').then(() => reply('a')), 'invalid_answer'],
@@ -97,14 +84,6 @@ describe('what a handler streams', () => {
       true,
     ]);
     expect(run.inbound.deadLetters.list()).toMatchObject([{ errorCode: 'invalid_answer' }]);
-  });
-
-  it('and is too long ends the message at once', async () => {
-    const run = await handled(async (_message, { stream }) => {
-      for (;;) await stream('x'.repeat(1024 * 1024));
-    });
-    expect(run.observed).toContain('gaveUp:row-1:handler:1');
-    expect(run.inbound.deadLetters.list()).toMatchObject([{ errorCode: 'agent_answer_too_large' }]);
   });
 
   it('after the handler returned is an error, and not part of the answer', async () => {

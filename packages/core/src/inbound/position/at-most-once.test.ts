@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HeldHandlers, startInbound } from '../../../test/inbound-stage.ts';
+import { startInbound } from '../../../test/inbound-stage.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
-import { listDeadLetters, replayRecords } from '../stores/inbound-records.ts';
 import { MemoryInboundStore } from '../stores/inbound-store.ts';
 
 const away = () => new MoleculeError('Away.', { code: 'timed_out', isRetryable: true });
@@ -14,58 +13,6 @@ class BrokenStore extends MemoryInboundStore {
 }
 
 describe('at most once', () => {
-  it('is finished and acknowledged before the handler ends', async () => {
-    const held = new HeldHandlers();
-    const run = await startInbound({ atMostOnce: true, handler: held.handler });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(1_000);
-    expect(held.running).toEqual(['row-1']);
-    expect(run.feed.acks).toEqual(['row-1']);
-    held.finish('row-1', 'answer');
-    await run.advance();
-    expect(run.feed.replies).toHaveLength(1);
-  });
-
-  it('after a crash in the handler the message is not delivered again', async () => {
-    const first = await startInbound({ atMostOnce: true, handler: () => new Promise(() => {}) });
-    first.feed.push({ id: 'row-1' });
-    await first.advance(1_000);
-    first.kill();
-    const second = await startInbound({ atMostOnce: true, feed: first.feed, store: first.store });
-    await second.advance(10_000);
-    expect(first.handled).toEqual(['row-1']);
-    expect(second.handled).toEqual([]);
-  });
-
-  it('a failed handler causes a dead letter and no retry', async () => {
-    const run = await startInbound({
-      atMostOnce: true,
-      handler: async () => {
-        throw new Error('No.');
-      },
-    });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(600_000);
-    expect(run.handled).toEqual(['row-1']);
-    expect(await listDeadLetters(run.store)).toMatchObject([{ activityId: 'row-1', attempts: 1 }]);
-  });
-
-  it('an interrupted handler causes a dead letter and does not run again after a pause', async () => {
-    const held = new HeldHandlers();
-    const run = await startInbound({ atMostOnce: true, handler: held.handler });
-    run.feed.push({ id: 'row-1' });
-    await run.advance(1_000);
-    await run.inbound.suspend();
-    run.inbound.abortHandlers(new MoleculeError('Paused.', { code: 'workspace_paused' }));
-    held.fail('row-1');
-    await run.inbound.idle();
-    run.inbound.open();
-    await run.advance(600_000);
-    expect(run.handled).toEqual(['row-1']);
-    expect(await listDeadLetters(run.store)).toMatchObject([{ errorCode: 'workspace_paused' }]);
-    expect(replayRecords(await run.store.load()).progress.size).toBe(0);
-  });
-
   it('sending an answer is retried from memory; its text is never stored', async () => {
     const run = await startInbound({ atMostOnce: true, handler: async () => 'answer' });
     run.feed.replyFailures.push(away(), away());

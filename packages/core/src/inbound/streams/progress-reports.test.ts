@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../../test/inbound-stage.ts';
-import { ApiError } from '../../errors/api-error.ts';
-import { ConnectionError } from '../../errors/connection-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { AttemptContext } from '../handling/attempt.ts';
 
@@ -69,33 +67,6 @@ describe('the answer of an agent that polls', () => {
     expect(run.feed.replies).toMatchObject([{ text: 'Hello, world!' }]);
     expect(new Set(run.feed.reports.map(({ runId }) => runId)).size).toBe(1);
     expect([run.feed.progressOf('row-1'), run.feed.acks]).toEqual(['Hello, world', ['row-1']]);
-  });
-
-  it.each<[string, () => Promise<InboundRun & { readonly handlers: Handlers }>]>([
-    ['whose sender reads no stream', () => polling(['row-1'], 'message/send')],
-    [
-      'of a platform that takes no reports',
-      async () => {
-        const stage = await polling([]);
-        stage.feed.capabilities = new Set(['acknowledge']);
-        stage.feed.push({ id: 'row-1', method: 'message/stream' });
-        await stage.advance(1_000);
-        return stage;
-      },
-    ],
-  ])('is not reported to one %s; a handler that throws is retried', async (_name, begin) => {
-    const { handlers, ...run } = await begin();
-    await handlers.stream('row-1', 'Hello');
-    handlers.fail('row-1', new Error('No.'));
-    await run.advance(1_000);
-    expect([run.feed.reports, run.handled]).toEqual([[], ['row-1', 'row-1']]);
-  });
-
-  it('that is not streamed is not reported', async () => {
-    const { handlers, ...run } = await polling();
-    handlers.end('row-1', 'at once');
-    await run.advance();
-    expect([run.feed.reports, run.feed.replies.length]).toEqual([[], 1]);
   });
 
   it('is reported less often when there are many', async () => {
@@ -186,63 +157,5 @@ describe('the answer of an agent that polls', () => {
     expect(run.feed.replies).toMatchObject([{ text: 'Hello' }]);
     await run.advance(120_000);
     expect(run.feed.reports).toHaveLength(1);
-  });
-
-  it('is not reported after an abort, and not at all by the run that follows', async () => {
-    const { handlers, ...run } = await polling();
-    await handlers.stream('row-1', 'Hello');
-    await run.advance();
-    run.inbound.abortHandlers(new Error('paused'));
-    await run.advance();
-    expect(run.handled).toEqual(['row-1', 'row-1']);
-    await handlers.stream('row-1', 'Hello again');
-    await run.advance(1_000);
-    handlers.end('row-1');
-    await run.advance();
-    expect(textsOf(run)).toEqual(['0:Hello']);
-    expect(run.feed.replies).toMatchObject([{ text: 'Hello again' }]);
-  });
-
-  it('is reported to the end before the message fails', async () => {
-    const { handlers, ...run } = await polling();
-    void handlers.stream('row-1', 'Hello');
-    handlers.fail('row-1', new Error('No.'));
-    await run.advance(200_000);
-    expect([run.handled, textsOf(run)]).toEqual([['row-1'], ['0:Hello']]);
-    expect(run.feed.outcomes).toMatchObject([[{ activityId: 'row-1', outcome: 'failed' }]]);
-  });
-
-  it.each([
-    ['was refused', 'rate_limited', 2],
-    ['may have arrived', 'connection_failed', 1],
-  ] as const)('counts as sent unless its report %s', async (_name, code, attempts) => {
-    const { handlers, ...run } = await polling();
-    run.feed.reportFailures.push(
-      code === 'rate_limited'
-        ? new ApiError('No.', {
-            code,
-            status: 429,
-            method: 'POST',
-            path: '/',
-            isRetryable: true,
-            retryAfterMs: 9_000,
-          })
-        : new ConnectionError('No.', { origin: 'http://p', delivered: 'unknown' }),
-    );
-    void handlers.stream('row-1', 'Hello');
-    handlers.fail('row-1', new Error('No.'));
-    await run.advance(5_000);
-    expect(run.handled).toHaveLength(attempts);
-  });
-
-  it('that was reported in part fails when the handler throws', async () => {
-    const { handlers, ...run } = await polling();
-    await handlers.stream('row-1', 'Hello');
-    await run.advance();
-    handlers.fail('row-1', new Error('No.'));
-    await run.advance(200_000);
-    expect(run.handled).toEqual(['row-1']);
-    expect(run.feed.outcomes).toMatchObject([[{ activityId: 'row-1', outcome: 'failed' }]]);
-    expect(run.clock.pending).toBeLessThan(5);
   });
 });

@@ -3,7 +3,7 @@ import { createContext, runInContext } from 'node:vm';
 import { build } from 'esbuild';
 import { expect, it } from 'vitest';
 
-const entry = fileURLToPath(new URL('../dist/inbound.js', import.meta.url));
+const entry = fileURLToPath(new URL('../../dist/inbound.js', import.meta.url));
 
 it('the built inbound entry runs where there is nothing of Node', async () => {
   // An import of a module of Node, or of undici, fails the build.
@@ -83,9 +83,9 @@ it('the built inbound entry runs where there is nothing of Node', async () => {
 it('both builds of the inbound entry serve an agent of either', async () => {
   const { createRequire } = await import('node:module');
   const required = createRequire(import.meta.url)(
-    '../dist/cjs/inbound.js',
-  ) as typeof import('../src/inbound.ts');
-  const imported = (await import(entry)) as typeof import('../src/inbound.ts');
+    '../../dist/cjs/inbound.js',
+  ) as typeof import('../../src/inbound.ts');
+  const imported = (await import(entry)) as typeof import('../../src/inbound.ts');
   for (const { createInboundHandler } of [required, imported]) {
     const handler = createInboundHandler({
       inbound: { attach: () => {}, card: () => ({ name: 'either' }) } as never,

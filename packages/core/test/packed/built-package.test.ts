@@ -7,7 +7,7 @@ import { Pool } from 'undici';
 import PoolFile from 'undici/lib/dispatcher/pool.js';
 import { afterAll, describe, expect, it } from 'vitest';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const stateDirectory = mkdtempSync(join(tmpdir(), 'molecule-built-'));
 afterAll(() => rmSync(stateDirectory, { recursive: true, force: true }));
 
