@@ -1,38 +1,33 @@
+import dns from 'node:dns';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer, Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it, vi } from 'vitest';
-import { type BinOptions, runBin } from '../test/bin.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { runCommand } from '../test/command-line.ts';
 import { openFolder } from '../test/resources-of-test.ts';
+import { toStartError } from './database/sqlite-errors.ts';
 import { createPlatform } from './index.ts';
 import { silentLogger } from './logging/logger.ts';
-
-// Each test starts processes.
-vi.setConfig({ testTimeout: 60_000 });
+import { openDataFolder } from './storage/data-folder.ts';
 
 const RESTORE = 'molecule-platform restore <file> --force';
 const OTHER_FOLDER = 'choose another folder with dataDir (MOLECULE_DATA_DIR, --data-dir)';
 
 /** Two sentences, the cause and what to do, and the exit code. */
-async function failure(args: readonly string[], environment = {}, options: BinOptions = {}) {
-  const { exited, output } = runBin(['--dev', '--port', '0', ...args], environment, options);
-  const code = await exited;
-  expect(output.out).toBe('');
-  const lines = output.err.trimEnd().split('\n');
-  expect(lines, output.err).toHaveLength(2);
+async function failure(...args: string[]) {
+  const { code, out, err, lines } = await runCommand(['--dev', '--port', '0', ...args]);
+  expect(out).toBe('');
+  expect(lines, err).toHaveLength(2);
   const [cause = '', hint = ''] = lines;
   return { code, cause, hint };
 }
 
-/** A data folder that a platform has used, with its database open for changes. */
-async function usedFolder(change: (database: DatabaseSync, path: string) => void): Promise<string> {
+/** A data folder that a platform has used. */
+async function usedFolder(): Promise<{ dataDir: string; path: string }> {
   const dataDir = openFolder();
-  await (await createPlatform({ mode: 'dev', port: 0, dataDir })).close();
-  const path = join(dataDir, 'platform.db');
-  const database = new DatabaseSync(path);
-  change(database, path);
-  if (database.isOpen) database.close();
-  return dataDir;
+  await (await createPlatform({ mode: 'dev', port: 0, dataDir, synchronous: 'normal' })).close();
+  return { dataDir, path: join(dataDir, 'platform.db') };
 }
 
 describe('a data folder that cannot be used', () => {
@@ -41,27 +36,27 @@ describe('a data folder that cannot be used', () => {
     ['/proc/nope/further', 'the file system allows no folder there'],
     ['/dev/null/below', 'a part of the path is a file'],
     ['/dev/null', 'a part of the path is a file'],
-  ])('%s ends the bin', async (path, reason) => {
-    expect(await failure(['--data-dir', path])).toEqual({
+  ])('%s ends the command', async (path, reason) => {
+    expect(await failure('--data-dir', path)).toEqual({
       code: 1,
       cause: `The data folder ${path} cannot be used: ${reason}.`,
       hint: `${OTHER_FOLDER.replace('choose', 'Choose')}.`,
     });
   });
 
-  it('is one of another user, and one that cannot be written', async () => {
+  it('is in one that cannot be written', async () => {
     const folder = openFolder();
-    chmodSync(folder, 0o755);
-    // Root may write everywhere, so the bin runs as nobody where the tests run as root.
-    const asUser = process.getuid?.() === 0 ? { uid: 65_534 } : {};
-    const inside = join(folder, 'inside');
-    if (asUser.uid === undefined) chmodSync(folder, 0o555);
-    const refused = await failure(['--data-dir', inside], { HOME: '/' }, asUser);
-    expect(refused).toMatchObject({
-      code: 1,
-      cause: expect.stringMatching(/inside cannot be used: permission denied\.$/),
+    chmodSync(folder, 0o555);
+    onTestFinished(() => chmodSync(folder, 0o755));
+    // Root may write everywhere.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534);
+    const refused = openDataFolder(join(folder, 'inside')).catch((error: unknown) => error);
+    if (isRoot) process.seteuid?.(0);
+    expect(await refused).toMatchObject({
+      message: expect.stringMatching(/inside cannot be used: permission denied\.$/),
+      hint: expect.stringContaining(OTHER_FOLDER),
     });
-    chmodSync(folder, 0o755);
   });
 
   it('has a folder, or another file, in the place of one of its files', async () => {
@@ -70,17 +65,14 @@ describe('a data folder that cannot be used', () => {
     mkdirSync(join(keyFolder, 'operator-key'));
     writeFileSync(join(foreignLock, 'platform.lock'), 'pid 4711\n'.repeat(100));
     for (const folder of [lockFolder, keyFolder]) {
-      const { code, cause } = await failure(['--data-dir', folder]);
+      const { code, cause } = await failure('--data-dir', folder);
       expect([code, cause]).toEqual([
         1,
         expect.stringContaining('a folder has the name of a file of the platform'),
       ]);
     }
-    const foreign = await failure(['--data-dir', foreignLock]);
-    expect(foreign).toMatchObject({
-      code: 1,
-      cause: expect.stringContaining('is not the lock of a platform'),
-    });
+    const { code, cause } = await failure('--data-dir', foreignLock);
+    expect([code, cause]).toEqual([1, expect.stringContaining('is not the lock of a platform')]);
     expect(readFileSync(join(foreignLock, 'platform.lock'), 'utf8')).toContain('4711');
   });
 
@@ -88,7 +80,7 @@ describe('a data folder that cannot be used', () => {
     const folder = openFolder();
     symlinkSync(join(folder, 'b'), join(folder, 'a'));
     symlinkSync(join(folder, 'a'), join(folder, 'b'));
-    const { code, cause, hint } = await failure(['--data-dir', join(folder, 'a')]);
+    const { code, cause, hint } = await failure('--data-dir', join(folder, 'a'));
     expect([code, cause]).toEqual([1, expect.stringContaining('too many symbolic links')]);
     expect(hint).toMatch(/^Choose another folder/);
   });
@@ -109,125 +101,155 @@ describe('a database that cannot be used', () => {
       'is missing or empty, and its log',
     ],
   ])('%s', async (_, damage, cause) => {
-    const dataDir = await usedFolder((database, path) => {
-      database.close();
-      damage(path);
-    });
-    const path = join(dataDir, 'platform.db');
+    const { dataDir, path } = await usedFolder();
+    damage(path);
     const before = readFileSync(path);
-    const failed = await failure(['--data-dir', dataDir]);
-    expect(failed).toEqual({
-      code: 1,
-      cause: expect.stringContaining(cause),
-      hint: expect.stringContaining(RESTORE),
-    });
+    const failed = await failure('--data-dir', dataDir);
+    expect(failed).toMatchObject({ code: 1, hint: expect.stringContaining(RESTORE) });
     expect(failed.cause).toContain(path);
+    expect(failed.cause).toContain(cause);
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
   it('belongs to another application', async () => {
     const dataDir = openFolder();
     const path = join(dataDir, 'platform.db');
-    const foreign = new DatabaseSync(path);
-    foreign.exec('CREATE TABLE events (name TEXT)');
-    foreign.close();
-    const { code, cause, hint } = await failure(['--data-dir', dataDir]);
-    expect([code, cause]).toEqual([1, `The database ${path} belongs to another application.`]);
-    expect(hint).toContain(OTHER_FOLDER);
+    change(path, 'CREATE TABLE events (name TEXT)');
+    expect(await failure('--data-dir', dataDir)).toEqual({
+      code: 1,
+      cause: `The database ${path} belongs to another application.`,
+      hint: expect.stringContaining(OTHER_FOLDER),
+    });
     const after = new DatabaseSync(path, { readOnly: true });
     expect(after.prepare('SELECT name FROM sqlite_master').all()).toEqual([{ name: 'events' }]);
     after.close();
   });
 
   it('was written by a newer version, which the refusal names', async () => {
-    const dataDir = await usedFolder((database) =>
-      database.exec(`INSERT INTO kysely_migration VALUES ('9999-future', '2030-01-01T00:00:00.000Z');
-        INSERT INTO schema_versions VALUES ('7.8.9', '2999-01-01T00:00:00.000Z')`),
+    const { dataDir, path } = await usedFolder();
+    change(
+      path,
+      `INSERT INTO kysely_migration VALUES ('9999-future', '2030-01-01T00:00:00.000Z');
+        INSERT INTO schema_versions VALUES ('7.8.9', '2999-01-01T00:00:00.000Z')`,
     );
-    const { code, cause, hint } = await failure(['--data-dir', dataDir]);
-    expect([code, cause]).toEqual([
-      1,
-      expect.stringMatching(
-        /^The stored data was written by version 7\.8\.9 .* version \d+\.\d+\.\d+ cannot read it\.$/,
-      ),
-    ]);
+    const { code, cause, hint } = await failure('--data-dir', dataDir);
+    expect(code).toBe(1);
+    expect(cause).toMatch(
+      /^The stored data was written by version 7\.8\.9 .* version \d+\.\d+\.\d+ cannot read it\.$/,
+    );
     expect(hint).toMatch(/^Install version 7\.8\.9 or newer, restore a backup/);
   });
 
-  it('is locked by another process', async () => {
-    let locked: DatabaseSync | undefined;
-    const dataDir = await usedFolder((_, path) => {
-      locked = new DatabaseSync(path);
-      locked.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  // SQLite's codes: busy, locked, full, read-only, cannot open, an I/O error.
+  it.each([
+    [5, 'data_folder_in_use', 'Another process has locked /data/platform.db.'],
+    [6, 'data_folder_in_use', 'Another process has locked /data/platform.db.'],
+    [13, 'data_folder_unusable', '/data/platform.db cannot be used: the disk is full.'],
+    [8, 'data_folder_unusable', '/data/platform.db cannot be used: SQLite cannot open it for writing.'],
+    [14, 'data_folder_unusable', '/data/platform.db cannot be used: SQLite cannot open it for writing.'],
+    [778, 'data_folder_unusable', '/data/platform.db cannot be used: the disk reports an error.'],
+  ])('is refused by SQLite with the code %i', (errcode, code, message) => {
+    const error = Object.assign(new Error('sqlite'), { code: 'ERR_SQLITE_ERROR', errcode });
+    expect(toStartError(error, '/data/platform.db')).toMatchObject({
+      code,
+      message,
+      hint: expect.stringContaining(OTHER_FOLDER),
     });
-    const { code, cause } = await failure(['--data-dir', dataDir]);
-    locked?.close();
-    expect([code, cause]).toEqual([1, `Another process has locked ${join(dataDir, 'platform.db')}.`]);
   });
 });
 
 describe('an address that cannot be used', () => {
-  it('is not of this machine, unknown, or refused to this user', async () => {
-    const production = { ADMIN_TOKEN: 'an-operator-key-of-tests', SECRETS_ENCRYPTION_KEY: 'k'.repeat(32) };
-    const start = async (...args: string[]) => {
-      const { exited, output } = runBin(['--memory', ...args], production);
-      return { code: await exited, lines: output.err.trimEnd().split('\n') };
-    };
-    expect(await start('--host', '192.0.2.1', '--port', '0')).toEqual({
-      code: 1,
-      lines: [
-        expect.stringContaining('192.0.2.1:0: not an address of this machine'),
-        expect.stringContaining('--host'),
+  it('is not of this machine, unknown, or taken', async () => {
+    const memory = (...args: string[]) =>
+      runCommand(['--memory', ...args], {
+        environment: { ADMIN_TOKEN: 'an-operator-key-of-tests', SECRETS_ENCRYPTION_KEY: 'k'.repeat(32) },
+      });
+    const unknown = Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
+    const { lookup } = dns;
+    const spy = vi.spyOn(dns, 'lookup').mockImplementation((...args: unknown[]) => {
+      if (args[0] !== 'no-such-host.invalid') return Reflect.apply(lookup, dns, args);
+      (args.at(-1) as (error: Error) => void)(unknown);
+    });
+    onTestFinished(() => spy.mockRestore());
+    for (const [host, cause] of [
+      ['192.0.2.1', '192.0.2.1:0: not an address of this machine'],
+      ['no-such-host.invalid', 'unknown host'],
+    ] as const) {
+      const { code, lines } = await memory('--host', host, '--port', '0');
+      expect([code, lines]).toEqual([1, [expect.stringContaining(cause), expect.stringContaining('--host')]]);
+    }
+    const other = createServer();
+    await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void other.close());
+    const { port } = other.address() as { port: number };
+    const { code, lines } = await memory('--port', String(port));
+    expect([code, lines]).toEqual([
+      1,
+      [
+        expect.stringContaining(`Port ${port}`),
+        expect.stringContaining('choose another port (PORT, --port)'),
       ],
-    });
-    expect(await start('--host', 'no-such-host.invalid', '--port', '0')).toEqual({
-      code: 1,
-      lines: [expect.stringContaining('unknown host'), expect.stringContaining('--host')],
-    });
+    ]);
   });
+});
 
-  it('is no URL, or an option that does not exist', async () => {
-    const url = runBin(['--dev', '--memory', '--public-url', 'molecule.example']);
-    expect([await url.exited, url.output.err]).toEqual([2, expect.stringContaining('EXTERNAL_PLATFORM_URL')]);
-    const unknown = runBin(['--dev', '--data-dri', '/tmp']);
-    expect([await unknown.exited, unknown.output.err]).toEqual([
-      2,
-      expect.stringContaining('Did you mean --data-dir?'),
-    ]);
-    for (const args of [['--dev'], ['backup', 'file'], ['restore', 'file']]) {
-      const empty = runBin([...args, '--data-dir', '']);
-      expect([await empty.exited, empty.output.err], args[0]).toEqual([
-        2,
-        expect.stringContaining('--data-dir): must not be empty; leave it out'),
-      ]);
-    }
-    for (const name of ['backup', 'restore']) {
-      const two = runBin([name, 'a file', 'another']);
-      expect([await two.exited, two.output.err], name).toEqual([
-        2,
-        expect.stringContaining('too many arguments'),
-      ]);
-    }
-    const command = runBin(['bakcup', 'file']);
-    expect([await command.exited, command.output.err]).toEqual([
-      2,
-      expect.stringContaining("unknown command 'bakcup'"),
-    ]);
+describe('options that cannot be used', () => {
+  it.each<[string, string[], RegExp]>([
+    ['production without its keys', ['--memory'], /ADMIN_TOKEN.*SECRETS_ENCRYPTION_KEY.*--dev/s],
+    ['a port that is no number', ['--dev', '--port', 'eighty'], /--port/],
+    ['dev mode for others', ['--dev', '--host', '0.0.0.0'], /host \(HOST, --host\).*production mode/s],
+    ['what is no URL', ['--dev', '--public-url', 'molecule.example'], /EXTERNAL_PLATFORM_URL/],
+    ['a misspelled one', ['--dev', '--data-dri', '/tmp'], /Did you mean --data-dir\?/],
+    ['an empty folder', ['--dev', '--data-dir', ''], /--data-dir\): must not be empty; leave it out/],
+    ['an empty folder to copy', ['backup', 'a', '--data-dir', ''], /must not be empty; leave it out/],
+    ['an empty folder to restore', ['restore', 'a', '--data-dir', ''], /must not be empty; leave it out/],
+    ['two copies', ['backup', 'a file', 'another'], /too many arguments/],
+    ['two files to restore', ['restore', 'a file', 'another'], /too many arguments/],
+    ['an unknown command', ['bakcup', 'file'], /unknown command 'bakcup'/],
+  ])('are %s', async (_, args, expected) => {
+    expect(await runCommand(args)).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(expected),
+    });
   });
 });
 
 it('a database file without content is replaced, with one warning that names it', async () => {
   const dataDir = openFolder();
   const path = join(dataDir, 'platform.db');
-  for (const isEmpty of [false, true]) {
-    if (isEmpty) writeFileSync(path, '');
-    const warnings: string[] = [];
-    const warn = (_fields: object, text: string) => void warnings.push(text);
-    const logger = { ...silentLogger, warn };
-    await (await createPlatform({ mode: 'dev', port: 0, dataDir, logger })).close();
-    expect(warnings).toEqual(isEmpty ? [expect.stringContaining(`${path} was a file of 0 bytes`)] : []);
-  }
+  writeFileSync(path, '');
+  const warn = vi.fn();
+  const logger = { ...silentLogger, warn };
+  await (await createPlatform({ mode: 'dev', port: 0, dataDir, logger })).close();
+  await (await createPlatform({ mode: 'dev', port: 0, dataDir, logger })).close();
+  expect(warn).toHaveBeenCalledExactlyOnceWith(
+    expect.anything(),
+    expect.stringContaining(`${path} was a file of 0 bytes`),
+  );
 });
+
+it('an error that nothing expects is one line, and its stack is for debugging', async () => {
+  const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(() => {
+    throw new Error('out of\nluck');
+  });
+  onTestFinished(() => listen.mockRestore());
+  const start = (...args: string[]) => runCommand(['--dev', '--memory', '--port', '0', ...args]);
+  expect(await start()).toMatchObject({
+    code: 1,
+    err: 'Unexpected error: out of luck\nRun it again with --log-level debug to see where it happens.\n',
+  });
+  expect(await start('--log-level', 'debug')).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/Unexpected error: Error: out of\nluck\n +at /),
+  });
+});
+
+function change(path: string, sql: string): void {
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.close();
+}
 
 function overwrite(path: string, from: number, bytes: number): void {
   const content = readFileSync(path);

@@ -15,21 +15,11 @@ export interface BinRun {
   readonly exited: Promise<number | null>;
 }
 
-export interface BinOptions {
-  /** The user that it runs as. */
-  readonly uid?: number;
-}
-
 /** Runs the bin with these variables as its environment. It ends with the test. */
-export function runBin(
-  args: readonly string[],
-  environment: Record<string, string> = {},
-  options: BinOptions = {},
-): BinRun {
+export function runBin(args: readonly string[], environment: Record<string, string> = {}): BinRun {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...options,
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const output = { out: '', err: '' };

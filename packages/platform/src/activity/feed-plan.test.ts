@@ -40,14 +40,18 @@ const choices: { readonly [Name in keyof RawFeedQuery]: readonly (string | undef
   unacknowledged: [undefined, 'true'],
 };
 
-function* combinations(): Generator<RawFeedQuery> {
-  let all: RawFeedQuery[] = [{}];
-  for (const [name, values] of Object.entries(choices)) {
-    all = all.flatMap((query) =>
-      values.map((value) => (value === undefined ? query : { ...query, [name]: value })),
-    );
-  }
-  yield* all;
+/** All queries with at most two filters, in which each two meet, and the one with all. */
+function combinations(): RawFeedQuery[] {
+  const filters = Object.entries(choices).flatMap(([name, values]) =>
+    values.flatMap((value) => (value === undefined ? [] : [{ name, filter: { [name]: value } }])),
+  );
+  const pairs = filters.flatMap((one, index) =>
+    filters
+      .slice(index)
+      .filter((other) => other === one || other.name !== one.name)
+      .map((other) => ({ ...one.filter, ...other.filter })),
+  );
+  return [{}, ...pairs, Object.assign({}, ...filters.map(({ filter }) => filter))];
 }
 
 const read = (
@@ -68,10 +72,9 @@ const read = (
   });
 const parse = (raw: RawFeedQuery): FeedQuery => parseFeedQuery(raw, Date.UTC(2026, 10, 21));
 
-describe('reading the feed', { timeout: 60_000 }, () => {
-  it('scans an index in the order of the page for every combination of filters', async () => {
+describe('reading the feed', () => {
+  it('scans an index in the order of the page for any two filters', async () => {
     const bad: string[] = [];
-    let count = 0;
     for (const raw of combinations()) {
       for (const [sinceSeq, isAgent, beforeSeq] of [
         [undefined],
@@ -82,7 +85,6 @@ describe('reading the feed', { timeout: 60_000 }, () => {
         [7, true, 9],
       ] as const) {
         const details = await plan(() => read(parse(raw), sinceSeq, undefined, isAgent, beforeSeq));
-        count += 1;
         const walk = details.find((detail) => detail.includes(' a ')) ?? '';
         const isBad =
           !walk.startsWith('SEARCH a USING INDEX') ||
@@ -93,7 +95,7 @@ describe('reading the feed', { timeout: 60_000 }, () => {
           );
       }
     }
-    expect(count).toBeGreaterThan(1_600);
+    expect(combinations()).toHaveLength(65);
     expect(bad).toEqual([]);
   });
 

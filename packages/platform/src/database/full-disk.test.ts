@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { createInProcessBus } from '../events/event-bus.ts';
 import { EventLog } from '../events/event-log.ts';
@@ -7,13 +7,11 @@ import { toHttpError } from '../http/http-error.ts';
 import { PlatformDatabase } from './platform-database.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 
-let database: PlatformDatabase;
-afterEach(() => database.close());
-
 it('without space for more, writing is a 503 that says so, reading goes on, and it ends when there is space', async () => {
-  database = await PlatformDatabase.open(
+  const database = await PlatformDatabase.open(
     await openSqliteDialect({ path: ':memory:', synchronous: 'normal' }),
   );
+  onTestFinished(() => database.close());
   const { query } = database;
   const events = new EventLog({ database, bus: createInProcessBus(() => {}), clock: new ManualClock() });
   const write = () =>

@@ -72,9 +72,10 @@ function schemaOf(path: string): unknown[] {
   return columns;
 }
 
-it.each(NAMES.map((name, index) => [name, index + 1] as const))(
-  'a database of the version with %s is brought to this one, with its rows',
-  async (_, count) => {
+// From the first one all migrations run, with rows.
+it.each([1, 4, NAMES.length - 1, NAMES.length])(
+  'a database of the version with %i migrations is brought to this one, with its rows',
+  async (count) => {
     const fresh = join(openFolder(), 'platform.db');
     await (await openDatabase(fresh)).close();
     const path = await databaseOf(NAMES.slice(0, count));

@@ -1,100 +1,46 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { runInNewContext } from 'node:vm';
-import { afterEach, describe, expect, it } from 'vitest';
-import { PLATFORM_VERSION } from '../telemetry/telemetry.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { PlatformDatabase, type PlatformDatabaseOptions } from './platform-database.ts';
-import { lockFile, openSqliteDialect } from './sqlite-dialect.ts';
+import { openSqliteDialect } from './sqlite-dialect.ts';
 
-const opened: PlatformDatabase[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  for (const database of opened.splice(0)) await database.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'molecule-db-'));
-  folders.push(folder);
-  return folder;
-}
-
-async function open(path: string, options?: PlatformDatabaseOptions): Promise<PlatformDatabase> {
-  const database = await PlatformDatabase.open(
-    await openSqliteDialect({ path, synchronous: 'full' }),
-    options,
-  );
-  opened.push(database);
+async function open(options?: PlatformDatabaseOptions): Promise<PlatformDatabase> {
+  const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'full' });
+  const database = await PlatformDatabase.open(dialect, options);
+  onTestFinished(() => database.close());
   return database;
 }
 
+const write = (database: PlatformDatabase, key: string, fail = false, log?: string[]) =>
+  database.transaction(async (unit) => {
+    unit.afterCommit(() => log?.push(`committed ${key}`));
+    unit.onRollback(() => log?.push(`undone ${key}`));
+    await unit.trx.insertInto('platform_meta').values({ key, value: '' }).execute();
+    if (fail) throw new Error(`no ${key}`);
+    return key;
+  });
+
+const keys = async (database: PlatformDatabase) =>
+  (await database.query.selectFrom('platform_meta').select('key').orderBy('key').execute()).map(
+    (row) => row.key,
+  );
+
+it('commit groups undo a unit that fails alone, and give each caller its own result', async () => {
+  const database = await open();
+  const log: string[] = [];
+  const ends = await Promise.allSettled([
+    write(database, 'a', false, log),
+    write(database, 'b', true, log),
+    write(database, 'a', false, log),
+    write(database, 'c', false, log),
+  ]);
+  expect(ends.map((end) => end.status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+  expect(await keys(database)).toEqual(['a', 'c']);
+  expect(log.sort()).toEqual(['committed a', 'committed c', 'undone a', 'undone b']);
+});
+
 describe('the embedded database', () => {
-  it('keeps its rows over a restart, in a file only its owner reads', async () => {
-    const path = join(newFolder(), 'platform.db');
-    const first = await open(path);
-    await first.query.insertInto('platform_meta').values({ key: 'a', value: '1' }).execute();
-    await first.close();
-    opened.splice(0);
-    const second = await open(path);
-    expect(await second.query.selectFrom('platform_meta').selectAll().execute()).toEqual([
-      { key: 'a', value: '1' },
-    ]);
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-  });
-
-  it('refuses data of a version that it cannot read, and does not change it', async () => {
-    const path = join(newFolder(), 'platform.db');
-    const written = await open(path);
-    await written.query
-      .withTables<{ kysely_migration: { name: string } }>()
-      .updateTable('kysely_migration')
-      .set({ name: '0001-first' })
-      .where('name', '=', '0001-initial')
-      .execute();
-    await written.query.insertInto('platform_meta').values({ key: 'a', value: '1' }).execute();
-    await written.close();
-    opened.splice(0);
-    await expect(open(path)).rejects.toMatchObject({
-      name: 'PlatformStartError',
-      code: 'data_incompatible',
-      message: `The stored data was written by a newer version of the platform, and version ${PLATFORM_VERSION} cannot read it.`,
-      hint: expect.stringContaining('MOLECULE_DATA_DIR'),
-    });
-    const file = new DatabaseSync(path);
-    expect(file.prepare('select value from platform_meta').all()).toEqual([{ value: '1' }]);
-    file.close();
-  });
-
-  it('runs concurrent transactions one after another', async () => {
-    const database = await open(':memory:');
-    await database.query.insertInto('platform_meta').values({ key: 'n', value: '0' }).execute();
-    await Promise.all(
-      Array.from({ length: 20 }, () =>
-        database.transaction(async ({ trx }) => {
-          const row = await trx.selectFrom('platform_meta').selectAll().executeTakeFirstOrThrow();
-          const value = String(Number(row.value) + 1);
-          await trx.updateTable('platform_meta').set({ value }).execute();
-        }),
-      ),
-    );
-    const row = await database.query.selectFrom('platform_meta').selectAll().executeTakeFirstOrThrow();
-    expect(row.value).toBe('20');
-  });
-
-  it('lets one process lock a file', async () => {
-    const path = join(newFolder(), 'lock');
-    const lock = await lockFile(path);
-    expect(await lockFile(path)).toBeUndefined();
-    lock?.release();
-    const again = await lockFile(path);
-    expect(again).toBeDefined();
-    again?.release();
-  });
-
   it('distinguishes an unavailable database from a defect of the platform', async () => {
-    const database = await open(':memory:');
+    const database = await open();
     const sqliteError = (errcode: number) =>
       Object.assign(new Error('sqlite'), { code: 'ERR_SQLITE_ERROR', errcode });
     for (const errcode of [5, 13, 1, 261]) expect(database.isUnavailable(sqliteError(errcode))).toBe(true);
@@ -129,7 +75,7 @@ describe('a prepared query', () => {
 
   it('runs inside and outside a transaction, and belongs to the transaction it is given', async () => {
     const statements: string[] = [];
-    const database = await open(':memory:', { onQuery: (sql) => statements.push(sql) });
+    const database = await open({ onQuery: (sql) => statements.push(sql) });
     const { insert, change } = prepare(database);
     await insert({ key: 'a', value: '1' });
     statements.length = 0;
@@ -140,16 +86,5 @@ describe('a prepared query', () => {
     await expect(failed).rejects.toThrow('undo');
     expect(statements).toEqual(['begin', expect.stringMatching(/^update/), 'rollback']);
     expect((await change({ of: 'a', key: 'b' })).rows).toEqual([{ key: 'b', value: '1' }]);
-  });
-
-  it('is built once for each set of values', async () => {
-    const database = await open(':memory:');
-    let built = 0;
-    const select = database.prepare((db, { key }: { key: string }) => {
-      built += 1;
-      return db.selectFrom('platform_meta').selectAll().where('key', '=', key);
-    });
-    for (const key of ['a', 'b', 'c']) await select({ key });
-    expect(built).toBe(1);
   });
 });

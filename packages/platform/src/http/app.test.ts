@@ -1,123 +1,28 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ADMIN_TOKEN, type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-
-let running: RunningPlatform;
-beforeAll(async () => {
-  running = await startPlatform();
-});
-afterAll(() => running.platform.close());
-
-const UNKNOWN_ID = '11111111-2222-4333-8444-555555555555';
-
-describe('bodies', () => {
-  it('are JSON with any content type, or missing where none is needed', async () => {
-    for (const headers of [
-      {},
-      { 'content-type': 'text/plain' },
-      { 'content-type': 'application/x-www-form-urlencoded' },
-    ]) {
-      const answer = await running.call('POST', '/workspaces', {
-        headers,
-        body: { name: 'a', external: true },
-      });
-      expect(answer.status).toBe(201);
-    }
-    const { id } = await running.create();
-    expect((await running.call('POST', `/workspaces/${id}/pause`)).status).toBe(200);
-  });
-
-  it('that are not JSON are 400 invalid_json', async () => {
-    for (const rawBody of ['{"name":', 'name=a', Buffer.from([0x22, 0xff, 0x22])]) {
-      const answer = await running.call('POST', '/workspaces', { rawBody });
-      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_json' } });
-    }
-  });
-
-  it('over 1 MiB are 413 body_too_large', async () => {
-    const rawBody = JSON.stringify({ name: 'a', external: true, role: 'x'.repeat(2 * 1024 * 1024) });
-    const answer = await running.call('POST', '/workspaces', { rawBody });
-    expect(answer).toMatchObject({ status: 413, body: { code: 'body_too_large' } });
-  });
-
-  it('of a wrong type are 400 naming the field', async () => {
-    const wrong = [
-      [{}, 'name'],
-      [{ name: 7 }, 'name'],
-      [{ name: 'a', tier: 'two' }, 'tier'],
-      [{ name: 'a', canvas: { x: 'left', y: 0 } }, 'canvas.x'],
-      [{ name: 'a\nb' }, 'name'],
-      [{ name: 'a'.repeat(256) }, 'name'],
-      [{ name: '{a}' }, 'name'],
-    ] as const;
-    for (const [body, field] of wrong) {
-      const answer = await running.call('POST', '/workspaces', { body });
-      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request', field } });
-    }
-    for (const body of [[], null]) {
-      const answer = await running.call('POST', '/workspaces', { body });
-      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
-      expect(answer.body).not.toHaveProperty('field');
-    }
-  });
-});
-
-describe('paths', () => {
-  it('that do not exist are 404 as JSON, with the methods that do', async () => {
-    const unknown = await running.call('GET', '/nowhere');
-    expect(unknown).toMatchObject({ status: 404, body: { code: 'not_found' } });
-    expect(unknown.headers['content-type']).toContain('application/json');
-    const wrongMethod = await running.call('PUT', '/workspaces');
-    expect(wrongMethod).toMatchObject({ status: 404, body: { code: 'not_found' } });
-    expect(wrongMethod.body.hint).toContain('POST');
-    expect(wrongMethod.body.hint).toContain('GET');
-  });
-
-  it('take ids in any letter case and refuse what is not a UUID', async () => {
-    const { id } = await running.create();
-    expect((await running.call('GET', `/workspaces/${id.toUpperCase()}`)).body.id).toBe(id);
-    for (const path of ['/workspaces/ws_1', '/workspaces/1/state', '/workspaces/ws_1/tokens']) {
-      const answer = await running.call('GET', path);
-      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_workspace_id' } });
-    }
-    expect((await running.call('GET', `/workspaces/${UNKNOWN_ID}`)).body.code).toBe('workspace_not_found');
-  });
-
-  it('that cannot be decoded are 400, never HTML', async () => {
-    const answer = await running.call('GET', '/workspaces/%zz');
-    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
-  });
-
-  it('may end with a slash', async () => {
-    expect((await running.call('GET', '/workspaces/')).status).toBe(200);
-  });
-});
+import { describe, expect, it } from 'vitest';
+import { openPlatform } from '../../test/resources-of-test.ts';
+import { ADMIN_TOKEN } from '../../test/running-platform.ts';
 
 describe('the log', () => {
-  it('has no error for what this platform does not offer', async () => {
-    const errors: string[] = [];
-    const ignore = () => {};
-    const logger = {
-      debug: ignore,
-      info: ignore,
-      warn: ignore,
-      error: (_fields: object, message: string) => void errors.push(message),
-    };
-    const { call, platform } = await startPlatform({ logger });
-    const answer = await call('POST', '/workspaces', { body: { name: 'a', runtime: 'docker' } });
-    expect(answer.status).toBe(501);
-    await platform.close();
-    expect(errors).toEqual([]);
-  });
-
-  it('has no error for a peer that is away', async () => {
+  it('has no error for what this platform does not offer, or for a peer that is away', async () => {
     const lines: { level: string; text: string }[] = [];
     const at = (level: string) => (fields: object, message: string) =>
       void lines.push({ level, text: `${message} ${JSON.stringify(fields)}` });
     const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-    const { call, create, platform } = await startPlatform({ logger });
+    const { call, create, platform } = await openPlatform({ logger });
+    for (const extra of [
+      { runtime: 'docker' },
+      { external: false },
+      { external: true, secrets: { A: 'b' } },
+    ]) {
+      const refused = await call('POST', '/workspaces', { body: { name: 'a', ...extra } });
+      expect(refused).toMatchObject({ status: 501, body: { code: 'not_supported' } });
+    }
     const { id } = await create();
     const answer = await call('GET', `/registry/discover/${id}`);
-    expect(answer).toMatchObject({ status: 503, body: { code: 'workspace_unavailable' } });
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { code: 'workspace_unavailable', status: 'awaiting_agent' },
+    });
     await platform.close();
     const about = lines.filter(({ text }) => text.includes('workspace_unavailable'));
     expect(about.map(({ level }) => level)).toEqual(['debug']);
@@ -126,9 +31,10 @@ describe('the log', () => {
   });
 });
 
-describe('headers', () => {
-  it('protect every response', async () => {
-    const { headers } = await running.call('GET', '/health', { token: null });
+describe('headers of responses', () => {
+  it('protect what a browser shows', async () => {
+    const { call } = await openPlatform();
+    const { headers } = await call('GET', '/health', { token: null });
     expect(headers['x-content-type-options']).toBe('nosniff');
     expect(headers['x-frame-options']).toBe('DENY');
     expect(headers['content-security-policy']).toContain("default-src 'self'");
@@ -136,43 +42,30 @@ describe('headers', () => {
     expect(headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('never refuse an Origin', async () => {
-    for (const origin of ['my-agent/1.0', 'https://elsewhere.example.com', 'null']) {
-      expect((await running.call('GET', '/workspaces', { headers: { origin } })).status).toBe(200);
-    }
+  it('allow listed origins only', async () => {
+    const { call } = await openPlatform({ corsOrigins: ['http://localhost:3000'] });
+    const preflight = (origin: string) =>
+      call('OPTIONS', '/workspaces', {
+        token: null,
+        headers: { origin, 'access-control-request-method': 'POST' },
+      });
+    const listed = await preflight('http://localhost:3000');
+    expect(listed.status).toBe(204);
+    expect(listed.headers['access-control-allow-origin']).toBe('http://localhost:3000');
+    const other = await preflight('https://evil.example.com');
+    expect(other.headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  it('mark the cookie of a session as secure when the platform is reached by https', async () => {
+    const { call } = await openPlatform({ publicUrl: 'https://platform.example.com' });
+    const { headers } = await call('POST', '/session', { body: { operator_key: ADMIN_TOKEN } });
+    expect(String(headers['set-cookie'])).toContain('Secure');
   });
 });
 
-describe('credentials', () => {
-  it('are needed everywhere except on the anonymous routes', async () => {
-    expect((await running.call('GET', '/health', { token: null })).status).toBe(200);
-    expect((await running.call('GET', '/ready', { token: null })).status).toBe(200);
-    const { id } = await running.create();
-    const closed = [
-      ['GET', '/workspaces'],
-      ['POST', '/workspaces'],
-      ['GET', `/workspaces/${id}`],
-      ['PATCH', `/workspaces/${id}`],
-      ['DELETE', `/workspaces/${id}`],
-      ['GET', `/workspaces/${id}/state`],
-      ['GET', `/workspaces/${id}/tokens`],
-      ['POST', '/registry/heartbeat'],
-      ['POST', '/registry/update-card'],
-      ['POST', '/registry/check-access'],
-      ['GET', `/registry/discover/${id}`],
-      ['GET', `/registry/${id}/peers`],
-    ] as const;
-    for (const [method, path] of closed) {
-      const none = await running.call(method, path, { token: null });
-      expect(none, path).toMatchObject({ status: 401, body: { code: 'missing_credentials' } });
-      const wrong = await running.call(method, path, { token: 'wrong' });
-      expect(wrong, path).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
-      expect(wrong.body.hint, path).toMatch(/operator key/);
-      expect(wrong.body.hint, path).not.toContain('omit Authorization');
-    }
-  });
-
-  it('count only as "Bearer <token>"', async () => {
+describe('a refused request', () => {
+  it('is one whose credential is not exactly "Bearer <token>"', async () => {
+    const { call } = await openPlatform();
     for (const authorization of [
       ADMIN_TOKEN,
       `bearer ${ADMIN_TOKEN}`,
@@ -180,51 +73,52 @@ describe('credentials', () => {
       'Bearer ',
       'Bearer',
     ]) {
-      const answer = await running.call('GET', '/workspaces', { token: null, headers: { authorization } });
+      const answer = await call('GET', '/workspaces', { token: null, headers: { authorization } });
       expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
+      expect(answer.body.hint).toMatch(/operator key/);
+      expect(answer.body.hint).not.toContain('omit Authorization');
     }
-    const padded = await running.call('GET', '/workspaces', { token: ` ${ADMIN_TOKEN} ` });
-    expect(padded.status).toBe(200);
+    expect((await call('GET', '/workspaces', { token: ` ${ADMIN_TOKEN} ` })).status).toBe(200);
   });
 
-  it('of a workspace give access to neither operator routes nor other workspaces', async () => {
-    const [mine, other] = [await running.create(), await running.create()];
-    const answers = [
-      await running.call('GET', '/workspaces', { token: mine.token }),
-      await running.call('DELETE', `/workspaces/${mine.id}`, { token: mine.token }),
-      await running.call('PATCH', `/workspaces/${other.id}`, { token: mine.token, body: { name: 'b' } }),
-      await running.call('GET', `/workspaces/${other.id}/state`, { token: mine.token }),
-      await running.call('POST', '/registry/heartbeat', {
-        token: mine.token,
-        body: { workspace_id: other.id },
-      }),
-    ];
-    for (const answer of answers) {
-      expect(answer).toMatchObject({ status: 401, body: { code: 'invalid_credentials' } });
-    }
+  it('tells only a caller on this machine in dev mode to omit its credential', async () => {
+    const { call } = await openPlatform({ mode: 'dev' });
+    const wrong = await call('GET', '/workspaces', { token: 'wrong' });
+    expect(wrong).toMatchObject({
+      status: 401,
+      body: { hint: expect.stringContaining('omit Authorization') },
+    });
+    const headers = { 'x-forwarded-for': '1.2.3.4' };
+    const tunnelled = await call('GET', '/workspaces', { token: 'wrong', headers });
+    expect(tunnelled.body.hint).not.toContain('omit Authorization');
   });
 
-  it('are compared with the caller headers', async () => {
-    const { id, token } = await running.create();
-    const state = (headers: Record<string, string>) =>
-      running.call('GET', `/workspaces/${id}/state`, { token, headers });
-    expect((await state({ 'x-workspace-id': id.toUpperCase(), 'x-source-workspace-id': id })).status).toBe(
-      200,
-    );
-    for (const name of ['x-workspace-id', 'x-source-workspace-id']) {
-      for (const value of [UNKNOWN_ID, 'system:cron', '']) {
-        expect(await state({ [name]: value })).toMatchObject({
-          status: 403,
-          body: {
-            code: 'caller_mismatch',
-            error: 'this token belongs to another workspace',
-            hint: `Correct ${name}, or send a token of that workspace.`,
-          },
-        });
-      }
+  it('is one whose headers name different callers, also of an operator, or none', async () => {
+    const { call, create } = await openPlatform();
+    const { id, token } = await create();
+    const state = async (by: string, headers: Record<string, string>) =>
+      (await call('GET', `/workspaces/${id}/state`, { token: by, headers })).body.code;
+    const both = { 'x-workspace-id': id, 'x-source-workspace-id': '11111111-2222-4333-8444-555555555555' };
+    expect(await state(ADMIN_TOKEN, both)).toBe('caller_mismatch');
+    for (const value of ['system:cron', '']) {
+      expect(await state(token, { 'x-workspace-id': value })).toBe('caller_mismatch');
     }
-    const split = { 'x-workspace-id': id, 'x-source-workspace-id': UNKNOWN_ID };
-    const operator = await running.call('GET', `/workspaces/${id}/state`, { headers: split });
-    expect(operator.body.code).toBe('caller_mismatch');
+    expect(await state(token, { 'x-workspace-id': id.toUpperCase() })).toBeUndefined();
+  });
+
+  it('names the methods that its path has', async () => {
+    const { call } = await openPlatform();
+    expect((await call('GET', '/workspaces/')).status).toBe(200);
+    const { body } = await call('PUT', '/workspaces');
+    expect(body).toMatchObject({ code: 'not_found', hint: expect.stringMatching(/GET.*POST|POST.*GET/) });
+  });
+
+  it('counts by address when its token is a guess, whatever it tries', async () => {
+    const { call } = await openPlatform({ rateLimit: 3 });
+    const guess = (n: number) => call('GET', '/workspaces', { token: `guess-${n}` });
+    const statuses = [];
+    for (let n = 1; n <= 4; n += 1) statuses.push((await guess(n)).status);
+    expect(statuses).toEqual([401, 401, 401, 429]);
+    expect((await call('GET', '/nowhere', { token: null })).status).toBe(429);
   });
 });

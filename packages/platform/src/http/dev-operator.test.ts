@@ -30,48 +30,33 @@ describe('the operator of dev mode', () => {
     expect(isDevOperator({ ...LOCAL, remoteAddress: undefined, headers })).toBe(false);
   });
 
-  it.each([
-    'evil.example.com',
-    'evil.example.com:8080',
-    'localhost',
-    'localhost:80',
-    'localhost.evil.com:8080',
-    '',
-  ])('is not a request to %s, as after DNS rebinding', (host) => expect(decide({ host })).toBe(false));
+  it('is not a request to another name, as after DNS rebinding', () => {
+    for (const host of [
+      'evil.example.com',
+      'evil.example.com:8080',
+      'localhost',
+      'localhost:80',
+      'localhost.evil.com:8080',
+      '',
+    ]) {
+      expect(decide({ host }), host).toBe(false);
+    }
+  });
 
-  it.each([
-    'forwarded',
-    'x-forwarded-for',
-    'x-forwarded-proto',
-    'x-forwarded-host',
-    'x-forwarded',
-    'x-real-ip',
-    'x-client-ip',
-    'x-cluster-client-ip',
-    'true-client-ip',
-    'x-original-host',
-    'x-envoy-external-address',
-    'via',
-    'cdn-loop',
-    'cf-ray',
-    'cf-connecting-ip',
-    'fly-client-ip',
-    'fastly-client-ip',
-    'x-azure-clientip',
-    'ngrok-skip-browser-warning',
-    'tailscale-user-login',
-  ])('is not a request through a tunnel (%s)', (name) => expect(decide({ [name]: 'x' })).toBe(false));
+  it('is not a request through a tunnel or a proxy, but may have the headers of clients', () => {
+    const proxies = `forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded x-real-ip x-client-ip
+      x-cluster-client-ip true-client-ip x-original-host x-envoy-external-address via cdn-loop cf-ray cf-connecting-ip
+      fly-client-ip fastly-client-ip x-azure-clientip ngrok-skip-browser-warning tailscale-user-login`;
+    const clients = 'x-request-id traceparent x-timeout x-molecule-org-id accept-encoding';
+    for (const name of proxies.split(/\s+/)) expect(decide({ [name]: 'x' }), name).toBe(false);
+    for (const name of clients.split(' ')) expect(decide({ [name]: 'x' }), name).toBe(true);
+  });
 
   it('is not a request of HTTP/1.0, as nginx sends it', () => {
     const headers = { host: `127.0.0.1:${PORT}` };
     expect(isDevOperator({ ...LOCAL, headers })).toBe(true);
     expect(isDevOperator({ ...LOCAL, httpVersion: '1.0', headers })).toBe(false);
   });
-
-  it.each(['x-request-id', 'traceparent', 'x-timeout', 'x-molecule-org-id', 'accept-encoding'])(
-    'may have a header that clients send (%s)',
-    (name) => expect(decide({ [name]: 'x' })).toBe(true),
-  );
 
   it('is not a request with a caller header', () => {
     expect(decide({ 'x-workspace-id': 'a' })).toBe(false);

@@ -1,25 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
+import { openFolder, openPlatform } from '../../test/resources-of-test.ts';
+import type { RunningPlatform } from '../../test/running-platform.ts';
 import { eventually } from '../../test/scripted-agent.ts';
 
 type Joined = { readonly id: string; readonly token: string };
-
-const folders: string[] = [];
-const opened: RunningPlatform[] = [];
-afterEach(async () => {
-  for (const { platform } of opened.splice(0)) await platform.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-async function start(clock: ManualClock, options: object = {}): Promise<RunningPlatform> {
-  const running = await startPlatform({ clock, rateLimit: 1_000_000, ...options });
-  opened.push(running);
-  return running;
-}
 
 function driverOf({ call }: RunningPlatform, { id, token }: Joined) {
   const headersOf = (instance: string) => ({ 'x-molecule-instance': instance });
@@ -37,13 +22,12 @@ function driverOf({ call }: RunningPlatform, { id, token }: Joined) {
       }),
     goodbye: (instance: string) =>
       call('POST', '/registry/goodbye', { token, body: { workspace_id: id, instance_id: instance } }),
-    status: async () => (await call('GET', `/workspaces/${id}`)).body.status,
   };
 }
 
 async function joined(options: object = {}) {
   const clock = new ManualClock();
-  const running = await start(clock, options);
+  const running = await openPlatform({ clock, rateLimit: 1_000_000, ...options });
   const member = await running.join();
   return { clock, running, member, ...driverOf(running, member) };
 }
@@ -89,19 +73,6 @@ describe('the identity of a reader', () => {
     expect((await running.call('GET', '/ready')).status).toBe(200);
   });
 
-  it('moves with a take-over at once: the held read of the other ends, and it is superseded', async () => {
-    const { read } = await joined();
-    const held = read('a', { wait: 60 });
-    await eventually(async () => (await read('b')).status === 409);
-    expect((await read('b', { takeover: true })).status).toBe(200);
-    expect(await held).toMatchObject(superseded);
-    expect(await read('a')).toMatchObject(superseded);
-    expect((await read('b')).status).toBe(200);
-    expect((await read('c', { takeover: true })).status).toBe(200);
-    expect(await read('a')).toMatchObject(superseded);
-    expect(await read('b')).toMatchObject(superseded);
-  });
-
   it('can be held again by a superseded one when it is free', async () => {
     const { read, goodbye } = await joined();
     await read('a');
@@ -109,18 +80,6 @@ describe('the identity of a reader', () => {
     await goodbye('b');
     expect((await read('a')).status).toBe(200);
     expect(await read('b')).toMatchObject(inUse);
-  });
-
-  it('is not claimed by reads without the header, of operators, or of history', async () => {
-    const { running, member, read } = await joined();
-    await read('a');
-    const path = `/workspaces/${member.id}/activity`;
-    const headers = { 'x-molecule-instance': 'b' };
-    const { token } = member;
-    expect((await running.call('GET', `${path}?type=a2a_receive`, { token })).status).toBe(200);
-    expect((await running.call('GET', `${path}?type=a2a_receive`, { headers })).status).toBe(200);
-    expect((await running.call('GET', path, { token, headers })).status).toBe(200);
-    expect((await read('a')).status).toBe(200);
   });
 
   it.each(['x'.repeat(201), 'two words'])('refuses the name %s', async (name) => {
@@ -132,15 +91,15 @@ describe('the identity of a reader', () => {
   });
 
   it('is known after a restart of the platform, with one whole period to read', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'identities-'));
-    folders.push(dataDir);
+    const dataDir = openFolder();
     const first = await joined({ memory: false, dataDir });
     await first.read('a');
     await first.read('b', { takeover: true });
     first.clock.advance(40_000);
     await first.running.platform.close();
     const clock = new ManualClock();
-    const again = driverOf(await start(clock, { memory: false, dataDir }), first.member);
+    const running = await openPlatform({ clock, memory: false, dataDir });
+    const again = driverOf(running, first.member);
     clock.advance(40_000);
     expect(await again.read('a')).toMatchObject(superseded);
     expect((await again.read('b')).status).toBe(200);
@@ -160,32 +119,6 @@ describe('the identity of a reader', () => {
 });
 
 describe('goodbye', () => {
-  it('frees the identity and takes the workspace offline at once', async () => {
-    const { read, beat, goodbye, status } = await joined();
-    await read('a');
-    await beat('a');
-    expect(await goodbye('a')).toMatchObject({
-      status: 200,
-      body: { status: 'goodbye', workspace_status: 'offline' },
-    });
-    expect(await status()).toBe('offline');
-    expect((await read('b')).status).toBe(200);
-    expect(await status()).toBe('offline');
-    await beat('b');
-    expect(await status()).toBe('online');
-  });
-
-  it('leaves the workspace online while another instance is active', async () => {
-    const { clock, read, beat, goodbye, status } = await joined();
-    await read('a');
-    expect(await read('b')).toMatchObject(inUse);
-    expect((await goodbye('a')).body).toMatchObject({ workspace_status: 'online' });
-    clock.advance(45_000);
-    await beat('a');
-    expect((await goodbye('a')).body).toMatchObject({ workspace_status: 'offline' });
-    expect(await status()).toBe('offline');
-  });
-
   it('of one that does not hold the identity frees nothing, and may be repeated', async () => {
     const { read, goodbye } = await joined();
     await read('a');

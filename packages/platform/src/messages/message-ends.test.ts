@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
+import { openFolder, openPlatform } from '../../test/resources-of-test.ts';
+import type { RunningPlatform } from '../../test/running-platform.ts';
 import { eventually, say } from '../../test/scripted-agent.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
@@ -17,11 +16,6 @@ import { OutcomeStore } from './outcome/outcome.store.ts';
 import { toResponse } from './outcome/response.rules.ts';
 import { SentMessages } from './sent-messages.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
 
 interface Member {
   readonly id: string;
@@ -38,8 +32,7 @@ const send = (running: RunningPlatform, from: Member, to: Member, body: unknown)
 describe('the end of a message', () => {
   it('is its expiry when an agent reports or acknowledges after its deadline', async () => {
     const clock = new ManualClock();
-    const running = await startPlatform({ clock, mode: 'dev' });
-    cleanUps.push(() => running.platform.close());
+    const running = await openPlatform({ clock, mode: 'dev' });
     const asker = await running.join({ name: 'asker' });
     const agent = await running.join({ name: 'agent' });
     const deadline = new Date(clock.now() + 60_000).toISOString();
@@ -63,10 +56,9 @@ describe('the end of a message', () => {
   });
 
   it('is one event, whatever comes after it, and a large acknowledgement is a few statements', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-ends-'));
-    cleanUps.push(() => rmSync(dataDir, { recursive: true, force: true }));
+    const dataDir = openFolder();
     const statements: string[] = [];
-    const running = await startPlatform({
+    const running = await openPlatform({
       memory: false,
       dataDir,
       synchronous: 'normal',
@@ -75,15 +67,18 @@ describe('the end of a message', () => {
     });
     const asker = await running.join({ name: 'asker' });
     const agent = await running.join({ name: 'agent' });
-    const count = 450;
-    for (let n = 0; n < count; n += 1) await send(running, asker, agent, say(`${n}`, `m-${n}`));
+    // More than are ended by one statement.
+    const count = 205;
+    await Promise.all(
+      Array.from({ length: count }, (_, n) => send(running, asker, agent, say(`${n}`, `m-${n}`))),
+    );
     await send(running, agent, asker, say('answer', 'reply', { in_reply_to: 'm-0' }));
     const ack = (body: unknown) =>
       running.call('POST', `/workspaces/${agent.id}/activity/ack`, { token: agent.token, body });
     statements.length = 0;
     const acknowledged = await ack({ up_to: 1_000_000_000 });
     expect(acknowledged.body.acknowledged).toBe(count - 1);
-    expect(statements.length).toBeLessThan(25);
+    expect(statements.length).toBeLessThan(20);
     const last = acknowledged.body.up_to;
     await ack({ up_to: 1_000_000_000, outcomes: [{ activity_id: last, outcome: 'failed' }] });
     await send(running, agent, asker, say('another', 'reply-2', { in_reply_to: 'm-1' }));
@@ -109,7 +104,7 @@ describe('the statements of ends', () => {
     const statements: string[] = [];
     const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
     const database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
-    cleanUps.push(() => database.close());
+    onTestFinished(() => database.close());
     const store = new MessageStore({ database });
     const ended = new OutcomeStore({ database });
     const workspaces = { require: async () => {}, findMany: async () => [] } as unknown as WorkspaceDirectory;
@@ -157,6 +152,12 @@ describe('what a response of an agent means', () => {
     [{ error: null, result: 'text' }, 'answered'],
   ])('%j: %s', (response, state) => {
     expect(endOfResponse(response).state).toBe(state);
+  });
+
+  it('that is a long error is summarised where it is a reason', () => {
+    const error = { code: -1, message: 'e'.repeat(100_000) };
+    const end = endOfResponse({ jsonrpc: '2.0', id: 1, error });
+    expect(JSON.stringify(end.state === 'failed' && end.failure).length).toBeLessThan(5_000);
   });
 
   it('reads a report, and takes a sentence for no code', () => {

@@ -1,15 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-import { answerText, eventually, type ScriptedAgent, say, startAgent } from '../../test/scripted-agent.ts';
+import { openAgent, openPlatform } from '../../test/resources-of-test.ts';
+import { answerText, eventually, say } from '../../test/scripted-agent.ts';
 import { createTestPlatform } from '../test-platform.ts';
-
-let running: RunningPlatform;
-let agent: ScriptedAgent;
-afterEach(async () => {
-  await running.platform.close();
-  await agent.close();
-});
 
 /** Verb and table of a statement, such as `insert activity`. */
 function summary(statement: string): string {
@@ -21,12 +14,8 @@ describe('one proxied call to an agent with a server', () => {
   it('is six statements: two transactions, and a receipt that many calls share', async () => {
     const clock = new ManualClock();
     const statements: string[] = [];
-    running = await startPlatform({
-      clock,
-      allowAgentNetworks: ['127.0.0.0/8'],
-      onQuery: (sql) => void statements.push(sql),
-    });
-    agent = await startAgent((call) => answerText(call, 'done'));
+    const running = await openPlatform({ clock, onQuery: (sql) => void statements.push(sql) });
+    const agent = await openAgent((call) => answerText(call, 'done'));
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     const ask = async (messageId: string) => {

@@ -11,34 +11,16 @@ afterAll(() => running.platform.close());
 
 const notify = (body: unknown, of = agent) =>
   running.call('POST', `/workspaces/${of.id}/notify`, { token: of.token, body });
-const feed = async (query: string) =>
-  (await running.call('GET', `/workspaces/${agent.id}/activity?${query}`)).body;
 
 describe('notify', () => {
-  it('keeps 81 characters of many bytes, and cuts the summary between characters', async () => {
+  it('keeps characters of many bytes, and cuts the summary between characters', async () => {
     const message = '👩‍💻'.repeat(27);
-    expect([...message]).toHaveLength(81);
-    const answer = await notify({ message });
-    expect(answer).toMatchObject({ status: 200, body: { status: 'sent' } });
-    expect(await feed('type=a2a_receive')).toEqual([]);
-    const [row] = await feed('direction=out');
-    expect(row).toMatchObject({
-      id: answer.body.activity_id,
-      method: 'notify',
-      source_id: null,
-      direction: 'out',
-    });
-    expect(row.data.text).toBe(message);
+    const { body } = await notify({ message });
+    const path = `/workspaces/${agent.id}/activity?direction=out`;
+    const [row] = (await running.call('GET', path)).body;
+    expect(row).toMatchObject({ id: body.activity_id, data: { text: message } });
     expect(row.summary).toBe(`Agent message: ${[...message].slice(0, 80).join('')}`);
     expect(row.delivery_state).toBeUndefined();
-  });
-
-  it('names files', async () => {
-    const attachments = [{ uri: 'workspace:/a.zip', name: 'a.zip', mimeType: 'application/zip', size: 3 }];
-    await notify({ message: 'with a file', attachments });
-    const [row] = await feed('direction=out');
-    expect(row.attachments).toEqual(attachments);
-    expect(row.response_body.parts[0].file).toEqual(attachments[0]);
   });
 
   it.each([

@@ -55,13 +55,6 @@ describe('resolving the settings', () => {
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
-  it('does not start in production without both keys, and reports both', () => {
-    expect(problemsOf({ memory: true })).toEqual([
-      'adminToken (ADMIN_TOKEN)',
-      'secretsEncryptionKey (SECRETS_ENCRYPTION_KEY)',
-    ]);
-  });
-
   it('is in dev mode by option, or by MOLECULE_ENV unless there is an ADMIN_TOKEN', () => {
     const modeOf = (options: PlatformOptions, environment: Environment) =>
       resolveSettings({ memory: true, secretsEncryptionKey: 'k'.repeat(32), ...options }, environment).mode;

@@ -1,4 +1,4 @@
-import { type Jwks, PeerTokenClaims } from '@molecule-ai/protocol';
+import type { Jwks } from '@molecule-ai/protocol';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
@@ -6,7 +6,7 @@ import { openFolder } from '../../test/resources-of-test.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { resolveSettings } from '../options/resolve-settings.ts';
-import { OVERLAP_MS, SIGNS_FOR_MS } from './key-schedule.rules.ts';
+import { SIGNS_FOR_MS } from './key-schedule.rules.ts';
 import { PeerTokensService } from './peer-tokens.service.ts';
 
 const PUBLIC_URL = 'https://molecule.example.com';
@@ -47,26 +47,6 @@ async function verify(token: string, keys: Jwks, at: number) {
   return payload;
 }
 
-it('a token has exactly the claims of the protocol, for five minutes at most', async () => {
-  const { clock, tokens } = startWith(await openDatabase());
-  const direct = await tokens.forDirectCall(A, B);
-  const payload = await verify(direct?.token ?? '', await tokens.jwks(), clock.now());
-  expect(PeerTokenClaims.strict.parse(payload)).toEqual({
-    iss: PUBLIC_URL,
-    sub: A,
-    aud: B,
-    iat: clock.now() / 1_000,
-    exp: clock.now() / 1_000 + 300,
-    jti: direct?.jti,
-    use: 'direct',
-  });
-  const push = await tokens.forPush(null, B);
-  expect(await verify(push.token, await tokens.jwks(), clock.now())).toMatchObject({
-    sub: 'canvas',
-    use: 'push',
-  });
-});
-
 it('one token is used for four of its five minutes, by all who ask at the same time', async () => {
   const { clock, tokens } = startWith(await openDatabase());
   const ask = async () => (await tokens.forPush(A, B)).jti;
@@ -92,32 +72,6 @@ it('keeps a limited number of tokens, the latest', async () => {
   expect((await kept(0)).jti).not.toBe(first.jti);
 });
 
-it('under load a copy of the keys that is five minutes old verifies every token of a rotation', async () => {
-  const { clock, tokens } = startWith(await openDatabase());
-  const kids = new Set<unknown>();
-  let copies: { at: number; keys: Jwks }[] = [{ at: clock.now(), keys: await tokens.jwks() }];
-  clock.advance(SIGNS_FOR_MS - 2 * OVERLAP_MS);
-  for (let minute = 0; minute < 45; minute += 1) {
-    copies = [
-      ...copies.filter(({ at }) => at >= clock.now() - 300_000),
-      { at: clock.now(), keys: await tokens.jwks() },
-    ];
-    const oldest = copies[0]?.keys ?? { keys: [] };
-    const issued = await Promise.all(
-      Array.from({ length: 8 }, (_value, index) =>
-        tokens.forPush(index === 0 ? A : `caller-${minute}-${index}`, B),
-      ),
-    );
-    for (const { token } of issued) {
-      kids.add(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid);
-      await verify(token, oldest, clock.now());
-    }
-    clock.advance(60_000);
-  }
-  expect(kids.size).toBe(2);
-  expect((await tokens.jwks()).keys).toHaveLength(1);
-});
-
 it('two processes with one database use the same keys and the same issuer', async () => {
   const path = `${openFolder()}/platform.db`;
   const clock = new ManualClock();
@@ -130,17 +84,6 @@ it('two processes with one database use the same keys and the same issuer', asyn
     expect(await two.tokens.jwks()).toEqual(await one.tokens.jwks());
     clock.advance(SIGNS_FOR_MS);
   }
-});
-
-it('a restart keeps the keys, which the database has encrypted', async () => {
-  const database = await openDatabase();
-  const before = await startWith(database).tokens.jwks();
-  expect(await startWith(database).tokens.jwks()).toEqual(before);
-  const rows = await database.query.selectFrom('platform_meta').select('value').execute();
-  expect(rows).toHaveLength(1);
-  const { sealed, x } = JSON.parse(rows[0]?.value ?? '{}');
-  expect(x).toBe(before.keys[0]?.x);
-  expect(sealed).toMatch(/^v1\./);
 });
 
 it('a key that cannot be read is replaced at once, with one warning, and verifies what it signed', async () => {

@@ -25,30 +25,6 @@ async function turns(count: number): Promise<void> {
 }
 
 describe('a connection in memory', () => {
-  it('carries a request and its response as a socket does', async () => {
-    const { request } = connect(async (incoming, outgoing) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of incoming) chunks.push(chunk);
-      const { method, url, headers, socket } = incoming;
-      const { remoteAddress, localPort } = socket;
-      outgoing.setHeader('x-seen', JSON.stringify([method, url, headers.host, remoteAddress, localPort]));
-      outgoing.setHeader('Set-Cookie', ['a=1', 'b=2']);
-      outgoing.writeHead(201).end(Buffer.concat(chunks));
-    });
-    const body = Buffer.alloc(3_000_000, 'é');
-    const response = await request({ path: '/a?b=c', method: 'POST', headers: { 'X-Name': 'v' }, body });
-    expect(response.statusCode).toBe(201);
-    expect(JSON.parse(String(response.headers['x-seen']))).toEqual([
-      'POST',
-      '/a?b=c',
-      'platform.test',
-      '127.0.0.1',
-      80,
-    ]);
-    expect(response.headers['set-cookie']).toEqual(['a=1', 'b=2']);
-    expect(Buffer.from(await response.body.arrayBuffer()).equals(body)).toBe(true);
-  });
-
   it('stops a server whose client does not read', async () => {
     const total = 8 * 1024 * 1024;
     let written = 0;
@@ -83,31 +59,6 @@ describe('a connection in memory', () => {
     release();
     expect(await (await response).body.text()).toBe('read');
     expect([taken, transfers() > before]).toEqual([400, true]);
-  });
-
-  it('shows a server that its client has disconnected', async () => {
-    const seen: string[] = [];
-    const { request } = connect((incoming, outgoing) => {
-      incoming.socket.once('end', () => seen.push('end'));
-      outgoing.once('close', () => seen.push(`close, finished: ${outgoing.writableFinished}`));
-    });
-    const ending = new AbortController();
-    const aborted = expect(request({ signal: ending.signal })).rejects.toThrow('enough');
-    await turns(5);
-    ending.abort(new Error('enough'));
-    await aborted;
-    await turns(10);
-    expect(seen.sort()).toEqual(['close, finished: false', 'end']);
-  });
-
-  it('shows a client that its server has disconnected', async () => {
-    const { request } = connect((incoming, outgoing) => {
-      if (incoming.url === '/half') outgoing.writeHead(200, { 'content-length': '10' }).write('half');
-      setImmediate(() => incoming.socket.destroy());
-    });
-    await expect(request()).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' });
-    const half = await request({ path: '/half' });
-    await expect(half.body.text()).rejects.toThrow();
   });
 
   it('carries many requests at once and uses a connection again', async () => {

@@ -1,15 +1,18 @@
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, type MockInstance, vi } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
 import { StallWarning } from './stall-warning.ts';
 
-const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+let warn: MockInstance<typeof process.emitWarning>;
 beforeEach(() => {
+  warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-  warn.mockClear();
 });
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  warn.mockRestore();
+});
 
 function stallWarning() {
   const clock = new ManualClock();

@@ -8,22 +8,6 @@ function pairRate(pairRate: number) {
 }
 
 describe('the rate of a pair', () => {
-  it('is the smaller count of the two directions in a minute', () => {
-    const { clock, rate } = pairRate(3);
-    for (let count = 0; count < 3_000; count += 1) rate.count('a', 'b');
-    expect(rate.waitMs('a', 'b')).toBe(0);
-    for (let count = 0; count < 3; count += 1) {
-      expect(rate.waitMs('b', 'a')).toBe(0);
-      rate.count('b', 'a');
-    }
-    clock.advance(20_000);
-    expect(rate.waitMs('b', 'a')).toBe(40_000);
-    expect(rate.waitMs('a', 'b')).toBe(0);
-    expect(rate.waitMs('a', 'c')).toBe(0);
-    clock.advance(40_000);
-    expect(rate.waitMs('b', 'a')).toBe(0);
-  });
-
   it('takes a message back that was not stored', () => {
     const { rate } = pairRate(1);
     rate.count('a', 'b');
