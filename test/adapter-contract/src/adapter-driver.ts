@@ -67,8 +67,11 @@ export interface ProviderRun {
   readonly signal?: AbortSignal;
   /** Whether the framework tries again what rejects. @default false */
   readonly isRetried?: boolean;
-  /** What of the output goes on to the model: the messages that the framework makes of it, or its text in a new message. @default 'messages' */
-  readonly passedOn?: 'messages' | 'text';
+  /**
+   * What of the output goes on to the model: the messages that the framework makes of it, or also, in a prompt of its own, its text in
+   * a new message. @default 'messages'
+   */
+  readonly passedOn?: 'messages' | 'both';
 }
 
 /** Two turns of a chat with a page, whose messages an application stores as JSON after the first one and reads again. */
@@ -78,8 +81,8 @@ export interface ChatRun {
   readonly threadId: string;
   /** Whether the page is closed while a tool works, so that a preliminary result of it is stored. @default false */
   readonly isClosedEarly?: boolean;
-  /** Changes what is stored, before it is read again. */
-  readonly edit?: StoredEdit;
+  /** What is stored is changed in each of these ways, before it is read again. @default read as it is */
+  readonly edits?: readonly StoredEdit[];
 }
 
 /** Changes a text of JSON. */
@@ -122,12 +125,12 @@ export interface AdapterDriver {
     run: { readonly threadId: string; readonly edit?: StoredEdit },
   ): Promise<void>;
   runTool(run: ToolRun): Promise<ToolResult>;
-  /** Asks a peer by the adapter's model, provider or runnable, and gives its output to the model. */
+  /** Asks a peer once by the adapter's model, provider or runnable, and gives its output to the model. */
   askProvider?(run: ProviderRun): Promise<void>;
-  /** The second turn is there as often as the framework has ways to make a prompt of what was stored. */
+  /** The second turn is there for each of the edits, and as often as the framework has ways to make a prompt of what was stored. */
   chat?(setup: AgentSetup, run: ChatRun): Promise<void>;
-  /** Chats as earlier versions of the adapter, the framework and applications stored them, in which these words are of a peer. */
-  olderChats?(words: string): readonly string[];
+  /** Chats as earlier versions of the adapter, the framework and applications stored them, in each of which all of these words are of a peer. */
+  olderChats?(words: readonly string[]): readonly string[];
   /** Sends the model, through the middleware of the adapter, one prompt for each kind of part, with the text in that part. */
   promptParts?(run: { readonly model: ScriptedModel; readonly text: string }): Promise<void>;
   /** Sends the messages of one conversation, as the platform has them, to the model. */

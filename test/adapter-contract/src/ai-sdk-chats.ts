@@ -34,29 +34,34 @@ export async function storedPage(stored: string, text: string): Promise<UIMessag
   return validateUIMessages({ messages: [...JSON.parse(stored), messageOf('user', text)] });
 }
 
-/** A peer was asked by a tool whose results had other forms, and as a model whose text had no mark. */
-export function olderChats(words: string): readonly string[] {
-  const outputs: readonly unknown[] = [
-    words,
-    { text: words },
-    { forModel: words, data: { status: 'answered', text: words }, isError: false },
-    { forModel: words, data: { status: 'answered', text: words }, isError: true, check: '' },
-    { content: [{ type: 'text', text: words }] },
-    [words, { [words]: words }],
-  ];
-  const call = { toolCallId: 'call_0', input: { peer: 'lab', question: 'How are the tests?' } };
-  const parts: readonly object[] = [
-    ...outputs.flatMap((output) => [
-      { type: 'tool-call_peer', state: 'output-available', ...call, output },
-      { type: 'tool-call_peer', state: 'output-available', preliminary: true, ...call, output },
-    ]),
-    { type: 'tool-call_peer', state: 'output-error', ...call, errorText: `[A2A_RESULT_FROM_PEER]${words}` },
-  ];
-  return parts.map((part) => {
-    const answer = { id: 'answer', role: 'assistant', parts: [{ type: 'step-start' }, part] };
+/** A peer was asked by a tool whose results had other forms, and as a model whose text had no mark. Each chat has all of these words. */
+export function olderChats(words: readonly string[]): readonly string[] {
+  return OLDER_PARTS.map((partOf) => {
+    const parts = words.map((each, place) => {
+      const call = { toolCallId: `call_${place}`, input: { peer: 'lab', question: 'How are the tests?' } };
+      return { type: 'tool-call_peer', ...call, ...partOf(each) };
+    });
+    const answer = { id: 'answer', role: 'assistant', parts: [{ type: 'step-start' }, ...parts] };
     return JSON.stringify([messageOf('user', 'Ask the lab.'), answer]);
   });
 }
+
+const OLDER_OUTPUTS: readonly ((words: string) => unknown)[] = [
+  (words) => words,
+  (words) => ({ text: words }),
+  (words) => ({ forModel: words, data: { status: 'answered', text: words }, isError: false }),
+  (words) => ({ forModel: words, data: { status: 'answered', text: words }, isError: true, check: '' }),
+  (words) => ({ content: [{ type: 'text', text: words }] }),
+  (words) => [words, { [words]: words }],
+];
+
+const OLDER_PARTS: readonly ((words: string) => object)[] = [
+  ...OLDER_OUTPUTS.flatMap((outputOf) => [
+    (words: string) => ({ state: 'output-available', output: outputOf(words) }),
+    (words: string) => ({ state: 'output-available', preliminary: true, output: outputOf(words) }),
+  ]),
+  (words) => ({ state: 'output-error', errorText: `[A2A_RESULT_FROM_PEER]${words}` }),
+];
 
 function messageOf(role: UIMessage['role'], text: string): UIMessage {
   return { id: crypto.randomUUID(), role, parts: [{ type: 'text', text }] };

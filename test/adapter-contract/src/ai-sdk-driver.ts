@@ -52,16 +52,18 @@ export const aiSdkDriver: AdapterDriver = {
   askProvider: async ({ model, passedOn = 'messages', ...run }) => {
     const { text, messages } = await answerOf(run);
     run.signal?.throwIfAborted();
-    const passed = passedOn === 'text' ? [userMessage(text)] : [userMessage(run.text), ...messages];
-    await generateText({ model: guarded(model), messages: passed });
+    await generateText({ model: guarded(model), messages: [userMessage(run.text), ...messages] });
+    if (passedOn === 'both') await generateText({ model: guarded(model), messages: [userMessage(text)] });
   },
-  chat: async (setup, { texts, threadId, isClosedEarly, edit = (stored) => stored }) => {
+  chat: async (setup, { texts, threadId, isClosedEarly, edits = [(stored) => stored] }) => {
     const [first, then] = texts;
     const tools = toolsOf(setup);
     const page = await inConversation(threadId, () => pageOf(agentOf(setup), first, isClosedEarly));
-    const messages = await storedPage(edit(JSON.stringify(page)), then);
-    for (const options of [{ tools }, {}]) {
-      await agentOf(setup).generate({ messages: await convertToModelMessages(messages, options) });
+    for (const edit of edits) {
+      const messages = await storedPage(edit(JSON.stringify(page)), then);
+      for (const options of [{ tools }, {}]) {
+        await agentOf(setup).generate({ messages: await convertToModelMessages(messages, options) });
+      }
     }
   },
   olderChats,

@@ -42,9 +42,14 @@ export function promptsWith(text: string): readonly ModelMessage[][] {
 /** The text in two parts, neither of which has a marker; none where every cut leaves one. */
 function piecesOfMarker(text: string): { type: 'text'; text: string }[] {
   if (!isToBeFenced(text)) return [];
-  const places = Array.from({ length: text.length }, (_, place) => place);
-  const at = places.find((place) => ![text.slice(0, place), text.slice(place)].some(isToBeFenced));
-  if (at === undefined || at === 0) return [];
+  // The later the cut, the more of the markers are in the first part. So only the first cut matters that leaves none in the second.
+  let [before, at] = [0, text.length];
+  while (at - before > 1) {
+    const middle = (before + at) >> 1;
+    if (isToBeFenced(text.slice(middle))) before = middle;
+    else at = middle;
+  }
+  if (at === text.length || isToBeFenced(text.slice(0, at))) return [];
   return [text.slice(0, at), text.slice(at)].map((piece) => ({ type: 'text', text: piece }));
 }
 

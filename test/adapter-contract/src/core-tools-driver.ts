@@ -23,7 +23,6 @@ export const coreToolsDriver: AdapterDriver = {
     'provider-error': NO_MODEL,
     'provider-gateway': NO_MODEL,
     'provider-abort': NO_MODEL,
-    'provider-as-message': NO_MODEL,
     'provider-queued': NO_MODEL,
     'provider-queued-error': NO_MODEL,
     middleware: 'fenceMarkedText is called by the loop by hand where it needs it',

@@ -67,23 +67,16 @@ export const END_SCENARIOS: readonly Scenario[] = [
   },
   {
     id: 'large-answers',
-    about: 'an answer of 9 MB is cut for the model, and one of 11 MB is a failure',
+    about: 'an answer of 1 MB is cut for the model',
     run: async (stage) => {
-      const lengths = [9_000_000, 11_000_000];
-      const peerId = await stage.scriptPeerWithUrl(() => 'x'.repeat(lengths.shift() ?? 0));
-      // No time passes: only the machine is slow with it.
-      const ask = () =>
-        stage.driver.runTool({
-          client: stage.client,
-          name: 'call_peer',
-          args: { peer_id: peerId, text: 'hello' },
-        });
-      const cut = await ask();
+      const { client, driver } = stage;
+      const peerId = await stage.scriptPeerWithUrl(() => 'x'.repeat(1_000_000));
+      const args = { peer_id: peerId, text: 'hello' };
+      const cut = await stage.settle(driver.runTool({ client, name: 'call_peer', args }));
       expect(cut).toMatchObject({ isError: false, data: { status: 'answered' } });
       expect(cut.text.length).toBeLessThan(40_000);
       expect(cut.text).toContain('more characters are left out');
       expect(JSON.stringify(cut.data).length).toBeLessThan(40_000);
-      expect(await ask()).toMatchObject({ isError: true });
     },
   },
   {

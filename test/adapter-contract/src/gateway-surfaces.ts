@@ -1,8 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { MessageFailure } from '@molecule-ai/core';
 import type { HostileText } from './hostile-strings.ts';
+import type { ScriptedToolCall } from './scripted-model.ts';
 import type { Stage } from './stage.ts';
-import { askPeer, askWithTool, askWithTools, BATCH, nothing, type Surface, within } from './surface.ts';
+import {
+  askPeer,
+  askWithTool,
+  askWithTools,
+  askWithTurns,
+  BATCH,
+  nothing,
+  type Surface,
+  TURNS,
+  within,
+} from './surface.ts';
 
 /** Names and roles are cut at so many characters, descriptions at 1 000. */
 const NAME_LENGTH = 200;
@@ -25,12 +36,13 @@ export const GATEWAY_SURFACES: readonly Surface[] = [
   {
     id: 'own-card',
     about: 'what the platform says of the own workspace',
-    bring: async (stage, [hostile]) => {
-      const { text = '' } = hostile ?? {};
+    batch: BATCH,
+    bring: async (stage, texts) => {
       const { body } = await stage.platform.request('GET', `/workspaces/${stage.client.workspaceId}`);
-      const forged = { ...body, name: text, role: text, status: text, parent_id: text, delivery_mode: text };
-      respond(stage, '/workspaces/:id', forged);
-      await askWithTool(stage, 'get_workspace_info');
+      const forged = texts.map(({ text }) => {
+        return { ...body, name: text, role: text, status: text, parent_id: text, delivery_mode: text };
+      });
+      await askForEach(stage, '/workspaces/:id', forged, { name: 'get_workspace_info', args: {} });
     },
     expected: ({ client }) => ({ shown: 'maybe', origin: client.workspaceId }),
   },
@@ -52,54 +64,54 @@ export const GATEWAY_SURFACES: readonly Surface[] = [
   {
     id: 'gateway-answer',
     about: 'an answer to a call of which everything is forged',
-    bring: async (stage, [hostile]) => {
-      const bodies = hostile === undefined ? [] : forgedAnswers(hostile);
-      stage.gateway.rules = bodies.map((body) => {
-        return { fault: 'status', status: 200, path: '/workspaces/:id/a2a', body, times: 1 };
-      });
-      const args = { peer_id: stage.peer.id, text: 'hello' };
-      await askWithTools(
-        stage,
-        bodies.map(() => ({ name: 'call_peer', args })),
-      );
+    batch: BATCH,
+    bring: async (stage, texts) => {
+      const args = { peer_id: stage.peer.id, text: 'hello', new_conversation: true };
+      const bodies = texts.flatMap(forgedAnswers);
+      await askForEach(stage, '/workspaces/:id/a2a', bodies, { name: 'call_peer', args });
     },
     expected: () => ({ shown: 'maybe' }),
   },
   {
     id: 'gateway-error',
     about: 'an error for each of the tools, messages to the user included',
-    bring: async (stage, [hostile]) => {
-      const { text = '', canary } = hostile ?? {};
-      const body = {
-        error: text,
-        code: canary,
-        hint: text,
-        message: text,
-        detail: { [text]: text },
-        id: text,
-      };
-      const status = STATUSES[text.length % STATUSES.length] ?? 500;
-      stage.gateway.rules = [{ fault: 'status', status, body }];
-      const ask = { peer_id: stage.peer.id, text: 'hello' };
-      await askWithTools(stage, [
-        { name: 'list_peers', args: {} },
-        { name: 'get_workspace_info', args: {} },
-        { name: 'call_peer', args: ask },
-        { name: 'delegate_task_async', args: { workspace_id: stage.peer.id, task: 'hello' } },
-        { name: 'check_task_status', args: { task_id: randomUUID() } },
-        { name: 'cancel_task', args: { task_id: randomUUID() } },
-        { name: 'send_message_to_user', args: { message: 'hello' } },
-      ]);
+    batch: TURNS,
+    bring: async (stage, texts) => {
+      const { gateway, peer } = stage;
+      const turns = texts.map(({ id, text, canary }) => () => {
+        const body = {
+          error: text,
+          code: canary,
+          hint: text,
+          message: text,
+          detail: { [text]: text },
+          id: text,
+        };
+        const status = STATUSES[text.length % STATUSES.length] ?? 500;
+        const toolCalls = [
+          { name: 'list_peers', args: {} },
+          { name: 'get_workspace_info', args: {} },
+          { name: 'call_peer', args: { peer_id: peer.id, text: id } },
+          { name: 'delegate_task_async', args: { workspace_id: peer.id, task: id } },
+          { name: 'check_task_status', args: { task_id: randomUUID() } },
+          { name: 'cancel_task', args: { task_id: randomUUID() } },
+          { name: 'send_message_to_user', args: { message: id } },
+        ].map((call) => ({ ...call, id: `${call.name}-${id}` }));
+        gateway.rules = [{ fault: 'status', status, body }];
+        return { toolCalls };
+      });
+      await askWithTurns(stage, turns);
     },
     expected: nothing,
   },
   {
     id: 'notify',
     about: 'what comes back for a message to the user',
-    bring: async (stage, [hostile]) => {
-      const { text = '' } = hostile ?? {};
-      respond(stage, '/workspaces/:id/notify', { status: text, activity_id: text, id: text, message: text });
-      await askWithTool(stage, 'send_message_to_user', { message: 'hello' });
+    batch: BATCH,
+    bring: async (stage, texts) => {
+      const bodies = texts.map(({ text }) => ({ status: text, activity_id: text, id: text, message: text }));
+      const call = { name: 'send_message_to_user', args: { message: 'hello' } };
+      await askForEach(stage, '/workspaces/:id/notify', bodies, call);
     },
     expected: nothing,
   },
@@ -121,6 +133,24 @@ function card(id: string, about: string, length: number, fieldsOf: (text: string
     },
     expected: within(length, () => ({ shown: 'yes', origin: 'unknown' })),
   };
+}
+
+/** The model calls the tool as often as there are bodies, and each call gets one of them. */
+async function askForEach(
+  stage: Stage,
+  path: string,
+  bodies: readonly unknown[],
+  call: ScriptedToolCall,
+): Promise<void> {
+  const { gateway } = stage;
+  const before = gateway.hits();
+  gateway.rules = bodies.map((body) => ({ fault: 'status', status: 200, path, body, times: 1 }));
+  await askWithTools(
+    stage,
+    bodies.map(() => call),
+  );
+  const sent = gateway.hits() - before;
+  if (sent !== bodies.length) throw new Error(`${sent} of ${bodies.length} responses were sent.`);
 }
 
 function respond({ gateway }: Stage, path: string, body: unknown): void {

@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 
 /** In the strings, the place of the words that must not leave their fence. */
 const PLACE = '{{canary}}';
-/** Up to this length, a string is cut at each position of a stream. */
-const CUT_EVERYWHERE = 160;
-/** Of a longer one, so many positions from each end, and so many in between. */
-const CUTS_AT_AN_END = 40;
-const CUTS_IN_BETWEEN = 40;
+/** A string that is longer is not copied for each cut. */
+const MAX_COPIED = 160;
+/** Of a string that is copied, about so many places from end to end, and no two farther apart than a marker is long. */
+const CUTS = 6;
+const MAX_STEP = 20;
+/** Of a longer one, so many places at each end, and so many in between. */
+const CUTS_AT_AN_END = 8;
+const CUTS_IN_BETWEEN = 8;
 
 /** A text as somebody writes it who wants to be more than text. */
 export interface HostileText {
@@ -38,21 +41,29 @@ export function hostileTexts(place: string): readonly HostileText[] {
   });
 }
 
-/** Where a stream of the text is cut into two pieces: everywhere, or at samples of a long text. */
-function cutsOf({ length }: string): readonly number[] {
-  const all = Array.from({ length: length - 1 }, (_, index) => index + 1);
-  if (length <= CUT_EVERYWHERE) return all;
+/** All places where a text can be cut into two pieces. */
+export function allCutsOf({ length }: string): readonly number[] {
+  return Array.from({ length: length - 1 }, (_, index) => index + 1);
+}
+
+/** Some of these places, always the same ones: close to both ends, and evenly between them. */
+function someCutsOf(text: string): readonly number[] {
+  const { length } = text;
+  if (length <= MAX_COPIED) {
+    const step = Math.min(Math.ceil(length / CUTS), MAX_STEP);
+    return allCutsOf(text).filter((at) => at % step === 1 % step || at === length - 1);
+  }
   const step = Math.ceil((length - 2 * CUTS_AT_AN_END) / CUTS_IN_BETWEEN);
-  return all.filter(
+  return allCutsOf(text).filter(
     (at) => at <= CUTS_AT_AN_END || at >= length - CUTS_AT_AN_END || (at - CUTS_AT_AN_END) % step === 0,
   );
 }
 
-/** The pieces of a stream in which the text is cut at each of its places: in a copy for each, or all at once in a long one. */
-export function piecesOfCopies(text: string): readonly string[] {
-  const cuts = cutsOf(text);
-  if (text.length <= CUT_EVERYWHERE) return cuts.flatMap((at) => [text.slice(0, at), `${text.slice(at)}\n`]);
-  return [0, ...cuts].map((at, place) => text.slice(at, cuts[place]));
+/** The pieces of a stream in which the text is whole, and cut at these places, in a copy for each; a long one is cut at all of them at once. */
+export function piecesOfCopies(text: string, cuts: readonly number[] = someCutsOf(text)): readonly string[] {
+  if (text.length > MAX_COPIED) return [0, ...cuts].map((at, place) => text.slice(at, cuts[place]));
+  const copies = cuts.flatMap((at) => [text.slice(0, at), `${text.slice(at)}\n`]);
+  return [`${text}\n`, ...copies];
 }
 
 function lettersOf(place: string): string {

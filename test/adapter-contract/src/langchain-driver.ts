@@ -1,10 +1,11 @@
+import { awaitAllCallbacks } from '@langchain/core/callbacks/promises';
 import {
   type BaseMessage,
   HumanMessage,
   mapChatMessagesToStoredMessages,
   mapStoredMessagesToChatMessages,
 } from '@langchain/core/messages';
-import { RunnableLambda } from '@langchain/core/runnables';
+import { RunnableLambda, RunnableMap } from '@langchain/core/runnables';
 import { tool } from '@langchain/core/tools';
 import { interrupt, MemorySaver } from '@langchain/langgraph';
 import {
@@ -61,6 +62,8 @@ export const langchainDriver: AdapterDriver = {
       configurable: { thread_id: threadId, run_id: runId },
       ...progressTo(onProgress),
     });
+    // Those of events go on in the background.
+    if (onProgress !== undefined) await awaitAllCallbacks();
     return { text: message.content, isError: message.status === 'error', data: message.artifact };
   },
   askProvider: async ({
@@ -75,10 +78,13 @@ export const langchainDriver: AdapterDriver = {
     signal,
   }) => {
     const peer = createPeerRunnable(client, peerId, { timeoutMs });
-    const asMessages = RunnableLambda.from((message: BaseMessage) => [
-      passedOn === 'text' ? new HumanMessage(message.text) : message,
-    ]);
-    const chain = (isRetried ? peer.withRetry() : peer).pipe(asMessages).pipe(new LangChainModel(model));
+    const asked = isRetried ? peer.withRetry() : peer;
+    const asMessage = RunnableLambda.from((message: BaseMessage) => [message]).pipe(
+      new LangChainModel(model),
+    );
+    const asText = RunnableLambda.from((message: BaseMessage) => [new HumanMessage(message.text)]);
+    const both = RunnableMap.from({ asMessage, asText: asText.pipe(new LangChainModel(model)) });
+    const chain = passedOn === 'both' ? asked.pipe(both) : asked.pipe(asMessage);
     const config = signal === undefined ? {} : { signal };
     if (!isStreamed) await chain.invoke(text, config);
     else for await (const _chunk of await chain.stream(text, config));

@@ -76,20 +76,23 @@ class Assistant {
     };
   }
 
-  /** Asks a peer by the service, for a model. */
-  ask({ peerId, text, isStreamed, passedOn, timeoutMs, signal }: ProviderRun): Promise<unknown> {
+  /** Asks a peer by the service, for a model. Resolves with what methods may return of it: alone, and within something else. */
+  async ask({ peerId, text, isStreamed, passedOn, timeoutMs, signal }: ProviderRun): Promise<unknown[]> {
     const { peers } = this;
     const options = {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
     };
-    return this.read(async () => {
-      const given = isStreamed
-        ? peers.stream(peerId, text, options)
-        : await peers.call(peerId, text, options);
-      // Alone, or within what the method returns.
-      return passedOn === 'text' ? { reply: 'reply' in given ? await given.reply() : given } : given;
-    });
+    if (!isStreamed) {
+      const reply = await peers.call(peerId, text, options);
+      const returned = passedOn === 'both' ? [reply, { reply }] : [reply];
+      return Promise.all(returned.map((each) => this.read(() => each)));
+    }
+    const stream = peers.stream(peerId, text, options);
+    const alone = await this.read(() => stream);
+    return passedOn === 'both'
+      ? [alone, await this.read(async () => ({ reply: await stream.reply() }))]
+      : [alone];
   }
 }
 
@@ -139,9 +142,9 @@ export const nestjsDriver: AdapterDriver = {
     return runPeerTool(tool, args, call);
   },
   askProvider: async (run) => {
-    const text = textIn(await assistantOf(run.client).ask(run));
+    const given = await assistantOf(run.client).ask(run);
     run.signal?.throwIfAborted();
-    run.model.take({ messages: [{ role: 'user', text }], tools: [] });
+    for (const each of given) run.model.take({ messages: [{ role: 'user', text: textIn(each) }], tools: [] });
   },
   promptParts: async ({ model, text }) => {
     const app = await NestFactory.createApplicationContext(moduleOf({ providers: READ_PROVIDERS }), QUIET);

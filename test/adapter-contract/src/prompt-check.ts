@@ -21,40 +21,69 @@ export interface Expected {
   readonly origin?: string | undefined;
 }
 
+/** One text of a prompt, in lower case. */
+interface ReadText {
+  readonly outside: string;
+  readonly fences: readonly Fence[];
+}
+
+/** Prompts, read once for all texts that were brought into them. */
+export interface ReadPrompts {
+  readonly texts: readonly ReadText[];
+  /** What is wrong with them, whatever the words are. */
+  readonly problems: readonly string[];
+}
+
+/** @param hostile all texts whose words may be in the prompts */
+export function readPrompts(
+  prompts: readonly RecordedPrompt[],
+  hostile: readonly HostileText[],
+): ReadPrompts {
+  const known = hostile.map(({ text }) => text).join('\n');
+  const problems = new Set<string>();
+  const bodies = new Map<string, string>();
+  // A prompt repeats what was in the one before it.
+  const strings = [...new Set(prompts.flatMap(stringsOf))];
+  const texts = strings.map((string) => {
+    const { outside, fences } = splitFences(string, known);
+    if (TAG.test(outside)) problems.add('a tag of a fence is outside of a fence');
+    if (MARKER.test(outside)) problems.add('a marker of the platform is outside of a fence');
+    if (HIDDEN.test(string)) problems.add('a hidden character is in the prompt');
+    for (const { nonce, body } of fences) {
+      if (TAG.test(body)) problems.add('a fence has a tag in it');
+      if ((bodies.get(nonce) ?? body) !== body) problems.add('two texts have fences with one nonce');
+      bodies.set(nonce, body);
+    }
+    const lowered = fences.map((fence) => ({ ...fence, body: fence.body.toLowerCase() }));
+    return { outside: outside.toLowerCase(), fences: lowered };
+  });
+  return { texts, problems: [...problems] };
+}
+
 /**
  * What is wrong with prompts that may have the words of a hostile text in fences only: in a fence of ours, whose nonce the text does
  * not know, with the right origin, and without any other tag, marker or hidden character.
  */
 export function problemsOf(
-  prompts: readonly RecordedPrompt[],
-  hostile: HostileText & { readonly beside?: readonly HostileText[] },
+  { texts, problems: common }: ReadPrompts,
+  { canary }: HostileText,
   { shown, origin }: Expected,
 ): string[] {
-  const problems: string[] = [];
-  const texts = (hostile.beside ?? [hostile]).map(({ text }) => text).join('\n');
-  let isShown = false;
-  const textOf = new Map<string, string>();
-  for (const string of prompts.flatMap(stringsOf)) {
-    const { outside, fences } = splitFences(string, texts);
-    if (has(outside, hostile.canary))
-      problems.push(`its words are outside of a fence: ${excerpt(outside, hostile.canary)}`);
-    if (TAG.test(outside)) problems.push('a tag of a fence is outside of a fence');
-    if (MARKER.test(outside)) problems.push('a marker of the platform is outside of a fence');
-    if (HIDDEN.test(string)) problems.push('a hidden character is in the prompt');
-    for (const { nonce, origin: named, body } of fences) {
-      if (TAG.test(body)) problems.push('a fence has a tag in it');
-      if (textOf.get(nonce) !== undefined && textOf.get(nonce) !== body)
-        problems.push('two texts have fences with one nonce');
-      textOf.set(nonce, body);
-      if (!has(body, hostile.canary)) continue;
-      isShown = true;
-      if (origin !== undefined && named !== origin)
-        problems.push(`the fence names ${named} as the origin, not ${origin}`);
-    }
+  const problems = new Set(common);
+  for (const { outside } of texts) {
+    const at = outside.indexOf(canary);
+    if (at === -1) continue;
+    const excerpt = outside.slice(Math.max(0, at - 60), at + canary.length + 20);
+    problems.add(`its words are outside of a fence: ${JSON.stringify(excerpt)}`);
   }
-  if (shown === 'yes' && !isShown) problems.push('its words are in no prompt');
-  if (shown === 'no' && isShown) problems.push('its words are in a prompt');
-  return [...new Set(problems)];
+  const shownIn = texts.flatMap(({ fences }) => fences.filter(({ body }) => body.includes(canary)));
+  for (const { origin: named } of shownIn) {
+    if (origin !== undefined && named !== origin)
+      problems.add(`the fence names ${named} as the origin, not ${origin}`);
+  }
+  if (shown === 'yes' && shownIn.length === 0) problems.add('its words are in no prompt');
+  if (shown === 'no' && shownIn.length > 0) problems.add('its words are in a prompt');
+  return [...problems];
 }
 
 /** The fences of a text, apart from those that a hostile text brought with it, and what is outside of them. */
@@ -89,13 +118,4 @@ function stringsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, item]) => [key, ...stringsIn(item)]);
-}
-
-function has(text: string, canary: string): boolean {
-  return text.toLowerCase().includes(canary);
-}
-
-function excerpt(text: string, canary: string): string {
-  const at = text.toLowerCase().indexOf(canary);
-  return JSON.stringify(text.slice(Math.max(0, at - 60), at + canary.length + 20));
 }

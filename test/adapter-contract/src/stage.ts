@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import {
   createRemoteAgent,
   MemoryInboundStore,
@@ -7,6 +10,7 @@ import {
   RemoteAgentClient,
   type RemoteAgentClientOptions,
   silentLogger,
+  toNodeListener,
 } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
@@ -29,11 +33,15 @@ import { ScriptedModel } from './scripted-model.ts';
 export interface StageOptions extends Omit<Partial<AgentSetup>, 'client' | 'model'> {
   readonly driver: AdapterDriver;
   readonly platform?: TestPlatformOptions;
-  /** Whether the agent calls a peer that has a URL without the platform. @default false */
+  /** Whether the agent calls a peer that has a URL without the platform, over a real connection: the clock must stand still meanwhile. @default false */
   readonly isDirect?: boolean;
 }
 
+/** Of the peers: as many messages as a test sends at once. */
+const CONCURRENCY = 40;
 const PEER_ORIGIN = 'https://peer.test';
+/** Of the manual clock: longer than all that an agent tries again. */
+const ASK_TIMEOUT_MS = 3_000_000;
 
 /** An agent of the adapter, a peer that a test scripts, and a user, on a platform in this process. */
 export class Stage implements AsyncDisposable {
@@ -58,6 +66,7 @@ export class Stage implements AsyncDisposable {
   #answerWithUrl: MessageHandler = () => null;
   readonly #others = new AsyncDisposableStack();
   readonly #options: RemoteAgentClientOptions;
+  readonly #isDirect: boolean;
   #started: StartedAgent | undefined;
 
   private constructor(
@@ -74,10 +83,11 @@ export class Stage implements AsyncDisposable {
     const options = { ...platform, ...workspace, logger: this.logger };
     this.#options = options;
     this.#own = new RemoteAgentClient(options);
+    this.#isDirect = isDirect;
     this.client = new RemoteAgentClient({
       ...options,
       dispatcher: this.gateway,
-      directCalls: isDirect ? 'auto' : 'off',
+      ...(isDirect ? { allowPeerNetworks: ['127.0.0.0/8'] } : { directCalls: 'off' }),
     });
     this.setup = {
       ...setup,
@@ -93,7 +103,7 @@ export class Stage implements AsyncDisposable {
 
   static async open(options: StageOptions): Promise<Stage> {
     const platform = await createTestPlatform(options.platform);
-    const peer = await scriptedPeer(platform, { name: 'peer' });
+    const peer = await scriptedPeer(platform, { name: 'peer', agent: { concurrency: CONCURRENCY } });
     const workspace = await platform.createWorkspace('agent of the adapter');
     const stage = new Stage(options, platform, peer, workspace);
     await stage.start();
@@ -127,7 +137,19 @@ export class Stage implements AsyncDisposable {
 
   /** A message of the user, in a conversation of its own unless one is named. */
   ask(text: string, contextId: string = crypto.randomUUID()): Promise<PeerReply> {
-    return this.settle(this.operator.sendMessage(this.client.workspaceId, text, { contextId }));
+    const options = { contextId, timeoutMs: ASK_TIMEOUT_MS };
+    return this.settle(this.operator.sendMessage(this.client.workspaceId, text, options));
+  }
+
+  /** Messages of the peer at once, each in a conversation of its own. */
+  async askAllAsPeer(texts: readonly string[]): Promise<void> {
+    const { peer, client } = this;
+    const asked = texts.map((text) =>
+      peer.client.callPeer(client.workspaceId, text, { contextId: crypto.randomUUID() }),
+    );
+    for (const { status } of await this.settle(Promise.all(asked))) {
+      if (status !== 'answered') throw new Error(`A message of the peer ended as ${status}.`);
+    }
   }
 
   /** A message of the peer. */
@@ -135,17 +157,21 @@ export class Stage implements AsyncDisposable {
     return this.settle(this.peer.client.callPeer(this.client.workspaceId, text, { contextId }));
   }
 
-  /** A message of the peer as it may write it itself. */
-  async sendAsPeer(message: Readonly<Record<string, unknown>>): Promise<void> {
-    const params = {
-      message: { role: 'user', messageId: randomUUID(), contextId: randomUUID(), ...message },
-    };
-    const sent = this.platform.request('POST', `/workspaces/${this.client.workspaceId}/a2a`, {
-      token: await this.peer.client.currentToken(),
-      body: { jsonrpc: '2.0', id: randomUUID(), method: 'message/send', params },
+  /** Messages of the peer as it may write them itself, at once. */
+  async sendAsPeer(...messages: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
+    const token = await this.peer.client.currentToken();
+    const sent = messages.map((message) => {
+      const params = {
+        message: { role: 'user', messageId: randomUUID(), contextId: randomUUID(), ...message },
+      };
+      return this.platform.request('POST', `/workspaces/${this.client.workspaceId}/a2a`, {
+        token,
+        body: { jsonrpc: '2.0', id: randomUUID(), method: 'message/send', params },
+      });
     });
-    const { status, body } = await this.settle(sent);
-    if (status !== 200) throw new Error(`The message was not handled: ${status} ${JSON.stringify(body)}`);
+    for (const { status, body } of await this.settle(Promise.all(sent))) {
+      if (status !== 200) throw new Error(`The message was not handled: ${status} ${JSON.stringify(body)}`);
+    }
   }
 
   async #startedWith(setup: AgentSetup): Promise<StartedAgent> {
@@ -164,21 +190,37 @@ export class Stage implements AsyncDisposable {
   async #addPeerWithUrl(): Promise<string> {
     const { platform, settle } = this;
     const workspace = await platform.createWorkspace('peer with a URL');
-    const reportedUrl = `${PEER_ORIGIN}/a2a`;
+    const server = createServer();
+    const origin = this.#isDirect ? await this.#listen(server) : PEER_ORIGIN;
+    const reportedUrl = `${origin}/a2a`;
     const client = new RemoteAgentClient({ ...platform, ...workspace, reportedUrl, logger: silentLogger });
     const agent = createRemoteAgent({
       client,
       store: new MemoryInboundStore(),
       delivery: 'push',
+      concurrency: CONCURRENCY,
       onMessage: (message, context) => this.#answerWithUrl(message, context),
     });
-    platform.serve(PEER_ORIGIN, createInboundHandler(agent));
+    const handler = createInboundHandler(agent);
+    platform.serve(origin, handler);
+    server.on('request', toNodeListener(handler));
     this.#others.defer(async () => {
       await settle(agent.stop({ timeoutMs: 0 }));
       await client.close();
     });
     await settle(agent.start());
     return workspace.workspaceId;
+  }
+
+  /** Resolves with the origin. */
+  async #listen(server: Server): Promise<string> {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    this.#others.defer(async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,11 +10,11 @@ import {
   requireInEach,
   type Surface,
   shown,
+  TURNS,
   textAt,
 } from './surface.ts';
 
 const PREFIX = 'The sky is blue over place ';
-const PAUSE_MS = 2_000;
 
 /** Words in what an application stored, read again, or changed. */
 export const STORED_SURFACES: readonly Surface[] = [
@@ -33,50 +33,44 @@ export const STORED_SURFACES: readonly Surface[] = [
   {
     id: 'preliminary-results',
     about: 'a preliminary result, which is stored because the page was closed, and sent on',
+    batch: TURNS,
+    stage: {},
     bring: async (stage, texts) => {
-      const { clock } = stage.platform;
-      stage.peer.script(({ text: place }) =>
-        inTurns([textAt(texts, place).text, ' And more.', ' The end.'], () => clock.sleep(PAUSE_MS)),
+      const peerId = await stage.scriptPeerWithUrl(({ text: place }) =>
+        inTurns([textAt(texts, place).text, ' And more.', ' The end.'], stage),
       );
-      await chat(stage, texts, { isClosedEarly: true });
+      await chat(stage, texts, { isClosedEarly: true }, peerId);
       if (stage.model.prompts.length === 0) throw new Error('The model was sent nothing.');
     },
     // Its end may be held back: it could be the beginning of a marker.
-    expected: ({ peer }) => ({ shown: 'maybe', origin: peer.id }),
+    expected: () => ({ shown: 'maybe' }),
   },
   {
     id: 'ui-storage-edited',
     about: 'such results after somebody edited them: words within a text, and a whole text',
     batch: BATCH,
     bring: async (stage, texts) => {
-      const prompts: RecordedPrompt[] = [];
-      for (const edit of edits(texts)) {
-        stage.peer.script(({ text: place }) => `${PREFIX}${place}.`);
-        await chat(stage, texts, { edit });
-        prompts.push(...stage.model.prompts);
-      }
-      keep(stage, prompts, texts);
+      stage.peer.script(({ text: place }) => `${PREFIX}${place}.`);
+      await chat(stage, texts, { edits: edits(texts) });
+      keep(stage, stage.model.prompts, texts);
     },
     expected: shown,
   },
   {
     id: 'older-chat',
     about: 'chats as earlier versions stored them',
-    bring: async (stage, [hostile]) => {
+    batch: BATCH,
+    bring: async (stage, texts) => {
       const { driver, model, setup, settle } = stage;
-      const { text = '' } = hostile ?? {};
-      const prompts: RecordedPrompt[] = [];
-      for (const stored of driver.olderChats?.(text) ?? []) {
-        model.script(() => saying('Noted.'));
-        const run = {
-          texts: ['Hello.', 'And now?'],
-          threadId: crypto.randomUUID(),
-          edit: () => stored,
-        } as const;
-        await settle(driver.chat?.(setup, run) ?? Promise.resolve());
-        prompts.push(...model.prompts.slice(1));
-      }
-      keep(stage, prompts, hostile === undefined ? [] : [hostile]);
+      model.script(() => saying('Noted.'));
+      const chats = driver.olderChats?.(texts.map(({ text }) => text)) ?? [];
+      const run = {
+        texts: ['Hello.', 'And now?'],
+        threadId: crypto.randomUUID(),
+        edits: chats.map((stored) => () => stored),
+      } as const;
+      await settle(driver.chat?.(setup, run) ?? Promise.resolve());
+      keep(stage, model.prompts.slice(1), texts);
     },
     expected: shown,
   },
@@ -86,42 +80,39 @@ export const STORED_SURFACES: readonly Surface[] = [
     batch: BATCH,
     bring: async (stage, texts) => {
       const { driver, model, setup, settle } = stage;
-      const prompts: RecordedPrompt[] = [];
+      const threadId = crypto.randomUUID();
+      stage.peer.script(({ text: place }) => `${PREFIX}${place}.`);
+      model.script(callingOnce(stage.peer.id, texts));
+      await settle(driver.runAgent(setup, 'Ask.', { threadId }));
+      model.prompts.length = 0;
       for (const edit of edits(texts)) {
-        const threadId = crypto.randomUUID();
-        stage.peer.script(({ text: place }) => `${PREFIX}${place}.`);
-        model.script(callingOnce(stage, texts));
-        await settle(driver.runAgent(setup, 'Ask.', { threadId }));
-        model.script(callingOnce(stage, texts));
         await settle(driver.runStored(setup, 'And now?', { threadId, edit }));
-        prompts.push(...model.prompts);
       }
-      keep(stage, prompts, texts);
+      keep(stage, model.prompts, texts);
     },
     expected: shown,
   },
   {
     id: 'edited-memory',
     about: 'results in the memory of a handler, after somebody edited them',
+    stage: {},
     batch: BATCH,
     bring: async (stage, texts) => {
       const { driver, model } = stage;
-      const prompts: RecordedPrompt[] = [];
+      const contextId = crypto.randomUUID();
+      const memory = driver.createMemory();
+      stage.peer.script(({ text: place }) => `${PREFIX}${place}.`);
+      model.script(callingOnce(stage.peer.id, texts));
+      await stage.kill();
+      await stage.start({ memory });
+      await stage.ask('Ask.', contextId);
+      model.prompts.length = 0;
       for (const edit of edits(texts)) {
-        const contextId = crypto.randomUUID();
-        const memory = driver.createMemory();
-        stage.peer.script(({ text: place }) => `${PREFIX}${place}.`);
-        model.script(callingOnce(stage, texts));
-        await stage.kill();
-        await stage.start({ memory });
-        await stage.ask('Ask.', contextId);
         await stage.kill();
         await stage.start({ memory: driver.restoreMemory(memory, edit) });
-        model.script(callingOnce(stage, texts));
         await stage.ask('And now?', contextId);
-        prompts.push(...model.prompts);
       }
-      keep(stage, prompts, texts);
+      keep(stage, model.prompts, texts);
     },
     expected: shown,
   },
@@ -131,10 +122,11 @@ export const STORED_SURFACES: readonly Surface[] = [
 async function chat(
   stage: Stage,
   texts: readonly HostileText[],
-  run: Pick<ChatRun, 'edit' | 'isClosedEarly'> = {},
+  run: Pick<ChatRun, 'edits' | 'isClosedEarly'> = {},
+  peerId: string = stage.peer.id,
 ): Promise<void> {
   const { driver, model, setup, settle } = stage;
-  model.script(callingOnce(stage, texts));
+  model.script(callingOnce(peerId, texts));
   const threadId = crypto.randomUUID();
   await settle(driver.chat?.(setup, { texts: ['Ask.', 'And now?'], threadId, ...run }) ?? Promise.resolve());
   const { prompts } = model;
@@ -144,15 +136,16 @@ async function chat(
 
 /** Only these prompts are checked, and each of them has the words of each text. */
 function keep({ model }: Stage, prompts: readonly RecordedPrompt[], texts: readonly HostileText[]): void {
-  requireInEach(prompts, texts);
-  model.prompts.splice(0, model.prompts.length, ...prompts);
+  const kept = [...prompts];
+  requireInEach(kept, texts);
+  model.prompts.splice(0, model.prompts.length, ...kept);
 }
 
 /** The model asks the peer as many questions as there are texts, and after that says something. */
-function callingOnce({ peer }: Stage, texts: readonly HostileText[]): (prompt: RecordedPrompt) => Turn {
+function callingOnce(peerId: string, texts: readonly HostileText[]): (prompt: RecordedPrompt) => Turn {
   return ({ messages }) => {
     const isFirst = messages.every(({ role }) => role === 'user' || role === 'system');
-    return isFirst ? { toolCalls: questionsTo(peer.id, texts) } : saying('Noted.');
+    return isFirst ? { toolCalls: questionsTo(peerId, texts) } : saying('Noted.');
   };
 }
 

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { MessageFailure } from '@molecule-ai/core';
 import { piecesOfCopies } from './hostile-strings.ts';
 import {
@@ -27,28 +26,28 @@ export const TOOL_SURFACES: readonly Surface[] = [
   {
     id: 'tool-result',
     about: 'the answer of a peer to a tool',
+    beside: [
+      { id: 'tool-result-parts', about: 'data in the answer of a peer', expected: ofPeer },
+      {
+        id: 'file-name',
+        about: 'the name, the type and the URL of a file in the answer of a peer',
+        expected: ofPeer,
+      },
+    ],
     batch: BATCH,
-    bring: (stage, texts) => askPeer(stage, texts, ({ text }) => text),
-    expected: ofPeer,
-  },
-  {
-    id: 'tool-result-parts',
-    about: 'data in the answer of a peer',
-    batch: BATCH,
-    bring: (stage, texts) =>
-      askPeer(stage, texts, ({ text }) => {
-        return { text: 'See:', parts: [{ kind: 'data', data: { note: text, [text]: true } }] };
-      }),
-    expected: ofPeer,
-  },
-  {
-    id: 'file-name',
-    about: 'the name, the type and the URL of a file in the answer of a peer',
-    batch: BATCH,
-    bring: (stage, texts) =>
-      askPeer(stage, texts, ({ text, canary }) => {
-        const file = { name: text, mimeType: text, uri: `https://files.test/${canary}` };
-        return { text: 'See:', parts: [{ kind: 'file', file }] };
+    bring: (stage, texts, data = [], files = []) =>
+      askPeer(stage, texts, ({ text }, place) => {
+        // Not three long texts in one answer, which would be cut.
+        const { text: note } = textAt(data, (place + 3) % data.length);
+        const { text: name, canary } = textAt(files, (place + 6) % files.length);
+        const file = { name, mimeType: name, uri: `https://files.test/${canary}` };
+        return {
+          text,
+          parts: [
+            { kind: 'data', data: { note, [note]: true } },
+            { kind: 'file', file },
+          ],
+        };
       }),
     expected: ofPeer,
   },
@@ -78,29 +77,40 @@ export const TOOL_SURFACES: readonly Surface[] = [
     about: 'the answer of a peer to a tool that reports progress',
     batch: BATCH,
     stage: { onProgress: () => {} },
-    bring: (stage, texts) =>
-      askPeer(stage, texts, ({ text }) => {
+    bring: async (stage, texts) => {
+      const peerId = await stage.scriptPeerWithUrl(({ text: place }) => {
+        const { text } = textAt(texts, place);
         const half = Math.floor(text.length / 2);
-        return inTurns([text.slice(0, half), text.slice(half)], () => stage.platform.clock.sleep(500));
-      }),
-    expected: ofPeer,
+        return inTurns([text.slice(0, half), text.slice(half)], stage);
+      });
+      await askWithTools(stage, questionsTo(peerId, texts));
+    },
+    expected: shown,
   },
   {
     id: 'tool-result-cut',
-    about: 'the answer of a peer to a tool, streamed and cut at each place',
-    bring: async (stage, [hostile]) => {
+    about: 'the answer of a peer to a tool, streamed and cut at several places',
+    batch: BATCH,
+    bring: async (stage, texts) => {
       const { client, driver, model } = stage;
-      const pieces = piecesOfCopies(hostile?.text ?? '');
-      const peerId = await stage.scriptPeerWithUrl(() => inTurns(pieces, setImmediate));
-      const args = { peer_id: peerId, text: 'hello' };
-      let reported = '';
-      const onProgress = (piece: string) => {
-        reported += piece;
-      };
-      const result = await stage.settle(driver.runTool({ client, name: 'call_peer', args, onProgress }));
-      model.record({ messages: [{ role: 'tool', text: result.text }], tools: [] });
-      if (reported.trim() === pieces.join('').trim()) return;
-      throw new Error(`The progress is not the answer: ${JSON.stringify(reported)}`);
+      const pieces = texts.map(({ text }) => piecesOfCopies(text));
+      const peerId = await stage.scriptPeerWithUrl(({ text: place }) =>
+        inTurns(pieces[Number(place)] ?? [], stage),
+      );
+      const reports = texts.map((): string[] => []);
+      const runs = texts.map(async (_text, place) => {
+        const args = { peer_id: peerId, text: String(place), new_conversation: true };
+        const onProgress = (text: string) => void reports[place]?.push(text);
+        const { text } = await driver.runTool({ client, name: 'call_peer', args, onProgress });
+        model.record({ messages: [{ role: 'tool', text }], tools: [] });
+      });
+      await stage.settle(Promise.all(runs));
+      // Not one for each piece: beginnings of markers are held back, and the AI SDK is told when an answer has grown by a quarter.
+      if (reports.some(({ length }) => length < 3)) throw new Error('The pieces came together.');
+      for (const [place, reported] of reports.map((each) => each.join('').trim()).entries()) {
+        if (reported === pieces[place]?.join('').trim()) continue;
+        throw new Error(`The progress is not the answer: ${JSON.stringify(reported)}`);
+      }
     },
     expected: shown,
   },
@@ -110,8 +120,19 @@ export const TOOL_SURFACES: readonly Surface[] = [
     batch: BATCH,
     stage: { isDirect: true },
     bring: async (stage, texts) => {
+      const { client, driver, gateway, model } = stage;
       const peerId = await stage.scriptPeerWithUrl(({ text: place }) => textAt(texts, place).text);
-      await askWithTools(stage, questionsTo(peerId, texts));
+      // With the first response the client learns what the platform can do.
+      await stage.settle(client.heartbeat());
+      // No call reaches it through the platform.
+      gateway.rules = [{ fault: 'status', status: 403, path: '/workspaces/:id/a2a' }];
+      // No time passes: the requests are those of a real server.
+      const runs = texts.map(async (_text, place) => {
+        const args = { peer_id: peerId, text: String(place), new_conversation: true };
+        const { text } = await driver.runTool({ client, name: 'call_peer', args });
+        model.record({ messages: [{ role: 'tool', text }], tools: [] });
+      });
+      await Promise.all(runs);
     },
     expected: shown,
   },

@@ -364,39 +364,43 @@ const said = (kind: 'text' | 'reasoning', id: string, ...deltas: readonly string
   { type: `${kind}-end`, id },
 ];
 
-verifies('adapters.no-markers-in-output', 'at each cut of a stream, and as a whole', async () => {
-  const texts = [
-    `They say ${MARKED}, so yes.`,
-    '[A2A_RESULT_FROM_PEER][A2A_RESULT_FROM_PEER]x[/A2A_RESULT_FROM_PEER]',
-    '[A2A_[A2A_RESULT_FROM_PEER]RESULT_FROM_PEER] y',
-    '[ / A2A_RESULT_FROM_PEER ] [\\A2A_RESULT_FROM_PEER] and [a, b] and 👩‍👩‍👧',
-    'ends with half: [A2A_RESULT_FR',
-    'plain',
-  ];
-  for (const text of texts) {
-    const clean = removeBoundaryMarkers(text);
-    for (let cut = 0; cut <= text.length; cut += 1) {
-      for (const kind of ['text', 'reasoning'] as const) {
-        const pieces = [text.slice(0, cut), text.slice(cut)];
-        const parts = await partsOf([...said(kind, '1', ...pieces), FINISH]);
-        expect(textIn(parts, `${kind}-delta`)).toBe(clean);
-        const types = parts.map(({ type }) => type).filter((type) => type !== `${kind}-delta`);
-        expect(types).toEqual([`${kind}-start`, `${kind}-end`, 'finish']);
-        // In two parts that follow each other.
-        const two = await partsOf([
-          ...said(kind, '1', pieces[0] ?? ''),
-          ...said(kind, '2', pieces[1] ?? ''),
-          FINISH,
-        ]);
-        expect(textIn(two, `${kind}-delta`)).toBe(clean);
+verifies(
+  'adapters.no-markers-in-output',
+  'at each third place of a stream, letter by letter, and as a whole',
+  async () => {
+    const texts = [
+      `They say ${MARKED}, so yes.`,
+      '[A2A_RESULT_FROM_PEER][A2A_RESULT_FROM_PEER]x[/A2A_RESULT_FROM_PEER]',
+      '[A2A_[A2A_RESULT_FROM_PEER]RESULT_FROM_PEER] y',
+      '[ / A2A_RESULT_FROM_PEER ] [\\A2A_RESULT_FROM_PEER] and [a, b] and 👩‍👩‍👧',
+      'ends with half: [A2A_RESULT_FR',
+      'plain',
+    ];
+    for (const text of texts) {
+      const clean = removeBoundaryMarkers(text);
+      for (let cut = 0; cut <= text.length; cut += 3) {
+        for (const kind of ['text', 'reasoning'] as const) {
+          const pieces = [text.slice(0, cut), text.slice(cut)];
+          const parts = await partsOf([...said(kind, '1', ...pieces), FINISH]);
+          expect(textIn(parts, `${kind}-delta`)).toBe(clean);
+          const types = parts.map(({ type }) => type).filter((type) => type !== `${kind}-delta`);
+          expect(types).toEqual([`${kind}-start`, `${kind}-end`, 'finish']);
+          // In two parts that follow each other.
+          const two = await partsOf([
+            ...said(kind, '1', pieces[0] ?? ''),
+            ...said(kind, '2', pieces[1] ?? ''),
+            FINISH,
+          ]);
+          expect(textIn(two, `${kind}-delta`)).toBe(clean);
+        }
       }
+      const model = new ScriptedLanguageModel([text]);
+      expect((await generateText({ model: around(model), prompt: 'go' })).text).toBe(clean);
+      const letters = await partsOf([...said('text', '1', ...text), FINISH]);
+      expect(textIn(letters, 'text-delta')).toBe(clean);
     }
-    const model = new ScriptedLanguageModel([text]);
-    expect((await generateText({ model: around(model), prompt: 'go' })).text).toBe(clean);
-    const letters = await partsOf([...said('text', '1', ...text), FINISH]);
-    expect(textIn(letters, 'text-delta')).toBe(clean);
-  }
-});
+  },
+);
 
 verifies(
   'adapters.no-markers-in-output',

@@ -273,10 +273,10 @@ verifies(
 
 verifies(
   'tools.one-message-per-call',
-  'in the next attempt of a handled message, with other call ids, other arguments with the same meaning, and twenty calls at once',
+  'in the next attempt of a handled message, with other call ids, other arguments with the same meaning, and eight calls at once',
   async () => {
     const { client, peer, handle, ask } = await stage({ answer: ({ text }) => `to ${text}` });
-    const many = Array.from({ length: 20 }, (_, place) =>
+    const many = Array.from({ length: 8 }, (_, place) =>
       call({ ...ask, text: `part ${place}`, new_conversation: true }),
     );
     const tools = createPeerTools(client);
@@ -292,7 +292,7 @@ verifies(
     });
     expect(reply.text).toBe('All parts are there.');
     expect(attempts).toBe(3);
-    expect(peer.received).toHaveLength(23);
+    expect(peer.received).toHaveLength(11);
   },
 );
 
@@ -366,7 +366,7 @@ verifies(
 );
 
 verifies('adapters.tools-progress', 'tools progress', async () => {
-  const pieces = Array.from({ length: 200 }, (_, place) => `piece ${place} `);
+  const pieces = Array.from({ length: 60 }, (_, place) => `piece ${place} `);
   const { client, settle, ask } = await stage({ answer: { stream: pieces, everyMs: 300 } });
   const reading = async (progress?: boolean) => {
     const model = new ScriptedLanguageModel([[call(ask)]], { ids: 'random' });

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { HandlerContext, PeerReply } from '@molecule-ai/core';
+import type { HandlerContext, InboundMessage, PeerReply } from '@molecule-ai/core';
 import { MessageFailure, MoleculeError } from '@molecule-ai/core';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import { MessageContext, MessageText, OnMessage } from '@molecule-ai/nestjs';
@@ -49,13 +49,58 @@ class PassOn implements NestInterceptor {
   }
 }
 
-/** What a sender that reads the stream gets. */
-async function piecesOf({ operator, settled }: NestStage, id: string, text: string): Promise<string[]> {
-  const pieces: string[] = [];
-  const read = async () => {
-    for await (const piece of operator.streamMessage(id, text)) pieces.push(piece);
+/** A provider whose method does that of these works whose name is the text of the message. */
+function deskOfAll(works: Readonly<Record<string, Work>>, ...decorators: ClassDecorator[]): Type {
+  const work: Work = (text, context) => {
+    const named = works[text];
+    if (named === undefined) throw new Error(`There is no work ${text}.`);
+    return named(text, context);
   };
-  await settled(read());
+  return deskOf(work, ...decorators);
+}
+
+/** The replies to these texts, asked at once, each in a conversation of its own. */
+async function repliesOf({ operator, settled }: NestStage, id: string, texts: readonly string[]) {
+  const asked = texts.map(async (text): Promise<[string, PeerReply]> => {
+    const reply = await operator.sendMessage(id, text, { contextId: crypto.randomUUID() });
+    const isQueued = reply.status === 'queued';
+    return [text, isQueued ? await operator.waitForAnswer(id, reply.messageId) : reply];
+  });
+  return Object.fromEntries(await settled(Promise.all(asked)));
+}
+
+/** Starts one application with these works, and asks for all of them. */
+async function repliesTo(
+  stage: NestStage,
+  works: Readonly<Record<string, Work>>,
+  ...decorators: ClassDecorator[]
+): Promise<Replies> {
+  const { id } = await stage.start({ providers: [deskOfAll(works, ...decorators)] }, AT_ONCE);
+  return repliesOf(stage, id, Object.keys(works));
+}
+
+/** By the names of works. */
+type Replies = Readonly<Record<string, PeerReply>>;
+
+const AT_ONCE = { concurrency: 50 };
+
+/** The one reply with this name. */
+function replyOf(replies: Replies, name: string | number): PeerReply {
+  const reply = replies[name];
+  if (reply === undefined) throw new Error(`There is no reply ${name}.`);
+  return reply;
+}
+
+/** Works by the names `0`, `1` … */
+function numbered(works: readonly Work[]): Readonly<Record<string, Work>> {
+  return Object.fromEntries(works.map((work, index) => [String(index), work]));
+}
+
+/** What a sender that reads the stream gets. */
+async function piecesOf({ operator }: NestStage, id: string, text: string): Promise<string[]> {
+  const pieces: string[] = [];
+  const stream = operator.streamMessage(id, text, { contextId: crypto.randomUUID() });
+  for await (const piece of stream) pieces.push(piece);
   return pieces;
 }
 
@@ -68,7 +113,7 @@ async function* slowly(context: HandlerContext, ...texts: string[]) {
 
 verifies('nestjs.answers.streamed', 'answers: streamed', async () => {
   const stage = await openNestStage();
-  const { start, ask } = stage;
+  const { start, settled } = stage;
   const texts = ['one ', 'two ', 'three'];
   const works: Record<string, Work> = {
     iterable: (_text, context) => slowly(context, ...texts),
@@ -88,14 +133,16 @@ verifies('nestjs.answers.streamed', 'answers: streamed', async () => {
       return foreign;
     },
   };
-  for (const [name, work] of Object.entries(works)) {
-    for (const decorators of [[], [UseInterceptors(PassOn)]]) {
-      const { id, app } = await start({ providers: [deskOf(work, ...decorators)] });
-      expectAnswered(await ask(id, 'x'), 'one two three');
-      const pieces = await piecesOf(stage, id, 'x');
+  for (const decorators of [[], [UseInterceptors(PassOn)]]) {
+    const { id } = await start({ providers: [deskOfAll(works, ...decorators)] }, AT_ONCE);
+    const names = Object.keys(works);
+    const replies = await repliesOf(stage, id, names);
+    const streams = await settled(Promise.all(names.map((name) => piecesOf(stage, id, name))));
+    for (const [index, name] of names.entries()) {
+      expectAnswered(replyOf(replies, name), 'one two three');
+      const pieces = streams[index] ?? [];
       expect(pieces.join(''), name).toBe('one two three');
       if (name !== 'at once') expect(pieces.length, name).toBeGreaterThan(1);
-      await stage.settled(app.close());
     }
   }
 });
@@ -109,11 +156,11 @@ verifies('nestjs.answers.streamed', 'an interceptor changes the texts of a strea
   const stage = await openNestStage();
   const work: Work = (_text, context) => from(slowly(context, 'one ', 'two'));
   const { id } = await stage.start({ providers: [deskOf(work, UseInterceptors(Loud))] });
-  expect((await piecesOf(stage, id, 'x')).join('')).toBe('ONE TWO');
+  expect((await stage.settled(piecesOf(stage, id, 'x'))).join('')).toBe('ONE TWO');
 });
 
 verifies('nestjs.enhancers.interceptors', 'answers: one value', async () => {
-  const { start, ask, settled } = await openNestStage();
+  const stage = await openNestStage();
   const question = { kind: 'text' as const, text: 'Which colour?', from: 'user' as const };
   const works: Record<string, Work> = {
     text: () => 'done',
@@ -127,32 +174,29 @@ verifies('nestjs.enhancers.interceptors', 'answers: one value', async () => {
       await context.reply('done');
     },
   };
-  const answerOf = async (work: Work): Promise<PeerReply> => {
-    const streams: string[] = [];
-    const noted: Work = (text, context) => {
+  const streamed: string[] = [];
+  const noted = Object.entries(works).map(([name, work]): [string, Work] => [
+    name,
+    (text, context) => {
       const { stream } = context;
       const counted = (delta: string) => {
-        streams.push(delta);
+        streamed.push(name);
         return stream(delta);
       };
       Object.assign(context, { stream: counted });
       return work(text, context);
-    };
-    const { id, app } = await start({ providers: [deskOf(noted, UseInterceptors(PassOn))] });
-    const reply = await ask(id, 'x');
-    expect(streams).toEqual([]);
-    await settled(app.close());
-    return reply;
-  };
-  for (const name of ['text', 'one text', 'late', 'replied'])
-    expectAnswered(await answerOf(works[name] as Work), 'done');
-  const content = await answerOf(works.content as Work);
+    },
+  ]);
+  const replies = await repliesTo(stage, Object.fromEntries(noted), UseInterceptors(PassOn));
+  expect(streamed).toEqual([]);
+  for (const name of ['text', 'one text', 'late', 'replied']) expectAnswered(replyOf(replies, name), 'done');
+  const content = replyOf(replies, 'content');
   expectAnswered(content, 'see');
   expect(content.parts.at(-1)).toMatchObject({ data: { n: 1 } });
-  const asked = await answerOf(works.question as Work);
+  const asked = replyOf(replies, 'question');
   expectStatus(asked, 'input-required');
   expect(asked.questions).toMatchObject([{ text: 'Which colour?' }]);
-  for (const name of ['nothing', 'empty']) expectStatus(await answerOf(works[name] as Work), 'unanswered');
+  for (const name of ['nothing', 'empty']) expectStatus(replyOf(replies, name), 'unanswered');
 });
 
 verifies('nestjs.messages.cancelled', 'answers: abort', async () => {
@@ -214,26 +258,31 @@ verifies('nestjs.answers.streamed', 'answers: bounded', async () => {
 });
 
 verifies('nestjs.answers.streamed', 'values without a text', async () => {
-  const { start, ask, settled } = await openNestStage();
-  for (const [value, most] of [
-    ['', 11_000_000],
-    [undefined, 11_000_000],
-    [{ async *[Symbol.asyncIterator]() {} }, 11_000],
-  ] as const) {
-    let given = 0;
-    let attempts = 0;
-    const work: Work = () => {
-      attempts += 1;
+  const stage = await openNestStage();
+  const given: Record<string, number> = { texts: 0, iterables: 0 };
+  const attempts: string[] = [];
+  const endless = (valueAt: (index: number) => unknown): Work => {
+    return (name) => {
+      attempts.push(name);
       return new Observable<unknown>((subscriber) => {
-        for (; !subscriber.closed; given += 1) subscriber.next(value);
+        for (let index = 0; !subscriber.closed; index += 1) {
+          given[name] = index + 1;
+          subscriber.next(valueAt(index));
+        }
       });
     };
-    const { id, app } = await start({ providers: [deskOf(work)] });
-    expectStatus(await ask(id, 'x'), 'failed', 'invalid_answer');
-    expect(given).toBeLessThan(most);
-    expect(attempts).toBe(1);
-    await settled(app.close());
-  }
+  };
+  const iterable = () => ({ async *[Symbol.asyncIterator]() {} });
+  const replies = await repliesTo(stage, {
+    iterables: endless(iterable),
+    // The iterables count for nearly all that may be read, the others for one character each.
+    texts: endless((index) => (index < 10_200 ? iterable() : index % 2 === 0 ? '' : undefined)),
+  });
+  for (const name of ['texts', 'iterables']) expectStatus(replyOf(replies, name), 'failed', 'invalid_answer');
+  expect(given.iterables).toBeLessThan(11_000);
+  expect(given.texts).toBeGreaterThan(11_000);
+  expect(given.texts).toBeLessThan(60_000);
+  expect(attempts.sort()).toEqual(['iterables', 'texts']);
 });
 
 verifies('nestjs.answers.streamed', 'answers: many pieces', async () => {
@@ -271,31 +320,30 @@ verifies('nestjs.answers.streamed', 'pieces of an iterable', async () => {
 });
 
 verifies('agent.invalid-answer', 'answers: invalid', async () => {
-  const { start, ask, settled } = await openNestStage();
-  const works: Work[] = [
+  const stage = await openNestStage();
+  const values: (() => unknown)[] = [
     () => 42,
     () => of(42),
     () => of('text ', 42),
     () => of({ text: 'content' }, 'after'),
     () => of(['list']),
   ];
-  for (const work of works) {
-    let attempts = 0;
-    const counted: Work = (text, context) => {
-      attempts += 1;
-      return work(text, context);
+  const attempts = values.map(() => 0);
+  const works = values.map((make, index): Work => {
+    return () => {
+      attempts[index] = (attempts[index] ?? 0) + 1;
+      return make();
     };
-    const { id, app } = await start({ providers: [deskOf(counted)] });
-    expectStatus(await ask(id, 'x'), 'failed', 'invalid_answer');
-    expect(attempts).toBe(1);
-    await settled(app.close());
-  }
+  });
+  const replies = await repliesTo(stage, numbered(works));
+  for (const reply of Object.values(replies)) expectStatus(reply, 'failed', 'invalid_answer');
+  expect(attempts).toEqual(values.map(() => 1));
 });
 
 class OrderException extends RpcException {}
 
 verifies('nestjs.errors.for-the-caller', 'errors: for the caller', async () => {
-  const { start, ask, settled } = await openNestStage();
+  const stage = await openNestStage();
   const failures: [unknown, string, string][] = [
     [new BadRequestException('No such order'), 'bad_request', 'No such order.'],
     [new BadRequestException(['a is wrong', 'b is\n missing']), 'bad_request', 'a is wrong; b is missing.'],
@@ -313,44 +361,46 @@ verifies('nestjs.errors.for-the-caller', 'errors: for the caller', async () => {
     [new MessageFailure('Of core', { code: 'own' }), 'own', 'Of core'],
     [new BadRequestException('x'.repeat(2_000)), 'bad_request', `${'x'.repeat(499)}…`],
   ];
-  for (const [error, code, text] of failures) {
-    let attempts = 0;
-    const work: Work = () => {
-      attempts += 1;
+  const attempts = failures.map(() => 0);
+  const works = failures.map(([error], index): Work => {
+    return () => {
+      attempts[index] = (attempts[index] ?? 0) + 1;
       throw error;
     };
-    const { id, app } = await start({ providers: [deskOf(work)] });
-    const reply = await ask(id, 'x');
+  });
+  const replies = await repliesTo(stage, numbered(works));
+  for (const [index, [_error, code, text]] of failures.entries()) {
+    const reply = replyOf(replies, index);
     expectStatus(reply, 'failed', code);
     expect(reply.text).toBe(text);
-    expect(attempts).toBe(1);
-    await settled(app.close());
   }
+  expect(attempts).toEqual(failures.map(() => 1));
 });
 
 verifies('nestjs.errors.secrets', async () => {
-  const { start, ask, settled } = await openNestStage();
+  const stage = await openNestStage();
   const errors: [(token: string) => unknown, string][] = [
     [(token) => new BadRequestException(`bad ${token}, again ${token}`), 'bad [redacted], again [redacted].'],
     [(token) => new RpcException(`Bearer:${token}`), 'Bearer:[redacted].'],
     [(token) => new MessageFailure(`bad ${token}`, { code: 'bad_request' }), 'bad [redacted]'],
     [(token) => new BadRequestException(`${'x '.repeat(240)}${token}`), `${'x '.repeat(240)}[redacted]…`],
   ];
-  for (const [make, text] of errors) {
-    const work: Work = async (_text, { client }) => {
+  const works = errors.map(([make]): Work => {
+    return async (_text, { client }) => {
       const token = await client.currentToken();
       throw make(token ?? '');
     };
-    const { id, app } = await start({ providers: [deskOf(work)] });
-    const reply = await ask(id, 'x');
+  });
+  const replies = await repliesTo(stage, numbered(works));
+  for (const [index, [_make, text]] of errors.entries()) {
+    const reply = replyOf(replies, index);
     expectStatus(reply, 'failed');
     expect(reply.text).toBe(text);
-    await settled(app.close());
   }
 });
 
 verifies('nestjs.errors.retried', 'errors: retried', async () => {
-  const { start, ask, settled } = await openNestStage();
+  const stage = await openNestStage();
   // An error of a call to a peer was not written for the sender.
   const ofCall = new MoleculeRpcException(new MoleculeError('SECRET', { code: 'access_denied' }));
   const statuses = [503, 302, 600, undefined, Number.NaN];
@@ -360,95 +410,85 @@ verifies('nestjs.errors.retried', 'errors: retried', async () => {
     'SECRET',
     ofCall,
   ];
-  for (const error of errors) {
+  const works = errors.map((error): Work => {
     let attempts = 0;
-    const work: Work = () => {
+    return () => {
       attempts += 1;
       if (attempts < 3) throw error;
       return `attempt ${attempts}`;
     };
-    const { id, app } = await start({ providers: [deskOf(work)] });
-    expectAnswered(await ask(id, 'x'), 'attempt 3');
-    await settled(app.close());
-  }
-  for (const status of [500, undefined]) {
-    const { id } = await start({
-      providers: [
-        deskOf(() => {
-          throw new HttpException('SECRET', status as number);
-        }),
-      ],
-    });
-    const reply = await ask(id, 'x');
+  });
+  const failing = [500, undefined].map((status): Work => {
+    return () => {
+      throw new HttpException('SECRET', status as number);
+    };
+  });
+  const replies = await repliesTo(stage, numbered([...works, ...failing]));
+  for (const [index] of works.entries()) expectAnswered(replyOf(replies, index), 'attempt 3');
+  for (const [index] of failing.entries()) {
+    const reply = replyOf(replies, works.length + index);
     expectStatus(reply, 'failed');
     expect(JSON.stringify(reply.toData())).not.toContain('SECRET');
   }
 });
 
 verifies('nestjs.errors.filters', 'errors: filters', async () => {
-  const { start, ask, settled } = await openNestStage();
-  const filtered: unknown[] = [];
-  const failing = (): Work => () => throwError(() => new Error('broken'));
-  const middle = (): Work => (_text, context) =>
+  const stage = await openNestStage();
+  const failing: Work = () => throwError(() => new Error('broken'));
+  const middle: Work = (_text, context) =>
     concat(
       from(slowly(context, 'one ', 'two ')),
       throwError(() => new Error('broken')),
     );
-  const thrown = (): Work => () => {
+  const thrown: Work = () => {
     throw new Error('broken');
   };
-  const filterOf = (answer: (error: Error, host: ArgumentsHost) => unknown): ClassDecorator => {
-    @Catch()
-    class Filter implements ExceptionFilter {
-      catch(error: Error, host: ArgumentsHost) {
-        filtered.push(error.message);
-        return answer(error, host);
-      }
-    }
-    return UseFilters(Filter);
-  };
-  const replyTo = async (work: Work, filter: ClassDecorator) => {
-    const { id, app } = await start({ providers: [deskOf(work, filter)] });
-    const reply = await ask(id, 'x');
-    await settled(app.close());
-    return reply;
-  };
-  const sorry = filterOf(({ message }, host) => `sorry, ${message} (${host.getType()})`);
-  expectAnswered(await replyTo(thrown(), sorry), 'sorry, broken (molecule)');
-  expectAnswered(await replyTo(failing(), sorry), 'sorry, broken (molecule)');
-  expectAnswered(await replyTo(middle(), sorry), 'one two sorry, broken (molecule)');
-  expect(filtered).toEqual(['broken', 'broken', 'broken']);
-
-  expectAnswered(
-    await replyTo(
-      thrown(),
-      filterOf(async () => of('a ', 'b')),
-    ),
-    'a b',
-  );
+  type Catching = (error: Error, host: ArgumentsHost) => unknown;
+  const sorry: Catching = ({ message }, host) => `sorry, ${message} (${host.getType()})`;
   // A filter that returns nothing leaves the error as it is, also by a promise.
-  for (const nothing of [() => undefined, () => null, async () => undefined, async () => null]) {
-    filtered.length = 0;
-    expectStatus(await replyTo(thrown(), filterOf(nothing)), 'failed', 'handler_failed');
-    expect(filtered).toHaveLength(5);
+  const nothings = [() => undefined, () => null, async () => undefined, async () => null];
+  const cases: Readonly<Record<string, readonly [Work, Catching]>> = {
+    thrown: [thrown, sorry],
+    failing: [failing, sorry],
+    middle: [middle, sorry],
+    observable: [thrown, async () => of('a ', 'b')],
+    ...Object.fromEntries(nothings.map((nothing, index) => [`nothing ${index}`, [thrown, nothing] as const])),
+    'other error': [
+      thrown,
+      () => {
+        throw new BadRequestException('No such order');
+      },
+    ],
+    'observable of an error': [thrown, () => throwError(() => new RpcException('no'))],
+    // Of HTTP: it answers a response, which a message does not have. Its own error is retried as any other.
+    http: [thrown, (_error, host) => host.switchToHttp().getResponse().status(500).json({})],
+  };
+  const filtered: Record<string, string[]> = {};
+  @Catch()
+  class Filter implements ExceptionFilter {
+    catch(error: Error, host: ArgumentsHost) {
+      const [{ text }] = host.getArgs<[InboundMessage]>();
+      filtered[text] = [...(filtered[text] ?? []), error.message];
+      return cases[text]?.[1](error, host);
+    }
   }
-  const other = filterOf(() => {
-    throw new BadRequestException('No such order');
-  });
-  expectStatus(await replyTo(thrown(), other), 'failed', 'bad_request');
-  expectStatus(
-    await replyTo(
-      thrown(),
-      filterOf(() => throwError(() => new RpcException('no'))),
-    ),
-    'failed',
-  );
-
-  // A filter of HTTP that answers a response, which a message does not have: its own error is retried as any other.
-  filtered.length = 0;
-  const http = filterOf((_error, host) => host.switchToHttp().getResponse().status(500).json({}));
-  const reply = await replyTo(thrown(), http);
-  expectStatus(reply, 'failed');
-  expect(reply.code).not.toBe('bad_request');
-  expect(filtered).toHaveLength(5);
+  const works = Object.entries(cases).map(([name, [work]]): [string, Work] => [name, work]);
+  const replies = await repliesTo(stage, Object.fromEntries(works), UseFilters(Filter));
+  expectAnswered(replyOf(replies, 'thrown'), 'sorry, broken (molecule)');
+  expectAnswered(replyOf(replies, 'failing'), 'sorry, broken (molecule)');
+  expectAnswered(replyOf(replies, 'middle'), 'one two sorry, broken (molecule)');
+  expectAnswered(replyOf(replies, 'observable'), 'a b');
+  for (const [index] of nothings.entries()) {
+    expectStatus(replyOf(replies, `nothing ${index}`), 'failed', 'handler_failed');
+    expect(filtered[`nothing ${index}`]).toHaveLength(5);
+  }
+  expectStatus(replyOf(replies, 'other error'), 'failed', 'bad_request');
+  expectStatus(replyOf(replies, 'observable of an error'), 'failed');
+  const http = replyOf(replies, 'http');
+  expectStatus(http, 'failed');
+  expect(http.code).not.toBe('bad_request');
+  expect(filtered.http).toHaveLength(5);
+  for (const name of ['thrown', 'failing', 'middle', 'observable', 'other error', 'observable of an error']) {
+    expect(filtered[name], name).toEqual(['broken']);
+  }
 });

@@ -1,7 +1,8 @@
-import type { HandlerContext, PeerReply } from '@molecule-ai/core';
+import type { HandlerContext, InboundMessage, PeerReply } from '@molecule-ai/core';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import { getAgentToken, MessageContext, MessageText, MoleculeModule, OnMessage } from '@molecule-ai/nestjs';
 import {
+  type ArgumentsHost,
   type CallHandler,
   type CanActivate,
   Catch,
@@ -59,8 +60,12 @@ function intercepting(intercept: (next: CallHandler) => Observable<unknown> | Pr
 }
 
 /** What a sender that reads the stream gets, and what it learns at its end. */
-async function streamed({ operator, settled }: NestStage, id: string): Promise<readonly [string, PeerReply]> {
-  const stream = operator.streamMessage(id, 'x');
+async function streamed(
+  { operator, settled }: NestStage,
+  id: string,
+  sent = 'x',
+): Promise<readonly [string, PeerReply]> {
+  const stream = operator.streamMessage(id, sent);
   let text = '';
   const read = async () => {
     for await (const piece of stream) text += piece;
@@ -131,24 +136,18 @@ verifies('nestjs.enhancers.interceptors', 'enhancers: interceptors', async () =>
   // Core did not repeat any of them.
   expect([...attempts]).toEqual([1]);
 
-  const ways: Work[] = [
-    () => new Promise(() => {}),
-    () => NEVER,
-    () => of('beginning ').pipe(concatWith(NEVER)),
-  ];
-  for (const work of ways) {
-    const { id, app } = await start({
-      providers: [
-        deskOf(
-          work,
-          intercepting((next) => next.handle().pipe(endsLate)),
-        ),
-      ],
-    });
-    const reply = await ask(id, 'x');
+  const ways: Record<string, Work> = {
+    'never a value': () => NEVER,
+    'a promise': () => new Promise(() => {}),
+    'a beginning': () => of('beginning ').pipe(concatWith(NEVER)),
+  };
+  const hanging: Work = (text, context) => ways[text]?.(text, context);
+  const ending = intercepting((next) => next.handle().pipe(endsLate));
+  const { id } = await start({ providers: [deskOf(hanging, ending)] });
+  for (const name of Object.keys(ways)) {
+    const reply = await ask(id, name);
     expectStatus(reply, 'failed', 'request_timeout');
-    expect(reply.text).toBe('Too late.');
-    await settled(app.close());
+    expect(reply.text, name).toBe('Too late.');
   }
 });
 
@@ -207,38 +206,38 @@ verifies('nestjs.errors.filters', 'an error in the middle of each kind of stream
     'observable at once': () => of('one ', 'two ').pipe(concatWith(throwError(() => new Error('broken')))),
     iterable: (_text, context) => slowly(context),
   };
-  let caught = 0;
+  const caught: string[] = [];
   const filterOf = (answer: (error: Error) => unknown) => {
     @Catch()
     class Filter implements ExceptionFilter {
-      catch(error: Error) {
-        caught += 1;
+      catch(error: Error, host: ArgumentsHost) {
+        caught.push(host.getArgs<[InboundMessage]>()[0].text);
         return answer(error);
       }
     }
     return UseFilters(Filter);
   };
+  const sorry = filterOf(({ message }) => `sorry, ${message}`);
+  const throws = filterOf(() => {
+    throw new RequestTimeoutException('Too late');
+  });
   const passOn = intercepting((next) => next.handle().pipe(map((text) => text)));
-  for (const [name, work] of Object.entries(works)) {
-    for (const decorators of [[], [passOn]]) {
-      const sorry = filterOf(({ message }) => `sorry, ${message}`);
-      const { id, app } = await start({ providers: [deskOf(work, sorry, ...decorators)] });
-      caught = 0;
-      expectAnswered(await ask(id, 'x'), 'one two sorry, broken');
-      const [text, end] = await streamed(stage, id);
+  const work: Work = (text, context) => works[text]?.(text, context);
+  const names = Object.keys(works);
+  for (const decorators of [[], [passOn]]) {
+    const answering = await start({ providers: [deskOf(work, sorry, ...decorators)] });
+    for (const name of names) {
+      expectAnswered(await ask(answering.id, name), 'one two sorry, broken');
+      const [text, end] = await streamed(stage, answering.id, name);
       expect([text, end.text], name).toEqual(Array(2).fill('one two sorry, broken'));
-      expect(caught, name).toBe(2);
-      await settled(app.close());
-      const throws = filterOf(() => {
-        throw new RequestTimeoutException('Too late');
-      });
-      const other = await start({ providers: [deskOf(work, throws, ...decorators)] });
-      caught = 0;
-      expectStatus(await ask(other.id, 'x'), 'failed', 'request_timeout');
-      expectStatus((await streamed(stage, other.id))[1], 'failed', 'request_timeout');
-      expect(caught, name).toBe(2);
-      await settled(other.app.close());
     }
+    const failing = await start({ providers: [deskOf(work, throws, ...decorators)] });
+    for (const name of names) {
+      expectStatus(await ask(failing.id, name), 'failed', 'request_timeout');
+      expectStatus((await streamed(stage, failing.id, name))[1], 'failed', 'request_timeout');
+    }
+    expect(caught.splice(0)).toEqual([...names, ...names].flatMap((name) => [name, name]));
+    for (const { app } of [answering, failing]) await settled(app.close());
   }
 });
 

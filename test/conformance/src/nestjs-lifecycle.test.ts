@@ -155,6 +155,9 @@ class ImportedDatabase extends Database {}
 @Injectable()
 class GlobalDatabase extends Database {}
 
+/** That are handled at once. */
+const MESSAGES = 10;
+
 verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () => {
   const { workspace, online, operator, platform, settled } = await openNestStage();
   for (const [name, start] of Object.entries(STARTS)) {
@@ -179,7 +182,7 @@ verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () =>
       providers,
       exports: providers,
     });
-    const options = await workspace({ concurrency: 50 });
+    const options = await workspace({ concurrency: MESSAGES });
     const root = moduleOf({
       imports: [
         { ...provided(GlobalDatabase), global: true },
@@ -192,14 +195,14 @@ verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () =>
       ],
       providers: [OwnDatabase, Desk],
     });
-    door.setMaxListeners(60);
+    door.setMaxListeners(2 * MESSAGES);
     const app = await start(root);
     await online(app.get(getAgentToken()));
-    const numbers = Array.from({ length: 50 }, (_, index) => index);
+    const numbers = Array.from({ length: MESSAGES }, (_, index) => index);
     const sent = numbers.map((number) =>
       operator.sendMessage(options.workspaceId, `${number}`, { contextId: crypto.randomUUID() }),
     );
-    await platform.clock.advanceUntil(() => running === 50);
+    await platform.clock.advanceUntil(() => running === MESSAGES);
     const closing = app.close();
     await platform.clock.settle();
     const late = operator.sendMessage(options.workspaceId, 'late', { contextId: crypto.randomUUID() });
@@ -208,7 +211,7 @@ verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () =>
     const replies = await settled(Promise.all(sent));
     for (const [number, reply] of replies.entries()) expectAnswered(reply, `${number} done`);
     await settled(closing);
-    expect(running, name).toBe(50);
+    expect(running, name).toBe(MESSAGES);
     expect((await settled(late)).status).toBe('queued');
   }
 });
@@ -325,12 +328,12 @@ verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: nothing stays', async () 
   const resources = () =>
     process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|Port/.test(name)).length;
   const before = resources();
-  for (let run = 0; run < 20; run += 1) await runOnce();
-  // One for each restart would be 20; vitest has some of its own, which come and go.
-  expect(resources()).toBeLessThan(before + 10);
+  for (let run = 0; run < 12; run += 1) await runOnce();
+  // One for each restart would be 12; vitest has some of its own, which come and go.
+  expect(resources()).toBeLessThan(before + 8);
   await operator.close();
   // Also those that would not keep a process running.
-  expect(sockets.size).toBeGreaterThan(20);
+  expect(sockets.size).toBeGreaterThan(12);
   expect([...sockets].filter(({ destroyed }) => !destroyed)).toHaveLength(0);
   await platform.close();
 });

@@ -8,7 +8,6 @@ import { APP_PIPE, ContextIdFactory, NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   ByTenant,
-  type Cue,
   enhancerOf,
   GLOBAL_TOKENS,
   hostOf,
@@ -16,15 +15,11 @@ import {
   PerMessage,
   textOf,
 } from './enhancer-classes.ts';
-import type { Application, Unit, Value } from './enhancer-matrix.ts';
+import { type Application, messagesOf, type Planned, type Unit, type Value } from './enhancer-matrix.ts';
 import { moduleOf, type NestStage, QUIET } from './nest-stage.ts';
 
 /** One message of the matrix and what became of it. */
-export interface Sent {
-  readonly unit: Unit;
-  readonly way: Value<'way'>;
-  readonly tenant: string;
-  readonly cue: Cue;
+export interface Sent extends Planned {
   readonly number: number;
   readonly reply: PeerReply;
 }
@@ -39,7 +34,7 @@ const VALIDATION = { transform: true, whitelist: true, validateCustomDecorators:
 
 let number = 0;
 
-/** Starts the application, sends each of its agents messages in each way, and closes it. */
+/** Starts the application, sends its agents their messages, and closes it. */
 export async function observe(
   application: Application,
   stage: NestStage,
@@ -63,7 +58,16 @@ export async function observe(
     const isReady = (agent: RemoteAgent) =>
       agent.state === 'running' && (port === 0 || agent.health().delivery === 'push');
     await stage.platform.clock.advanceUntil(() => agents.every(isReady));
-    const sent = [...workspaces].flatMap(([unit, id]) => send(unit, id, stage, caller));
+    const sent = messagesOf(application).map(async (message): Promise<Sent> => {
+      const { unit, way, tenant, cue } = message;
+      const own = ++number;
+      const id = workspaces.get(unit) ?? '';
+      return {
+        ...message,
+        number: own,
+        reply: await SENDERS[way](id, textOf(tenant, cue, own), stage, caller),
+      };
+    });
     // Small steps: nothing of this takes time, unless messages are tried again, and each second is many heartbeats.
     const replies = stage.platform.clock.advanceUntilSettled(Promise.all(sent), { stepMs: 10 });
     return { journal, sent: await replies };
@@ -121,29 +125,9 @@ function create(root: Type, server: Value<'server'>): Promise<INestApplication> 
   return NestFactory.create(root, new FastifyAdapter(), QUIET);
 }
 
-const WAYS = ['peer message', 'user message', 'task'] as const;
-
-/** In each way what shows the effect of each kind; for durable ones of two tenants, so that each kind sees one of them twice. */
-function send(unit: Unit, id: string, stage: NestStage, caller: RemoteAgentClient): Promise<Sent>[] {
-  const kinds = new Set(unit.enhancers.map(({ kind }) => kind));
-  const cues: Cue[] = [
-    ...(kinds.size > 1 || !kinds.has('filter') ? (['go'] as const) : []),
-    ...(kinds.has('filter') ? (['fail'] as const) : []),
-    ...(kinds.has('guard') ? (['refuse'] as const) : []),
-  ];
-  return WAYS.flatMap((way) => {
-    const tenant = unit.scope === 'durable' && way === 'task' ? 'south' : 'north';
-    return cues.map(async (cue): Promise<Sent> => {
-      const own = ++number;
-      const reply = await SENDERS[way](id, textOf(tenant, cue, own), stage, caller);
-      return { unit, way, tenant, cue, number: own, reply };
-    });
-  });
-}
-
 type Sender = (id: string, text: string, stage: NestStage, caller: RemoteAgentClient) => Promise<PeerReply>;
 
-const SENDERS: Readonly<Record<(typeof WAYS)[number], Sender>> = {
+const SENDERS: Readonly<Record<Planned['way'], Sender>> = {
   'peer message': (id, text, _stage, caller) => caller.callPeer(id, text),
   'user message': async (id, text, { operator }) => {
     const reply = await operator.sendMessage(id, text);

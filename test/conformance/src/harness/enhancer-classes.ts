@@ -45,7 +45,7 @@ import {
 } from '@nestjs/core';
 import { IsOptional } from 'class-validator';
 import { map, of } from 'rxjs';
-import type { Kind, Unit, Value } from './enhancer-matrix.ts';
+import type { Cue, Kind, Unit, Value } from './enhancer-matrix.ts';
 
 export const GLOBAL_TOKENS = {
   guard: APP_GUARD,
@@ -63,9 +63,7 @@ const SCOPES: Readonly<Record<Value<'scope'>, InjectableOptions>> = {
   durable: { scope: Scope.REQUEST, durable: true },
 };
 
-/** The text of a message: for which tenant it is, what shall happen, and a number that no other message has. */
-export type Cue = 'go' | 'fail' | 'refuse';
-
+/** The text of a message: for which tenant it is, what it asks for, and a number that no other message has. */
 export function textOf(tenant: string, cue: Cue, number: number): string {
   return `${tenant} ${cue} ${number}`;
 }

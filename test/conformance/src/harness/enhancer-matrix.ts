@@ -1,4 +1,4 @@
-/** What an enhancer can differ in, and how a message reaches it. The product of these is what the matrix has to observe. */
+/** What an enhancer can differ in, and how a message reaches it. */
 export const DIMENSIONS = {
   kind: ['guard', 'pipe', 'interceptor', 'filter'],
   level: ['parameter', 'method', 'class', 'useGlobal', 'APP token'],
@@ -16,6 +16,9 @@ export type Dimension = keyof typeof DIMENSIONS;
 export type Value<Name extends Dimension> = (typeof DIMENSIONS)[Name][number];
 export type Cell = { readonly [Name in Dimension]: Value<Name> };
 export type Kind = Value<'kind'>;
+
+/** What a message asks for. */
+export type Cue = 'go' | 'fail' | 'refuse';
 
 /** Which cells cannot exist, or would be another cell once more, and why. */
 const EXCLUDED: readonly (readonly [reason: string, is: (cell: Cell) => boolean])[] = [
@@ -47,6 +50,16 @@ const EXCLUDED: readonly (readonly [reason: string, is: (cell: Cell) => boolean]
   ],
 ];
 
+/**
+ * Of these dimensions, all combinations are observed. Of all others it is each pair of values: the way of a message chooses the method,
+ * and a server and a `ValidationPipe` decide once, for the whole application, which global enhancers there are.
+ */
+export const OBSERVED_IN_FULL: Readonly<Record<Value<'company'>, readonly Dimension[]>> = {
+  'with others': ['kind', 'level', 'scope', 'host', 'delivery'],
+  // Providers and controllers take turns.
+  alone: ['kind', 'level', 'scope'],
+};
+
 /** Which enhancers a class or an application has beside each other. */
 export interface Unit {
   /** The name of its agent, and for errors. */
@@ -64,12 +77,28 @@ export interface Application {
   readonly units: readonly Unit[];
 }
 
-/** What applications of one test have in common. */
 export type Setting = Pick<Cell, 'delivery' | 'server' | 'validation' | 'company'>;
+
+/** What applications of one test have in common. */
+export type Group = Pick<Setting, 'delivery' | 'company'>;
+
+/** A message to the agent of a unit. */
+export interface Planned {
+  readonly unit: Unit;
+  readonly way: (typeof WAYS)[number];
+  readonly tenant: string;
+  readonly cue: Cue;
+}
+
+/** Those in which messages are handled by methods. */
+const WAYS = ['peer message', 'user message', 'task'] as const;
+
+const NAMES = Object.keys(DIMENSIONS) as Dimension[];
+const PAIRS = NAMES.flatMap((one, index) => NAMES.slice(index + 1).map((other) => [one, other] as const));
 
 const PRODUCT = product();
 
-/** Every cell that exists. */
+/** Every cell that can exist. */
 export const CELLS: readonly Cell[] = PRODUCT.filter((cell) => !EXCLUDED.some(([, is]) => is(cell)));
 
 /** The reasons that exclude nothing. */
@@ -77,52 +106,105 @@ export const UNUSED_EXCLUSIONS: readonly string[] = EXCLUDED.filter(([, is]) => 
   ([reason]) => reason,
 );
 
-/** Names a cell in errors, and stands for it in sets. */
+export const GROUPS: readonly Group[] = [
+  { delivery: 'poll', company: 'with others' },
+  { delivery: 'push', company: 'with others' },
+  { delivery: 'poll', company: 'alone' },
+];
+
+/** Names a cell in errors. */
 export function nameOf(cell: Cell): string {
-  return Object.keys(DIMENSIONS)
-    .map((dimension) => cell[dimension as Dimension])
-    .join(', ');
+  return NAMES.map((name) => cell[name]).join(', ');
 }
 
-/** The settings that cells have, each once. */
-export function settings(): Setting[] {
-  const keyOf = ({ delivery, server, validation, company }: Setting) =>
-    [server, delivery, validation, company].join(', ');
-  return [...grouped(CELLS, keyOf).values()].map(([cell]) => cell as Cell);
+/** What these cells have of what has to be observed: values of dimensions beside each other. */
+export function combinationsOf(cells: readonly Cell[]): Set<string> {
+  const found = new Set<string>();
+  for (const cell of cells) {
+    const together = OBSERVED_IN_FULL[cell.company].map((name) => cell[name]);
+    found.add(`${cell.company}: ${together.join(', ')}`);
+    for (const [one, other] of PAIRS) found.add(`${one} ${cell[one]}, ${other} ${cell[other]}`);
+  }
+  return found;
 }
 
-export function nameOfSetting({ delivery, server, validation, company }: Setting): string {
-  return `${server === 'none' ? 'no server' : server}, ${delivery}, ${validation}, enhancers ${company}`;
-}
-
-/** The applications that have all cells of a setting. */
-export function applications(setting: Setting): Application[] {
-  const cells = CELLS.filter((cell) => isIn(cell, setting));
-  const isAlone = setting.company === 'alone';
-  const locals = cells.filter(({ level }) => !isGlobal(level));
-  const local: Application = { setting, globals: null, units: unitsOf(locals, isAlone) };
-  const globals = grouped(
-    cells.filter(({ level }) => isGlobal(level)),
-    ({ level, scope, kind }) => [level, scope, isAlone ? kind : 'all'].join(', '),
+/** The applications of a group: together they have each unit once. */
+export function applications(group: Group): Application[] {
+  const cells = CELLS.filter(
+    ({ delivery, company }) => delivery === group.delivery && company === group.company,
   );
-  const others = [...globals.values()].map((group): Application => {
-    const units = unitsOf(group, isAlone);
-    const { scope, enhancers } = units[0] as Unit;
-    return { setting, globals: { scope, enhancers }, units };
+  const units = group.company === 'alone' ? unitsAlone(cells) : unitsOf(cells, placeOf);
+  const settings = settingsOf(cells);
+  const byApplication = grouped(units, (unit) => {
+    const { level } = unit.enhancers[0] as Cell;
+    const setting = settings.indexOf(settingFor(unit, level, settings));
+    if (!isGlobal(level)) return `${setting}`;
+    const kinds = unit.enhancers.map(({ kind }) => kind);
+    return [setting, level, unit.scope, ...kinds].join(', ');
   });
-  return [local, ...others];
+  return [...byApplication.values()].map((together): Application => {
+    const { scope, enhancers } = together[0] as Unit;
+    const { level } = enhancers[0] as Cell;
+    const setting = settingFor(together[0] as Unit, level, settings);
+    return { setting, globals: isGlobal(level) ? { scope, enhancers } : null, units: together };
+  });
 }
 
-export function cellsOf({ setting, units }: Application): { readonly cell: Cell; readonly unit: Unit }[] {
-  return units.flatMap((unit) =>
-    CELLS.filter(
-      (cell) =>
-        isIn(cell, setting) &&
-        cell.scope === unit.scope &&
-        cell.host === unit.host &&
-        unit.enhancers.some(({ kind, level }) => kind === cell.kind && level === cell.level),
-    ).map((cell) => ({ cell, unit })),
-  );
+/** The units of a group take turns with its servers and `ValidationPipe`s. */
+function settingFor({ scope, host }: Unit, level: Value<'level'>, settings: readonly Setting[]): Setting {
+  const turn = DIMENSIONS.scope.indexOf(scope);
+  const [{ delivery }] = settings as [Setting];
+  // The last of poll and the first of push: each server.
+  if (level === 'useGlobal') return settings.at(delivery === 'poll' ? -1 : 0) as Setting;
+  // One application for all of its hosts.
+  if (level === 'APP token') return settings[turn % settings.length] as Setting;
+  const place = level === 'class' ? 3 : 0;
+  return settings[(turn + DIMENSIONS.host.indexOf(host) + place) % settings.length] as Setting;
+}
+
+/** What is sent to the agents of an application: what all enhancers of one see, at least twice, and once what else they can do. */
+export function messagesOf({ units }: Pick<Application, 'units'>): Planned[] {
+  return units.flatMap((unit, turn) => {
+    const kinds = new Set(unit.enhancers.map(({ kind }) => kind));
+    const all: Cue = kinds.has('filter') ? 'fail' : 'go';
+    const others: readonly Cue[] = [
+      ...(all === 'fail' && kinds.size > 1 ? (['go'] as const) : []),
+      ...(kinds.has('guard') ? (['refuse'] as const) : []),
+    ];
+    const inTurn = (index: number) => WAYS[(turn + index) % WAYS.length] as Planned['way'];
+    // Durable ones of two tenants, and of one of them twice.
+    const ways = unit.scope === 'durable' ? WAYS : [inTurn(0), inTurn(1)];
+    const messages = [
+      ...ways.map((way) => ({ way, cue: all })),
+      ...others.map((cue, index) => ({ way: inTurn(index + 2), cue })),
+    ];
+    return messages.map(({ way, cue }): Planned => {
+      const tenant = unit.scope === 'durable' && way === 'task' ? 'south' : 'north';
+      return { unit, way, tenant, cue };
+    });
+  });
+}
+
+/** Whether an enhancer of this kind runs for a message. */
+export function runsFor(kind: Kind, { cue }: Pick<Planned, 'cue'>): boolean {
+  if (kind === 'filter') return cue === 'fail';
+  return kind === 'guard' || cue !== 'refuse';
+}
+
+/** What is observed in an application, and by which of its units. */
+export function cellsOf(application: Application): { readonly cell: Cell; readonly unit: Unit }[] {
+  const { setting, units } = application;
+  const sent = messagesOf(application);
+  return units.flatMap((unit) => {
+    const messages = sent.filter((message) => message.unit === unit);
+    return unit.enhancers.flatMap(({ kind, level }) => {
+      const seen = messages.filter((message) => runsFor(kind, message));
+      return [...new Set(seen.map(({ way }) => way))].map((way) => {
+        const { scope, host } = unit;
+        return { unit, cell: { kind, level, scope, host, way, ...setting } };
+      });
+    });
+  });
 }
 
 export function isGlobal(level: Value<'level'>): boolean {
@@ -130,29 +212,42 @@ export function isGlobal(level: Value<'level'>): boolean {
 }
 
 /** A pipe of a parameter stands beside the enhancers of the method. */
-function unitsOf(cells: readonly Cell[], isAlone: boolean): Unit[] {
-  const keyOf = ({ kind, level, scope, host }: Cell) => {
-    const place = level === 'parameter' ? 'method' : level;
-    return [...(isAlone ? [kind, level] : [place]), scope, host].join(', ');
-  };
-  return [...grouped(cells, keyOf)].map(([name, group]): Unit => {
+function placeOf({ level }: Cell): string {
+  return level === 'parameter' ? 'method' : level;
+}
+
+function unitsOf(cells: readonly Cell[], keyOf: (cell: Cell) => string): Unit[] {
+  const groups = grouped(cells, (cell) => [keyOf(cell), cell.scope, cell.host].join(', '));
+  return [...groups].map(([name, group]): Unit => {
     const { scope, host } = group[0] as Cell;
     const enhancers = grouped(group, ({ kind, level }) => `${kind}, ${level}`);
     return { name, scope, host, enhancers: [...enhancers.values()].map(([cell]) => cell as Cell) };
   });
 }
 
-function isPushed({ delivery }: Cell): boolean {
-  return delivery === 'push';
+/** Of two hosts that are made at the same times, one. */
+function unitsAlone(cells: readonly Cell[]): Unit[] {
+  const places = [...grouped(cells, placeAndKind).keys()];
+  return unitsOf(cells, placeAndKind).filter(({ scope, host, enhancers: [enhancer] }) => {
+    const turn = places.indexOf(placeAndKind(enhancer as Cell)) + DIMENSIONS.scope.indexOf(scope);
+    return DIMENSIONS.host.indexOf(host) % 2 === (turn + Number(host.startsWith('request-scoped'))) % 2;
+  });
 }
 
-function isIn(cell: Cell, { delivery, server, validation, company }: Setting): boolean {
-  return (
-    cell.delivery === delivery &&
-    cell.server === server &&
-    cell.validation === validation &&
-    cell.company === company
-  );
+function placeAndKind({ kind, level }: Cell): string {
+  return `${kind}, ${level}`;
+}
+
+function settingsOf(cells: readonly Cell[]): Setting[] {
+  const keyOf = ({ server, validation }: Cell) => `${server}, ${validation}`;
+  return [...grouped(cells, keyOf).values()].map(([cell]): Setting => {
+    const { delivery, server, validation, company } = cell as Cell;
+    return { delivery, server, validation, company };
+  });
+}
+
+function isPushed({ delivery }: Cell): boolean {
+  return delivery === 'push';
 }
 
 function product(): Cell[] {
