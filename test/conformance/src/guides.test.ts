@@ -132,7 +132,7 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     const [copy = ''] = blocksOf('docs/from-the-python-sdk.md', 'Taking over a workspace');
     await shell(environment, copy, { cwd, env: { ...env, MOLECULE_CURSOR_FILE: 'cursor' } });
     await send(platform.operator, member.id, 'while nobody was there', { messageId: 'm-1' });
-    const program = join(ROOT, 'examples/guides/dist/from-the-python-sdk.js');
+    const program = join(ROOT, 'examples/guides/src/from-the-python-sdk.ts');
     const agent = runShell(environment, `exec node ${program}`, { cwd, env });
     const operator = environment.operator(platform);
     expect((await operator.waitForAnswer(member.id, 'm-1')).text).toBe('words: 4');
