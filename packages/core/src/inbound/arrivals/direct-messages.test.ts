@@ -105,6 +105,24 @@ describe('tasks', () => {
     expect((await stage.ask('tasks/get', 'message-one')).body.result.status.state).toBe('canceled');
     expect((await stage.ask('tasks/cancel', 'nothing')).body.error.code).toBe(-32001);
   });
+
+  it('are not found by the ids of their rows, which only the platform names', async () => {
+    const rows: string[] = [];
+    const stage = await directStage({
+      onMessage: ({ id }) => {
+        rows.push(id);
+        return 'for the sender';
+      },
+    });
+    for (const use of ['direct', 'push'] as const) await (await stage.direct(use, { use })).response;
+    expect(rows).toHaveLength(2);
+    for (const row of rows) {
+      for (const method of ['tasks/get', 'tasks/cancel', 'tasks/resubscribe']) {
+        const { body } = await stage.ask(method, row, { sub: OTHER });
+        expect(body.error).toMatchObject({ code: -32001, data: { code: 'message_not_found' } });
+      }
+    }
+  });
 });
 
 describe('without a credential', () => {
