@@ -1,9 +1,9 @@
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MessageFailure, type RemoteAgentClient } from '@molecule-ai/core';
+import { createRemoteAgent, MessageFailure, type RemoteAgentClient } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { textAt } from './harness/http.ts';
-import { type Member, onboard, registerMember, waitForRow } from './harness/members.ts';
+import { type Member, onboard, registerMember, send, waitForRow } from './harness/members.ts';
 import {
   createPushAgent,
   type PushAgent,
@@ -149,6 +149,31 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     const rows = await waitForRow(asking, 3);
     expect(rows.map((row) => row.in_reply_to).sort()).toEqual(['m-0', 'm-1', 'm-2']);
     expect(await caller.fetchInbound()).toEqual([]);
+  });
+
+  verifies('direct.late-answer', 'agents: an answer of somebody else', async () => {
+    const release = Promise.withResolvers<void>();
+    const { platform, caller, callerId, member } = await startPair(environment, {
+      onMessage: async () => {
+        await release.promise;
+        return 'late';
+      },
+    });
+    const call = await caller.callPeer(member.id, 'hello', { messageId: 'm-1', timeoutMs: 3_000 });
+    expect([call.status, call.via]).toEqual(['queued', 'direct']);
+    const received = Promise.withResolvers<string>();
+    const agent = createRemoteAgent({
+      client: caller,
+      onMessage: ({ text }) => received.resolve(text),
+    });
+    environment.onCleanup(() => agent.stop());
+    await agent.start();
+    const answer = caller.waitForAnswer('m-1');
+    const other = await onboard(platform);
+    await send(other.caller, callerId, 'forged', { role: 'agent', metadata: { in_reply_to: 'm-1' } });
+    expect(await received.promise).toContain('forged');
+    release.resolve();
+    expect((await answer).text).toBe('late');
   });
 
   verifies('direct.late-answer', 'late answer: push', async () => {
