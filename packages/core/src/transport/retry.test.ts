@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import type { ScriptedResponse } from '../../test/scripted-server.ts';
@@ -106,6 +107,21 @@ describe('retries', () => {
     await using s = await stage(script, { random: () => 0.9 });
     await s.client.getPeers();
     expect(s.clock.sleeps).toEqual([3000, 5000]);
+  });
+
+  it('of which the last could not connect, after one that may have arrived: delivered is unknown', async () => {
+    const server = createServer((socket) =>
+      socket.once('data', () => {
+        server.close();
+        socket.destroy();
+      }),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const platformUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await using s = await stage([], { platformUrl });
+    const error = { code: 'connection_failed', delivered: 'unknown' };
+    await expect(s.client.getPeers()).rejects.toMatchObject(error);
+    expect(s.clock.sleeps).toEqual([1000, 2000, 4000]);
   });
 
   it.each<[string, ScriptedResponse]>([
