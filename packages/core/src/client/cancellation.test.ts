@@ -122,3 +122,25 @@ describe('an aborted call', () => {
     expect(cancels(s.server)).toEqual([]);
   });
 });
+
+describe('held reads', () => {
+  it('that are aborted or fail give their turn back', async () => {
+    const script: ScriptedResponse[] = ['hang', { status: 500 }, 'hang', { status: 500 }, { body: [] }];
+    await using s = await stage(script, { maxHeldReads: 1, maxRetries: 0 });
+    const held = { waitSecs: 25, takesTurns: true, isRetried: false } as const;
+    const reads = [s.client.fetchCancellations, s.client.fetchInboundPage] as const;
+    for (const [index, read] of reads.entries()) {
+      const abort = new AbortController();
+      const aborted = expect(read.call(s.client, { ...held, signal: abort.signal })).rejects.toThrow(
+        'enough',
+      );
+      await s.server.waitForRequests(2 * index + 1);
+      abort.abort(new Error('enough'));
+      await aborted;
+      await expect(read.call(s.client, held)).rejects.toMatchObject({ status: 500 });
+    }
+    await s.client.fetchInboundPage(held);
+    expect(s.server.requests).toHaveLength(5);
+    for (const { query } of s.server.requests) expect(query.get('wait')).toBe('25');
+  });
+});
