@@ -128,16 +128,18 @@ describe('held reads', () => {
     const script: ScriptedResponse[] = ['hang', { status: 500 }, 'hang', { status: 500 }, { body: [] }];
     await using s = await stage(script, { maxHeldReads: 1, maxRetries: 0 });
     const held = { waitSecs: 25, takesTurns: true, isRetried: false } as const;
-    const reads = [s.client.fetchCancellations, s.client.fetchInboundPage] as const;
+    type Read = (options: typeof held & { readonly signal?: AbortSignal }) => Promise<unknown>;
+    const reads: Read[] = [
+      (options) => s.client.fetchCancellations(options),
+      (options) => s.client.fetchInboundPage(options),
+    ];
     for (const [index, read] of reads.entries()) {
       const abort = new AbortController();
-      const aborted = expect(read.call(s.client, { ...held, signal: abort.signal })).rejects.toThrow(
-        'enough',
-      );
+      const aborted = expect(read({ ...held, signal: abort.signal })).rejects.toThrow('enough');
       await s.server.waitForRequests(2 * index + 1);
       abort.abort(new Error('enough'));
       await aborted;
-      await expect(read.call(s.client, held)).rejects.toMatchObject({ status: 500 });
+      await expect(read(held)).rejects.toMatchObject({ status: 500 });
     }
     await s.client.fetchInboundPage(held);
     expect(s.server.requests).toHaveLength(5);
