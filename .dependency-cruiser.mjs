@@ -4,7 +4,6 @@ const packagePath = (name) => `(^packages/${name}/|/node_modules/@molecule-ai/${
 
 /** In each package, a module imports only from modules before it in its list. */
 const coreModules = [
-  'collections',
   'errors',
   'logging',
   'time',
@@ -77,6 +76,41 @@ const platformStoreRules = platformModules.map((module) => ({
   severity: 'error',
   from: { path: '^packages/platform/src/', pathNot: [`^packages/platform/src/${module}/`, '\\.test\\.ts$'] },
   to: { path: `^packages/platform/src/${module}/.*store\\.ts$` },
+}));
+
+/** In `inbound` of core, a file imports only from files before it in this list; those of one row know each other only through others. */
+const inboundFiles = [
+  ['inbound-observer', 'finished-keys', 'offset-tracker', 'inbound-store'],
+  ['life'],
+  ['ledger-lines'],
+  ['ledger-log', 'arrival-message', 'arrival-room', 'waiting-requests', 'streams/'],
+  ['ledger', 'handler-answer'],
+  ['attempt'],
+  ['run'],
+  ['handling-telemetry'],
+  ['scheduler', 'delivery'],
+  ['page-reader', 'cancellations', 'inbound-options', 'silence'],
+  ['deliveries', 'ack-sender', 'dead-letters', 'feed-inbox', 'requests'],
+  ['message-home'],
+  ['inbound'],
+];
+const inboundPath = (names) =>
+  `^packages/core/src/inbound/(${names.map((name) => (name.endsWith('/') ? name : `${name}\\.ts`)).join('|')})`;
+
+const inboundRules = inboundFiles.map((row, index) => ({
+  name: `core-inbound-${row[0]}`,
+  comment:
+    'the files of inbound import each other in one direction: docs/architecture.md#how-an-agent-handles-a-message',
+  severity: 'error',
+  from: { path: inboundPath(row), pathNot: '\\.test\\.ts$' },
+  to: {
+    path: inboundPath(
+      inboundFiles
+        .slice(index + 1)
+        .flat()
+        .concat('no-such-file'),
+    ),
+  },
 }));
 
 /** The stages of a message are accept, push and outcome; each imports only from those after it. */
@@ -209,6 +243,7 @@ export default {
       to: { path: '^(node:)?http$', dependencyTypesNot: ['type-only', 'dynamic-import'] },
     },
     ...coreModuleRules,
+    ...inboundRules,
     ...platformModuleRules,
     ...platformStoreRules,
     ...messageStepRules,

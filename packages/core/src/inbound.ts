@@ -1,6 +1,5 @@
 /** The HTTP side of an agent with a URL of its own, without anything of Node. A test pins this list of exports. */
 export type {
-  ArrivalEnd,
   InboundAccess,
   InboundAgent,
   InboundCaller,
@@ -9,6 +8,7 @@ export type {
   InboundRequest,
   InboundResult,
   InboundStream,
+  MessageEnd,
   StreamStep,
 } from './inbound-http/inbound-agent.ts';
 export {

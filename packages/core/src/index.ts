@@ -93,30 +93,29 @@ export { TimeoutError } from './errors/timeout-error.ts';
 export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
 export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
-export type { QuestionToAsk } from './inbound/handling/asked-questions.ts';
-export type { AnswerContent, HandlerAnswer } from './inbound/handling/handler-answer.ts';
 export {
   type DeliveryChoice,
   LongPollDelivery,
   type LongPollDeliveryOptions,
   PollDelivery,
   type PollDeliveryOptions,
-} from './inbound/sources/feed-delivery.ts';
+} from './inbound/deliveries.ts';
 export type {
   ControlReads,
   DeliveryContext,
   DeliveryInbox,
   FeedPosition,
   InboundDelivery,
-} from './inbound/sources/message-source.ts';
-export type { DeadLetter } from './inbound/stores/dead-letters.ts';
-export { listDeadLetters } from './inbound/stores/inbound-records.ts';
+} from './inbound/delivery.ts';
+export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/handler-answer.ts';
 export {
   FileInboundStore,
   type FileInboundStoreOptions,
   type InboundStore,
   MemoryInboundStore,
-} from './inbound/stores/inbound-store.ts';
+} from './inbound/inbound-store.ts';
+export type { DeadLetter } from './inbound/ledger-lines.ts';
+export { listDeadLetters } from './inbound/ledger-lines.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
 export { type MessageForModelOptions, messageForModel } from './peers/message-for-model.ts';
 export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';

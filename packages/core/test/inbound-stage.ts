@@ -1,10 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { AttemptHandler } from '../src/inbound/handling/attempt.ts';
+import type { AttemptHandler } from '../src/inbound/attempt.ts';
+import { PollDelivery } from '../src/inbound/deliveries.ts';
 import { Inbound } from '../src/inbound/inbound.ts';
 import type { InboundOptions } from '../src/inbound/inbound-options.ts';
-import { PollDelivery } from '../src/inbound/sources/feed-delivery.ts';
-import type { InboundRecord } from '../src/inbound/stores/inbound-records.ts';
-import { type InboundStore, MemoryInboundStore } from '../src/inbound/stores/inbound-store.ts';
+import { type InboundStore, MemoryInboundStore } from '../src/inbound/inbound-store.ts';
+import { type LedgerLine, loadLines } from '../src/inbound/ledger-lines.ts';
 import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryFeed } from './memory-feed.ts';
@@ -171,12 +171,20 @@ export async function until(isDone: () => boolean | Promise<boolean>): Promise<v
   while (!(await isDone())) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** The last acknowledged row that a log has, and how many lines of it are unreadable. */
+export async function positionIn(store: Pick<InboundStore, 'load'>) {
+  const logger = recordingLogger();
+  const lines = await loadLines({ store, logger });
+  const acknowledged = lines.findLast((line) => line.acknowledged !== undefined)?.acknowledged;
+  return { acknowledged, unreadable: logger.messages('warn').length };
+}
+
 /** The operations that a line of the log represents. */
 function operationsOf(line: string): Operation[] {
-  const record = JSON.parse(line) as InboundRecord;
-  if (record.type === 'finished' && record.keys.length > 0) return ['store finish'];
-  if (record.type !== 'progress') return [];
-  return (record.change.outcome ?? null) === null ? ['store attempt'] : ['store outcome'];
+  const { finished, progress } = JSON.parse(line) as LedgerLine;
+  if (finished !== undefined && finished.keys.length > 0) return ['store finish'];
+  if (progress === undefined) return [];
+  return (progress.answer ?? null) === null ? ['store attempt'] : ['store outcome'];
 }
 
 function never<T>(): Promise<T> {

@@ -1,5 +1,4 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { LazyMap } from '../collections/lazy-map.ts';
 import type { MessageFailure } from '../errors/message-failure.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
@@ -86,7 +85,7 @@ type ListenerErrorHandler = (event: AgentEventName, error: unknown, values: read
 
 /** Calls the listeners of each event. An error of a listener is passed to `onListenerError` with what the listener got, and stops nothing else. */
 export class AgentEventEmitter {
-  readonly #listeners = new LazyMap<AgentEventName, Set<(...values: never[]) => unknown>>();
+  readonly #listeners = new Map<AgentEventName, Set<(...values: never[]) => unknown>>();
   readonly #onListenerError: ListenerErrorHandler;
   #endings: (() => void)[] = [];
 

@@ -1,6 +1,5 @@
 import { type AgentCard, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
 import { withStreaming } from '../client/registration.ts';
-import { LazyMap } from '../collections/lazy-map.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
@@ -42,7 +41,7 @@ export class AgentInbound implements InboundPort {
   #isAttached = false;
   #warnedOfClockAt = Number.NEGATIVE_INFINITY;
   /** When each problem with requests was last logged. */
-  readonly #loggedAt = new LazyMap<'body' | 'secret', number>();
+  readonly #loggedAt = new Map<'body' | 'secret', number>();
   #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {

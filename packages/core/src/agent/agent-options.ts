@@ -2,11 +2,11 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ConfigurationError } from '../errors/configuration-error.ts';
-import type { AttemptContext } from '../inbound/handling/attempt.ts';
-import type { HandlerAnswer } from '../inbound/handling/handler-answer.ts';
-import { chooseDelivery, type DeliveryChoice } from '../inbound/sources/feed-delivery.ts';
-import type { InboundDelivery } from '../inbound/sources/message-source.ts';
-import { FileInboundStore, type InboundStore } from '../inbound/stores/inbound-store.ts';
+import type { AttemptContext } from '../inbound/attempt.ts';
+import { chooseDelivery, type DeliveryChoice } from '../inbound/deliveries.ts';
+import type { InboundDelivery } from '../inbound/delivery.ts';
+import type { HandlerAnswer } from '../inbound/handler-answer.ts';
+import { FileInboundStore, type InboundStore } from '../inbound/inbound-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import {
   checkHeartbeatInterval,

@@ -1,6 +1,6 @@
 import type { DeliveryMode } from '@molecule-ai/protocol';
+import type { InboundDelivery } from '../inbound/delivery.ts';
 import type { Inbound } from '../inbound/inbound.ts';
-import type { InboundDelivery } from '../inbound/sources/message-source.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceChange } from '../presence/presence-machine.ts';

@@ -1,10 +1,9 @@
 import type { DeliveryMode } from '@molecule-ai/protocol';
 import type { ProbeResult } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { LongPollDelivery } from '../inbound/sources/feed-delivery.ts';
-import { keepDelivering } from '../inbound/sources/keep-delivering.ts';
-import type { ControlReads, DeliveryContext, InboundDelivery } from '../inbound/sources/message-source.ts';
-import { PushDelivery } from '../inbound/sources/push-delivery.ts';
+import { LongPollDelivery, PushDelivery } from '../inbound/deliveries.ts';
+import type { ControlReads, DeliveryContext, InboundDelivery } from '../inbound/delivery.ts';
+import { keepDelivering } from '../inbound/delivery.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import { deliveryHint } from './delivery-reason.ts';
 

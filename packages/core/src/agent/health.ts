@@ -1,4 +1,3 @@
-import { LazySet } from '../collections/lazy-set.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
@@ -58,9 +57,9 @@ export interface AgentHealth {
 /** The current reasons for being degraded. Emits `degraded` when one is added and `recovered` when it is removed. */
 export class DegradedReasons {
   readonly #events: AgentEventEmitter;
-  readonly #reasons = new LazySet<DegradedReason>();
+  readonly #reasons = new Set<DegradedReason>();
   /** The kinds of requests that are limited. */
-  readonly #limited = new LazySet<string>();
+  readonly #limited = new Set<string>();
 
   constructor(events: AgentEventEmitter) {
     this.#events = events;

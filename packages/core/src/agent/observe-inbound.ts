@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { replyFailureKind } from '../inbound/handling/rules.ts';
 import type { InboundObserver } from '../inbound/inbound-observer.ts';
+import { replyFailureKind } from '../inbound/life.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { AgentEventEmitter } from './agent-events.ts';
 import type { DegradedReasons } from './health.ts';

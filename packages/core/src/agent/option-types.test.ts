@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SELF } from '../../test/agent-ids.ts';
 import { AgentClientDouble } from '../../test/agent-stage.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
-import { PollDelivery } from '../inbound/sources/feed-delivery.ts';
+import { PollDelivery } from '../inbound/deliveries.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import type { RemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent } from './create-remote-agent.ts';

@@ -1,7 +1,6 @@
 import crypto from 'node:crypto';
 import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
-import { LazyMap } from '../collections/lazy-map.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
 import type { Clock } from '../time/clock.ts';
 import { unauthorized } from './inbound-auth.ts';
@@ -44,8 +43,8 @@ interface Verified {
  */
 export class PeerTokenVerifier {
   readonly #options: PeerTokenVerifierOptions;
-  readonly #verified = new LazyMap<string, Verified>();
-  #keys = new LazyMap<string, CryptoKey>();
+  readonly #verified = new Map<string, Verified>();
+  #keys = new Map<string, CryptoKey>();
   #fetchedAt = Number.NEGATIVE_INFINITY;
   /** Unix time of the last read that succeeded. */
   #keysOf = 0;
@@ -138,7 +137,7 @@ export class PeerTokenVerifier {
     const startedAt = clock.now();
     try {
       const [{ keys }, { importJWK }] = await Promise.all([fetchKeys(), import('jose')]);
-      const imported = new LazyMap<string, CryptoKey>();
+      const imported = new Map<string, CryptoKey>();
       for (const key of keys) {
         const { kty, crv, x, kid } = key;
         if (kty !== 'OKP' || crv !== 'Ed25519') continue;

@@ -1,7 +1,7 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
-import type { DeadLetter } from '../inbound/stores/dead-letters.ts';
-import { listDeadLetters } from '../inbound/stores/inbound-records.ts';
+import type { DeadLetter } from '../inbound/ledger-lines.ts';
+import { listDeadLetters } from '../inbound/ledger-lines.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';

@@ -1,8 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
-import { LazyMap } from '../collections/lazy-map.ts';
 import { isError } from '../errors/is-error.ts';
-import { failureCode } from '../inbound/handling/rules.ts';
+import { failureCode } from '../inbound/life.ts';
 import type { Clock } from '../time/clock.ts';
 
 const WINDOW_MS = 300_000;
@@ -26,7 +25,7 @@ export interface LastFailure {
 export class TaskMetrics {
   readonly #clock: Clock;
   readonly #startedAt: number;
-  readonly #tasks = new LazyMap<string, string>();
+  readonly #tasks = new Map<string, string>();
   /** The latest attempts, oldest first; `failure` is null when the attempt succeeded. */
   readonly #attempts: { readonly at: number; readonly failure: string | null }[] = [];
 

@@ -1,4 +1,3 @@
-import { LazySet } from '../collections/lazy-set.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { withDeadline } from '../time/deadline.ts';
@@ -24,7 +23,7 @@ export class AbandonedCalls {
   readonly #transport: Transport;
   readonly #peers: Closable | undefined;
   readonly #life = linkAbort();
-  readonly #pending = new LazySet<Promise<unknown>>();
+  readonly #pending = new Set<Promise<unknown>>();
 
   /** @param peers what cancellations use besides `transport` */
   constructor(transport: Transport, peers?: Closable) {

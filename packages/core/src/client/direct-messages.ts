@@ -1,5 +1,4 @@
 import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/protocol';
-import { LazyMap } from '../collections/lazy-map.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -40,7 +39,7 @@ export class DirectMessages {
   readonly #calls: DirectCalls;
   readonly #transport: Transport;
   readonly #workspaceId: string;
-  readonly #messages = new LazyMap<string, DirectMessage>();
+  readonly #messages = new Map<string, DirectMessage>();
 
   constructor(calls: DirectCalls, transport: Transport, workspaceId: string) {
     this.#calls = calls;

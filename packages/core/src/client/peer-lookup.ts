@@ -1,5 +1,4 @@
 import { isJsonObject, routes } from '@molecule-ai/protocol';
-import { LazyMap } from '../collections/lazy-map.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
@@ -32,7 +31,7 @@ export class PeerLookup {
   readonly #transport: Transport;
   readonly #directory: PeerDirectory;
   readonly #identities: PeerIdentities;
-  readonly #pending = new LazyMap<string, Promise<PeerAddress>>();
+  readonly #pending = new Map<string, Promise<PeerAddress>>();
 
   constructor(transport: Transport, directory: PeerDirectory, identities: PeerIdentities) {
     this.#transport = transport;

@@ -77,7 +77,7 @@ export interface InboundRequest {
 }
 
 /** How a message ended that a request brought, or what it asks. */
-export interface ArrivalEnd {
+export interface MessageEnd {
   readonly state: 'answered' | 'input_required' | 'unanswered' | 'failed' | 'canceled' | 'expired';
   /** RFC 3339. */
   readonly at: string;
@@ -93,14 +93,14 @@ export interface ArrivalEnd {
 }
 
 /** The message that a result is about. `taskId` is the id of its row, of a direct message its own id. */
-interface AboutMessage {
+export interface AboutMessage {
   readonly taskId: string;
   readonly messageId: string;
   readonly contextId: string;
 }
 
 export type InboundResult =
-  | ({ readonly kind: 'ended'; readonly end: ArrivalEnd } & AboutMessage)
+  | ({ readonly kind: 'ended'; readonly end: MessageEnd } & AboutMessage)
   /** Accepted and not ended; the answer is sent later. */
   | ({ readonly kind: 'working'; readonly at: string } & AboutMessage)
   | { readonly kind: 'refused'; readonly refusal: InboundRefusal };

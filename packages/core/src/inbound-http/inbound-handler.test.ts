@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { handlerStage as stage } from '../../test/handler-stage.ts';
-import type { ArrivalEnd, InboundResult } from './inbound-agent.ts';
+import type { InboundResult, MessageEnd } from './inbound-agent.ts';
 
 const message = { role: 'user', messageId: 'm', parts: [{ kind: 'text', text: 'Hi' }] };
 
@@ -88,7 +88,7 @@ describe('a message', () => {
 describe('a request of A2A 1.0', () => {
   const call = (method: string, params: unknown) => ({ jsonrpc: '2.0', id: 'a', method, params });
   const about = { taskId: 'task', messageId: 'message', contextId: 'context' };
-  const ended = (state: ArrivalEnd['state'], more: Partial<ArrivalEnd> = {}): InboundResult => ({
+  const ended = (state: MessageEnd['state'], more: Partial<MessageEnd> = {}): InboundResult => ({
     kind: 'ended',
     ...about,
     end: { state, at: 'now', answer: null, error: null, ...more },

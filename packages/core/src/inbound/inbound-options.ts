@@ -2,10 +2,10 @@ import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import type { AttemptHandler } from './handling/attempt.ts';
+import type { AttemptHandler } from './attempt.ts';
+import type { InboundDelivery } from './delivery.ts';
 import type { InboundObserver } from './inbound-observer.ts';
-import type { InboundDelivery } from './sources/message-source.ts';
-import type { InboundStore } from './stores/inbound-store.ts';
+import type { InboundStore } from './inbound-store.ts';
 
 export interface InboundOptions {
   readonly client: Pick<

@@ -1,66 +1,68 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import { ArrivalRequests } from './arrivals/arrival-requests.ts';
-import { Arrivals } from './arrivals/arrivals.ts';
-import { Exchanges } from './arrivals/exchanges.ts';
-import { Cancellations } from './handling/cancellations.ts';
-import { DeadLetterReplays } from './handling/dead-letter-replays.ts';
-import { MessageRuns } from './handling/message-runs.ts';
-import { Scheduler } from './handling/scheduler.ts';
+import { AckSender } from './ack-sender.ts';
+import { Cancellations } from './cancellations.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { keepDelivering } from './delivery.ts';
+import { FeedInbox } from './feed-inbox.ts';
 import type { InboundOptions } from './inbound-options.ts';
-import { InboundState } from './inbound-state.ts';
-import { AckSender } from './position/ack-sender.ts';
-import { FeedInbox } from './sources/feed-inbox.ts';
-import { InboundProbe } from './sources/inbound-probe.ts';
-import { keepDelivering } from './sources/keep-delivering.ts';
-import type { DeliveryInbox } from './sources/message-source.ts';
-import { StaleWatch } from './sources/stale-watch.ts';
+import { Ledger, type OpenMessage } from './ledger.ts';
+import type { EndedMessage } from './ledger-lines.ts';
+import { CopyHome, MessageHome, type MessageHomeParts } from './message-home.ts';
+import { Requests } from './requests.ts';
+import { MessageRun } from './run.ts';
+import { Scheduler } from './scheduler.ts';
+import { InboundProbe, StaleWatch } from './silence.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { ProgressReports } from './streams/progress-reports.ts';
+import { WaitingRequests } from './waiting-requests.ts';
 
 const STALE_AFTER_SILENCES = 3;
 
 /**
  * How the agent processes a message:
  *
- * 1. A delivery (`sources/`) passes it to the inbox, or a request brings it (`arrivals/`); `state` drops copies.
- * 2. The `scheduler` starts its run (`handling/`) when a slot and its conversation are free.
- * 3. The run calls the handler, sends the answer, and finishes the message in `state`, which stores each step.
- * 4. `acks` reports the position up to which everything is finished to the platform.
+ * 1. A delivery passes it to the {@link FeedInbox}, or a request brings it ({@link Requests}); the {@link Ledger} drops copies.
+ * 2. The {@link Scheduler} starts its {@link MessageRun} when a slot and its conversation are free.
+ * 3. The run does what `next` of `life.ts` says: calls the handler, sends the answer, tries again, ends the message. The ledger stores each step.
+ * 4. The {@link AckSender} reports the position up to which everything is finished to the platform, and how messages ended without an answer.
  */
 export class Inbound {
+  /** What requests bring. */
+  readonly requests: Requests;
+  /** The messages that were given up, and their replays. */
+  readonly deadLetters: DeadLetters;
   readonly #options: InboundOptions;
-  readonly #state: InboundState;
+  readonly #ledger: Ledger;
   readonly #scheduler: Scheduler;
   readonly #acks: AckSender;
-  readonly #replays: DeadLetterReplays;
   readonly #cancellations: Cancellations;
   readonly #watch: StaleWatch;
   readonly #probe: InboundProbe;
-  readonly #exchanges: Exchanges;
-  readonly #arrivals: Arrivals;
-  readonly #requests: ArrivalRequests;
+  readonly #waiting: WaitingRequests;
   readonly #inbox: FeedInbox;
+  readonly #parts: MessageHomeParts;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
   #receiver: Promise<void> = Promise.resolve();
   #lastRead: { readonly at: number; readonly monotonicMs: number } | undefined;
 
   constructor(options: InboundOptions) {
-    const { observer, clock, logger, delivery } = options;
+    const { client, observer, clock, logger, delivery, readAhead, atMostOnce } = options;
+    const { workspaceId } = client;
     this.#options = options;
-    const state = new InboundState({
+    const ledger = new Ledger({
       store: options.store,
       logger,
-      takesOutcomes: () => options.client.capabilities.has('outcomes'),
+      takesOutcomes: () => client.capabilities.has('outcomes'),
       onDegraded: (error) => observer.storageDegraded(error),
       onRecovered: () => observer.storageRecovered(),
       onFinished: () => this.#onFinished(),
     });
-    const acks = new AckSender({ ...options, state });
-    this.#state = state;
-    this.#acks = acks;
-    const isPlaceWanted = (): boolean => this.#scheduler.isPlaceWanted;
-    const streams = new AnswerStreams({ clock, isPlaceWanted });
+    this.#ledger = ledger;
+    this.#acks = new AckSender({ ...options, ledger });
+    this.#waiting = new WaitingRequests(clock);
+    const streams = new AnswerStreams({ clock, isPlaceWanted: () => this.#scheduler.isPlaceWanted });
     this.#scheduler = new Scheduler({
       ...options,
       onBlocked: (message) => observer.blocked(message),
@@ -72,71 +74,37 @@ export class Inbound {
       ...options,
       scheduler: this.#scheduler,
       reads: delivery.controlReads,
-      finish: (cancellation) => void state.finish(cancellation),
     });
-    const exchanges = new Exchanges(clock);
-    const arrivals = new Arrivals({
-      ...options,
-      exchanges,
-      state,
-      onMessage: (message, arrival, isStored) => runs.start(message, { arrival, isStored }),
-    });
-    this.#requests = new ArrivalRequests({
-      ...options,
-      arrivals,
-      exchanges,
-      streams,
-      state,
-      room: () => ({ most: options.readAhead, free: this.#inbox.free }),
-      onCanceled: (row) => this.#cancellations.canceled(row),
-    });
-    // Answers go to the requests that wait for them.
-    const { workspaceId } = options.client;
-    const reply: typeof arrivals.reply = (...answer) => arrivals.reply(...answer);
-    const run = {
-      ...options,
-      client: {
-        workspaceId,
-        get capabilities() {
-          return options.client.capabilities;
-        },
-        reply,
-      },
-    };
-    const runs = new MessageRuns({
-      ...options,
-      run,
-      state,
-      acks,
-      arrivals,
-      streams,
-      reports: new ProgressReports({ ...options, signal: this.#life.signal }),
-      scheduler: this.#scheduler,
-      cancellations: this.#cancellations,
-    });
-    this.#exchanges = exchanges;
-    this.#arrivals = arrivals;
+    const reports = new ProgressReports({ ...options, signal: this.#life.signal });
+    const { waiting, acks } = { waiting: this.#waiting, acks: this.#acks };
+    this.#parts = { client, clock, ledger, acks, waiting, streams, reports, atMostOnce };
     this.#inbox = new FeedInbox({
       ...options,
       workspaceId,
-      state,
-      onMessage: (message) => {
-        if (this.#probe.received(message)) void state.finish(message, { outcome: 'unanswered' });
-        else runs.start(message);
-      },
-      onCopy: (message, kept) => runs.finishCopy(message, kept),
+      ledger,
+      onMessage: (record) => this.#received(record),
+      onCopy: (message, ended) => this.#tellAgain(message, ended),
       onActivity: () => this.#recordActivity(),
-      onPage: () => acks.send(this.#life.signal),
+      onPage: () => this.#acks.send(this.#life.signal),
     });
-    this.#replays = new DeadLetterReplays({ state, scheduler: this.#scheduler, run });
-    const { sendInboundProbe } = options.client;
+    this.requests = new Requests({
+      ...options,
+      waiting: this.#waiting,
+      streams,
+      ledger,
+      room: () => ({ most: readAhead, free: this.#inbox.free }),
+      onMessage: (record, isStored) => this.#start(record, isStored),
+      onCanceled: (row) => this.#cancellations.canceled(row),
+    });
+    this.deadLetters = new DeadLetters({ ledger, scheduler: this.#scheduler, run: options });
+    const { sendInboundProbe } = client;
     this.#probe = new InboundProbe({
       ...options,
       workspaceId: workspaceId.toLowerCase(),
       afterMs: sendInboundProbe === undefined ? null : options.probeAfterMs,
       readWithinMs: () => delivery.expectedSilenceMs,
       isExpected: () => this.#isReading,
-      send: async (messageId, signal) => sendInboundProbe?.(messageId, { signal }),
+      send: async (messageId, signal) => sendInboundProbe?.call(client, messageId, { signal }),
       onDead: () => observer.dead(),
       onAlive: () => observer.alive(),
     });
@@ -171,17 +139,31 @@ export class Inbound {
 
   /** Number of messages read and not finished. */
   get unfinished(): number {
-    return this.#state.unfinished;
+    return this.#ledger.unfinished;
   }
 
   get acknowledged(): string | null {
-    return this.#state.acknowledged;
+    return this.#ledger.acknowledged;
   }
 
-  /** Loads the stored state. Call once, before anything else. */
+  get deadLetterCount(): number {
+    return this.#ledger.deadLetters.length;
+  }
+
+  /** The message that was given up last, also by an earlier run. */
+  get lastGivenUp(): { readonly activityId: string; readonly code: string; readonly at: string } | null {
+    const letter = this.#ledger.deadLetters.at(-1);
+    return letter === undefined
+      ? null
+      : { activityId: letter.activityId, code: letter.errorCode, at: letter.at };
+  }
+
+  /**
+   * Loads the stored state. Call once, before anything else.
+   * @throws MoleculeError `storage_failed` for the state of an earlier version.
+   */
   async load(): Promise<void> {
-    await this.#state.load();
-    for (const arrival of this.#state.arrivals.resume()) this.#arrivals.start(arrival);
+    for (const record of await this.#ledger.load()) this.#start(record, Promise.resolve(true));
   }
 
   /** Receives and handles messages until {@link suspend} or {@link close}. */
@@ -194,7 +176,7 @@ export class Inbound {
     this.#probe.open();
     this.#scheduler.release();
     this.#cancellations.open();
-    this.#requests.open();
+    this.requests.open();
     // An earlier run may have ended before it sent its last acknowledgement.
     this.#acks.send(this.#life.signal);
     this.#receiver = keepDelivering(delivery, { ...this.#options, inbox: this.#inbox }, receiving.signal);
@@ -202,7 +184,7 @@ export class Inbound {
 
   /** Stops receiving and starting handlers. Running handlers continue. */
   async suspend(): Promise<void> {
-    this.#requests.close();
+    this.requests.close();
     this.#scheduler.hold();
     this.#cancellations.close();
     this.#watch.stop();
@@ -224,25 +206,8 @@ export class Inbound {
 
   /** Stores the state and acknowledges finished messages, until `signal` aborts. */
   async flush(signal: AbortSignal): Promise<void> {
-    await this.#state.compact();
+    await this.#ledger.compact();
     await this.#acks.flush(signal);
-  }
-
-  /** The messages that were given up, and their replays. */
-  get deadLetters(): Pick<DeadLetterReplays, 'list' | 'replay' | 'discard'> {
-    return this.#replays;
-  }
-
-  get deadLetterCount(): number {
-    return this.#state.deadLetters.count;
-  }
-
-  /** The message that was given up last, also by an earlier run. */
-  get lastGivenUp(): { readonly activityId: string; readonly code: string; readonly at: string } | null {
-    const letter = this.#state.deadLetters.all.at(-1);
-    return letter === undefined
-      ? null
-      : { activityId: letter.activityId, code: letter.errorCode, at: letter.at };
   }
 
   /** Sends the acknowledged position, which the delivery has held back until now. */
@@ -252,24 +217,45 @@ export class Inbound {
 
   /** Does not wait for running handlers; their results are ignored. */
   close(reason?: unknown): void {
-    this.#replays.close(reason);
+    this.deadLetters.close(reason);
     this.#watch.stop();
     this.#probe.close();
     this.#cancellations.close();
     this.#scheduler.close();
-    this.#exchanges.withdrawAll();
+    this.#waiting.withdrawAll();
     this.#life.abort();
-    this.#state.close();
+    this.#ledger.close();
   }
 
-  /** Takes what a delivery passes. */
-  get inbox(): DeliveryInbox {
-    return this.#inbox;
+  /** A new message of the feed. */
+  #received(record: OpenMessage): void {
+    if (this.#probe.received(record.message)) void this.#ledger.finish(record, { outcome: 'unanswered' });
+    else this.#start(record, null);
   }
 
-  /** What requests bring. */
-  get requests(): Omit<ArrivalRequests, 'open' | 'close'> {
-    return this.#requests;
+  /** @param isStored of a message that a request brings: it is accepted when it is stored */
+  #start(record: OpenMessage, isStored: Promise<boolean> | null): void {
+    const { message } = record;
+    const cancellations = this.#cancellations;
+    const whenStored = (work: () => void): void => {
+      if (isStored === null) work();
+      else void isStored.then((stored) => (stored ? work() : undefined));
+    };
+    if (message.method === 'cancel_task') {
+      whenStored(() => cancellations.received(message, () => void this.#ledger.finish(record, null)));
+      return;
+    }
+    whenStored(() => this.#options.observer.received(message));
+    const home = new MessageHome(record, isStored, this.#parts);
+    this.#scheduler.add(new MessageRun(record, home, this.#options));
+    whenStored(() => cancellations.added(message));
+  }
+
+  /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */
+  #tellAgain(message: InboundMessage, ended: EndedMessage): void {
+    const home = new CopyHome(message, ended, this.#parts);
+    if (ended.end.answer === null) void home.end(ended.end, false);
+    else this.#scheduler.add(new MessageRun(home.record, home, this.#options));
   }
 
   /** Whether a message that is sent now would be read, on a platform where messages to oneself come and end without an answer. */

@@ -1,4 +1,3 @@
-import { LazyMap } from '../collections/lazy-map.ts';
 import type { Clock } from '../time/clock.ts';
 
 /** Platforms name the containers that they run after the workspace; outside of their network the name does not resolve. */
@@ -39,9 +38,9 @@ interface Entry extends PeerAddress {
 /** Caches where peers can be called, in memory, for the shorter of the lifetimes of URL and token. */
 export class PeerDirectory {
   readonly #options: PeerDirectoryOptions;
-  readonly #entries = new LazyMap<string, Entry>();
+  readonly #entries = new Map<string, Entry>();
   /** Until when a peer is not called directly, because that failed. */
-  readonly #avoided = new LazyMap<string, number>();
+  readonly #avoided = new Map<string, number>();
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options;
@@ -107,7 +106,7 @@ export class PeerDirectory {
 }
 
 /** Adds an entry as the newest one, and removes the oldest above the limit. */
-function put<V>(map: LazyMap<string, V>, key: string, value: V, limit: number): void {
+function put<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
   map.delete(key);
   map.set(key, value);
   for (const oldest of map.keys()) {

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
-import { LazyMap } from '../collections/lazy-map.ts';
-import { LazySet } from '../collections/lazy-set.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
@@ -38,11 +36,11 @@ export interface PeerIdentitiesOptions {
 /** Remembers, also over restarts, what peers were when they were first used, and reports when one has changed. */
 export class PeerIdentities {
   readonly #options: PeerIdentitiesOptions;
-  readonly #listeners = new LazySet<(change: PeerChange) => void>();
+  readonly #listeners = new Set<(change: PeerChange) => void>();
   /** By peer id, the last seen last. */
-  #known = new LazyMap<string, Identity>();
+  #known = new Map<string, Identity>();
   /** Changes that are not accepted yet. */
-  #refused = new LazyMap<string, Identity>();
+  #refused = new Map<string, Identity>();
   #loading: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #isDirty = false;
@@ -176,7 +174,7 @@ export class PeerIdentities {
   }
 }
 
-function put(map: LazyMap<string, Identity>, key: string, value: Identity): void {
+function put(map: Map<string, Identity>, key: string, value: Identity): void {
   map.delete(key);
   map.set(key, value);
   for (const oldest of map.keys()) {
@@ -212,11 +210,11 @@ function peerChanged(peerId: string, changed: readonly PeerTrait[]): MoleculeErr
   });
 }
 
-function parse(stored: JsonValue, list: 'peers' | 'refused'): LazyMap<string, Identity> {
+function parse(stored: JsonValue, list: 'peers' | 'refused'): Map<string, Identity> {
   const given = isJsonObject(stored) ? stored[list] : undefined;
   const peers = isJsonObject(given) ? given : {};
   const read = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null);
-  return new LazyMap(
+  return new Map(
     Object.entries(peers).flatMap(([peerId, peer]) =>
       isJsonObject(peer)
         ? [[peerId, { origin: read(peer.origin), name: read(peer.name), card: read(peer.card) }] as const]

@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HandlerContext, MessageHandler } from '../agent/agent-options.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
-import type { AnswerContent, HandlerAnswer } from '../inbound/handling/handler-answer.ts';
+import type { AnswerContent, HandlerAnswer } from '../inbound/handler-answer.ts';
 import type { Clock } from '../time/clock.ts';
 
 /** What a scripted peer does with a message. Times are of the clock of its client, in milliseconds. */

@@ -6,7 +6,7 @@ import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { OperatorClient } from '../client/operator-client.ts';
 import type { NewWorkspace } from '../client/workspace-changes.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
-import { MemoryInboundStore } from '../inbound/stores/inbound-store.ts';
+import { MemoryInboundStore } from '../inbound/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';

@@ -1,4 +1,3 @@
-import { LazySet } from '../collections/lazy-set.ts';
 /** An exchange that has not ended. */
 export interface OpenExchange {
   /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
@@ -8,7 +7,7 @@ export interface OpenExchange {
 /** The exchanges of one client that have not ended. At most so many run at the same time; the others wait for their turn. */
 export class OpenExchanges {
   readonly #most: number;
-  readonly #running = new LazySet<OpenExchange>();
+  readonly #running = new Set<OpenExchange>();
   /** Made for the first one: few clients reach their limit. */
   #waiting: Map<OpenExchange, () => void> | undefined;
 

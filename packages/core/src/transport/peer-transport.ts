@@ -1,6 +1,5 @@
 import { BODY_LIMITS } from '@molecule-ai/protocol';
 import type { Dispatcher, Pool } from 'undici';
-import { LazyMap } from '../collections/lazy-map.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import type { Clock } from '../time/clock.ts';
@@ -62,7 +61,7 @@ type Connector = Pool.Options['connect'];
 export class PeerTransport {
   readonly #options: PeerTransportOptions;
   /** By origin, the most recently used last. */
-  readonly #pools = new LazyMap<string, Pool>();
+  readonly #pools = new Map<string, Pool>();
   readonly #open = new OpenExchanges(Number.POSITIVE_INFINITY);
   #loading: Promise<void> | undefined;
   #newPool: ((origin: string) => Pool) | undefined;

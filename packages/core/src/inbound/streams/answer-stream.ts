@@ -1,8 +1,9 @@
+import { BODY_LIMITS, GrowingText } from '@molecule-ai/protocol';
+import { MoleculeError } from '../../errors/molecule-error.ts';
 import type { Clock } from '../../time/clock.ts';
-import { AnswerReader } from './answer-reader.ts';
-import { AttemptText, type AttemptTextOptions } from './attempt-text.ts';
-import { Changes } from './changes.ts';
-import type { ReaderWait } from './reader-waits.ts';
+import { EventLoopTurn } from '../../time/event-loop-turn.ts';
+import { orAborted } from '../../time/linked-abort.ts';
+import { Changes, type ReaderWait } from './reader-waits.ts';
 
 /** How far the handler may be ahead of its fastest reader, in UTF-16 units. */
 const MAX_LEAD = 64 * 1024;
@@ -104,5 +105,323 @@ export class AnswerStream {
       .filter((reader) => reader.holdsBack)
       .map((reader) => text.length - reader.placeIn(text));
     return leads.length === 0 ? 0 : Math.min(...leads);
+  }
+}
+
+/** Longest answer, in characters. */
+export const MAX_ANSWER_LENGTH = 10 * 1024 * 1024;
+/** Longest text that a request can carry, in bytes of JSON: the rest is for what is around it. */
+const MAX_REQUEST_BYTES = BODY_LIMITS.json - 1024;
+/** Most bytes of one UTF-16 unit as JSON: an escaped one. */
+const MAX_BYTES_OF_UNIT = 6;
+
+export interface AttemptTextOptions {
+  /** Whether readers get the text while it is made. */
+  readonly isShown: boolean;
+  /** Whether the answer is sent as a request, whatever happens: its text is shorter then. */
+  readonly isRequest: boolean;
+  /** Called before text leaves for the first time, which it does when the promise has resolved. */
+  readonly onFirst: () => Promise<unknown>;
+  readonly onChange: () => void;
+  /** What to wait for while the readers are far behind; `null` when they are not, or nobody waits for them any more. */
+  readonly whenTaken: () => Promise<void> | null;
+}
+
+/** What one attempt of a handler has streamed. */
+export class AttemptText {
+  readonly #options: AttemptTextOptions;
+  readonly #text = new GrowingText();
+  readonly #turn = new EventLoopTurn();
+  #isShown: boolean;
+  #isComplete = false;
+  #leaving: Promise<unknown> | undefined;
+  #hasLeft = false;
+  #rejection: MoleculeError | null = null;
+  /** Up to this length the text is not too long for a request. */
+  #countedLength = MAX_REQUEST_BYTES / MAX_BYTES_OF_UNIT;
+
+  constructor(options: AttemptTextOptions) {
+    this.#options = options;
+    this.#isShown = options.isShown;
+  }
+
+  /** In UTF-16 units. */
+  get length(): number {
+    return this.#text.length;
+  }
+
+  get isShown(): boolean {
+    return this.#isShown;
+  }
+
+  /** Whether the handler has returned. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Whether a reader got some of it, or may have. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** The error of an `append` that made the text too long. */
+  get rejection(): MoleculeError | null {
+    return this.#rejection;
+  }
+
+  /**
+   * Adds to the text. Resolves when the fastest reader is close behind, or was waited for long enough; at once without readers,
+   * but a handler that never waits itself gives way to everything else now and then.
+   * @throws MoleculeError `agent_answer_too_large`: before any reader gets what cannot be sent in the end; `invalid_argument` when the handler has returned. An abort rejects with the
+   * signal's reason.
+   */
+  async append(delta: string, signal: AbortSignal): Promise<void> {
+    try {
+      this.#add(delta, signal);
+    } finally {
+      // Also a loop that ignores errors gives way.
+      await this.#turn.whenLong();
+    }
+    while (delta !== '' && this.#isShown) {
+      const taken = this.#options.whenTaken();
+      if (taken === null) return;
+      await orAborted(taken, signal);
+    }
+  }
+
+  #add(delta: string, signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (this.#text.isEnded) throw handlerReturned();
+    const rejection = this.#rejectionOf(delta);
+    if (rejection !== null) {
+      this.#rejection = rejection;
+      throw rejection;
+    }
+    if (delta === '') return;
+    this.#text.append(delta);
+    this.#options.onChange();
+  }
+
+  #rejectionOf(delta: string): MoleculeError | null {
+    const length = this.length + delta.length;
+    if (length > MAX_ANSWER_LENGTH) return answerTooLarge();
+    if (!this.#options.isRequest || length <= this.#countedLength) return null;
+    const bytes =
+      length > MAX_REQUEST_BYTES ? length : Buffer.byteLength(JSON.stringify(this.toString() + delta));
+    if (bytes > MAX_REQUEST_BYTES) return tooLargeForRequest();
+    this.#countedLength = length + (MAX_REQUEST_BYTES - bytes) / MAX_BYTES_OF_UNIT;
+    return null;
+  }
+
+  /** Readers do not get what they have not taken yet. */
+  hide(): void {
+    this.#isShown = false;
+    this.#options.onChange();
+  }
+
+  /** Nothing is added any more; readers still get what there is. */
+  close(): void {
+    this.#text.end();
+    this.#options.onChange();
+  }
+
+  /** The attempt has failed. */
+  discard(): void {
+    this.#text.end();
+    this.hide();
+  }
+
+  /** The handler has returned. */
+  complete(): void {
+    this.#isComplete = true;
+    this.#text.end();
+    this.#options.onChange();
+  }
+
+  /** Call before a piece is given away, and wait. */
+  async leave(): Promise<void> {
+    this.#leaving ??= this.#options.onFirst();
+    await this.#leaving;
+  }
+
+  /** A reader got some of it, or may have. */
+  left(): void {
+    this.#hasLeft = true;
+  }
+
+  /** A piece for a reader, without half of a surrogate pair at its end; `''` when it is not shown. */
+  slice(from: number, maxLength: number): string {
+    if (!this.#isShown) return '';
+    const piece = this.#text.slice(from, maxLength);
+    const isLast = this.#text.isEnded && from + piece.length === this.length;
+    const endsInPair = (piece.charCodeAt(piece.length - 1) & 0xfc00) === 0xd800;
+    return endsInPair && !isLast ? piece.slice(0, -1) : piece;
+  }
+
+  /** The whole. */
+  toString(): string {
+    return this.#text.toString();
+  }
+}
+
+export function answerTooLarge(): MoleculeError {
+  return new MoleculeError(`The answer is longer than ${MAX_ANSWER_LENGTH} characters.`, {
+    code: 'agent_answer_too_large',
+    hint: 'Store long results elsewhere and answer with a reference.',
+  });
+}
+
+function tooLargeForRequest(): MoleculeError {
+  return new MoleculeError('The answer of an agent that polls is a request, which has at most 1 MiB.', {
+    code: 'agent_answer_too_large',
+    hint: 'Give the agent a URL that the platform reaches, for 10 MiB; or store long results elsewhere and answer with a reference.',
+  });
+}
+
+function handlerReturned(): MoleculeError {
+  return new MoleculeError('The handler has returned: nothing can be added to its answer.', {
+    code: 'invalid_argument',
+    hint: 'Await context.stream() before the handler returns.',
+  });
+}
+
+interface AnswerReaderOptions {
+  readonly outlivesInterruption: boolean;
+  readonly confirms: boolean;
+  readonly current: () => AttemptText | null;
+  readonly changed: () => Promise<void>;
+  readonly wake: () => void;
+  readonly onTaken: () => void;
+  readonly onLeave: () => void;
+}
+
+/** Reads the text of an answer from a place of its own. */
+export class AnswerReader {
+  readonly #options: AnswerReaderOptions;
+  #text: AttemptText | null = null;
+  #place = 0;
+  /** How much of it counts as sent. */
+  #sent = 0;
+  #hasLeft = false;
+  #holdsBack = true;
+
+  constructor(options: AnswerReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the handler waits for this reader when it is far ahead. */
+  get holdsBack(): boolean {
+    return this.#holdsBack;
+  }
+
+  set holdsBack(holdsBack: boolean) {
+    this.#holdsBack = holdsBack;
+    this.#options.onTaken();
+  }
+
+  /** Whether it has left, itself or because the message was interrupted. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  /** How much was taken, in UTF-16 units. */
+  get place(): number {
+    return this.#place;
+  }
+
+  /** How much of the text is shown, in UTF-16 units. */
+  get length(): number {
+    const text = this.#followed();
+    return text?.isShown === true ? text.length : this.#place;
+  }
+
+  /** Whether there is something to take. */
+  get hasMore(): boolean {
+    return (this.#followed()?.slice(this.#place, 2) ?? '') !== '';
+  }
+
+  /** Whether the handler has returned, and everything was taken that is shown. */
+  get isComplete(): boolean {
+    const text = this.#followed();
+    return text?.isComplete === true && (!text.isShown || this.#place >= text.length);
+  }
+
+  /** Whether the attempt of which it took something has ended without an answer. */
+  get isCutOff(): boolean {
+    return this.#place > 0 && this.#text?.isShown === false;
+  }
+
+  /** The next piece, at most `maxLength` UTF-16 units; `''` when there is none yet. One call at a time. */
+  async take(maxLength: number): Promise<string> {
+    const text = this.#followed();
+    const piece = text?.slice(this.#place, maxLength) ?? '';
+    if (text === null || piece === '') return '';
+    await text.leave();
+    // It may have been discarded meanwhile.
+    if (this.#hasLeft || !text.isShown) return '';
+    this.#place += piece.length;
+    if (!this.#options.confirms) this.confirm();
+    this.#options.onTaken();
+    return piece;
+  }
+
+  /** What was taken has arrived. */
+  confirm(): void {
+    this.#sent = this.#place;
+    this.mayHaveArrived();
+    this.#options.onTaken();
+  }
+
+  /** Whether what was taken has arrived is not known. */
+  mayHaveArrived(): void {
+    this.#text?.left();
+  }
+
+  /** Whether it waits for more of a text, or for the confirmation of what it took. */
+  isBehind(text: AttemptText): boolean {
+    if (!this.#holdsBack) return false;
+    return this.#followed() === text && this.#sent < text.length;
+  }
+
+  /**
+   * Resolves when there may be more to take, or the reader has left; never if nothing more happens. Ask for it before `take`, and wait
+   * for it after a `''`.
+   */
+  changed(): Promise<void> {
+    return this.#options.changed();
+  }
+
+  /** Makes `changed` resolve. */
+  wake(): void {
+    this.#options.wake();
+  }
+
+  /** Takes the text again from an earlier place, in UTF-16 units. */
+  goBack(place: number): void {
+    this.#place = Math.min(place, this.#place);
+    this.#sent = Math.min(place, this.#sent);
+  }
+
+  placeIn(text: AttemptText): number {
+    return this.#text === text ? this.#place : 0;
+  }
+
+  interrupted(): void {
+    if (!this.#options.outlivesInterruption) this.leave();
+  }
+
+  /** Idempotent. */
+  leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#options.onLeave();
+    this.#options.onTaken();
+    this.#options.wake();
+  }
+
+  /** What was taken of one attempt is not continued by another one. */
+  #followed(): AttemptText | null {
+    if (this.#place === 0) this.#text = this.#options.current();
+    return this.#text;
   }
 }

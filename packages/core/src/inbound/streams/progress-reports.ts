@@ -11,8 +11,7 @@ import type { Logger } from '../../logging/logger.ts';
 import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
 import { type LinkedAbort, linkAbort, orAborted } from '../../time/linked-abort.ts';
-import type { AnswerReader } from './answer-reader.ts';
-import type { AnswerStream } from './answer-stream.ts';
+import type { AnswerReader, AnswerStream } from './answer-stream.ts';
 
 /** Longest text of a report, in UTF-16 units: as JSON it is below 1 MiB, whatever it consists of. */
 const MAX_TEXT = 128 * 1024;

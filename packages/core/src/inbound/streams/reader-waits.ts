@@ -1,6 +1,4 @@
-import { LazySet } from '../../collections/lazy-set.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
-import { Changes } from './changes.ts';
 
 /** How long the handler of one message waits for its readers, in all. */
 const MAX_WAIT_MS = 5_000;
@@ -14,7 +12,7 @@ export interface ReaderWaitsOptions {
 /** Limits how long handlers wait for the readers of their answers: nobody holds their places by not reading. */
 export class ReaderWaits {
   readonly #options: ReaderWaitsOptions;
-  readonly #waiting = new LazySet<ReaderWait>();
+  readonly #waiting = new Set<ReaderWait>();
 
   constructor(options: ReaderWaitsOptions) {
     this.#options = options;
@@ -33,13 +31,13 @@ export class ReaderWaits {
 
 export class ReaderWait {
   readonly #options: ReaderWaitsOptions;
-  readonly #waiting: LazySet<ReaderWait>;
+  readonly #waiting: Set<ReaderWait>;
   readonly #changes = new Changes();
   #leftMs = MAX_WAIT_MS;
   #beganAt = 0;
   #timer: Timer | undefined;
 
-  constructor(options: ReaderWaitsOptions, waiting: LazySet<ReaderWait>) {
+  constructor(options: ReaderWaitsOptions, waiting: Set<ReaderWait>) {
     this.#options = options;
     this.#waiting = waiting;
   }
@@ -64,5 +62,21 @@ export class ReaderWait {
     this.#waiting.delete(this);
     this.#leftMs -= this.#options.clock.monotonic() - this.#beganAt;
     this.#changes.happened();
+  }
+}
+
+/** Wakes those who wait for something to change. */
+export class Changes {
+  #next: PromiseWithResolvers<void> | undefined;
+
+  happened(): void {
+    this.#next?.resolve();
+    this.#next = undefined;
+  }
+
+  /** Resolves at the next change. */
+  next(): Promise<void> {
+    this.#next ??= Promise.withResolvers<void>();
+    return this.#next.promise;
   }
 }

@@ -1,13 +1,13 @@
 import type {
-  ArrivalEnd,
   InboundResult,
   InboundStream,
+  MessageEnd,
   StreamStep,
 } from '../../inbound-http/inbound-agent.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
-import type { ExchangeResult } from '../arrivals/exchanges.ts';
-import type { AnswerReader } from './answer-reader.ts';
-import type { KeptText, KeptTexts } from './kept-texts.ts';
+import type { WaitResult } from '../waiting-requests.ts';
+import type { AnswerReader } from './answer-stream.ts';
+import type { KeptText, KeptTexts } from './answer-streams.ts';
 
 /** Longest piece, in UTF-16 units. */
 const MAX_PIECE = 64 * 1024;
@@ -26,7 +26,7 @@ export interface RequestStreamOptions {
   readonly clock: Clock;
   readonly reader: AnswerReader;
   /** The end of the message. */
-  readonly end: Promise<ExchangeResult>;
+  readonly end: Promise<WaitResult>;
   /** The platform takes a task for the answer, and an attempt for failed: it ends what it no longer waits for. */
   readonly isPush: boolean;
   /** Whose message it is. */
@@ -46,7 +46,7 @@ export class RequestStream implements InboundStream {
   readonly at: string;
   readonly #options: RequestStreamOptions;
   readonly #stalled = new AbortController();
-  #end: ExchangeResult | undefined;
+  #end: WaitResult | undefined;
   /** Where in the whole text the caller is, once the message has ended. */
   #placeInWhole: number | undefined;
   #lastTextAt: number;
@@ -138,7 +138,7 @@ export class RequestStream implements InboundStream {
   }
 
   /** The rest of the answer, in pieces. It begins with what was taken. */
-  #stepOfEnd(end: ArrivalEnd): StreamStep {
+  #stepOfEnd(end: MessageEnd): StreamStep {
     const whole = end.answer?.text ?? '';
     const place = this.#placeInWhole ?? this.#options.reader.place;
     const piece = whole.trim() === '' ? '' : pieceOf(whole, place);
@@ -147,7 +147,7 @@ export class RequestStream implements InboundStream {
     return { kind: 'text', text: piece };
   }
 
-  #ended(end: ArrivalEnd): Exclude<InboundResult, { kind: 'refused' }> {
+  #ended(end: MessageEnd): Exclude<InboundResult, { kind: 'refused' }> {
     const { taskId, messageId, contextId } = this;
     return { kind: 'ended', taskId, messageId, contextId, end };
   }

@@ -1,0 +1,129 @@
+import { isJsonObject, type JsonValue } from '@molecule-ai/protocol';
+import type { Arrival } from './ledger-lines.ts';
+
+/** Of all messages that requests brought and that are not finished, as they are stored. */
+const MAX_BYTES = 64 * 1024 * 1024;
+/** What a value takes besides its text, in bytes. */
+const VALUE_BYTES = 8;
+
+/** The part of the room that direct messages may take, and those of one sender; and what only people may take. */
+const SHARES = { direct: 1 / 2, sender: 1 / 4, people: 1 / 10 };
+/** Messages that are handled and whose answers wait, because the inbox of their sender is full. */
+const MAX_WAITING = { all: 100, sender: 25 };
+
+interface Usage {
+  readonly count: number;
+  readonly bytes: number;
+  readonly waiting: number;
+}
+
+interface Place {
+  readonly bytes: number;
+  readonly sender: string;
+  readonly isDirect: boolean;
+  isWaiting: boolean;
+}
+
+/** The room that the agent has for all messages. */
+export interface WholeRoom {
+  /** Messages that may be read and not finished. */
+  readonly most: number;
+  /** Of these, how many may still be accepted. */
+  readonly free: number;
+}
+
+/**
+ * The room that unfinished arrivals take, in messages and bytes, and who may take it. A message that is pushed has no share
+ * of its sender: the platform keeps the order of an agent's messages, and one that is refused delays those behind it.
+ */
+export class ArrivalRoom {
+  readonly #places = new Map<string, Place>();
+  readonly #all = new UsageOf();
+  readonly #direct = new UsageOf();
+  /** Of direct messages. */
+  readonly #bySender = new Map<string, UsageOf>();
+
+  /** Number of messages. */
+  get count(): number {
+    return this.#places.size;
+  }
+
+  /** Messages whose answers wait: they take no room. */
+  get waiting(): number {
+    return this.#all.waiting;
+  }
+
+  /** Whether one more message may be accepted. The one that reaches a limit in bytes is. */
+  hasRoom({ message, via }: Arrival, { most, free }: WholeRoom): boolean {
+    const kept = message.source === 'peer_agent' ? SHARES.people : 0;
+    if (free <= Math.floor(most * kept) || this.#all.bytes >= MAX_BYTES * (1 - kept)) return false;
+    if (via !== 'direct') return true;
+    const isWithin = (used: Usage | undefined, share: number): boolean =>
+      used === undefined ||
+      (used.count - used.waiting < Math.max(1, Math.floor(most * share)) && used.bytes < MAX_BYTES * share);
+    return (
+      isWithin(this.#direct, SHARES.direct) && isWithin(this.#bySender.get(message.sourceId), SHARES.sender)
+    );
+  }
+
+  add({ message, via }: Arrival): void {
+    this.remove(message.id);
+    const place = {
+      bytes: bytesOf(message.raw),
+      sender: message.sourceId,
+      isDirect: via === 'direct',
+      isWaiting: false,
+    };
+    this.#places.set(message.id, place);
+    this.#change(place, { count: 1, bytes: place.bytes, waiting: 0 });
+  }
+
+  remove(row: string): void {
+    const place = this.#places.get(row);
+    if (place === undefined) return;
+    this.#places.delete(row);
+    this.#change(place, { count: -1, bytes: -place.bytes, waiting: place.isWaiting ? -1 : 0 });
+  }
+
+  /** A message is handled, and its answer waits: it takes no room. False when too many wait. */
+  setWaiting(row: string): boolean {
+    const place = this.#places.get(row);
+    if (place === undefined || place.isWaiting) return true;
+    const ofSender = this.#bySender.get(place.sender)?.waiting ?? 0;
+    if (this.#all.waiting >= MAX_WAITING.all || ofSender >= MAX_WAITING.sender) return false;
+    place.isWaiting = true;
+    this.#change(place, { count: 0, bytes: 0, waiting: 1 });
+    return true;
+  }
+
+  #change({ isDirect, sender }: Place, change: Usage): void {
+    this.#all.add(change);
+    if (!isDirect) return;
+    this.#direct.add(change);
+    const ofSender = this.#bySender.get(sender) ?? new UsageOf();
+    ofSender.add(change);
+    if (ofSender.count === 0) this.#bySender.delete(sender);
+    else this.#bySender.set(sender, ofSender);
+  }
+}
+
+class UsageOf implements Usage {
+  count = 0;
+  bytes = 0;
+  waiting = 0;
+
+  add(change: Usage): void {
+    this.count += change.count;
+    this.bytes += change.bytes;
+    this.waiting += change.waiting;
+  }
+}
+
+/** About how many bytes a value has as JSON, without writing it. */
+function bytesOf(value: JsonValue | undefined): number {
+  if (typeof value === 'string') return Buffer.byteLength(value) + VALUE_BYTES;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + bytesOf(item), VALUE_BYTES);
+  if (!isJsonObject(value)) return VALUE_BYTES;
+  const entries = Object.entries(value);
+  return entries.reduce((sum, [key, item]) => sum + key.length + VALUE_BYTES + bytesOf(item), VALUE_BYTES);
+}

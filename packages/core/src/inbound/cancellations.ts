@@ -1,0 +1,232 @@
+import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { Logger } from '../logging/logger.ts';
+import { type RandomSource, ReconnectDelays } from '../time/backoff.ts';
+import type { Clock } from '../time/clock.ts';
+import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
+import type { ControlReads } from './delivery.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** How many cancellations of messages that have not arrived are remembered. */
+const MAX_EARLY = 1_000;
+/** Handlers that end sooner cost no request. */
+const OPEN_AFTER_MS = 500;
+const HELD_READS: ControlReads = { waitSeconds: 25 };
+/** A read that comes back sooner was not held by the platform. */
+const SHORTEST_HELD_MS = 1_000;
+const UNHELD_PAUSE_MS = 5_000;
+const REPORT_FAILURE_AFTER_MS = 300_000;
+
+export interface CancellationsOptions extends Omit<ControlReaderOptions, 'onCanceled'> {
+  readonly scheduler: Pick<Scheduler, 'cancel' | 'isEmpty'>;
+  readonly logger: Logger;
+}
+
+/** Ends messages whose senders canceled them, as control rows or as rows of the feed say so. */
+export class Cancellations {
+  readonly #options: CancellationsOptions;
+  readonly #reader: ControlReader;
+  /** Rows that were canceled before they arrived here, for the case that they were already on the way. */
+  readonly #early = new Set<string>();
+  #isOpen = false;
+
+  constructor(options: CancellationsOptions) {
+    this.#options = options;
+    this.#reader = new ControlReader({
+      ...options,
+      onCanceled: (activityId) => void this.canceled(activityId),
+    });
+  }
+
+  /** Reads what was canceled while messages are in progress, until {@link close}. */
+  open(): void {
+    this.#isOpen = true;
+    if (!this.#options.scheduler.isEmpty) this.#reader.start();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#reader.stop();
+  }
+
+  /** A message was given to the scheduler. */
+  added(message: InboundMessage): void {
+    if (this.#early.delete(message.id)) this.canceled(message.id);
+    if (this.#isOpen && !this.#options.scheduler.isEmpty) this.#reader.start();
+  }
+
+  /** No message is in progress any more. */
+  emptied(): void {
+    this.#reader.stop();
+  }
+
+  /** Takes a row of the feed that cancels another one, as other platforms send it; `finish` is called when nothing is left to do with it. */
+  received(cancellation: InboundMessage, finish: () => void): void {
+    const { scheduler, logger } = this.#options;
+    const { count, finished } = scheduler.cancel(
+      (other) => isCancellationOf(cancellation, other),
+      cancelledBySender(),
+    );
+    logger.info({ activityId: cancellation.id, count }, 'The sender cancelled a message.');
+    // Only after the messages it cancels: otherwise they would be handled after a crash in between.
+    if (count === 0) finish();
+    else void finished.then(finish);
+  }
+
+  /** Ends a message. False when it is not in progress; should it arrive later, it is ended then. */
+  canceled(activityId: string): boolean {
+    const { scheduler, logger } = this.#options;
+    const { count } = scheduler.cancel((message) => message.id === activityId, cancelledBySender());
+    if (count > 0) {
+      logger.info({ activityId }, 'The sender cancelled a message.');
+      return true;
+    }
+    this.#early.add(activityId);
+    const [oldest] = this.#early;
+    if (this.#early.size > MAX_EARLY && oldest !== undefined) this.#early.delete(oldest);
+    return false;
+  }
+}
+
+interface ControlReaderOptions {
+  readonly client: Pick<PlatformClient, 'capabilities' | 'fetchCancellations'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  readonly reconnectSpreadMs: number;
+  /** `null` reads nothing. @default reads that the platform holds for 25 s */
+  readonly reads: ControlReads | null | undefined;
+  /** The id of the row whose message was canceled. Must not throw. */
+  readonly onCanceled: (activityId: string) => void;
+}
+
+/**
+ * Reads which messages were canceled, while the agent has some in progress. Sends nothing to a platform without the
+ * capability `cancel`. Failures are retried, and logged once when they last for five minutes: an agent that is not
+ * notified works in vain, and nothing else.
+ */
+class ControlReader {
+  readonly #options: ControlReaderOptions;
+  #session: LinkedAbort | undefined;
+  /** Kept in memory only: after a restart the rows of the last hour are read again, and those of no message are ignored. */
+  #sinceSeq = 0;
+  readonly #delays = new ReconnectDelays();
+  #failingSince: number | undefined;
+  #isReported = false;
+
+  constructor(options: ControlReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Reads until {@link stop}. Has no effect while it reads. */
+  start(): void {
+    if (this.#session !== undefined || this.#options.reads === null || !this.#isOffered) return;
+    this.#session = linkAbort();
+    // Rejects with the abort only.
+    this.#run(this.#session.signal).catch(() => {});
+  }
+
+  stop(): void {
+    this.#session?.abort();
+    this.#session = undefined;
+  }
+
+  get #isOffered(): boolean {
+    return this.#options.client.capabilities.has('cancel');
+  }
+
+  get #reads(): ControlReads {
+    return this.#options.reads ?? HELD_READS;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const reads = this.#reads;
+    let pauseMs = 'intervalMs' in reads ? reads.intervalMs : OPEN_AFTER_MS;
+    for (;;) {
+      if (pauseMs > 0) await clock.sleep(pauseMs, { signal, keepAlive: false });
+      pauseMs = this.#isOffered ? await this.#read(signal) : UNHELD_PAUSE_MS;
+    }
+  }
+
+  /** Returns the pause before the next read, in milliseconds. */
+  async #read(signal: AbortSignal): Promise<number> {
+    const { client, clock, onCanceled } = this.#options;
+    const reads = this.#reads;
+    const isHeld = 'waitSeconds' in reads;
+    const sinceSeq = this.#sinceSeq;
+    const startedAt = clock.monotonic();
+    try {
+      const query = {
+        sinceSeq,
+        ...(isHeld ? { waitSecs: reads.waitSeconds } : {}),
+        isRetried: false,
+        takesTurns: true,
+        signal,
+      };
+      const { canceled, lastSeq } = await client.fetchCancellations(query);
+      signal.throwIfAborted();
+      this.#succeeded();
+      this.#sinceSeq = lastSeq;
+      for (const { activityId } of canceled) onCanceled(activityId);
+      if (!isHeld) return reads.intervalMs;
+      if (lastSeq > sinceSeq) return 0;
+      return clock.monotonic() - startedAt < SHORTEST_HELD_MS ? UNHELD_PAUSE_MS : 0;
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#failed(error);
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#isReported) this.#options.logger.warn({}, 'Cancellations of messages can be read again.');
+    this.#delays.succeeded();
+    this.#failingSince = undefined;
+    this.#isReported = false;
+  }
+
+  #failed(error: unknown): number {
+    const { clock, logger } = this.#options;
+    const now = clock.monotonic();
+    this.#failingSince ??= now;
+    if (!this.#isReported && now - this.#failingSince >= REPORT_FAILURE_AFTER_MS) {
+      this.#isReported = true;
+      logger.warn(
+        { error },
+        'Cancellations of messages cannot be read: canceled messages are handled to the end.',
+      );
+    }
+    return this.#delays.next(error, this.#options);
+  }
+}
+
+/** The abort reason when the sender cancelled the message. */
+function cancelledBySender(): MoleculeError {
+  return new MoleculeError('The sender cancelled this message.', { code: 'cancelled_by_sender' });
+}
+
+/** True if the cancellation names one of the ids of the message and comes from the same sender or from the canvas. */
+export function isCancellationOf(cancellation: InboundMessage, message: InboundMessage): boolean {
+  const isSameSender =
+    cancellation.source === message.source &&
+    cancellation.sourceId.toLowerCase() === message.sourceId.toLowerCase();
+  if (!isSameSender && cancellation.source !== 'canvas_user') return false;
+  const named = new Set(
+    [
+      cancellation.params.id,
+      cancellation.params.task_id,
+      cancellation.params.taskId,
+      cancellation.metadata.delegation_id,
+      cancellation.raw.delegation_id,
+      cancellation.inReplyTo,
+    ].filter(isId),
+  );
+  return [message.id, message.messageId, message.metadata.delegation_id, message.raw.delegation_id]
+    .filter(isId)
+    .some((id) => named.has(id));
+}
+
+function isId(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value !== '';
+}

@@ -1,0 +1,119 @@
+import type { PlatformClient } from '../client/platform-client.ts';
+import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
+import type { Ledger } from './ledger.ts';
+import { type DeadLetter, publicDeadLetter, type StoredDeadLetter } from './ledger-lines.ts';
+import {
+  type Change,
+  isUnsendable,
+  type MessageRecord,
+  NO_PROGRESS,
+  type Progress,
+  withChange,
+} from './life.ts';
+import { MessageRun, type MessageRunOptions, type RunHome } from './run.ts';
+import type { Scheduler } from './scheduler.ts';
+import { AnswerStream } from './streams/answer-stream.ts';
+
+export interface DeadLettersOptions {
+  readonly ledger: Pick<Ledger, 'deadLetters' | 'deadLetter' | 'addDeadLetter' | 'removeDeadLetter'>;
+  readonly scheduler: Pick<Scheduler, 'add'>;
+  readonly run: MessageRunOptions & { readonly client: Pick<PlatformClient, 'reply'> };
+}
+
+/** The dead letters of an agent, and their replays. The message of a letter has ended for its sender. */
+export class DeadLetters {
+  readonly #options: DeadLettersOptions;
+  readonly #running = new Map<string, PromiseWithResolvers<void>>();
+
+  constructor(options: DeadLettersOptions) {
+    this.#options = options;
+  }
+
+  /** Oldest first. */
+  list(): readonly DeadLetter[] {
+    return this.#options.ledger.deadLetters.map(publicDeadLetter);
+  }
+
+  /**
+   * Handles the message of a letter once more, without retries, and removes the letter when that succeeds. Effects of
+   * `once` and answers that were sent are not repeated. Calling it again meanwhile returns the same promise.
+   * @throws the error of the handler or of sending the answer; the letter stays.
+   * @throws MoleculeError `not_found` for an unknown letter, or one without its message.
+   */
+  replay(activityId: string): Promise<void> {
+    const running = this.#running.get(activityId);
+    if (running !== undefined) return running.promise;
+    const { ledger, scheduler, run } = this.#options;
+    const letter = ledger.deadLetter(activityId);
+    if (letter === undefined) return Promise.reject(noSuchLetter(activityId));
+    const { message } = letter;
+    if (message === null) return Promise.reject(withoutMessage(activityId));
+    const replay = Promise.withResolvers<void>();
+    this.#running.set(activityId, replay);
+    const record: MessageRecord & { progress: Progress } = {
+      message,
+      via: 'feed',
+      digest: '',
+      progress: progressOf(letter),
+    };
+    const home: RunHome = {
+      isAtMostOnce: false,
+      isReplay: true,
+      isAccepted: null,
+      stream: new AnswerStream(),
+      isWaited: () => false,
+      // Until the replay has ended the letter stays as it is.
+      change: async (change: Change) => {
+        record.progress = withChange(record.progress, change);
+      },
+      accept: async () => {},
+      flush: async () => {},
+      answerWaits: () => false,
+      send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>
+        run.client.reply(message, content, options),
+      end: async (_end: MessageEnd, _isReported, failure) => {
+        if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
+        this.#running.delete(activityId);
+        if (failure !== undefined) replay.reject(failure.error);
+        else void ledger.removeDeadLetter(activityId).then(() => replay.resolve());
+      },
+    };
+    scheduler.add(new MessageRun(record, home, run));
+    return replay.promise;
+  }
+
+  /** @throws MoleculeError `not_found`. */
+  async discard(activityId: string): Promise<void> {
+    const { ledger } = this.#options;
+    if (ledger.deadLetter(activityId) === undefined) throw noSuchLetter(activityId);
+    await ledger.removeDeadLetter(activityId);
+  }
+
+  /** Rejects replays that have not ended; their letters stay. */
+  close(reason: unknown): void {
+    for (const { reject } of this.#running.values()) reject(reason);
+    this.#running.clear();
+  }
+}
+
+/** An answer that could not be sent is sent again; one that never can be is made anew. */
+function progressOf({ progress, attempts, errorCode }: StoredDeadLetter): Progress {
+  const { answer, ...before } = progress ?? NO_PROGRESS;
+  const isSent = answer !== undefined && !isUnsendable(errorCode);
+  return { ...before, attempts, ...(isSent ? { answer } : {}) };
+}
+function noSuchLetter(activityId: string): MoleculeError {
+  return new MoleculeError(`There is no dead letter of ${JSON.stringify(activityId.slice(0, 80))}.`, {
+    code: 'not_found',
+    hint: 'listDeadLetters() lists them.',
+  });
+}
+
+function withoutMessage(activityId: string): MoleculeError {
+  return new MoleculeError(`The dead letter of ${JSON.stringify(activityId)} holds no message.`, {
+    code: 'not_found',
+    hint: 'The message was too large to read: read the message on the platform, then discard it.',
+  });
+}

@@ -1,0 +1,290 @@
+import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkMethods, checkNumber, describe } from '../settings/checked-values.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import type { Clock } from '../time/clock.ts';
+import type { ControlReads, DeliveryContext, DeliveryInbox, InboundDelivery } from './delivery.ts';
+import { checkReads, type FeedReading, InboundPageReader, type PageReads } from './page-reader.ts';
+
+const DEFAULT_POLL_INTERVAL_MS = 5_000;
+const MIN_POLL_INTERVAL_MS = 1_000;
+const DEFAULT_WAIT_SECONDS = 25;
+const REQUEST_ALLOWANCE_MS = 15_000;
+const IDLE_FACTOR = 1.5;
+
+/**
+ * How messages are received. `push`: the platform posts them to the agent's own URL. `auto`: so too where the client has a
+ * `reportedUrl` that the platform reaches; else it long-polls, or polls at an interval if the platform does not hold
+ * requests.
+ */
+export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | 'push' | InboundDelivery;
+
+/** @throws ConfigurationError for an unknown name. */
+export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery {
+  if (typeof choice === 'object' && choice !== null) return checkDelivery(choice);
+  if (choice === 'push') return new PushDelivery();
+  if (choice === 'poll') return new PollDelivery();
+  if (choice === 'auto' || choice === 'long-poll') return new LongPollDelivery();
+  throw new ConfigurationError(
+    `delivery must be "auto", "long-poll", "poll", "push" or an InboundDelivery, got ${describe(choice)}.`,
+    { hint: 'Leave delivery out for "auto".' },
+  );
+}
+
+function checkDelivery(delivery: InboundDelivery): InboundDelivery {
+  const hint = 'Pass new PollDelivery(), new LongPollDelivery(), or an InboundDelivery of your own.';
+  checkMethods('delivery', delivery, ['run'], hint);
+  const { expectedSilenceMs: silenceMs } = delivery;
+  if (typeof silenceMs === 'number' && silenceMs > 0) return delivery;
+  const problem = `delivery.expectedSilenceMs must be a number above 0, got ${describe(silenceMs)}.`;
+  throw new ConfigurationError(problem, {
+    hint: 'Set Infinity for a source that may be silent for any time.',
+  });
+}
+
+export interface PollDeliveryOptions {
+  /**
+   * Polling interval, in milliseconds, at least 1 000; 1 000 for 30 s after a message was read or finished.
+   * @default 5_000
+   */
+  intervalMs?: number | undefined;
+  /**
+   * Maximum polling interval while no message arrives, in milliseconds, for example 15 000.
+   * @default `intervalMs`: the interval does not grow
+   */
+  maxIdleIntervalMs?: number | undefined;
+  /** Rows per read, 1–500. @default 100 */
+  pageLimit?: number | undefined;
+  /**
+   * How far back an agent without a stored position reads on a platform without acknowledgements, in seconds.
+   * @default everything that the platform keeps
+   */
+  sinceSecs?: number | undefined;
+}
+
+const POLL_OPTIONS = knownOptions<PollDeliveryOptions>({
+  intervalMs: true,
+  maxIdleIntervalMs: true,
+  pageLimit: true,
+  sinceSecs: true,
+});
+
+/** Reads the feed at an interval, and without a pause while there are more pages. */
+export class PollDelivery implements InboundDelivery {
+  readonly name = 'poll';
+  readonly #intervalMs: number;
+  readonly #maxIdleMs: number;
+  readonly #reads: PageReads;
+
+  /** @throws ConfigurationError for an interval below 1 000 ms, a page limit outside 1–500 or a window below 1 s. */
+  constructor(options: PollDeliveryOptions = {}) {
+    checkOptionNames('PollDelivery', options, POLL_OPTIONS);
+    this.#intervalMs = checkInterval('intervalMs', options.intervalMs ?? DEFAULT_POLL_INTERVAL_MS);
+    this.#maxIdleMs = checkInterval('maxIdleIntervalMs', options.maxIdleIntervalMs ?? this.#intervalMs);
+    this.#reads = checkReads(options);
+  }
+
+  get expectedSilenceMs(): number {
+    return Math.max(this.#intervalMs, this.#maxIdleMs) + REQUEST_ALLOWANCE_MS;
+  }
+
+  get controlReads(): ControlReads {
+    return { intervalMs: this.#intervalMs };
+  }
+
+  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+    const reader = new InboundPageReader(context, this.#reads);
+    const pace = new PollPace(context);
+    let waitMs = this.#intervalMs;
+    for (;;) {
+      const reading = await reader.read(0, signal);
+      pace.follow(reading);
+      if (reading.kind === 'page') {
+        if (reading.page.hasMore && reading.isProgress) continue;
+        waitMs =
+          reading.isProgress || pace.isQuick
+            ? this.#intervalMs
+            : Math.max(this.#intervalMs, Math.min(waitMs * IDLE_FACTOR, this.#maxIdleMs));
+      }
+      const pauseMs = reading.kind === 'page' ? pace.pauseMs(waitMs) : reading.retryMs;
+      await context.clock.sleep(pauseMs, { signal });
+    }
+  }
+}
+
+export interface LongPollDeliveryOptions {
+  /** How long the platform holds a request, in whole seconds, 1–60. Many proxies close idle requests after 60 s. @default 25 */
+  waitSeconds?: number | undefined;
+  /**
+   * Polling interval for a platform that does not hold requests, in milliseconds; 1 000 for 30 s after a message was read or
+   * finished. @default 5_000
+   */
+  fallbackIntervalMs?: number | undefined;
+  /** Rows per read, 1–500. @default 100 */
+  pageLimit?: number | undefined;
+  /**
+   * How far back an agent without a stored position reads on a platform without acknowledgements, in seconds.
+   * @default everything that the platform keeps
+   */
+  sinceSecs?: number | undefined;
+}
+
+const LONG_POLL_OPTIONS = knownOptions<LongPollDeliveryOptions>({
+  waitSeconds: true,
+  fallbackIntervalMs: true,
+  pageLimit: true,
+  sinceSecs: true,
+});
+
+/**
+ * The platform holds each read until a message arrives. A platform that does not confirm the wait is polled at an interval.
+ * Each request still asks for the wait, so long-polling starts as soon as the platform supports it.
+ */
+export class LongPollDelivery implements InboundDelivery {
+  readonly name = 'long-poll';
+  readonly #waitSeconds: number;
+  readonly #fallbackMs: number;
+  readonly #reads: PageReads;
+
+  /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
+  constructor(options: LongPollDeliveryOptions = {}, reads: Partial<PageReads> = {}) {
+    checkOptionNames('LongPollDelivery', options, LONG_POLL_OPTIONS);
+    const { waitSeconds = DEFAULT_WAIT_SECONDS } = options;
+    this.#waitSeconds = checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
+    this.#fallbackMs = checkInterval(
+      'fallbackIntervalMs',
+      options.fallbackIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
+    );
+    this.#reads = { ...checkReads(options), ...reads };
+  }
+
+  get expectedSilenceMs(): number {
+    return Math.max(this.#waitSeconds * 1_000, this.#fallbackMs) + REQUEST_ALLOWANCE_MS;
+  }
+
+  get controlReads(): ControlReads {
+    return { waitSeconds: this.#waitSeconds };
+  }
+
+  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = context;
+    const reader = new InboundPageReader(context, this.#reads);
+    const pace = new PollPace(context);
+    let isHeld = true;
+    // The first read does not wait, to find out immediately whether the feed can be read.
+    for (let waitSecs = 0; ; ) {
+      const startedAt = clock.monotonic();
+      const reading = await reader.read(waitSecs, signal);
+      const isInTurn = reading.kind !== 'page' || reading.page.isOutOfTurn !== true;
+      if (reading.kind === 'page' && waitSecs > 0 && isInTurn && reading.page.waitApplied !== isHeld) {
+        isHeld = reading.page.waitApplied;
+        logger.info(
+          { intervalMs: this.#fallbackMs },
+          isHeld
+            ? 'The platform holds requests: long-polling.'
+            : 'The platform does not hold requests: polling at an interval.',
+        );
+      }
+      pace.follow(reading);
+      const tookMs = clock.monotonic() - startedAt;
+      const pauseMs = this.#pauseMs(reading, pace, {
+        isHeld: isInTurn && (waitSecs === 0 || isHeld),
+        tookMs,
+      });
+      if (reading.kind === 'page') waitSecs = this.#waitSeconds;
+      if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
+    }
+  }
+
+  #pauseMs(
+    reading: FeedReading,
+    pace: PollPace,
+    { isHeld, tookMs }: { readonly isHeld: boolean; readonly tookMs: number },
+  ): number {
+    if (reading.kind !== 'page') return reading.retryMs;
+    if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
+    // Where it reads from the acknowledged position, unfinished rows end each wait at once.
+    if (!isHeld || reading.page.rows > 0) return pace.pauseMs(this.#fallbackMs);
+    // A platform that confirms the wait but returns an empty page immediately must not be flooded with requests.
+    return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;
+  }
+}
+
+function checkInterval(option: string, value: number): number {
+  return checkNumber(option, value, { min: MIN_POLL_INTERVAL_MS });
+}
+
+const QUICK_INTERVAL_MS = 1_000;
+const QUICK_TIME_MS = 30_000;
+const PAUSE_AFTER_LIMIT_MS = 60_000;
+
+/**
+ * How long polling pauses between two reads. Who wrote or got an answer often writes again soon: for 30 s after a message
+ * was read, and after one was finished, the feed is read every second. Not for a minute after the platform limited the rate
+ * of reads.
+ */
+class PollPace {
+  readonly #clock: Clock;
+  readonly #inbox: Pick<DeliveryInbox, 'lastFinishedAt'>;
+  #mayBeQuickAt = Number.NEGATIVE_INFINITY;
+  /** When a message was read last. */
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor({
+    clock,
+    inbox,
+  }: { readonly clock: Clock; readonly inbox: Pick<DeliveryInbox, 'lastFinishedAt'> }) {
+    this.#clock = clock;
+    this.#inbox = inbox;
+  }
+
+  /** Call after each read. */
+  follow(reading: FeedReading): void {
+    const now = this.#clock.monotonic();
+    if (reading.kind === 'limited') this.#mayBeQuickAt = now + PAUSE_AFTER_LIMIT_MS;
+    if (reading.kind === 'page' && reading.isProgress && reading.page.messages.length > 0) this.#readAt = now;
+  }
+
+  get isQuick(): boolean {
+    const now = this.#clock.monotonic();
+    const latest = Math.max(this.#readAt, this.#inbox.lastFinishedAt ?? Number.NEGATIVE_INFINITY);
+    return now >= this.#mayBeQuickAt && now < latest + QUICK_TIME_MS;
+  }
+
+  /** In milliseconds: `intervalMs`, or less. */
+  pauseMs(intervalMs: number): number {
+    return this.isQuick ? Math.min(intervalMs, QUICK_INTERVAL_MS) : intervalMs;
+  }
+}
+
+const PUSH_PAGE_LIMIT = 100;
+
+/**
+ * The platform pushes each message to the agent's URL, also what it stored while nothing could be pushed. A platform without
+ * acknowledgements may not: there that is read from the feed once. Elsewhere nothing is read, because a message on the feed may be
+ * under way to another replica of this agent.
+ */
+export class PushDelivery implements InboundDelivery {
+  readonly name = 'push';
+  /** Nothing comes while nobody writes. */
+  readonly expectedSilenceMs = Number.POSITIVE_INFINITY;
+  /** Cancellations are pushed as well. */
+  readonly controlReads = null;
+
+  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+    if (!context.client.capabilities.has('acknowledge')) await readStored(context, signal);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
+async function readStored(context: DeliveryContext, signal: AbortSignal): Promise<void> {
+  const reads = { pageLimit: PUSH_PAGE_LIMIT, sinceSecs: undefined, isUnacknowledgedOnly: true };
+  const reader = new InboundPageReader(context, reads);
+  for (let isBehind = true; isBehind; ) {
+    const reading = await reader.read(0, signal);
+    if (reading.kind === 'page') isBehind = reading.page.hasMore;
+    else await context.clock.sleep(reading.retryMs, { signal });
+  }
+}

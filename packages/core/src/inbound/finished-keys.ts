@@ -1,0 +1,97 @@
+import { LatestMap } from '../client/latest-map.ts';
+
+const SENDER_LENGTH = 8;
+const KEY_PREFIX = 'm:';
+
+export interface FinishedKeysLimits {
+  /** Of rows; they are only needed while a part of the feed is read again. */
+  readonly rows: number;
+  /** Of keys of messages. */
+  readonly keys: number;
+}
+
+const LIMITS: FinishedKeysLimits = { rows: 1_000, keys: 100_000 };
+
+/**
+ * What is remembered of finished messages: the latest rows, and the keys of messages, which are divided among their
+ * senders: the oldest keys of those who have most are dropped first, so that nobody removes those of others.
+ */
+export class FinishedKeys {
+  readonly #limits: FinishedKeysLimits;
+  readonly #rows: LatestMap<true>;
+  /** Oldest first, by sender. */
+  readonly #keys = new Map<string, Set<string>>();
+  #count = 0;
+
+  constructor(limits: FinishedKeysLimits = LIMITS) {
+    this.#limits = limits;
+    this.#rows = new LatestMap(limits.rows);
+  }
+
+  has(key: string): boolean {
+    return key.startsWith(KEY_PREFIX)
+      ? this.#keys.get(senderIn(key))?.has(key) === true
+      : this.#rows.has(key);
+  }
+
+  add(key: string): void {
+    if (key.startsWith(KEY_PREFIX)) this.#addKey(key);
+    else this.#rows.set(key, true);
+  }
+
+  /** Rows, then keys; those of one sender oldest first. */
+  get all(): string[] {
+    return [...this.#rows.keys(), ...[...this.#keys.values()].flatMap((keys) => [...keys])];
+  }
+
+  #addKey(key: string): void {
+    const sender = senderIn(key);
+    const keys = this.#keys.get(sender) ?? new Set();
+    this.#keys.set(sender, keys);
+    if (!keys.delete(key)) this.#count += 1;
+    keys.add(key);
+    // One in a hundred calls shrinks, because that visits all senders.
+    if (this.#count > this.#limits.keys * 1.01) this.#shrink();
+  }
+
+  #shrink(): void {
+    const share = shareOf(
+      [...this.#keys.values()].map(({ size }) => size),
+      this.#limits.keys,
+    );
+    for (const keys of this.#keys.values()) {
+      for (const key of keys) {
+        if (keys.size <= share) break;
+        keys.delete(key);
+        this.#count -= 1;
+      }
+    }
+    // More senders than keys: each has one.
+    for (const [sender, { size }] of this.#keys) {
+      if (this.#count <= this.#limits.keys) return;
+      this.#keys.delete(sender);
+      this.#count -= size;
+    }
+  }
+}
+
+/** A key with its sender in front, as {@link FinishedKeys} divides by it. Both are hashes in base64url. */
+export function keyOf(sender: string, message: string): string {
+  return `${KEY_PREFIX}${sender.slice(0, SENDER_LENGTH)}${message}`;
+}
+
+function senderIn(key: string): string {
+  return key.slice(KEY_PREFIX.length, KEY_PREFIX.length + SENDER_LENGTH);
+}
+
+/** How many each may have, so that all together have at most `limit`. */
+function shareOf(sizes: readonly number[], limit: number): number {
+  let rest = limit;
+  let others = sizes.length;
+  for (const size of sizes.toSorted((a, b) => a - b)) {
+    if (size * others > rest) break;
+    rest -= size;
+    others -= 1;
+  }
+  return others === 0 ? limit : Math.max(1, Math.floor(rest / others));
+}

@@ -1,0 +1,214 @@
+import {
+  type InboundMessage,
+  isJsonObject,
+  JsonObject,
+  type JsonValue,
+  MessagePart,
+  OUTCOMES,
+  parseActivityRow,
+} from '@molecule-ai/protocol';
+import { z } from 'zod';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
+import type { Logger } from '../logging/logger.ts';
+import { markReceived } from '../peers/received-values.ts';
+import type { InboundStore } from './inbound-store.ts';
+import { type MessageRecord, Progress } from './life.ts';
+
+const BARE_ID = /^[\w.:-]{1,200}$/;
+const Via = z.enum(['push', 'direct', 'unknown']);
+const Message = z.custom<InboundMessage>(
+  (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'id') === 'string',
+);
+
+/** A message that a request brought. */
+export type Arrival = Pick<MessageRecord, 'message' | 'digest'> & { readonly via: z.output<typeof Via> };
+
+/** Each text once: the message is parsed again. What the parser cannot know is beside the row. */
+const StoredArrival = z.object({
+  row: z.custom<JsonObject>(isJsonObject),
+  answers: z.custom<InboundMessage['answers']>(Array.isArray),
+  conversationId: z.string(),
+  via: Via,
+  digest: z.string(),
+});
+
+const StoredEnd = z.object({
+  state: z.enum(['answered', 'input_required', 'unanswered', 'failed', 'canceled', 'expired']),
+  at: z.string(),
+  answer: z
+    .object({
+      messageId: z.string(),
+      text: z.string(),
+      parts: z.array(MessagePart.tolerant).optional(),
+      metadata: JsonObject.optional(),
+    })
+    .nullable(),
+  error: z.object({ message: z.string(), code: z.string() }).nullable(),
+}) satisfies z.ZodType<MessageEnd>;
+
+/** How a message of a request ended, kept for its repeats. `key` identifies the message, see `messageKey`. */
+const EndedMessage = z.object({
+  key: z.string(),
+  row: z.string(),
+  messageId: z.string(),
+  contextId: z.string(),
+  via: Via,
+  sourceId: z.string(),
+  digest: z.string(),
+  end: StoredEnd,
+});
+export type EndedMessage = Readonly<z.output<typeof EndedMessage>>;
+
+/** A dead letter as it is stored. */
+const StoredDeadLetter = z.object({
+  activityId: z.string(),
+  messageId: z.string(),
+  sourceId: z.string(),
+  stage: z.enum(['handler', 'reply']),
+  attempts: z.int().min(0),
+  errorCode: z.string(),
+  at: z.string(),
+  message: Message.nullable(),
+  /** What a replay need not do again. */
+  progress: Progress.nullable(),
+});
+export type StoredDeadLetter = Readonly<z.output<typeof StoredDeadLetter>>;
+
+const ReportedOutcome = z.object({
+  activityId: z.string(),
+  outcome: z.enum(OUTCOMES),
+  error: z.object({ message: z.string(), code: z.string().optional() }).optional(),
+});
+/** How the handling of one message ended, for the platform. `error` is what the sender receives. */
+export type ReportedOutcome = Readonly<z.output<typeof ReportedOutcome>>;
+
+/** One step: one line of the log. */
+const LedgerLine = z
+  .object({
+    /** Everything up to this row is finished, and the rows `ahead` are, too. */
+    acknowledged: z.string().nullable().optional(),
+    ahead: z.array(z.string()).optional(),
+    /** A message and its copies are finished: their rows on the feed, and the keys that identify later copies. */
+    finished: z.object({ rows: z.array(z.string()), keys: z.array(z.string()) }).optional(),
+    arrived: StoredArrival.optional(),
+    row: z.string().optional(),
+    /** What is new in the progress of the message of `row`. */
+    progress: Progress.partial().optional(),
+    ended: EndedMessage.optional(),
+    letter: StoredDeadLetter.optional(),
+    /** The dead letter of this row is not kept any more. */
+    discarded: z.string().optional(),
+    /** Have to be reported to the platform; a later one for the same row replaces it. */
+    outcomes: z.array(ReportedOutcome).optional(),
+    /** The platform has the outcomes of these rows. */
+    reported: z.array(z.string()).optional(),
+  })
+  .refine((line) => Object.keys(line).length > 0);
+export type LedgerLine = Readonly<z.output<typeof LedgerLine>>;
+
+/** A message that was given up. */
+export interface DeadLetter {
+  readonly activityId: string;
+  readonly messageId: string;
+  readonly sourceId: string;
+  /** What failed: the handler, or sending its answer. */
+  readonly stage: 'handler' | 'reply';
+  readonly attempts: number;
+  /** The code of the last error; `handler_failed` for an error without one. */
+  readonly errorCode: string;
+  /** When it was given up, RFC 3339. */
+  readonly at: string;
+  /** The message itself, for a replay; untrusted. `null` if it was too large to read. */
+  readonly message: InboundMessage | null;
+}
+
+/** The public view of a stored letter. */
+export function publicDeadLetter({ progress: _progress, ...letter }: StoredDeadLetter): DeadLetter {
+  return letter;
+}
+
+export function storedArrival({ message, via, digest }: Pick<MessageRecord, 'message' | 'via' | 'digest'>) {
+  const { raw, answers, conversationId } = message;
+  return { row: raw as JsonObject, answers, conversationId, via: via as Arrival['via'], digest };
+}
+
+/** `null` for what is not a message. */
+export function arrivalOf(stored: z.output<typeof StoredArrival>): Arrival | null {
+  const { row, answers, conversationId, via, digest } = stored;
+  const parsed = parseActivityRow(row as JsonValue);
+  if (parsed === null) return null;
+  return { message: markReceived({ ...parsed, answers, conversationId }, { kind: 'message' }), via, digest };
+}
+
+/**
+ * Reads a log. One that consists of an id is a cursor file: the id is the position. A log that cannot be read counts as empty.
+ * @throws MoleculeError `storage_failed` for a log of an earlier version.
+ */
+export async function loadLines({
+  store,
+  logger,
+}: {
+  readonly store: Pick<InboundStore, 'load'>;
+  readonly logger: Logger;
+}): Promise<readonly LedgerLine[]> {
+  const stored = await store.load().catch((error: unknown) => {
+    const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
+    logger.warn({ error }, text);
+    return [];
+  });
+  const { lines, unreadable } = readLines(stored);
+  if (unreadable > 0) {
+    logger.warn({ lines: unreadable }, 'Part of the stored state is unreadable and was ignored.');
+  }
+  return lines;
+}
+
+/** `unreadable`: the number of invalid lines, except the last one, which a crash can cut short. */
+function readLines(stored: readonly string[]): { readonly lines: LedgerLine[]; readonly unreadable: number } {
+  const [first = ''] = stored;
+  if (stored.length === 1 && BARE_ID.test(first.trim())) {
+    return { lines: [{ acknowledged: first.trim() }], unreadable: 0 };
+  }
+  const lines: LedgerLine[] = [];
+  let unreadable = 0;
+  for (const [index, text] of stored.entries()) {
+    const line = lineOf(text);
+    if (line !== undefined) lines.push(line);
+    else if (index === 0 || index < stored.length - 1) unreadable += 1;
+  }
+  return { lines, unreadable };
+}
+
+function lineOf(text: string): LedgerLine | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  // Its lines had a type each.
+  if (isJsonObject(value) && value.type !== undefined) throw earlierVersion();
+  const read = LedgerLine.safeParse(value);
+  return read.success ? read.data : undefined;
+}
+
+function earlierVersion(): MoleculeError {
+  return new MoleculeError('The inbound state was stored by an earlier version of this package.', {
+    code: 'storage_failed',
+    hint: 'Delete inbound.jsonl in the state folder: the agent starts with the messages that are not acknowledged. Answers that wait to be sent, and dead letters, are lost.',
+  });
+}
+
+/**
+ * Returns the dead letters of an agent, oldest first. Works while the agent is running.
+ * @throws the errors of `store.load()`.
+ */
+export async function listDeadLetters(store: Pick<InboundStore, 'load'>): Promise<readonly DeadLetter[]> {
+  const letters = new Map<string, StoredDeadLetter>();
+  for (const { letter, discarded } of readLines(await store.load()).lines) {
+    letters.delete(letter?.activityId ?? discarded ?? '');
+    if (letter !== undefined) letters.set(letter.activityId, letter);
+  }
+  return [...letters.values()].map(publicDeadLetter);
+}

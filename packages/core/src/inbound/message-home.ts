@@ -1,0 +1,201 @@
+import type { JsonObject, Question } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
+import { type ReplyContent, type ReplyOptions, type ReplyReceipt, replyIdOf } from '../client/reply.ts';
+import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
+import type { Clock } from '../time/clock.ts';
+import type { AckSender } from './ack-sender.ts';
+import type { Ledger, OpenMessage } from './ledger.ts';
+import type { EndedMessage } from './ledger-lines.ts';
+import { type Change, endOf, NO_PROGRESS, outcomeOf, withChange } from './life.ts';
+import type { RunHome } from './run.ts';
+import { AnswerStream } from './streams/answer-stream.ts';
+import type { AnswerStreams } from './streams/answer-streams.ts';
+import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
+import type { WaitingRequests } from './waiting-requests.ts';
+
+export interface MessageHomeParts {
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply' | 'askQuestions'>;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly acks: Pick<AckSender, 'acknowledgeFirst'>;
+  readonly waiting: WaitingRequests;
+  readonly streams: AnswerStreams;
+  readonly reports: ProgressReports;
+  readonly atMostOnce: boolean;
+}
+
+/**
+ * A message of the agent: its record in the ledger, and where its answer goes. That is the response of the request that brought it as long
+ * as that waits, and else a reply through the platform.
+ */
+export class MessageHome implements RunHome {
+  readonly isReplay = false;
+  readonly isAccepted: Promise<boolean> | null;
+  readonly stream: AnswerStream;
+  readonly #record: OpenMessage;
+  readonly #parts: MessageHomeParts;
+  readonly #reporter: ProgressReporter | null;
+
+  /** @param isStored of a message that a request brings: it is accepted when it is stored */
+  constructor(record: OpenMessage, isStored: Promise<boolean> | null, parts: MessageHomeParts) {
+    this.#record = record;
+    this.#parts = parts;
+    this.isAccepted = isStored;
+    this.stream = parts.streams.of(record.message.id);
+    this.#reporter = record.via === 'feed' ? parts.reports.start(record.message, this.stream) : null;
+  }
+
+  get isAtMostOnce(): boolean {
+    return this.#parts.atMostOnce;
+  }
+
+  get #isBrought(): boolean {
+    return this.#record.via !== 'feed';
+  }
+
+  isWaited(): boolean {
+    return this.#parts.waiting.isOpen(this.#record.message.id);
+  }
+
+  async change(change: Change): Promise<unknown> {
+    const { ledger, atMostOnce } = this.#parts;
+    const record = this.#record;
+    // At most once, nothing brings the message back, so nothing is kept for that.
+    if (!atMostOnce) return ledger.change(record, change, this.#isBrought && change.answer !== undefined);
+    record.progress = withChange(record.progress, change);
+    return undefined;
+  }
+
+  accept(signal: AbortSignal): Promise<void> {
+    return this.#parts.acks.acknowledgeFirst(this.#record, signal);
+  }
+
+  async flush(): Promise<void> {
+    await this.#reporter?.flush();
+  }
+
+  answerWaits(): boolean {
+    return this.#parts.ledger.answerWaits(this.#record);
+  }
+
+  /** Sends an answer. The end of a message that a request brought is kept for its repeats first. */
+  async send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> {
+    const { client, waiting, ledger } = this.#parts;
+    const { message, via } = this.#record;
+    const { id } = message;
+    const isBrought = this.#isBrought;
+    const isFirst = options.idempotencyKey === undefined;
+    const isWaited = isFirst && waiting.isOpen(id);
+    if (!isFirst || !(isBrought || isWaited)) return client.reply(message, content, options);
+    const answer = typeof content === 'string' ? { text: content } : content;
+    const messageId = replyIdOf(client.workspaceId, id);
+    const end = this.#endOf(answer, messageId, options);
+    if (via === 'direct') await this.#ask(answer.metadata, options.signal);
+    const isUnknown = isBrought && message.source === 'unknown';
+    if (isBrought && (isUnknown || (isWaited && !ledger.isOnFeed(this.#record)))) {
+      await ledger.keepEnd(this.#record, end);
+      // Nobody but the caller itself can be given an answer to a caller without a name.
+      if (waiting.complete(id, end) || isUnknown) return { status: 'sent', via: 'response', messageId };
+    }
+    // What leaves must be what a later run sends.
+    if (isBrought) await ledger.save();
+    const receipt = await client.reply(message, content, options);
+    if (receipt.status === 'ignored') return receipt;
+    if (isBrought) void ledger.keepEnd(this.#record, end);
+    waiting.complete(id, end);
+    return receipt;
+  }
+
+  /** Finishes the message. The request that waits gets the end when it is stored. */
+  async end(end: MessageEnd, isReported: boolean, failure?: Parameters<RunHome['end']>[2]): Promise<void> {
+    const { ledger, waiting, streams } = this.#parts;
+    const { message, via } = this.#record;
+    if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
+    this.#reporter?.stop();
+    streams.end(message.id);
+    const isWaited = this.isWaited();
+    // An answer is kept when it is sent.
+    if (this.#isBrought && !isReported) void ledger.keepEnd(this.#record, end);
+    const isTold = this.#isBrought && (via !== 'push' || isWaited);
+    const stored = ledger.finish(this.#record, isReported ? null : outcomeOf(end), isTold);
+    if (!isWaited) return;
+    const told: MessageEnd = isReported ? { ...end, state: 'expired' } : end;
+    void stored.then(() => waiting.complete(message.id, told));
+  }
+
+  #endOf({ text, parts, metadata }: ReplyContent, messageId: string, { end }: ReplyOptions): MessageEnd {
+    const now = this.#parts.clock.now();
+    if (end !== undefined) {
+      const error = { message: text, code: end.code ?? 'handler_failed' };
+      return endOf(
+        end.state === 'failed' ? 'failed' : 'unanswered',
+        now,
+        end.state === 'failed' ? error : null,
+      );
+    }
+    const answer = { messageId, text, ...(parts && { parts }), ...(metadata && { metadata }) };
+    const state = questionsIn(metadata).length > 0 ? 'input_required' : 'answered';
+    return { ...endOf(state, now), answer };
+  }
+
+  /** The platform keeps the questions of a direct message, which it does not know. */
+  async #ask(metadata: JsonObject | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const { client, ledger } = this.#parts;
+    const { messageId, sourceId, contextId } = this.#record.message;
+    const questions = questionsIn(metadata);
+    if (questions.length === 0 || !client.capabilities.has('questions')) return;
+    await ledger.save();
+    await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
+  }
+}
+
+/** A row of the feed whose message a request had brought: the platform is given the end that it does not know. */
+export class CopyHome implements RunHome {
+  readonly isAtMostOnce = false;
+  readonly isReplay = false;
+  readonly isAccepted = null;
+  readonly stream = new AnswerStream();
+  readonly record: OpenMessage;
+  readonly #parts: Pick<MessageHomeParts, 'client' | 'ledger'>;
+
+  constructor(
+    message: OpenMessage['message'],
+    { end }: EndedMessage,
+    parts: Pick<MessageHomeParts, 'client' | 'ledger'>,
+  ) {
+    const { messageId: _, ...answer } = end.answer ?? { messageId: '', text: '' };
+    const progress = { ...NO_PROGRESS, answer: answer as { text: string } };
+    this.record = { key: '', message, via: 'feed', digest: '', rows: [message.id], progress };
+    this.#parts = parts;
+  }
+
+  isWaited(): boolean {
+    return false;
+  }
+
+  async change(change: Change): Promise<void> {
+    this.record.progress = withChange(this.record.progress, change);
+  }
+
+  async accept(): Promise<void> {}
+
+  async flush(): Promise<void> {}
+
+  answerWaits(): boolean {
+    return true;
+  }
+
+  send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> {
+    return this.#parts.client.reply(this.record.message, content, options);
+  }
+
+  async end(end: MessageEnd, isReported: boolean, failure?: Parameters<RunHome['end']>[2]): Promise<void> {
+    const { ledger } = this.#parts;
+    if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
+    void ledger.finishCopy(this.record.message.id, isReported ? null : outcomeOf(end));
+  }
+}
+
+function questionsIn(metadata: JsonObject | undefined): Question[] {
+  return Array.isArray(metadata?.questions) ? (metadata.questions as unknown as Question[]) : [];
+}

@@ -1,0 +1,259 @@
+import { readTraceContext } from '@molecule-ai/telemetry';
+import type { PlatformClient } from '../client/platform-client.ts';
+import { replyIdOf } from '../client/reply.ts';
+import type {
+  AboutMessage,
+  InboundCaller,
+  InboundRefusal,
+  InboundRequest,
+  InboundResult,
+  InboundStream,
+  MessageEnd,
+} from '../inbound-http/inbound-agent.ts';
+import type { Clock } from '../time/clock.ts';
+import { readArrival } from './arrival-message.ts';
+import type { WholeRoom } from './arrival-room.ts';
+import type { Ledger, OpenMessage } from './ledger.ts';
+import type { Arrival, EndedMessage } from './ledger-lines.ts';
+import { endOf } from './life.ts';
+import { AnswerStream } from './streams/answer-stream.ts';
+import type { AnswerStreams } from './streams/answer-streams.ts';
+import { RequestStream } from './streams/request-stream.ts';
+import { NO_HOLD_LIMIT, type WaitingRequests } from './waiting-requests.ts';
+
+/** How long a caller waits before it sends a message again that was not accepted, in seconds. */
+const RETRY_SECONDS = 5;
+const STARTING_SECONDS = 1;
+
+export interface RequestsOptions {
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
+  readonly clock: Clock;
+  readonly waiting: WaitingRequests;
+  readonly streams: AnswerStreams;
+  readonly ledger: Ledger;
+  /** The room for messages that are read, or brought by requests. */
+  readonly room: () => WholeRoom;
+  /** Handles a new message, as soon as it is stored. */
+  readonly onMessage: (record: OpenMessage, isStored: Promise<boolean>) => void;
+  /** Ends the handling of a row; false when it is not handled. */
+  readonly onCanceled: (row: string) => boolean;
+}
+
+/** A message that is in progress, and what the request waits for. */
+interface Attached<Waiting> {
+  readonly kind: 'attached';
+  readonly arrival: Arrival;
+  readonly waiting: Waiting;
+}
+
+/** The requests that bring messages, or ask about them. A message counts as accepted when it is stored. */
+export class Requests {
+  readonly #options: RequestsOptions;
+  #isOpen = false;
+  #hasOpened = false;
+
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+  }
+
+  open(): void {
+    this.#hasOpened = true;
+    this.#isOpen = true;
+  }
+
+  /** Accepts no more messages. Those in progress keep their requests. */
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
+  async receive(request: InboundRequest): Promise<InboundResult> {
+    const { waiting } = this.#options;
+    const attached = await this.#attach(request, (row) => ({ end: waiting.wait(row, request) }));
+    if (attached.kind !== 'attached') return attached;
+    const result = await attached.waiting.end;
+    if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
+    if (result.kind === 'left') return this.#working(attached.arrival);
+    return notAccepting('The agent stopped before the message was finished.');
+  }
+
+  /** The stream of the answer, also of one that was given before; a result where there is none. Never rejects. */
+  async stream({
+    signal,
+    ...request
+  }: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
+    let opened: InboundStream | undefined;
+    const attached = await this.#attach(request, (row, arrival) => {
+      opened = this.#openStream(row, arrival, signal);
+      return opened;
+    });
+    if (attached.kind === 'attached') return attached.waiting;
+    opened?.close();
+    return attached.kind === 'ended' ? this.#streamOf(attached, request.caller) : attached;
+  }
+
+  /** The stream of a message that this caller sent before; `null` for any other. */
+  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): InboundStream | null {
+    const known = this.#options.ledger.sentBy(caller, taskId);
+    if (known?.kind === 'open')
+      return this.#openStream(known.record.message.id, known.record as Arrival, signal);
+    return known?.ended === undefined ? null : this.#streamOf(resultOf(known.ended), caller);
+  }
+
+  /** The state of a message that this caller sent; `null` for any other. */
+  find(caller: InboundCaller, taskId: string): InboundResult | null {
+    const known = this.#options.ledger.sentBy(caller, taskId);
+    if (known?.kind === 'open') return this.#working(known.record as Arrival);
+    return known?.ended === undefined ? null : resultOf(known.ended);
+  }
+
+  /** Ends a message that this caller sent; the platform may name any row. */
+  cancel(caller: InboundCaller, taskId: string): InboundResult | null {
+    const { clock, ledger, onCanceled } = this.#options;
+    const known = ledger.sentBy(caller, taskId);
+    const end = endOf('canceled', clock.now());
+    if (known?.kind === 'open') {
+      const arrival = known.record as Arrival;
+      const isCanceled = onCanceled(arrival.message.id);
+      return isCanceled ? { kind: 'ended', ...idsOf(arrival), end } : this.#working(arrival);
+    }
+    if (known?.ended !== undefined) return resultOf(known.ended);
+    if (caller.use !== 'push' || !onCanceled(taskId)) return null;
+    return { kind: 'ended', taskId, messageId: '', contextId: '', end };
+  }
+
+  /**
+   * Accepts a message, or finds it in progress; `wait` is called with the row that is handled, before it is handled. A result
+   * where there is nothing to wait for.
+   */
+  async #attach<Waiting>(
+    { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
+    wait: (row: string, arrival: Arrival) => Waiting,
+  ): Promise<Attached<Waiting> | InboundResult> {
+    const { client, clock, ledger, waiting: requests, streams, room, onMessage } = this.#options;
+    if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
+    const read = readArrival(caller, envelope, {
+      workspaceId: client.workspaceId,
+      hasCheckedAnswers: client.capabilities.has('questions'),
+      receivedAt: new Date(clock.now()).toISOString(),
+      trace: readTraceContext(traceparent, tracestate),
+    });
+    if (read.kind === 'refused') return read;
+    const { arrival } = read;
+    const known = ledger.known(arrival.message);
+    if (known.kind === 'ended') return this.#repeated(arrival, known.ended);
+    if (known.kind === 'open') {
+      if (isOther(arrival, known.record)) return CONFLICT;
+      return { kind: 'attached', arrival, waiting: wait(known.record.message.id, arrival) };
+    }
+    if (client.observeReply(arrival.message)) {
+      return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
+    }
+    if (!ledger.hasRoom(arrival, room())) {
+      return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
+    }
+    const { id } = arrival.message;
+    streams.of(id);
+    const waiting = wait(id, arrival);
+    const { record, isStored } = ledger.add(arrival);
+    // Begins at once, so that its first attempt is stored with it.
+    onMessage(record, isStored);
+    if (await isStored) return { kind: 'attached', arrival, waiting };
+    requests.withdraw(id);
+    streams.end(id);
+    return notAccepting('The agent cannot store messages at the moment.');
+  }
+
+  #openStream(row: string, arrival: Arrival, signal: AbortSignal): InboundStream {
+    const { client, clock, waiting, streams } = this.#options;
+    const closing = new AbortController();
+    const stream = new RequestStream({
+      about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, row) },
+      clock,
+      reader: (streams.find(row) ?? new AnswerStream()).read(),
+      end: waiting.wait(row, { holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
+      isPush: arrival.via === 'push',
+      sender: arrival.message.sourceId.toLowerCase(),
+      kept: streams.kept,
+      onClose: () => closing.abort(),
+    });
+    if (signal.aborted) stream.close();
+    else signal.addEventListener('abort', () => stream.close(), { once: true });
+    return stream;
+  }
+
+  /** The stream of an answer that is whole. */
+  #streamOf(
+    { end, ...ids }: AboutMessage & { readonly end: MessageEnd },
+    { use, subject }: InboundCaller,
+  ): InboundStream {
+    const { taskId, messageId, contextId } = ids;
+    return new RequestStream({
+      about: { taskId, messageId, contextId, answerId: end.answer?.messageId ?? messageId },
+      clock: this.#options.clock,
+      reader: new AnswerStream().read(),
+      end: Promise.resolve({ kind: 'ended', end }),
+      isPush: use === 'push',
+      sender: subject.toLowerCase(),
+      kept: this.#options.streams.kept,
+      onClose: () => {},
+    });
+  }
+
+  #repeated(arrival: Arrival, ended: EndedMessage | undefined): InboundResult {
+    const { ledger } = this.#options;
+    const { id } = arrival.message;
+    if (ended !== undefined) {
+      if (isOther(arrival, ended)) return CONFLICT;
+      return resultOf({ ...ended, via: arrival.via, row: id });
+    }
+    // It was read from the feed, and the platform has not taken its end yet.
+    const isReported = !ledger.isUnacknowledged(id) && !ledger.outcomes.has(id);
+    return arrival.via === 'push' && !isReported ? this.#working(arrival) : EXPIRED_ANSWER;
+  }
+
+  /** The message was accepted and has not ended. */
+  #working(arrival: Arrival): InboundResult {
+    return { kind: 'working', ...idsOf(arrival), at: new Date(this.#options.clock.now()).toISOString() };
+  }
+}
+
+/** The ids of a message for whoever sent it. */
+function idsOf({ message, via }: Arrival): AboutMessage {
+  const { id, messageId, contextId } = message;
+  return { taskId: via === 'push' ? id : messageId, messageId, contextId };
+}
+
+function resultOf({ row, messageId, contextId, via, end }: EndedMessage) {
+  return { kind: 'ended', taskId: via === 'push' ? row : messageId, messageId, contextId, end } as const;
+}
+
+/** Whether it is another message than the known one. */
+function isOther({ digest }: Arrival, known: Pick<Arrival, 'digest'>): boolean {
+  return digest !== '' && known.digest !== '' && digest !== known.digest;
+}
+
+const CONFLICT = refused({
+  status: 409,
+  code: 'message_id_conflict',
+  message: 'The messageId was used before with another message.',
+  hint: 'Use a new messageId.',
+});
+
+const EXPIRED_ANSWER = refused({
+  status: 410,
+  code: 'answer_expired',
+  message: 'The message was handled before, and its answer is no longer kept.',
+});
+
+const CLOSED = notAccepting('The agent does not accept messages at the moment.');
+/** The platform pushes what it has stored as soon as the agent has registered, a moment before the agent runs. */
+const STARTING = notAccepting('The agent is starting.', STARTING_SECONDS);
+
+function notAccepting(message: string, retryAfterSeconds = RETRY_SECONDS): InboundResult {
+  return refused({ status: 503, code: 'not_accepting', message, retryAfterSeconds });
+}
+
+function refused(refusal: InboundRefusal): InboundResult {
+  return { kind: 'refused', refusal };
+}

@@ -1,0 +1,357 @@
+import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
+import { deadlineOf, runHandling, toCurrentMessage } from '../client/current-message.ts';
+import type { PlatformClient } from '../client/platform-client.ts';
+import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { Clock } from '../time/clock.ts';
+import { type AttemptHandler, type AttemptJournal, attemptContext, runAttempt } from './attempt.ts';
+import {
+  ignoredOptionsOf,
+  logIgnored,
+  questionsRefused,
+  readHandlerAnswer,
+  withoutQuestions,
+  withQuestionIds,
+} from './handler-answer.ts';
+import type { InboundObserver } from './inbound-observer.ts';
+import type { StoredDeadLetter } from './ledger-lines.ts';
+import {
+  answerRefusal,
+  type Change,
+  codeOf,
+  type Effect,
+  type EndedAs,
+  endingFailure,
+  isUnsendable,
+  type LifeEvent,
+  type MessageRecord,
+  next,
+  replyFailureKind,
+  type StoredAnswer,
+} from './life.ts';
+import type { AnswerStream } from './streams/answer-stream.ts';
+
+export interface MessageRunOptions {
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities'>;
+  readonly handler: AttemptHandler;
+  readonly observer: InboundObserver;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Time limit of a handler, in milliseconds; `null` for none. */
+  readonly handlerTimeoutMs: number | null;
+}
+
+/** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is told again. */
+export interface RunHome {
+  /** See {@link next}. */
+  readonly isAtMostOnce: boolean;
+  readonly isReplay: boolean;
+  /** Resolves with whether the message is handled at all; `null` when it is. */
+  readonly isAccepted: Promise<boolean> | null;
+  /** Its answer, while the handler makes it. */
+  readonly stream: AnswerStream;
+  /** Whether a request waits for the end. */
+  isWaited(): boolean;
+  /** Applies a change to the record; resolves when it survives a crash, or cannot. */
+  change(change: Change): Promise<unknown>;
+  /** Call before the handler of an at-most-once message runs: resolves when the message cannot be delivered again. */
+  accept(signal: AbortSignal): Promise<void>;
+  /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
+  flush(): Promise<void>;
+  send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
+  /** The answer waits until its recipient has room for it. False when too many wait. */
+  answerWaits(): boolean;
+  /** The message has ended. `isReported`: nothing is left to tell the platform. `failure`: of one that is given up. */
+  end(
+    end: MessageEnd,
+    isReported: boolean,
+    failure?: { readonly letter: StoredDeadLetter; readonly error: unknown },
+  ): Promise<unknown>;
+}
+
+/** What is run until it has ended. */
+export type Runnable = Pick<MessageRun, 'message' | 'attempts' | 'run'>;
+
+export type RunOutcome =
+  /** `not_stored`: the request that brought it was refused. `code` says why, where it is no success. */
+  | { readonly kind: 'ended'; readonly how: EndedAs | 'not_stored'; readonly code?: string | undefined }
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly code: string }
+  /** Aborted: the message is unchanged, and the attempt is not counted. */
+  | { readonly kind: 'interrupted' };
+
+/** Handles one message: does what {@link next} says, until the message has ended or waits. */
+export class MessageRun implements AttemptJournal {
+  readonly record: MessageRecord;
+  readonly #home: RunHome;
+  readonly #options: MessageRunOptions;
+  /** Failures to send the answer: all, and without those while the platform was unavailable. */
+  #failures = 0;
+  #countedFailures = 0;
+  /** The effects of `once` that run, and the last of the replies that are being sent. */
+  readonly #running = new Map<string, Promise<unknown>>();
+  #lastReply: Promise<void> = Promise.resolve();
+
+  constructor(record: MessageRecord, home: RunHome, options: MessageRunOptions) {
+    this.record = record;
+    this.#home = home;
+    this.#options = options;
+  }
+
+  get message(): InboundMessage {
+    return this.record.message;
+  }
+
+  /** Attempts that were counted so far. */
+  get attempts(): number {
+    return this.record.progress.attempts;
+  }
+
+  get hasReplied(): boolean {
+    return this.record.progress.repliesSent > 0;
+  }
+
+  /**
+   * @param signal When aborted, the current attempt is interrupted and not counted. A cancellation by the sender, as the
+   * reason, finishes the message.
+   */
+  async run(signal: AbortSignal): Promise<RunOutcome> {
+    const { clock, observer } = this.#options;
+    const { isAtMostOnce, isReplay } = this.#home;
+    let event: LifeEvent = signal.aborted ? interruption(signal, false) : { kind: 'turn' };
+    for (;;) {
+      const treatment = { now: clock.now(), isAtMostOnce, isReplay, isWaited: this.#home.isWaited() };
+      const { change, effect } = next(this.record, event, treatment);
+      if (change !== undefined) await this.#home.change(change);
+      switch (effect.kind) {
+        case 'handle': {
+          if (this.#home.isAccepted !== null && !(await this.#home.isAccepted))
+            return { kind: 'ended', how: 'not_stored' };
+          event = await this.#handle(signal);
+          break;
+        }
+        case 'send':
+          if (effect.answer.end === undefined) await this.#home.flush();
+          event = await this.#sendAnswer(effect.answer, signal);
+          break;
+        case 'retry': {
+          const { stage, attempt, delayMs, error } = effect;
+          if (effect.waits && !this.#home.answerWaits()) {
+            event = { kind: 'no-room', error, failures: this.#failures };
+            break;
+          }
+          observer.retrying(this.message, { stage, attempt, delayMs, error });
+          return { kind: 'retry', delayMs, code: codeOf(stage, error) };
+        }
+        case 'stop':
+          this.#home.stream.interrupt();
+          return { kind: 'interrupted' };
+        case 'end':
+          return this.#end(effect);
+      }
+    }
+  }
+
+  /** Runs the handler once. */
+  async #handle(signal: AbortSignal): Promise<LifeEvent> {
+    const { client, observer, clock, handler, handlerTimeoutMs, logger } = this.#options;
+    const { message } = this;
+    const { stream, isReplay, isAtMostOnce } = this.#home;
+    if (isAtMostOnce && !signal.aborted) await this.#home.accept(signal).catch(() => {});
+    if (signal.aborted) return interruption(signal, !isAtMostOnce);
+
+    const { attempts: attempt, hasStreamed } = this.record.progress;
+    observer.started(message, attempt);
+    const current = toCurrentMessage(message, { workspaceId: client.workspaceId, attempt });
+    // A dead letter that is handled again has ended for its sender long ago.
+    const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
+    // Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got.
+    const isShown = answerRefusal(this.record) === null && !this.hasReplied && hasStreamed !== true;
+    const text = stream.begin({
+      isShown,
+      isRequest: this.record.via === 'feed',
+      onFirst: () => this.#home.change({ hasStreamed: true }),
+    });
+    let hasExpired = false;
+    const result = await runAttempt({ clock, signal, timeoutMs: handlerTimeoutMs, deadlineMs }, (inner) => {
+      const onExpired = (): void => {
+        hasExpired = true;
+      };
+      const context = attemptContext({
+        message,
+        attempt,
+        signal: inner,
+        text,
+        journal: this,
+        observer,
+        logger,
+        onExpired,
+      });
+      return runHandling(current, inner, async () => {
+        const returned: unknown = await handler(message, context);
+        return readHandlerAnswer(returned, text, inner, this.hasReplied);
+      });
+    });
+    const isOverdue = result.kind === 'aborted' && hasCode(result.error, 'message_expired');
+    if (result.kind === 'returned' && result.value.kind === 'answer') text.complete();
+    else {
+      if (!signal.aborted && !isOverdue) await stream.drain(text, clock, signal);
+      text.discard();
+    }
+    observer.ended(message);
+    if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
+
+    if (hasCode(signal.reason, 'cancelled_by_sender')) return { kind: 'canceled' };
+    if (isOverdue) return { kind: 'expired', isReported: false };
+    if (result.kind === 'returned') {
+      const read = result.value;
+      if (read.kind === 'invalid') {
+        observer.failed(message, read.error);
+        return read;
+      }
+      logIgnored(logger, message, read.ignored);
+      observer.succeeded(message);
+      const refusal = read.answer === null ? null : answerRefusal(this.record);
+      if (refusal !== null && !this.hasReplied) logger.info({ activityId: message.id }, refusal);
+      return { kind: 'returned', answer: read.answer };
+    }
+    if (signal.aborted) return { kind: 'stopped', reason: signal.reason, isHandling: true };
+    if (hasExpired) return { kind: 'expired', isReported: true };
+    const { error } = result;
+    observer.failed(message, error);
+    const isThrown = result.kind === 'threw';
+    const failure = isThrown ? endingFailure(error) : null;
+    if (failure !== null) {
+      logIgnored(logger, message, ignoredOptionsOf(failure));
+      observer.endedAsFailed(message, failure);
+    }
+    const isShownOrTooLong = text.hasLeft || (text.rejection !== null && error === text.rejection);
+    return { kind: 'failed', error, isThrown, isShown: isShownOrTooLong };
+  }
+
+  /** Failures do not run the handler again. */
+  async #sendAnswer(answer: StoredAnswer, signal: AbortSignal): Promise<LifeEvent> {
+    try {
+      const { status } = await this.#send(answer, signal);
+      return { kind: 'sent', isIgnored: status === 'ignored' };
+    } catch (error) {
+      if (signal.aborted) return interruption(signal, false);
+      this.#failures += 1;
+      if (replyFailureKind(error, this.record.via) === 'counts') this.#countedFailures += 1;
+      return { kind: 'unsent', error, failures: this.#failures, counted: this.#countedFailures };
+    }
+  }
+
+  /** Sends an answer. Its key is derived from message and number, so a repeat is not a second answer. */
+  async #send(answer: StoredAnswer, signal: AbortSignal, number = 0): Promise<ReplyReceipt> {
+    const { client, observer } = this.#options;
+    const key = number === 0 ? {} : { idempotencyKey: `reply-${number + 1}` };
+    const { end, ...sent } = client.capabilities.has('questions')
+      ? withQuestionIds(answer, this.message.id, number)
+      : withoutQuestions(answer);
+    const isPlain = sent.parts === undefined && sent.metadata === undefined;
+    const options = { ...key, ...(end === undefined ? {} : { end }), signal };
+    const receipt = await this.#home.send(isPlain ? sent.text : sent, options).catch((error: unknown) => {
+      throw questionsRefused(answer, error) ?? error;
+    });
+    if (receipt.status !== 'ignored') observer.replySent(this.message);
+    return receipt;
+  }
+
+  async #end({
+    end,
+    how,
+    isReported,
+    givenUp,
+    notice,
+  }: Extract<Effect, { kind: 'end' }>): Promise<RunOutcome> {
+    const { observer } = this.#options;
+    const { message } = this;
+    const code = end.error?.code ?? (how === 'expired' ? 'message_expired' : undefined);
+    if (givenUp !== undefined) {
+      if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
+      await this.#home.end(end, false, { letter: letterOf(this.record, end, givenUp), error: givenUp.error });
+      observer.gaveUp(message, givenUp);
+      return { kind: 'ended', how, code };
+    }
+    if (how === 'canceled') observer.cancelled(message);
+    else if (how === 'expired') observer.expired(message);
+    else if (how !== 'failed') observer.delivered(message);
+    void this.#home.end(end, isReported);
+    return { kind: 'ended', how, code };
+  }
+
+  replier(): (answer: StoredAnswer, signal: AbortSignal) => Promise<void> {
+    let count = 0;
+    return (answer, signal) => {
+      const number = count;
+      count += 1;
+      const sent = this.#lastReply.then(async () => {
+        if (number < this.record.progress.repliesSent) return;
+        await this.#send(answer, signal, number);
+        await this.#home.change({ repliesSent: number + 1 });
+      });
+      this.#lastReply = sent.catch(() => {});
+      return sent;
+    };
+  }
+
+  async once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown> {
+    const { effects } = this.record.progress;
+    if (Object.hasOwn(effects, key)) return effects[key];
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    signal.throwIfAborted();
+    const run = this.#runOnce(key, effect).finally(() => this.#running.delete(key));
+    this.#running.set(key, run);
+    return run;
+  }
+
+  async #runOnce(key: string, effect: () => unknown): Promise<unknown> {
+    const result = await effect();
+    await this.#home.change({ effects: { [key]: toJson(key, result) } });
+    return result;
+  }
+}
+
+function interruption(signal: AbortSignal, isHandling: boolean): LifeEvent {
+  if (hasCode(signal.reason, 'cancelled_by_sender')) return { kind: 'canceled' };
+  return { kind: 'stopped', reason: signal.reason, isHandling };
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return MoleculeError.isInstance(error) && error.code === code;
+}
+
+/** A replay makes anew what never can be sent. */
+function letterOf(
+  { message, progress }: MessageRecord,
+  { at, error }: MessageEnd,
+  { stage, attempts }: { readonly stage: 'handler' | 'reply'; readonly attempts: number },
+): StoredDeadLetter {
+  const { id: activityId, messageId, sourceId } = message;
+  const errorCode = error?.code ?? 'handler_failed';
+  const { answer: _, ...unanswered } = progress;
+  const kept = stage === 'reply' && !isUnsendable(errorCode) ? progress : unanswered;
+  return { activityId, messageId, sourceId, stage, attempts, errorCode, at, message, progress: kept };
+}
+
+function toJson(key: string, result: unknown): JsonValue {
+  if (result === undefined) return null;
+  try {
+    const text: string | undefined = JSON.stringify(result);
+    if (text !== undefined) return JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw notJson(key, cause);
+  }
+  throw notJson(key);
+}
+
+function notJson(key: string, cause?: unknown): MoleculeError {
+  return new MoleculeError(`The result of once(${JSON.stringify(key)}) is not JSON and cannot be stored.`, {
+    code: 'invalid_argument',
+    hint: 'Return plain data, such as the id of what was created.',
+    cause,
+  });
+}

@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { Logger } from '../logging/logger.ts';
+import type { RandomSource } from '../time/backoff.ts';
+import type { Clock, Timer } from '../time/clock.ts';
+
+export interface StaleWatchOptions {
+  readonly clock: Clock;
+  /** Time without `touch()` until `onStale`, in milliseconds; `Infinity` for never. */
+  readonly limitMs: number;
+  /** While false, the time does not count. */
+  readonly isExpected: () => boolean;
+  readonly onStale: () => void;
+  readonly onFresh: () => void;
+}
+
+/** Reports when something that should happen regularly has not happened for too long. */
+export class StaleWatch {
+  readonly #options: StaleWatchOptions;
+  #lastAt = 0;
+  #timer: Timer | undefined;
+  #isStale = false;
+
+  constructor(options: StaleWatchOptions) {
+    this.#options = options;
+  }
+
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /** Starts the time. */
+  start(): void {
+    this.#lastAt = this.#options.clock.monotonic();
+    this.#arm(this.#options.limitMs);
+  }
+
+  /** Call each time it happens. */
+  touch(): void {
+    this.#lastAt = this.#options.clock.monotonic();
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    this.#options.onFresh();
+    if (this.#timer !== undefined) this.#arm(this.#options.limitMs);
+  }
+
+  /** Stops the time. A stale state remains until the next `touch()`. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer?.cancel();
+    if (delayMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#options.clock.setTimer(delayMs, () => this.#check());
+  }
+
+  #check(): void {
+    if (!this.#options.isExpected()) this.#lastAt = this.#options.clock.monotonic();
+    const leftMs = this.#lastAt + this.#options.limitMs - this.#options.clock.monotonic();
+    this.#arm(leftMs > 0 ? leftMs : this.#options.limitMs);
+    if (leftMs > 0 || this.#isStale) return;
+    this.#isStale = true;
+    this.#options.onStale();
+  }
+}
+
+/** Begins the id of each probe, so that one that was sent before a restart is recognised. */
+const PROBE_ID = 'inbound-probe-';
+const RECEIVE_MS = 60_000;
+const SEND_AGAIN_MS = 60_000;
+const PROBES_UNTIL_DEAD = 2;
+
+export interface InboundProbeOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  /** Lower case. */
+  readonly workspaceId: string;
+  /** Time without a message until a probe is sent, in milliseconds; `null` for never. */
+  readonly afterMs: number | null;
+  /** Longest time from sending a probe until it is read, in milliseconds; at least a minute is waited. */
+  readonly readWithinMs: () => number;
+  /** Whether a message could be read now. */
+  readonly isExpected: () => boolean;
+  /** Sends a message with this id to the own workspace. */
+  readonly send: (messageId: string, signal: AbortSignal) => Promise<unknown>;
+  readonly onDead: () => void;
+  readonly onAlive: () => void;
+}
+
+/**
+ * After a long time without a message, sends one to the agent itself, which has to come by the feed: reads that succeed and bring
+ * nothing, of the wrong workspace or from a stale copy, look the same as no messages. Two in a row that do not come are reported.
+ */
+export class InboundProbe {
+  readonly #options: InboundProbeOptions;
+  #timer: Timer | undefined;
+  #isOpen = false;
+  /** Ends what is being sent; made for the first probe. */
+  #life: AbortController | undefined;
+  /** Ids of probes that have not come. */
+  #sent: string[] = [];
+  #isDead = false;
+  #lastMessageAt = 0;
+
+  constructor(options: InboundProbeOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the time. */
+  open(): void {
+    if (this.#isOpen || this.#options.afterMs === null) return;
+    this.#isOpen = true;
+    this.#lastMessageAt = this.#options.clock.monotonic();
+    this.#waitForSilence();
+  }
+
+  /** Forgets what was sent. */
+  close(): void {
+    this.#isOpen = false;
+    this.#life?.abort();
+    this.#life = undefined;
+    this.#timer?.cancel();
+    this.#sent = [];
+  }
+
+  /** Call with each message of the feed. Returns whether it is a probe, which no handler gets. */
+  received(message: InboundMessage): boolean {
+    const isProbe =
+      message.sourceId.toLowerCase() === this.#options.workspaceId && message.messageId.startsWith(PROBE_ID);
+    if (!isProbe || this.#sent.includes(message.messageId)) this.#arrived();
+    return isProbe;
+  }
+
+  #arrived(): void {
+    this.#lastMessageAt = this.#options.clock.monotonic();
+    const wasAsked = this.#sent.length > 0;
+    this.#sent = [];
+    if (this.#isDead) this.#options.onAlive();
+    this.#isDead = false;
+    if (wasAsked && this.#isOpen) this.#waitForSilence();
+  }
+
+  #waitForSilence(): void {
+    const { clock, random, afterMs } = this.#options;
+    if (afterMs === null) return;
+    const leftMs = this.#lastMessageAt + afterMs * (1 + 0.1 * random()) - clock.monotonic();
+    this.#setTimer(Math.max(leftMs, 0), () => {
+      if (clock.monotonic() - this.#lastMessageAt < afterMs) this.#waitForSilence();
+      else this.#probe();
+    });
+  }
+
+  #probe(): void {
+    const { isExpected, send, readWithinMs, logger } = this.#options;
+    if (!this.#isOpen) return;
+    if (!isExpected()) {
+      this.#setTimer(SEND_AGAIN_MS, () => this.#probe());
+      return;
+    }
+    this.#life ??= new AbortController();
+    const life = this.#life;
+    const messageId = `${PROBE_ID}${randomUUID()}`;
+    this.#sent.push(messageId);
+    send(messageId, life.signal).then(
+      () => {
+        if (!life.signal.aborted && this.#sent.includes(messageId))
+          this.#setTimer(Math.max(RECEIVE_MS, readWithinMs()), () => this.#missed());
+      },
+      (error: unknown) => {
+        if (life.signal.aborted) return;
+        // Whether the platform can be reached is not the question here.
+        this.#sent = this.#sent.filter((id) => id !== messageId);
+        logger.debug({ error }, 'A message to the agent itself could not be sent.');
+        this.#setTimer(SEND_AGAIN_MS, () => this.#probe());
+      },
+    );
+  }
+
+  #missed(): void {
+    const { clock, isExpected, onDead, afterMs } = this.#options;
+    // What could not be read is not missing.
+    if (!isExpected()) this.#sent = [];
+    if (this.#sent.length < PROBES_UNTIL_DEAD) {
+      this.#probe();
+      return;
+    }
+    if (!this.#isDead) onDead();
+    this.#isDead = true;
+    this.#sent = this.#sent.slice(-PROBES_UNTIL_DEAD);
+    this.#lastMessageAt = clock.monotonic();
+    this.#setTimer(afterMs ?? 0, () => this.#probe());
+  }
+
+  #setTimer(ms: number, run: () => void): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimer(ms, run);
+  }
+}
