@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { PEER } from '../../test/agent-ids.ts';
+import { PEER, SELF } from '../../test/agent-ids.ts';
 import { stage } from '../../test/test-client.ts';
 import { type PeerReply, type PeerReplyData, peerReplyFromData } from './peer-reply.ts';
 
@@ -110,6 +110,17 @@ describe('the cache of peer URLs', () => {
     s.client.invalidatePeerUrl('C');
     s.client.invalidatePeerUrl('C');
     expect(await requested('a', 'c', 'b')).toEqual(['c', 'b']);
+  });
+
+  it('has the URL that the list of peers names, if that is another one', async () => {
+    await using s = await stage();
+    s.server.routes.set('GET /registry/discover/a', { body: { id: 'a', url: 'http://old' } });
+    expect(await s.client.discoverPeer('a')).toBe('http://old');
+    const moved = { id: 'a', name: 'a', status: 'online', url: 'http://new' };
+    s.server.routes.set(`GET /registry/${SELF}/peers`, { body: [moved] });
+    s.server.routes.set('GET /registry/discover/a', { body: { id: 'a', url: 'http://new' } });
+    await s.client.getPeers();
+    expect(await s.client.discoverPeer('a')).toBe('http://new');
   });
 
   it.each(['', 'remote://no-inbound', 'ftp://x', 'http://', 'javascript:alert(1)'])(
