@@ -87,7 +87,6 @@ const inboundFiles = [
   ['ledger', 'handler-answer'],
   ['attempt'],
   ['run'],
-  ['handling-telemetry'],
   ['scheduler', 'delivery'],
   ['page-reader', 'cancellations', 'inbound-options', 'silence'],
   ['deliveries', 'ack-sender', 'dead-letters', 'feed-inbox', 'requests'],

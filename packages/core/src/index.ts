@@ -79,18 +79,15 @@ export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/token
 export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
 export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
 export { MemoryTokenStore } from './credentials/token-store.ts';
-export { AccessDeniedError } from './errors/access-denied-error.ts';
-export { ApiError } from './errors/api-error.ts';
+export { AccessDeniedError, ApiError, WorkspaceRemovedError } from './errors/api-error.ts';
 export { ConfigurationError } from './errors/configuration-error.ts';
-export { ConnectionError, type Delivered } from './errors/connection-error.ts';
+export { ConnectionError, type Delivered, TimeoutError } from './errors/connection-error.ts';
 export { CursorLostError } from './errors/cursor-lost-error.ts';
 export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
 export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
 export { MoleculeError } from './errors/molecule-error.ts';
 export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error.ts';
 export { StreamRestartedError } from './errors/stream-restarted-error.ts';
-export { TimeoutError } from './errors/timeout-error.ts';
-export { WorkspaceRemovedError } from './errors/workspace-removed-error.ts';
 export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
 export {

@@ -1,9 +1,8 @@
 import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type { PlatformClient } from '../src/client/platform-client.ts';
 import type { Registration } from '../src/client/registration.ts';
-import { ApiError } from '../src/errors/api-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../src/errors/api-error.ts';
 import { ConnectionError } from '../src/errors/connection-error.ts';
-import { WorkspaceRemovedError } from '../src/errors/workspace-removed-error.ts';
 import type { WorkspaceStateReport } from '../src/platform-api/workspaces.ts';
 import { readWorkspaceInfo, type WorkspaceInfo } from '../src/platform-api/workspaces.ts';
 import type { Clock } from '../src/time/clock.ts';

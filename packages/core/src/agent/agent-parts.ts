@@ -12,7 +12,7 @@ import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
 import { createInbound } from './create-inbound.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
 import { DegradedReasons } from './health.ts';
-import { loggableError } from './loggable-error.ts';
+import { loggableError } from './observe-inbound.ts';
 import { PushProbe, type PushProbeOptions } from './push-probe.ts';
 import { ReaderIdentity } from './reader-identity.ts';
 import { TaskMetrics } from './task-metrics.ts';

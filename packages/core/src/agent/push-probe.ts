@@ -5,7 +5,7 @@ import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import type { AgentEventEmitter } from './agent-events.ts';
-import { deliveryHint } from './delivery-reason.ts';
+import { deliveryHint } from './auto-delivery.ts';
 import type { DegradedReasons } from './health.ts';
 
 const ASK_AGAIN_MS = 60_000;

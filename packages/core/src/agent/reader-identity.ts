@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
-import { ApiError } from '../errors/api-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
 import { orAborted } from '../time/linked-abort.ts';

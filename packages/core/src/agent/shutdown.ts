@@ -3,7 +3,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import { withDeadline } from '../time/deadline.ts';
+import { withDeadline } from '../time/linked-abort.ts';
 import type { AgentClient } from './agent-options.ts';
 
 const LAST_HEARTBEAT_MS = 2_000;

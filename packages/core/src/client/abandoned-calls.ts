@@ -1,10 +1,10 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
-import { withDeadline } from '../time/deadline.ts';
-import { linkAbort } from '../time/linked-abort.ts';
+import { processState } from '../storage/process-state.ts';
+import { linkAbort, withDeadline } from '../time/linked-abort.ts';
 import type { Transport } from '../transport/transport.ts';
-import { rememberCanceled } from './canceled-calls.ts';
 import { type CanceledMessage, isUnknownMessage, sendCancel } from './cancellation.ts';
+import { LatestMap } from './latest-map.ts';
 import { readMessageState } from './message-state.ts';
 
 const CANCEL_MS = 5_000;
@@ -103,4 +103,20 @@ export class AbandonedCalls {
 function isCanceled(task: unknown, messageId: string): boolean {
   const facts = { peerId: '', messageId, isWrapped: true, hasNamedState: true };
   return task !== undefined && task !== null && readReply(task, facts).status === 'canceled';
+}
+
+const MAX_CANCELED = 10_000;
+
+/** Remembers a message that ended as canceled because its caller had aborted: the latest 10 000, until the process ends. */
+export function rememberCanceled(messageId: string): void {
+  canceled().set(messageId, true);
+}
+
+/** Whether this process has canceled the message, so that it never has an answer. */
+export function wasCanceled(messageId: string): boolean {
+  return canceled().has(messageId);
+}
+
+function canceled(): LatestMap<true> {
+  return processState('canceled-calls', () => new LatestMap<true>(MAX_CANCELED));
 }

@@ -3,8 +3,8 @@ import { PEER, SELF } from '../../test/agent-ids.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
 import type { ScriptedResponse, ScriptedServer, SeenRequest } from '../../test/scripted-server.ts';
 import { stage } from '../../test/test-client.ts';
+import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 
 const offered = { 'x-molecule-capabilities': 'cancel, message-status' };
 const unknown = {

@@ -1,7 +1,6 @@
 import { ERROR_CODES } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import type { DirectOutcome } from '../peers/direct-outcome.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readReply } from '../peers/read-reply.ts';

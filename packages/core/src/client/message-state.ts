@@ -1,8 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readMessageRecord } from '../peers/read-reply.ts';
 import { call } from '../platform-api/call.ts';

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
+import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
 import type { StartedCall } from './call-telemetry.ts';

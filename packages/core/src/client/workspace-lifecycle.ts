@@ -1,6 +1,5 @@
 import { routes } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { call, send } from '../platform-api/call.ts';
 import { getWorkspace, getWorkspaceState, type WorkspaceStateReport } from '../platform-api/workspaces.ts';
 import type { CallOptions } from '../transport/platform-request.ts';

@@ -59,3 +59,41 @@ export class ApiError extends MoleculeError {
     };
   }
 }
+
+/** Status 403: the credential is valid, but hierarchy, organisation or Origin do not allow the request. */
+export class AccessDeniedError extends ApiError {
+  static override readonly [ERROR_BRAND]: string = 'AccessDeniedError';
+  override readonly name = 'AccessDeniedError';
+
+  constructor(message: string, options: Omit<ApiErrorOptions, 'code'>) {
+    super(message, { ...options, code: 'access_denied' });
+  }
+}
+
+export interface WorkspaceRemovedErrorOptions extends Omit<ApiErrorOptions, 'code'> {
+  workspaceId?: string | undefined;
+  /** Time of the removal, RFC 3339, if the platform sent it. */
+  removedAt?: string | undefined;
+}
+
+/** The workspace was removed. This is final, and all its tokens are revoked. */
+export class WorkspaceRemovedError extends ApiError {
+  static override readonly [ERROR_BRAND]: string = 'WorkspaceRemovedError';
+  override readonly name = 'WorkspaceRemovedError';
+  readonly workspaceId: string | undefined;
+  readonly removedAt: string | undefined;
+
+  constructor(message: string, options: WorkspaceRemovedErrorOptions) {
+    super(message, { ...options, code: 'workspace_removed' });
+    this.workspaceId = options.workspaceId;
+    this.removedAt = options.removedAt;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return {
+      ...super.toJSON(),
+      ...(this.workspaceId === undefined ? {} : { workspaceId: this.workspaceId }),
+      ...(this.removedAt === undefined ? {} : { removedAt: this.removedAt }),
+    };
+  }
+}

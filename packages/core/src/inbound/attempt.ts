@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { deadlinePassed } from '../client/current-message.ts';
+import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';

@@ -1,10 +1,11 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import { deadlineOf, runHandling, toCurrentMessage } from '../client/current-message.ts';
+import { deadlineOf, runHandling, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
+import { deadLettered, handledNow, handlings, knownCode } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import { type AttemptHandler, type AttemptJournal, attemptContext, runAttempt } from './attempt.ts';
 import {
@@ -354,4 +355,48 @@ function notJson(key: string, cause?: unknown): MoleculeError {
     hint: 'Return plain data, such as the id of what was created.',
     cause,
   });
+}
+
+/**
+ * Runs one attempt as an operation in the trace of its message, of which requests that are made meanwhile, also by the handler, become
+ * a part.
+ */
+export async function asHandling(
+  { message, attempts }: Pick<Runnable, 'message' | 'attempts'>,
+  run: () => Promise<RunOutcome>,
+): Promise<RunOutcome> {
+  const facts = () => ({
+    'messaging.system': 'molecule',
+    'messaging.operation.type': 'process',
+    'messaging.message.id': message.messageId,
+    'messaging.message.conversation_id': message.conversationId,
+    'molecule.activity.id': message.id,
+    'molecule.source': message.source,
+    'molecule.peer.id': message.peerId,
+    'molecule.text.length': message.text.length,
+    'molecule.attempts_before': attempts,
+  });
+  const handling = handlings.start('molecule handle', facts, traceOfMessage(message));
+  handledNow(1);
+  try {
+    const outcome = await handling.run(run);
+    const how = outcome.kind === 'ended' ? outcome.how : outcome.kind;
+    const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
+    const code = given === undefined ? undefined : knownCode(given);
+    handling.end({ 'molecule.outcome': how }, code);
+    if (outcome.kind === 'ended' && outcome.how === 'dead_letter') {
+      const { id, messageId } = message;
+      deadLettered({
+        'molecule.activity.id': id,
+        'messaging.message.id': messageId,
+        'error.type': code,
+      });
+    }
+    return outcome;
+  } catch (error) {
+    handling.end({ 'molecule.outcome': 'retry' }, 'internal_error');
+    throw error;
+  } finally {
+    handledNow(-1);
+  }
 }

@@ -2,8 +2,8 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import { asHandling } from './handling-telemetry.ts';
 import type { Runnable, RunOutcome } from './run.ts';
+import { asHandling } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConnectionError } from '../errors/connection-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import {
   type DirectOutcome,
   type NextStep,

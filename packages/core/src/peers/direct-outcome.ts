@@ -6,8 +6,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from '@molecule-ai/protocol';
-import { ConnectionError } from '../errors/connection-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
 import type { HttpResponse, StreamedResponse } from '../transport/http-exchange.ts';
 import { headerOf, readBody, textOf } from '../transport/response-body.ts';

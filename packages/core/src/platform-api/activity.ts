@@ -1,7 +1,6 @@
 import { extractAnswerText, extractMessageText, type JsonObject, routes } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
 import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -6,6 +6,7 @@ import {
   type RouteRequest,
   type RouteResponse,
   readResponse,
+  type routes,
   type Wire,
 } from '@molecule-ai/protocol';
 import { isError } from '../errors/is-error.ts';
@@ -20,7 +21,6 @@ import type {
 } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
-import { laneOf } from './request-lane.ts';
 
 /** Default time limit of a call that runs another agent, in milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
@@ -209,4 +209,32 @@ function schemaOf({ name, responses }: Route, status: number): Wire {
   const body = responses[status] ?? Object.values(responses)[0];
   if (body === undefined || 'media' in body) throw new Error(`The route ${name} has no JSON response.`);
   return body;
+}
+
+type RouteName = keyof typeof routes;
+
+/** The platform reports an agent as offline without these. */
+const PRESENCE: ReadonlySet<string> = new Set<RouteName>([
+  'register',
+  'heartbeat',
+  'getWorkspaceState',
+  'goodbye',
+]);
+
+/** An agent cannot receive messages, or finish them, without these; a reply is sent by a route that calls use too. */
+const RECEIVING: ReadonlySet<string> = new Set<RouteName>([
+  'getWorkspace',
+  'probe',
+  'jwks',
+  'listActivity',
+  'getActivityRow',
+  'acknowledgeActivity',
+  'reportProgress',
+  'notify',
+]);
+
+/** The lane of the requests of a route, unless they name another one. */
+export function laneOf({ name }: Route): RequestLane {
+  if (PRESENCE.has(name)) return 'presence';
+  return RECEIVING.has(name) ? 'receiving' : 'calls';
 }

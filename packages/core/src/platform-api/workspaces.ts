@@ -1,5 +1,5 @@
 import { type AgentCard, type JsonObject, routes } from '@molecule-ai/protocol';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
+import { WorkspaceRemovedError } from '../errors/api-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';

@@ -6,7 +6,7 @@ import type { RepeatedHeartbeat } from '../heartbeat-worker/worker-messages.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
-import { WakeableSleep } from '../time/wakeable-sleep.ts';
+import { WakeableSleep } from '../time/linked-abort.ts';
 import { eventLoopLag } from './event-loop-lag.ts';
 import { HeartbeatRound, type RoundResult } from './heartbeat-round.ts';
 import {

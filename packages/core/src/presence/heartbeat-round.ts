@@ -1,12 +1,11 @@
 import type { HeartbeatMetrics, HeartbeatOptions } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
-import { ApiError } from '../errors/api-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
-import { withDeadline } from '../time/deadline.ts';
+import { withDeadline } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 
 const CALL_TIMEOUT_MS = 10_000;

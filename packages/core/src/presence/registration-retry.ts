@@ -4,7 +4,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type RandomSource, reconnectDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import { withDeadline } from '../time/deadline.ts';
+import { withDeadline } from '../time/linked-abort.ts';
 import type { PresenceState } from './presence-machine.ts';
 
 const LONG_OUTAGE_MS = 60_000;

@@ -2,8 +2,7 @@ import { inspect } from 'node:util';
 import { Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { describe, expect, it } from 'vitest';
 import type { Environment } from './environment.ts';
-import { isExempt } from './no-proxy.ts';
-import { resolveProxy } from './platform-proxy.ts';
+import { isExempt, resolveProxy } from './platform-proxy.ts';
 
 const HTTP = 'http://platform.test:8080';
 const HTTPS = 'https://platform.test';

@@ -2,8 +2,7 @@ import { Agent, request as undiciRequest } from 'undici';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { exchange, type HttpResponse, openExchange } from '../transport/http-exchange.ts';
-import { OpenExchanges } from '../transport/open-exchanges.ts';
+import { exchange, type HttpResponse, OpenExchanges, openExchange } from '../transport/http-exchange.ts';
 import { type Chaos, type ChaosOptions, chaos } from './chaos.ts';
 import type { ChaosRule } from './chaos-rules.ts';
 

@@ -1,3 +1,6 @@
+import { TimeoutError } from '../errors/connection-error.ts';
+import type { Clock } from './clock.ts';
+
 /** An abort controller that also aborts with other signals. */
 export interface LinkedAbort {
   readonly signal: AbortSignal;
@@ -64,5 +67,73 @@ export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Pr
     return await Promise.race([aborted.promise, promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A sleep that `wake()` ends early. A wake-up without a current sleep ends the next sleep immediately. */
+export class WakeableSleep {
+  readonly #clock: Clock;
+  #isWoken = false;
+  #wake: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake?.();
+  }
+
+  /** Resolves with `true` if woken, `false` after `ms` milliseconds; rejects when aborted. */
+  async sleep(ms: number, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    if (!this.#isWoken) await this.#wait(ms, signal);
+    const wasWoken = this.#isWoken;
+    this.#isWoken = false;
+    return wasWoken;
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    using woken = linkAbort(signal);
+    this.#wake = () => woken.abort();
+    try {
+      await this.#clock.sleep(Math.max(0, ms), { signal: woken.signal });
+    } catch (error) {
+      if (signal.aborted || !woken.signal.aborted) throw error;
+    } finally {
+      this.#wake = undefined;
+    }
+  }
+}
+
+export interface DeadlineOptions {
+  clock: Clock;
+  /** Time limit, in milliseconds. */
+  timeoutMs: number;
+  /** Subject of the error message, such as "The handler". */
+  what: string;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `work` with a signal that aborts with the caller's signal or at the deadline. Rejects immediately in both cases,
+ * even if `work` ignores its signal: with the caller's reason, or with a {@link TimeoutError}.
+ */
+export async function withDeadline<T>(
+  options: DeadlineOptions,
+  work: (signal: AbortSignal) => T | Promise<T>,
+): Promise<T> {
+  const { clock, timeoutMs, what } = options;
+  options.signal?.throwIfAborted();
+  using linked = linkAbort(options.signal);
+  const { signal } = linked;
+  const timer = clock.setTimer(timeoutMs, () => {
+    linked.abort(new TimeoutError(`${what} took longer than ${Math.ceil(timeoutMs)} ms.`, { timeoutMs }));
+  });
+  try {
+    return await orAborted(Promise.resolve(work(signal)), signal);
+  } finally {
+    timer.cancel();
   }
 }

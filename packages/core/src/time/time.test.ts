@@ -2,8 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { backoffDelayMs, parseRetryAfter, ReconnectDelays, reconnectDelayMs } from './backoff.ts';
 import { systemClock } from './clock.ts';
 

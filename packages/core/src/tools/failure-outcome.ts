@@ -1,9 +1,7 @@
-import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import type { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 
 /** What went wrong, for programs. */

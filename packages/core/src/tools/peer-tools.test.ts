@@ -1,12 +1,10 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import { stage } from '../../test/test-client.ts';
-import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
-import { WorkspaceRemovedError } from '../errors/workspace-removed-error.ts';
 import type { CallPeerInput, DelegateTaskInput } from './call-peer.ts';
 import { type FailureData, failureOf } from './failure-outcome.ts';
 import type { NoInput } from './list-peers.ts';

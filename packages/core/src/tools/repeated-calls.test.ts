@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest';
 import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 import { mayHaveArrived, RepeatedCalls } from './repeated-calls.ts';
 
 let now = 0;

@@ -4,9 +4,8 @@ import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { ConnectionError } from '../errors/connection-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { TimeoutError } from '../errors/timeout-error.ts';
 
 /** Calls without an end that may be repeated. */
 const MAX_OPEN = 1_000;

@@ -7,10 +7,10 @@ import {
   exchange,
   type HttpAttempt,
   type HttpResponse,
+  OpenExchanges,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
-import { OpenExchanges } from './open-exchanges.ts';
 import { loadPool } from './undici-pool.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;

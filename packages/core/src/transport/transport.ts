@@ -1,20 +1,22 @@
+import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
+import { USER_AGENT } from '../settings/sdk-version.ts';
+import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import {
   exchange,
   type HttpAttempt,
   type HttpResponse,
+  OpenExchanges,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
-import { OpenExchanges } from './open-exchanges.ts';
 import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
-import { RequestHeaders } from './request-headers.ts';
 import { readBody } from './response-body.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { LazyPool } from './undici-pool.ts';
 
 /** Connections for streams: as many as a platform opens for one workspace. See docs/contract/streams.md#limits. */
@@ -218,4 +220,124 @@ function withHeaders(list: string[], more: PlatformRequest['headers']): string[]
   if (more === undefined) return list;
   const own = more.accept === undefined ? list : list.filter((_, at) => list[at - (at % 2)] !== 'accept');
   return [...own, ...Object.entries(more).flat()];
+}
+
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+/** The platform refused the request before it did anything. */
+const REFUSED: ReadonlySet<number> = new Set([429, 503]);
+
+/** Decides whether and when a request is retried. */
+export class RetryBudget {
+  readonly #settings: ConnectionSettings;
+  readonly #request: PlatformRequest;
+  readonly #capabilities: Pick<PlatformCapabilities, 'words'>;
+  readonly #endsAt: number;
+  #retries = 0;
+  /** Whether the platform may have processed an attempt. */
+  #mayHaveArrived = false;
+
+  constructor(
+    settings: ConnectionSettings,
+    request: PlatformRequest,
+    capabilities: Pick<PlatformCapabilities, 'words'>,
+  ) {
+    this.#settings = settings;
+    this.#request = request;
+    this.#capabilities = capabilities;
+    this.#endsAt =
+      request.totalTimeoutMs === undefined ? NO_LIMIT : settings.clock.monotonic() + request.totalTimeoutMs;
+  }
+
+  /** Time limit of the next attempt, in milliseconds. */
+  attemptTimeoutMs(): number {
+    if (this.#endsAt === NO_LIMIT) return this.#request.timeoutMs;
+    return Math.max(1, Math.min(this.#request.timeoutMs, this.#endsAt - this.#settings.clock.monotonic()));
+  }
+
+  /** Waits until the request can be retried; if it cannot, throws `error`, with what all attempts say about `delivered`. */
+  async waitBeforeRetry(error: unknown): Promise<void> {
+    const { clock, logger } = this.#settings;
+    const waitMs = this.#nextWaitMs(error);
+    if (waitMs === undefined) throw this.#mayHaveArrived ? deliveryUnknown(error) : error;
+    this.#retries += 1;
+    this.#mayHaveArrived ||= MoleculeError.isInstance(error) && !wasNotProcessed(error);
+    logger.debug({ error, waitMs, retry: this.#retries, path: this.#request.path }, 'Retrying a request.');
+    await clock.sleep(waitMs, { signal: this.#request.signal });
+  }
+
+  #nextWaitMs(error: unknown): number | undefined {
+    const { maxRetries, maxRetryAfterMs, random, clock } = this.#settings;
+    if (!this.#request.isRepeatable || this.#retries >= maxRetries || this.#request.signal?.aborted)
+      return undefined;
+    if (!MoleculeError.isInstance(error) || !error.isRetryable || TimeoutError.isInstance(error))
+      return undefined;
+    if (!this.#isHarmless && !wasNotProcessed(error)) return undefined;
+    if (error.retryAfterMs !== undefined && error.retryAfterMs > maxRetryAfterMs) return undefined;
+    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#retries + 1, {}, random);
+    return clock.monotonic() + waitMs < this.#endsAt ? waitMs : undefined;
+  }
+
+  /** Whether a repeat of a processed request changes nothing. */
+  get #isHarmless(): boolean {
+    return this.#request.isKeyed !== true || this.#capabilities.words.has('message-dedupe');
+  }
+}
+
+function wasNotProcessed(error: MoleculeError): boolean {
+  if (ConnectionError.isInstance(error)) return error.delivered === 'no';
+  // A platform also gives up a push with 503 and `busy`, while the agent may be working on the message.
+  return ApiError.isInstance(error) && REFUSED.has(error.status) && error.details?.busy !== true;
+}
+
+/** The last attempt did not arrive, an earlier one may have. */
+function deliveryUnknown(error: unknown): unknown {
+  if (!ConnectionError.isInstance(error) || error.delivered !== 'no') return error;
+  const { message, origin, isRetryable, hint, cause } = error;
+  return new ConnectionError(message, { origin, delivered: 'unknown', isRetryable, hint, cause });
+}
+
+/**
+ * Builds header lists in undici's flat form. They are reused until the token changes.
+ */
+export class RequestHeaders {
+  readonly #fixed: readonly string[];
+  #bearer: string | null = null;
+  #plain: string[];
+  #json: string[];
+  #held: { seconds: number; headers: string[] } | undefined;
+
+  /** @param workspaceId The caller; `null` for an operator. */
+  constructor(settings: ConnectionSettings, workspaceId: string | null) {
+    this.#fixed = [
+      'accept',
+      'application/json',
+      'user-agent',
+      USER_AGENT,
+      ...(settings.origin === null ? [] : ['origin', settings.origin]),
+      ...(settings.orgId === null ? [] : ['x-molecule-org-id', settings.orgId]),
+      ...(workspaceId === null ? [] : ['x-workspace-id', workspaceId, 'x-source-workspace-id', workspaceId]),
+    ];
+    this.#plain = [...this.#fixed];
+    this.#json = ['content-type', 'application/json', ...this.#fixed];
+  }
+
+  /** Do not modify the returned list. */
+  for(bearer: string | null, hasBody: boolean, holdSeconds: number | undefined): string[] {
+    if (bearer !== this.#bearer) this.#rebuild(bearer);
+    const headers = hasBody ? this.#json : this.#plain;
+    if (holdSeconds === undefined) return headers;
+    if (!hasBody) return [...headers, 'x-timeout', String(holdSeconds)];
+    if (this.#held?.seconds !== holdSeconds) {
+      this.#held = { seconds: holdSeconds, headers: [...headers, 'x-timeout', String(holdSeconds)] };
+    }
+    return this.#held.headers;
+  }
+
+  #rebuild(bearer: string | null): void {
+    this.#bearer = bearer;
+    const authorization = bearer === null ? [] : ['authorization', `Bearer ${bearer}`];
+    this.#plain = [...authorization, ...this.#fixed];
+    this.#json = [...authorization, 'content-type', 'application/json', ...this.#fixed];
+    this.#held = undefined;
+  }
 }
