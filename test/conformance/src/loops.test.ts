@@ -233,6 +233,21 @@ onEachDatabase('loops', (environment) => {
     expect(await sendFrom(two, one)).toMatchObject({ status: 202 });
   });
 
+  verifies('loops.pair-rate', 'a parent that has ended', async () => {
+    const { members: all, sendFrom } = await members(environment, 3, { pairRate: 5 });
+    const [one, two, three] = all;
+    const parent = await sendFrom(three, two);
+    const id = textAt(parent.body, 'activity_id');
+    const statuses: number[] = [];
+    // While it is handled, what follows from it is limited by its path.
+    for (let count = 0; count < 8; count += 1) {
+      if (count === 2) await two.caller.post(`/workspaces/${two.id}/activity/ack`, { up_to: id });
+      await sendFrom(one, two);
+      statuses.push((await sendFrom(two, one, { parent_activity_id: id })).status);
+    }
+    expect(statuses).toEqual([202, 202, 202, 202, 202, 202, 202, 429]);
+  });
+
   verifies('loops.pair-rate', 'one way is free', async () => {
     const { members: all, sendFrom } = await members(environment, 2);
     const [one, two] = all;
