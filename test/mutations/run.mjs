@@ -25,7 +25,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 run('git', ['clone', '--quiet', ROOT, copy], ROOT);
 run('npx', ['-y', 'pnpm@12', 'install', '--frozen-lockfile'], copy);
-const before = test();
+// Some are for a second look, after all were run.
+const before = wanted.length > 0 ? undefined : test();
 if (before !== undefined) throw new Error(`Without a fault, this fails: ${before}`);
 
 let missed = 0;
