@@ -1,6 +1,6 @@
 import type { WorkspaceInfo } from '@molecule-ai/core';
 import { expect } from 'vitest';
-import { heartbeat, inbox, onboard, statusOf } from './harness/members.ts';
+import { heartbeat, inbox, type Member, onboard, statusOf } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
@@ -166,6 +166,23 @@ onEachDatabase('liveness', (environment) => {
     expect(await statusOf(platform, member.id)).toBe('online');
     await platform.clock.advance(17 * SECOND);
     expect(await statusOf(platform, member.id)).toBe('offline');
+  });
+
+  verifies('registry.liveness.silent-is-offline', 'liveness: beside one that is alive', async () => {
+    const platform = await environment.platform({ clock: 'manual' });
+    const [alive, dying] = [await onboard(platform), await onboard(platform)];
+    const beat = async (seconds: number, ...members: Member[]) => {
+      for (let left = seconds; left > 0; left -= 30) {
+        await platform.clock.advance(30 * SECOND);
+        for (const member of members) await heartbeat(member);
+      }
+    };
+    await beat(300, alive, dying);
+    await beat(120, alive);
+    expect([await statusOf(platform, alive.id), await statusOf(platform, dying.id)]).toEqual([
+      'online',
+      'offline',
+    ]);
   });
 
   verifies('registry.heartbeat.only-proof-of-life', 'liveness: clock jump', async () => {
