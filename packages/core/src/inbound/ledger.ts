@@ -70,7 +70,10 @@ export type Known =
 export class Ledger {
   /** What those take that requests have brought. */
   readonly room = new ArrivalRoom();
+  /** Outcomes that the platform does not have yet, by row, oldest first. */
+  readonly outcomes: ReadonlyMap<string, ReportedOutcome>;
   readonly #options: LedgerOptions;
+  readonly #outcomes = new Map<string, ReportedOutcome>();
   readonly #log: LedgerLog;
   readonly #open = new Map<string, OpenMessage>();
   /** The keys of messages that requests brought, by the ids under which their senders ask for them. */
@@ -82,7 +85,6 @@ export class Ledger {
   readonly #finishedAhead = new Set<string>();
   readonly #ended = new Sized<EndedMessage>();
   readonly #letters = new Sized<StoredDeadLetter>();
-  readonly #outcomes = new Map<string, ReportedOutcome>();
   #position = new OffsetTracker();
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
@@ -91,6 +93,7 @@ export class Ledger {
 
   constructor(options: LedgerOptions) {
     this.#options = options;
+    this.outcomes = this.#outcomes;
     this.#log = new LedgerLog({ ...options, snapshot: () => this.#snapshot() });
   }
 
@@ -309,11 +312,6 @@ export class Ledger {
     const stored = canWait ? this.#log.defer(line) : this.#write(line);
     this.#options.onFinished();
     return stored;
-  }
-
-  /** Outcomes that the platform does not have yet, oldest first. */
-  get outcomes(): ReadonlyMap<string, ReportedOutcome> {
-    return this.#outcomes;
   }
 
   /** The platform has these outcomes, or will never take them. One that was replaced meanwhile stays. */

@@ -29,28 +29,24 @@ export interface MessageHomeParts {
  * as that waits, and else a reply through the platform.
  */
 export class MessageHome implements RunHome {
+  readonly isAtMostOnce: boolean;
   readonly isReplay = false;
   readonly isAccepted: Promise<boolean> | null;
   readonly stream: AnswerStream;
   readonly #record: OpenMessage;
   readonly #parts: MessageHomeParts;
+  readonly #isBrought: boolean;
   readonly #reporter: ProgressReporter | null;
 
   /** @param isStored of a message that a request brings: it is accepted when it is stored */
   constructor(record: OpenMessage, isStored: Promise<boolean> | null, parts: MessageHomeParts) {
     this.#record = record;
     this.#parts = parts;
+    this.isAtMostOnce = parts.atMostOnce;
     this.isAccepted = isStored;
+    this.#isBrought = record.via !== 'feed';
     this.stream = parts.streams.of(record.message.id);
-    this.#reporter = record.via === 'feed' ? parts.reports.start(record.message, this.stream) : null;
-  }
-
-  get isAtMostOnce(): boolean {
-    return this.#parts.atMostOnce;
-  }
-
-  get #isBrought(): boolean {
-    return this.#record.via !== 'feed';
+    this.#reporter = this.#isBrought ? null : parts.reports.start(record.message, this.stream);
   }
 
   isWaited(): boolean {
@@ -58,10 +54,10 @@ export class MessageHome implements RunHome {
   }
 
   async change(change: Change): Promise<unknown> {
-    const { ledger, atMostOnce } = this.#parts;
+    const { ledger } = this.#parts;
     const record = this.#record;
     // At most once, nothing brings the message back, so nothing is kept for that.
-    if (!atMostOnce) return ledger.change(record, change, this.#isBrought && change.answer !== undefined);
+    if (!this.isAtMostOnce) return ledger.change(record, change, this.#isBrought && change.answer !== undefined);
     record.progress = withChange(record.progress, change);
     return undefined;
   }

@@ -11,27 +11,20 @@ interface TrackedRow {
 export class OffsetTracker {
   readonly #rows: TrackedRow[] = [];
   readonly #byId = new Map<string, TrackedRow>();
-  #acknowledged: { readonly id: string; readonly seq: number | null } | null;
-  #unfinished = 0;
+  /** The last row of the finished prefix; `null` if unknown. */
+  acknowledged: string | null;
+  /** Number of rows read and not finished. */
+  unfinished = 0;
+  #acknowledgedSeq: number | null = null;
 
   /** @param acknowledged The stored position of an earlier run. */
   constructor(acknowledged: string | null = null) {
-    this.#acknowledged = acknowledged === null ? null : { id: acknowledged, seq: null };
-  }
-
-  /** The last row of the finished prefix; `null` if unknown. */
-  get acknowledged(): string | null {
-    return this.#acknowledged?.id ?? null;
+    this.acknowledged = acknowledged;
   }
 
   /** Number of rows read and not acknowledged. */
   get size(): number {
     return this.#rows.length;
-  }
-
-  /** Number of rows read and not finished. */
-  get unfinished(): number {
-    return this.#unfinished;
   }
 
   has(id: string): boolean {
@@ -50,7 +43,7 @@ export class OffsetTracker {
     this.#rows.splice(this.#indexFor(seq), 0, row);
     this.#byId.set(id, row);
     if (isFinished) this.#advance();
-    else this.#unfinished += 1;
+    else this.unfinished += 1;
     return true;
   }
 
@@ -59,14 +52,15 @@ export class OffsetTracker {
     const row = this.#byId.get(id);
     if (row === undefined || row.isFinished) return false;
     row.isFinished = true;
-    this.#unfinished -= 1;
+    this.unfinished -= 1;
     this.#advance();
     return true;
   }
 
   /** Clears the position but keeps the rows. */
   forgetPosition(): void {
-    this.#acknowledged = null;
+    this.acknowledged = null;
+    this.#acknowledgedSeq = null;
   }
 
   #indexFor(seq: number | null): number {
@@ -84,12 +78,9 @@ export class OffsetTracker {
     const prefix = this.#rows.splice(0, firstOpen === -1 ? this.#rows.length : firstOpen);
     for (const row of prefix) {
       this.#byId.delete(row.id);
-      const isOlder =
-        row.seq !== null &&
-        this.#acknowledged !== null &&
-        this.#acknowledged.seq !== null &&
-        row.seq < this.#acknowledged.seq;
-      if (!isOlder) this.#acknowledged = { id: row.id, seq: row.seq };
+      if (row.seq !== null && this.#acknowledgedSeq !== null && row.seq < this.#acknowledgedSeq) continue;
+      this.acknowledged = row.id;
+      this.#acknowledgedSeq = row.seq;
     }
   }
 }
