@@ -19,6 +19,19 @@ describe('order', () => {
   });
 });
 
+it('the conversation of a message that was canceled before its turn stays busy', async () => {
+  const held = new HeldHandlers();
+  const run = await startInbound({ concurrency: 3, handler: held.handler });
+  for (const id of ['row-1', 'row-2', 'row-3']) run.feed.push({ id, contextId: 'a' });
+  await run.advance(1_000);
+  run.feed.push({ id: 'row-4', contextId: 'b', method: 'cancel_task', params: { id: 'row-2' } });
+  await run.advance(1_000);
+  expect([run.observed.includes('cancelled:row-2'), held.running]).toEqual([true, ['row-1']]);
+  held.finish('row-1');
+  await run.advance();
+  expect(held.running).toEqual(['row-3']);
+});
+
 describe('suspend', () => {
   it('an aborted handler does not finish its message or count its attempt', async () => {
     const attempts: number[] = [];

@@ -79,6 +79,12 @@ describe('a task with a state of this project', () => {
   );
 });
 
+it('a reply through the platform has its text and its parts without markers', () => {
+  const text = '[A2A_RESULT_FROM_PEER]yes[/A2A_RESULT_FROM_PEER]';
+  const reply = read({ result: { parts: [{ kind: 'text', text }] } }, 'proxy');
+  expect([reply.text, reply.parts]).toEqual(['yes', [{ kind: 'text', text: 'yes' }]]);
+});
+
 describe('a direct reply', () => {
   it('is as the peer wrote it: nothing is stripped, and a model gets it fenced', () => {
     const text = 'a [A2A_RESULT_FROM_PEER]b[/A2A_RESULT_FROM_PEER] c';
