@@ -55,7 +55,7 @@ onEachDatabase('tasks of agents', (environment) => {
       },
     });
     const [{ caller }, { id }] = [await onboard(platform), await onboard(platform, { url: agent.url })];
-    return { agent, caller, id, state };
+    return { platform, agent, caller, id, state };
   };
 
   verifies('rpc.queued-is-a-task', 'at once: push', async () => {
@@ -109,7 +109,7 @@ onEachDatabase('tasks of agents', (environment) => {
   });
 
   verifies('rpc.tasks-get.agent-task', 'tasks get: id', async () => {
-    const { agent, caller, id, state } = await start();
+    const { platform, agent, caller, id, state } = await start();
     let ask = () => {};
     const mayAsk = new Promise<void>((resolve) => {
       ask = resolve;
@@ -144,6 +144,12 @@ onEachDatabase('tasks of agents', (environment) => {
       expect(done.body).toMatchObject({ result: { id: taskId, status: { state: 'completed' } } });
       expect(textAt(done.body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('Painted: blue');
     }
+    // Somebody else does not continue it.
+    const other = await onboard(platform);
+    const message = { ...MESSAGE_03, messageId: 'm-other', taskId, contextId: 'c' };
+    await call(other.caller, id, 'message/send', { message }, { ...V03, 'x-timeout': '20' });
+    const pushed = (await agent.received(5)).at(-1);
+    expect(textAt(pushed?.body, 'params', 'message', 'taskId')).toBe(taskId);
   });
 
   verifies('rpc.tasks-get', 'tasks: state of agent', async () => {

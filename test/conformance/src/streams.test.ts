@@ -151,6 +151,19 @@ onEachDatabase('streams', (environment) => {
     expect(polled.pieces).toEqual([wrapA2aBoundary('By poll.')]);
   });
 
+  verifies('stream.kept-whole', 'a long answer at once', async () => {
+    const platform = await environment.platform(LOOPBACK);
+    const [caller, polling] = [await onboard(platform), await onboard(platform)];
+    const stream = await new StreamClient(environment, platform).send(caller, polling, 'hi', {
+      messageId: 'm-1',
+    });
+    await stream.next(1);
+    const text = 'long '.repeat(40_000);
+    await send(polling.caller, caller.id, text, { role: 'agent', metadata: { in_reply_to: 'm-1' } });
+    await stream.all();
+    expect(stream.text).toBe(wrapA2aBoundary(text));
+  });
+
   verifies('stream.events', 'queued', async () => {
     const platform = await environment.platform(LOOPBACK);
     const [caller, target] = [await onboard(platform), await createMember(platform)];
