@@ -165,6 +165,8 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
 
   // Six bytes each as JSON: far more than the sockets hold.
   const PIECE = '\u0001'.repeat(64 * 1024);
+  /** As JSON 15 MiB, more than is on its way between two sockets. */
+  const MANY = 40;
 
   /** An agent on a clock of its own that handles one message at a time, and what a peer has to call it. */
   async function startSlowStage(onMessage: Handler, { concurrency = 1, peers = 1 } = {}) {
@@ -204,23 +206,23 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
   verifies('stream.back-pressure', 'stream: slow reader', async () => {
     let streamed = 0;
     const { clock, open } = await startSlowStage(async (_message, { stream }) => {
-      for (streamed = 0; streamed < 60; streamed += 1) await stream(PIECE);
+      for (streamed = 0; streamed < MANY; streamed += 1) await stream(PIECE);
     });
     const first = await open('one');
     await whenStill(() => streamed);
-    expect(streamed).toBeLessThan(60);
-    expect(textOfEvents(await first.all())).toBe(PIECE.repeat(60));
+    expect(streamed).toBeLessThan(MANY);
+    expect(textOfEvents(await first.all())).toBe(PIECE.repeat(MANY));
     const second = await open('two');
     await whenStill(() => streamed);
-    expect(streamed).toBeLessThan(60);
-    await clock.advanceUntil(() => streamed === 60, { limitMs: 6_000 });
-    expect(textOfEvents(await second.all())).toBe(PIECE.repeat(60));
+    expect(streamed).toBeLessThan(MANY);
+    await clock.advanceUntil(() => streamed === MANY, { limitMs: 6_000 });
+    expect(textOfEvents(await second.all())).toBe(PIECE.repeat(MANY));
   });
 
   verifies('stream.back-pressure', 'while another message waits', async () => {
     const { open, handled } = await startSlowStage(
       async ({ text }, { stream }) => {
-        for (let count = 0; text === 'long' && count < 60; count += 1) await stream(PIECE);
+        for (let count = 0; text === 'long' && count < MANY; count += 1) await stream(PIECE);
         return 'done';
       },
       { peers: 2 },
@@ -228,7 +230,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     const slow = await open('long');
     await whenStill(() => handled.length);
     expect(textOfEvents(await (await open('short', { as: 1 })).all())).toBe('done');
-    expect(textOfEvents(await slow.all())).toBe(`${PIECE.repeat(60)}done`);
+    expect(textOfEvents(await slow.all())).toBe(`${PIECE.repeat(MANY)}done`);
   });
 
   verifies('answers.read-in-time', 'stream: behind', async () => {
