@@ -27,14 +27,14 @@ const STATES = [
   [
     'It waits for its turn',
     [
-      [{ kind: 'turn' }, '', {}],
+      [{ kind: 'turn' }, 'its answer was stored', answering],
       [
         { kind: 'turn' },
-        `after ${MAX_ATTEMPTS} attempts, of which each ended with the process`,
+        `${MAX_ATTEMPTS} attempts were counted, the last of which ended with the process`,
         { attempts: MAX_ATTEMPTS },
       ],
       [{ kind: 'turn' }, 'its deadline has passed', {}, {}, { message: overdue }],
-      [{ kind: 'turn' }, 'its answer was stored', answering],
+      [{ kind: 'turn' }, '', {}],
       [{ kind: 'canceled' }, '', {}],
       [{ kind: 'stopped', isHandling: false }, '', {}],
     ],
@@ -42,7 +42,6 @@ const STATES = [
   [
     'Its handler runs',
     [
-      [{ kind: 'returned', answer }, '', handling],
       [{ kind: 'returned', answer }, 'after `context.reply`', { ...handling, repliesSent: 1 }],
       [
         { kind: 'returned', answer },
@@ -51,57 +50,97 @@ const STATES = [
         {},
         { message: { ...message, expectsAnswer: false } },
       ],
-      [{ kind: 'returned', answer: null }, '', handling],
+      [{ kind: 'returned', answer }, '', handling],
       [
         { kind: 'returned', answer: null },
-        'of a direct message whose request no longer waits',
+        'a peer sent it without the platform, and its request no longer waits',
         handling,
         {},
         { via: 'direct' },
       ],
-      [{ kind: 'invalid', error: failed }, '', handling],
-      [{ kind: 'failed', error: failed, isThrown: true }, '', handling],
-      [{ kind: 'failed', error: failed, isThrown: true }, 'the fifth time', { attempts: MAX_ATTEMPTS }],
-      [
-        { kind: 'failed', error: failed, isThrown: true, isShown: true },
-        'a reader got some of the answer',
-        handling,
-      ],
-      [{ kind: 'failed', error: failed, isThrown: true }, 'at most once', handling, { isAtMostOnce: true }],
+      [{ kind: 'returned', answer: null }, '', handling],
+      [{ kind: 'invalid', error: new MoleculeError('no', { code: 'invalid_answer' }) }, '', handling],
       [
         {
           kind: 'failed',
-          error: new MessageFailure('The disk is full.', { code: 'disk_full' }),
+          error: new MessageFailure('The disk is full.', { code: 'code_of_the_failure' }),
           isThrown: true,
         },
-        'with `MessageFailure`',
+        'it threw `MessageFailure`',
         handling,
       ],
       [
         { kind: 'failed', error: new MoleculeError('no', { code: 'loop_detected' }), isThrown: true },
-        'a call was refused as a loop',
+        'it threw the error of a call that would continue a loop',
         handling,
       ],
-      [{ kind: 'canceled' }, '', handling],
-      [{ kind: 'expired', isReported: false }, 'at the deadline', handling],
-      [{ kind: 'expired', isReported: true }, 'a reply was refused as too late', handling],
-      [{ kind: 'stopped', isHandling: true }, '', handling],
       [
-        { kind: 'stopped', isHandling: true, reason: failed },
-        'at most once',
+        { kind: 'failed', error: failed, isThrown: true, isShown: true },
+        'whoever reads the answer as a stream got some of it',
+        handling,
+      ],
+      [
+        { kind: 'failed', error: failed, isThrown: true },
+        'the agent has `atMostOnce`',
         handling,
         { isAtMostOnce: true },
       ],
+      [
+        { kind: 'failed', error: failed, isThrown: true },
+        'it was the fifth attempt',
+        { attempts: MAX_ATTEMPTS },
+      ],
+      [{ kind: 'failed', error: failed, isThrown: true }, '', handling],
+      [{ kind: 'canceled' }, '', handling],
+      [{ kind: 'expired', isReported: true }, 'the platform refused a `context.reply` as too late', handling],
+      [{ kind: 'expired', isReported: false }, 'the deadline passes', handling],
+      [
+        { kind: 'stopped', isHandling: true, reason: failed },
+        'the agent has `atMostOnce`',
+        handling,
+        { isAtMostOnce: true },
+      ],
+      [{ kind: 'stopped', isHandling: true }, '', handling],
     ],
   ],
   [
     'Its answer is sent',
     [
-      [{ kind: 'sent', isIgnored: false }, '', answering],
       [{ kind: 'sent', isIgnored: true }, 'its sender had canceled it', answering],
+      [{ kind: 'sent', isIgnored: false }, '', answering],
       [
-        { kind: 'unsent', error: unavailable, failures: 9, counted: 0 },
+        {
+          kind: 'unsent',
+          error: api(409, 'conflict', { platformCode: 'message_expired' }),
+          failures: 1,
+          counted: 0,
+        },
+        'the platform has let the message expire',
+        answering,
+      ],
+      [
+        { kind: 'unsent', error: full, failures: 99, counted: 0 },
+        'the inbox of its sender has been full for a day',
+        { ...answering, refusedSince: new Date(NOW - DAY_MS).toISOString() },
+      ],
+      [
+        { kind: 'unsent', error: full, failures: 1, counted: 0 },
+        'the inbox of its sender is full',
+        answering,
+      ],
+      [
+        { kind: 'unsent', error: api(413, 'payload_too_large'), failures: 1, counted: 0 },
+        'it is too large',
+        answering,
+      ],
+      [
+        { kind: 'unsent', error: unavailable, failures: 1, counted: 0 },
         'the platform cannot be reached',
+        answering,
+      ],
+      [
+        { kind: 'unsent', error: api(400, 'request_rejected'), failures: 5, counted: 5 },
+        'it was refused for the fifth time since the process started',
         answering,
       ],
       [
@@ -110,30 +149,8 @@ const STATES = [
         answering,
       ],
       [
-        { kind: 'unsent', error: api(400, 'request_rejected'), failures: 5, counted: 5 },
-        'it was refused the fifth time',
-        answering,
-      ],
-      [
-        { kind: 'unsent', error: api(413, 'payload_too_large'), failures: 1, counted: 0 },
-        'it is too large',
-        answering,
-      ],
-      [{ kind: 'unsent', error: full, failures: 1, counted: 0 }, 'its recipient has no room', answering],
-      [
-        { kind: 'unsent', error: full, failures: 99, counted: 0 },
-        'its recipient has had no room for a day',
-        { ...answering, refusedSince: new Date(NOW - DAY_MS).toISOString() },
-      ],
-      [{ kind: 'no-room', error: full, failures: 1 }, 'too many other answers wait', answering],
-      [
-        {
-          kind: 'unsent',
-          error: api(409, 'conflict', { platformCode: 'message_expired' }),
-          failures: 1,
-          counted: 0,
-        },
-        'the message has expired',
+        { kind: 'no-room', error: full, failures: 1 },
+        'a hundred other answers wait for full inboxes',
         answering,
       ],
       [{ kind: 'canceled' }, '', answering],
@@ -144,25 +161,28 @@ const STATES = [
 
 const HAPPENS = {
   turn: 'its turn comes',
-  returned: 'it returns an answer',
-  invalid: 'it returns something else',
-  failed: 'it throws, or its time is over',
-  canceled: 'the message is canceled',
-  expired: 'the message expires',
-  stopped: 'the agent stops',
-  sent: 'the platform or the request has it',
-  unsent: 'it cannot be sent',
-  'no-room': 'it may not wait for room',
+  returned: 'the handler returns an answer',
+  invalid: 'the handler returns something else',
+  failed: 'the handler throws, or its time is over',
+  canceled: 'its sender cancels it',
+  expired: 'it expires',
+  stopped: 'the agent stops, or is paused',
+  sent: 'the answer was taken',
+  unsent: 'the answer could not be sent',
+  'no-room': 'the answer may not wait',
 };
 
 const page = `# The life of a message at its agent
 
 <!-- Generated by scripts/generate-life.mjs; do not edit. -->
 
-What an agent of \`@molecule-ai/core\` does with a message that it has accepted: what happens, what changes in its record, and what the agent does next. The record is stored before anything
-of it leaves the agent. An end is told to the platform unless it knows it. [What the platform does](messages.md) with the same message is another page.
+What an agent of \`@molecule-ai/core\` does with a message that it has accepted: what \`next\` of \`packages/core/src/inbound/life.ts\` returns for each event. Of the rows of one event the first
+that fits applies. Changes of the record are stored before anything of them leaves the agent, as long as its store works. Meanwhile \`context.reply\`, \`context.once\` and a stream add to the record: what they did is not done again.
+An end is reported to the platform, unless "known" says that the platform has it already. A dead letter is kept by the agent, for a replay. [What the platform does](messages.md) with the same message is another page.
 
-${STATES.map(([title, cases]) => `## ${title}\n\n| What happens | When | What changes | What follows |\n|---|---|---|---|\n${cases.map(rowOf).join('\n')}\n`).join('\n')}`;
+With \`atMostOnce\` a message is finished before its handler runs: a crash loses it.
+
+${STATES.map(([title, cases]) => `## ${title}\n\n| Event | If | Change of the record | What follows |\n|---|---|---|---|\n${cases.map(rowOf).join('\n')}\n`).join('\n')}`;
 
 const current = (() => {
   try {
@@ -180,29 +200,48 @@ if (current !== page) {
 }
 
 function rowOf([event, when, progress, treatment = {}, record = {}]) {
-  const { change, effect } = next(
-    { message, via: 'feed', digest: '', ...record, progress: { ...NO_PROGRESS, ...progress } },
-    { reason: undefined, isThrown: false, isShown: false, ...event },
-    { now: NOW, isAtMostOnce: false, isReplay: false, isWaited: false, ...treatment },
-  );
-  const changes = Object.entries(change ?? {}).map(([key, value]) => {
-    return typeof value === 'object' && value !== null ? `\`${key}\`` : `\`${key}\`: ${value}`;
+  const run = (more = {}, before = {}) =>
+    next(
+      { message, via: 'feed', digest: '', ...record, progress: { ...NO_PROGRESS, ...progress, ...before } },
+      { reason: undefined, isThrown: false, isShown: false, ...event, ...more },
+      { now: NOW, isAtMostOnce: false, isReplay: false, isWaited: false, ...treatment },
+    );
+  const { change = {}, effect } = run();
+  const { attempts: before = 0 } = progress;
+  const changes = Object.entries(change).map(([key, value]) => {
+    if (key === 'attempts') return value > before ? 'one attempt more' : 'one attempt less';
+    return key === 'refusedSince' ? 'since when' : `the ${key}`;
   });
-  const what = event.answer === null ? 'it returns nothing' : HAPPENS[event.kind];
-  return `| ${what} | ${when} | ${changes.join(', ')} | ${textOf(effect)} |`;
+  // How the pause grows.
+  const pauses = [1, 2, 3, 4].map((count) => {
+    const { effect: later } =
+      event.kind === 'failed' ? run({}, { attempts: count }) : run({ failures: count });
+    return later.delayMs / 1_000;
+  });
+  const what = event.answer === null ? 'the handler returns nothing' : HAPPENS[event.kind];
+  const follows = textOf(effect, [...new Set(pauses)], progress.answer !== undefined);
+  return `| \`${event.kind}\`: ${what} | ${when} | ${changes.join(', ')} | ${follows} |`;
 }
 
-function textOf(effect) {
+function textOf(effect, pauses, isAnswered) {
   if (effect.kind === 'handle') return 'calls the handler';
   if (effect.kind === 'send') {
     return effect.answer.end === undefined
       ? 'sends the answer'
       : `sends a message that says \`${effect.answer.end.state}\``;
   }
-  if (effect.kind === 'retry') return `tries again after ${effect.delayMs / 1_000} s`;
-  if (effect.kind === 'stop') return 'nothing: the message is handled again';
+  if (effect.kind === 'retry') {
+    const again = effect.stage === 'handler' ? 'calls the handler again' : 'sends the answer again';
+    const [last] = pauses.slice(-1);
+    const first = pauses.slice(0, -1);
+    if (effect.waits) return `${again} after ${last} s, later every 15 minutes, for a day`;
+    return `${again} after ${first.join(', ')} s, later every ${last} s`;
+  }
+  if (effect.kind === 'stop') {
+    return `nothing: when the agent runs again, ${isAnswered ? 'the answer is sent' : 'the handler is called'}`;
+  }
   const { end, isReported, givenUp } = effect;
-  const code = end.error === null ? '' : `, \`${end.error.code}\``;
-  const kept = givenUp === undefined ? '' : '; keeps a dead letter';
-  return `ends as \`${end.state}\`${code}${isReported ? ', which the platform knows' : ''}${kept}`;
+  const code = end.error === null ? '' : ` with the code \`${end.error.code}\``;
+  const kept = givenUp === undefined ? '' : '; a dead letter';
+  return `ends as \`${end.state}\`${code}${isReported ? ', known' : ''}${kept}`;
 }
