@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ABORT_SCENARIOS } from './abort-scenarios.ts';
 import type { AdapterDriver } from './adapter-driver.ts';
@@ -100,7 +101,8 @@ export function defineAdapterContract(
 
   it(`${driver.name}: everything was tried`, async () => {
     expect(matrix.problems).toEqual([]);
-    await expect(matrix.toMarkdown()).toMatchFileSnapshot(`../matrix/${driver.name}.md`);
+    const page = fileURLToPath(new URL(`../matrix/${driver.name}.md`, import.meta.url));
+    await expect(matrix.toMarkdown()).toMatchFileSnapshot(page);
   });
 }
 

@@ -15,8 +15,8 @@ export type VerifyingTest = (context: TestContext) => void | Promise<void>;
  * A vitest test that claims to prove behaviours. The title may be left out: it is then their sentences.
  *
  * @example
- * verifies('registry.register.either-id-name', async () => { … });
- * verifies(['tokens.shape', 'tokens.shown-once'], 'a minted token', async () => { … });
+ * verifies('registry.liveness.silent-is-offline', async () => { … });
+ * verifies(['tokens.shape', 'tokens.fifty-at-most'], 'a minted token', async () => { … });
  */
 export function verifies(claim: Claim, body: VerifyingTest): void;
 export function verifies(claim: Claim, title: string, body: VerifyingTest): void;

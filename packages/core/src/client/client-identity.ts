@@ -6,6 +6,9 @@ import type { ClientContext } from './client-context.ts';
 /** Who a client is, and what it knows without a request. */
 export class ClientIdentity {
   readonly #context: ClientContext;
+  /** The words of which {@link #capabilities} is a copy. */
+  #copied: ReadonlySet<Capability> | undefined;
+  #capabilities: ReadonlySet<Capability> = new Set();
 
   constructor(context: ClientContext) {
     this.#context = context;
@@ -51,7 +54,12 @@ export class ClientIdentity {
 
   /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
   get capabilities(): ReadonlySet<Capability> {
-    // A copy: the clients of one platform share the set.
-    return new Set(this.#context.transport.capabilities.words);
+    const { words } = this.#context.transport.capabilities;
+    if (this.#copied !== words) {
+      this.#copied = words;
+      // The clients of one platform share the set.
+      this.#capabilities = new Set(words);
+    }
+    return this.#capabilities;
   }
 }

@@ -24,8 +24,4 @@ export const LATER: readonly { readonly what: string; readonly because: string }
     what: 'one WORKSPACE_OFFLINE event for each outage (docs/contract/presence.md#events)',
     because: 'events have no route yet',
   },
-  {
-    what: 'direct calls between agents (docs/decisions/0101-direct-peer-calls.md)',
-    because: 'core makes none yet',
-  },
 ];

@@ -75,15 +75,6 @@ verifies('ai-sdk.versions', 'versions samples', () => {
   }
 });
 
-verifies('ai-sdk.versions', 'versions suite', () => {
-  const [page, older] = ['ai-sdk', 'ai-sdk-6'].map((name) => {
-    const text = readFileSync(new URL(`test/adapter-contract/matrix/${name}.md`, ROOT), 'utf8');
-    expect(text).toMatch(`# ${name}\n`);
-    return text.slice(text.indexOf('\n'));
-  });
-  expect(older).toBe(page);
-});
-
 const CHECKS = {
   agent: (report: Report) => {
     expect(report).toMatchObject({
