@@ -57,7 +57,8 @@ export class MessageHome implements RunHome {
     const { ledger } = this.#parts;
     const record = this.#record;
     // At most once, nothing brings the message back, so nothing is kept for that.
-    if (!this.isAtMostOnce) return ledger.change(record, change, this.#isBrought && change.answer !== undefined);
+    if (!this.isAtMostOnce)
+      return ledger.change(record, change, this.#isBrought && change.answer !== undefined);
     record.progress = withChange(record.progress, change);
     return undefined;
   }
