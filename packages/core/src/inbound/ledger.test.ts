@@ -116,6 +116,14 @@ describe('the log', () => {
     }
   });
 
+  it('has the progress of a message that an earlier run read from the feed, and that is pushed now', async () => {
+    const store = new MemoryInboundStore();
+    const { ledger } = await ledgerOn(store);
+    await ledger.change(open(ledger, 'row-of-m'), { attempts: 1, effects: { paid: true } });
+    const { record } = (await ledgerOn(store)).ledger.add(pushed('one'));
+    expect(record.progress).toMatchObject({ attempts: 1, effects: { paid: true } });
+  });
+
   it('has invalid lines, which are ignored and counted', async () => {
     const store = new MemoryInboundStore();
     const line = JSON.stringify({ acknowledged: 'row-3', ahead: [] });

@@ -175,8 +175,7 @@ export class Ledger {
       open.rows.push(id);
       return null;
     }
-    const progress = this.#earlier.get(id) ?? NO_PROGRESS;
-    this.#earlier.delete(id);
+    const progress = this.#earlierOf(id);
     const record: OpenMessage = { key, message, via: 'feed', digest: '', rows: [id], progress };
     this.#open.set(key, record);
     return record;
@@ -362,12 +361,21 @@ export class Ledger {
 
   #begin(arrival: Arrival): OpenMessage {
     const { message } = arrival;
-    const record = { ...arrival, key: messageKey(message), rows: [message.id], progress: NO_PROGRESS };
+    // An earlier run may have read it from the feed.
+    const progress = this.#earlierOf(message.id);
+    const record = { ...arrival, key: messageKey(message), rows: [message.id], progress };
     this.#open.set(record.key, record);
     this.room.add(arrival);
     for (const task of tasksOf({ ...arrival, ...message, row: message.id }))
       this.#tasks.set(task, record.key);
     return record;
+  }
+
+  /** Takes the progress that an earlier run made with a row. */
+  #earlierOf(row: string): Progress {
+    const progress = this.#earlier.get(row) ?? NO_PROGRESS;
+    this.#earlier.delete(row);
+    return progress;
   }
 
   /** The message counts as never brought. */

@@ -18,7 +18,7 @@ async function crash(point: string, text = CRASH_ON): Promise<void> {
   await new Promise(() => {});
 }
 
-/** Ends the process when a line of this type, and of the chosen message, is on disk. */
+/** Ends the process when a line with this step of the chosen message is on disk. */
 class CrashingStore implements InboundStore {
   readonly #inner: InboundStore;
 
@@ -42,8 +42,10 @@ class CrashingStore implements InboundStore {
 
   async #stored(lines: readonly string[]): Promise<void> {
     for (const line of lines) {
-      const { type } = JSON.parse(line) as { type: string };
-      if (line.includes(CRASH_ON)) await crash(type);
+      if (!line.includes(CRASH_ON)) continue;
+      const { arrived, ended } = JSON.parse(line) as Record<string, unknown>;
+      if (arrived !== undefined) await crash('arrived');
+      if (ended !== undefined) await crash('kept-end');
     }
   }
 }
