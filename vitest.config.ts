@@ -32,8 +32,8 @@ export default defineConfig(({ mode }) => {
       exclude: ['**/node_modules/**', '**/dist/**'],
       testTimeout: 20_000,
       hookTimeout: 30_000,
-      // Each platform that a test starts, in this process or another, checks every request it
-      // accepts and every answer it gives against the strict wire schemas.
+      // A platform that a test starts, in this process or another, checks requests and responses against the strict wire schemas,
+      // unless the test says what it checks: raw callers of the conformance suite write looser requests.
       env: { MOLECULE_CONTRACT_CHECK: 'all' },
       // Files share their worker, which imports each package once.
       isolate: mode !== 'test',

@@ -1,11 +1,10 @@
 // Bundles the program of core's worker thread into a string of its sources, because a file beside the package is not found from
-// the bundles that applications make. With --check it writes nothing and fails when the string is not up to date.
-import { readFileSync, writeFileSync } from 'node:fs';
+// the bundles that applications make.
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { writeGenerated } from './write-generated.mjs';
 
 const folder = new URL('../packages/core/src/heartbeat-worker/', import.meta.url);
-const target = new URL('worker-source.ts', folder);
 const { outputFiles } = await build({
   entryPoints: [fileURLToPath(new URL('worker-program.ts', folder))],
   bundle: true,
@@ -21,10 +20,4 @@ const source = `// Generated from worker-program.ts by scripts/embed-heartbeat-w
 export const WORKER_SOURCE =
   '${program}';
 `;
-if (!process.argv.includes('--check')) writeFileSync(target, source);
-else if (readFileSync(target, 'utf8') !== source) {
-  console.error(
-    'packages/core/src/heartbeat-worker/worker-source.ts is not up to date: npx -y pnpm@12 embed:worker',
-  );
-  process.exit(1);
-}
+writeGenerated('packages/core/src/heartbeat-worker/worker-source.ts', source, 'embed:worker');

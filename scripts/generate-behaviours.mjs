@@ -1,12 +1,12 @@
 // Writes test/conformance/behaviours.md: every behaviour with its sentence, its sources, its command, and the tests that claim it.
-// With --check it writes nothing and fails when the page is not up to date. Needs a Node that runs TypeScript, as every pnpm script has it.
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+// Needs a Node that runs TypeScript, as every pnpm script has it.
+import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SECTIONS } from '../test/conformance/src/behaviours.ts';
+import { writeGenerated } from './write-generated.mjs';
 
 const FOLDER = fileURLToPath(new URL('../test/conformance/', import.meta.url));
-const PAGE = join(FOLDER, 'behaviours.md');
 
 const tests = globSync('src/**/*.test.ts', { cwd: FOLDER })
   .sort()
@@ -29,20 +29,7 @@ ${Object.entries(SECTIONS)
   .map(([title, section]) => `## ${title}\n\n| Behaviour | Sources, tests |\n|---|---|\n${rows(section)}\n`)
   .join('\n')}`;
 
-const current = (() => {
-  try {
-    return readFileSync(PAGE, 'utf8');
-  } catch {
-    return '';
-  }
-})();
-if (current !== page) {
-  if (!process.argv.includes('--check')) writeFileSync(PAGE, page);
-  else {
-    console.error('test/conformance/behaviours.md is not up to date; run: npx -y pnpm@12 docs:behaviours');
-    process.exitCode = 1;
-  }
-}
+writeGenerated('test/conformance/behaviours.md', page, 'docs:behaviours');
 
 function rows(section) {
   return Object.entries(section)

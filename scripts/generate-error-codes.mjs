@@ -1,6 +1,6 @@
 // Writes docs/contract/error-codes.md from protocol's closed list, and the table of codes in core's README from that of core.
-// With --check it writes nothing and fails when one of them is not up to date. Needs a Node that runs TypeScript, as every pnpm script has it.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Needs a Node that runs TypeScript, as every pnpm script has it.
+import { readFileSync } from 'node:fs';
 import { MOLECULE_ERROR_CODES } from '../packages/core/src/errors/error-codes.ts';
 import {
   ERROR_CODE_LIST,
@@ -8,9 +8,7 @@ import {
   errorMayHaveStatus,
   errorStatus,
 } from '../packages/protocol/src/error-codes.ts';
-
-const PAGE = new URL('../docs/contract/error-codes.md', import.meta.url);
-const COMMAND = 'npx -y pnpm@12 docs:errors';
+import { writeGenerated } from './write-generated.mjs';
 
 const page = `# Error codes
 
@@ -40,7 +38,7 @@ The list is closed. It includes the codes of routes that are in the route table 
 ${ERROR_CODE_LIST.map((code) => `| \`${code}\` | ${statuses(code)} | ${ERROR_CODES[code].replaceAll('|', '\\|')} |`).join('\n')}
 `;
 
-const README = new URL('../packages/core/README.md', import.meta.url);
+const README = 'packages/core/README.md';
 const TABLE = /(?<=<!-- codes: [^\n]*-->\n)[\s\S]*?(?=<!-- end of codes -->)/;
 const table = `
 | \`code\` | Meaning |
@@ -50,20 +48,15 @@ ${Object.entries(MOLECULE_ERROR_CODES)
   .join('\n')}
 
 `;
-const readme = readText(README);
-if (!TABLE.test(readme)) throw new Error('packages/core/README.md has no place for the codes');
+const readme = readFileSync(new URL(`../${README}`, import.meta.url), 'utf8');
+if (!TABLE.test(readme)) throw new Error(`${README} has no place for the codes`);
 
-for (const [file, before, after] of [
-  [PAGE, readText(PAGE), page],
-  [README, readme, readme.replace(TABLE, () => table)],
-]) {
-  if (before === after) continue;
-  if (!process.argv.includes('--check')) writeFileSync(file, after);
-  else {
-    console.error(`${file.pathname} is not up to date; run: ${COMMAND}`);
-    process.exitCode = 1;
-  }
-}
+writeGenerated('docs/contract/error-codes.md', page, 'docs:errors');
+writeGenerated(
+  README,
+  readme.replace(TABLE, () => table),
+  'docs:errors',
+);
 
 /** The usual status first. For a code with nearly every status the others are not listed. */
 function statuses(code) {
@@ -73,12 +66,4 @@ function statuses(code) {
     if (status !== usual && errorMayHaveStatus(code, status)) others.push(status);
   }
   return others.length > 10 ? `${usual}, or another from 300` : [usual, ...others].join(', ');
-}
-
-function readText(file) {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

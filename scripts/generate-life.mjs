@@ -1,13 +1,12 @@
 // Writes docs/contract/life-of-a-message.md: what `next` of packages/core/src/inbound/life.ts does with each event, by calling it.
-// With --check it writes nothing and fails when the page is not up to date. Needs a Node that runs TypeScript, as every pnpm script has it.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Needs a Node that runs TypeScript, as every pnpm script has it.
 import { ApiError } from '../packages/core/src/errors/api-error.ts';
 import { ConnectionError } from '../packages/core/src/errors/connection-error.ts';
 import { MessageFailure } from '../packages/core/src/errors/message-failure.ts';
 import { MoleculeError } from '../packages/core/src/errors/molecule-error.ts';
 import { MAX_ATTEMPTS, NO_PROGRESS, next } from '../packages/core/src/inbound/life.ts';
+import { writeGenerated } from './write-generated.mjs';
 
-const PAGE = new URL('../docs/contract/life-of-a-message.md', import.meta.url);
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const DAY_MS = 24 * 3_600_000;
 
@@ -184,20 +183,7 @@ With \`atMostOnce\` a message is finished before its handler runs: a crash loses
 
 ${STATES.map(([title, cases]) => `## ${title}\n\n| Event | If | Change of the record | What follows |\n|---|---|---|---|\n${cases.map(rowOf).join('\n')}\n`).join('\n')}`;
 
-const current = (() => {
-  try {
-    return readFileSync(PAGE, 'utf8');
-  } catch {
-    return '';
-  }
-})();
-if (current !== page) {
-  if (!process.argv.includes('--check')) writeFileSync(PAGE, page);
-  else {
-    console.error('docs/contract/life-of-a-message.md is not up to date; run: npx -y pnpm@12 docs:life');
-    process.exitCode = 1;
-  }
-}
+writeGenerated('docs/contract/life-of-a-message.md', page, 'docs:life');
 
 function rowOf([event, when, progress, treatment = {}, record = {}]) {
   const run = (more = {}, before = {}) =>

@@ -6,7 +6,7 @@ import { keepOwnZod, type ModuleFormat, Programs, versionIn, type ZodVersion, zo
 
 /** The oldest and the newest `ai` of each major version that the adapter takes. */
 export type AiVersion = '6.0' | '6' | '7.0' | '7';
-export type AiSdkProgram = 'agent' | 'chat' | 'peer-model' | 'types';
+export type AiSdkProgram = 'agent' | 'chat' | 'peer-model' | 'typed-application';
 
 const GUIDES = join(ROOT, '../../examples/guides/src');
 /** A line of a sample for version 7 only. */

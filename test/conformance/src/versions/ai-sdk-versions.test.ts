@@ -14,7 +14,7 @@ import { verifies } from '../verifies.ts';
 
 const ROOT = new URL('../../../../', import.meta.url);
 const PEER_TEXT = '990 of 1000 tests pass.';
-const ALL_PROGRAMS = ['agent', 'chat', 'peer-model', 'types'] as const;
+const ALL_PROGRAMS = ['agent', 'chat', 'peer-model', 'typed-application'] as const;
 
 interface Combination {
   readonly ai: AiVersion;
@@ -25,9 +25,9 @@ interface Combination {
 
 const COMBINATIONS: readonly Combination[] = [
   { ai: '6.0', zod: '3.25', programs: ALL_PROGRAMS, formats: ['esm', 'cjs'] },
-  { ai: '6', zod: '4.1', programs: ['agent', 'types'], formats: ['esm', 'cjs'] },
+  { ai: '6', zod: '4.1', programs: ['agent', 'typed-application'], formats: ['esm', 'cjs'] },
   { ai: '6', zod: 'newest', programs: ['chat', 'peer-model'], formats: ['esm'] },
-  { ai: '7.0', zod: '4.1', programs: ['agent', 'chat', 'types'], formats: ['esm', 'cjs'] },
+  { ai: '7.0', zod: '4.1', programs: ['agent', 'chat', 'typed-application'], formats: ['esm', 'cjs'] },
   { ai: '7', zod: '3.25', programs: ['agent', 'peer-model'], formats: ['cjs'] },
   { ai: '7', zod: 'newest', programs: ALL_PROGRAMS, formats: ['esm', 'cjs'] },
 ];
@@ -60,7 +60,7 @@ verifies('ai-sdk.versions', 'versions types; versions run', () => {
     if (zod !== 'newest') expect(versions.zod).toMatch(`${zod}.`);
     expect(project.compile(programs, formats), `ai ${ai}, zod ${zod}`).toBe('');
     for (const program of programs) {
-      for (const format of program === 'types' ? [] : formats) {
+      for (const format of program === 'typed-application' ? [] : formats) {
         CHECKS[program as keyof typeof CHECKS](project.run(program, format) as Report);
       }
     }

@@ -1,7 +1,7 @@
-// Writes docs/contract/routes.md from the route table; with --check it only fails when the page is not up to date.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Writes docs/contract/routes.md from the route table.
 import { createPlatform } from '../packages/platform/dist/index.js';
 import { ACCESS_ERRORS, routes } from '../packages/protocol/dist/index.js';
+import { writeGenerated } from './write-generated.mjs';
 
 const ACCESS = {
   anonymous: 'Everybody; no credential is read.',
@@ -18,18 +18,8 @@ const STREAMS = {
   'on-request': ' Streams on request, as `text/event-stream`.',
   false: '',
 };
-const PAGE = new URL('../docs/contract/routes.md', import.meta.url);
 const served = await servedNames();
-const page = render(Object.values(routes));
-
-if (!process.argv.includes('--check')) {
-  writeFileSync(PAGE, page);
-} else if (readPage() !== page) {
-  console.error('docs/contract/routes.md is not up to date; run: npx -y pnpm@12 docs:routes');
-  process.exitCode = 1;
-} else {
-  console.log(`routes: ${Object.keys(routes).length} routes, ${served.size} of them served`);
-}
+writeGenerated('docs/contract/routes.md', render(Object.values(routes)), 'docs:routes');
 
 /** The names of the routes that a platform serves. */
 async function servedNames() {
@@ -42,14 +32,6 @@ async function servedNames() {
     return new Set(operations.map(({ operationId }) => operationId));
   } finally {
     await platform.close();
-  }
-}
-
-function readPage() {
-  try {
-    return readFileSync(PAGE, 'utf8');
-  } catch {
-    return '';
   }
 }
 
