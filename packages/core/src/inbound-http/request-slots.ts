@@ -42,7 +42,7 @@ export class RequestSlots {
     if (this.#open >= this.#limit) return null;
     const isPush = use === 'push';
     if (!isPush && this.#ofOthers >= this.#limitOfOthers) return null;
-    // Callers without a name cannot be told apart.
+    // Callers without a name cannot be distinguished.
     const peer = use === 'direct' ? subject : null;
     const count = peer === null ? 0 : (this.#byPeer.get(peer) ?? 0);
     if (count >= this.#share) return null;

@@ -83,7 +83,7 @@ export class Inbound {
       workspaceId,
       ledger,
       onMessage: (record) => this.#received(record),
-      onCopy: (message, ended) => this.#tellAgain(message, ended),
+      onCopy: (message, ended) => this.#reportAgain(message, ended),
       onActivity: () => this.#recordActivity(),
       onPage: () => this.#acks.send(this.#life.signal),
     });
@@ -252,7 +252,7 @@ export class Inbound {
   }
 
   /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */
-  #tellAgain(message: InboundMessage, ended: EndedMessage): void {
+  #reportAgain(message: InboundMessage, ended: EndedMessage): void {
     const home = new CopyHome(message, ended, this.#parts);
     if (ended.end.answer === null) void home.end(ended.end, false);
     else this.#scheduler.add(new MessageRun(home.record, home, this.#options));

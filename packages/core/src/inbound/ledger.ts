@@ -5,7 +5,7 @@ import { LatestMap } from '../client/latest-map.ts';
 import type { UnreadRow } from '../errors/page-too-large-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
-import { ArrivalRoom, type WholeRoom } from './arrival-room.ts';
+import { ArrivalRoom } from './arrival-room.ts';
 import { FinishedKeys, keyOf } from './finished-keys.ts';
 import type { InboundStore } from './inbound-store.ts';
 import {
@@ -64,7 +64,7 @@ export type Known =
 
 /**
  * Everything that the agent knows of messages, in memory and in the log: one record for each that is not finished, how far the feed
- * was read and finished, how the latest ones ended whose senders may ask again, dead letters, and what the platform has to be told. A change that
+ * was read and finished, how the latest ones ended whose senders may ask again, dead letters, and what has to be reported to the platform. A change that
  * returns a promise resolves with whether it was stored; it never rejects.
  */
 export class Ledger {
@@ -208,7 +208,7 @@ export class Ledger {
     this.#readPosition = row.id;
     void this.addDeadLetter(letter);
     if (this.#position.has(row.id)) return this.save();
-    // Without a number it may be older than the rows in the tracker, which must not be acknowledged for it.
+    // Without a number it may be older than the rows that are being handled, which must not be acknowledged for it.
     if (row.seq !== null || !this.#isRereading || this.#position.size === 0) {
       this.#position.add(row.id, row.seq, true);
     }
@@ -244,11 +244,6 @@ export class Ledger {
     if (record !== undefined) return { kind: 'open', record };
     const ended = this.#ended.get(key);
     return ended === undefined ? null : { kind: 'ended', ended };
-  }
-
-  /** Whether one more message of requests may be accepted. */
-  hasRoom(arrival: Arrival, whole: WholeRoom): boolean {
-    return this.room.hasRoom(arrival, whole);
   }
 
   /** Adds a new message that a request has brought. `isStored` resolves with false when it cannot be stored: it counts as never brought then. */

@@ -106,7 +106,7 @@ export type LifeEvent =
   /** `isReported`: the platform says so itself. */
   | { readonly kind: 'expired'; readonly isReported: boolean }
   | { readonly kind: 'sent'; readonly isIgnored: boolean }
-  /** The answer could not be sent. `failures`: how often before, in this process, and how many of these count. */
+  /** The answer could not be sent. `failures`: how often in this process, and `counted` how many of these count. */
   | { readonly kind: 'unsent'; readonly error: unknown; readonly failures: number; readonly counted: number }
   /** Too many answers wait for room. */
   | { readonly kind: 'no-room'; readonly error: unknown; readonly failures: number };
@@ -125,7 +125,7 @@ export type Effect =
       readonly waits: boolean;
     }
   /**
-   * `isReported`: nothing is left to tell the platform. `notice`: what the sender of a direct message is sent, if possible, because the platform does
+   * `isReported`: nothing is left to report to the platform. `notice`: what the sender of a direct message is sent, if possible, because the platform does
    * not know it.
    */
   | {
@@ -262,7 +262,7 @@ export function endOf(
   return { state, at: new Date(nowMs).toISOString(), answer: null, error };
 }
 
-/** What the platform is told of an end; `null` where it learns the end otherwise. */
+/** The outcome that is reported to the platform; `null` where it learns the end otherwise. */
 export function outcomeOf({ state, error }: MessageEnd): Outcome | null {
   if (state === 'failed') return { outcome: 'failed', error: error ?? { message: GAVE_UP_TEXT } };
   return state === 'unanswered' || state === 'canceled' ? { outcome: state } : null;

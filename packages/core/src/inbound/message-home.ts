@@ -7,7 +7,7 @@ import type { AckSender } from './ack-sender.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { EndedMessage } from './ledger-lines.ts';
 import { type Change, endOf, NO_PROGRESS, outcomeOf, withChange } from './life.ts';
-import type { RunHome } from './run.ts';
+import type { RunFailure, RunHome } from './run.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
 import type { AnswerStreams } from './streams/answer-streams.ts';
 import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
@@ -104,7 +104,7 @@ export class MessageHome implements RunHome {
   }
 
   /** Finishes the message. The request that waits gets the end when it is stored. */
-  async end(end: MessageEnd, isReported: boolean, failure?: Parameters<RunHome['end']>[2]): Promise<void> {
+  async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
     const { ledger, waiting, streams } = this.#parts;
     const { message, via } = this.#record;
     if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
@@ -113,11 +113,11 @@ export class MessageHome implements RunHome {
     const isWaited = this.isWaited();
     // An answer is kept when it is sent.
     if (this.#isBrought && !isReported) void ledger.keepEnd(this.#record, end);
-    const isTold = this.#isBrought && (via !== 'push' || isWaited);
-    const stored = ledger.finish(this.#record, isReported ? null : outcomeOf(end), isTold);
+    const isKnown = this.#isBrought && (via !== 'push' || isWaited);
+    const stored = ledger.finish(this.#record, isReported ? null : outcomeOf(end), isKnown);
     if (!isWaited) return;
-    const told: MessageEnd = isReported ? { ...end, state: 'expired' } : end;
-    void stored.then(() => waiting.complete(message.id, told));
+    const known: MessageEnd = isReported ? { ...end, state: 'expired' } : end;
+    void stored.then(() => waiting.complete(message.id, known));
   }
 
   #endOf({ text, parts, metadata }: ReplyContent, messageId: string, { end }: ReplyOptions): MessageEnd {
@@ -186,7 +186,7 @@ export class CopyHome implements RunHome {
     return this.#parts.client.reply(this.record.message, content, options);
   }
 
-  async end(end: MessageEnd, isReported: boolean, failure?: Parameters<RunHome['end']>[2]): Promise<void> {
+  async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
     const { ledger } = this.#parts;
     if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
     void ledger.finishCopy(this.record.message.id, isReported ? null : outcomeOf(end));

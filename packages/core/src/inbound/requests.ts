@@ -149,7 +149,7 @@ export class Requests {
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
     }
-    if (!ledger.hasRoom(arrival, room())) {
+    if (!ledger.room.hasRoom(arrival, room())) {
       return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
     }
     const { id } = arrival.message;

@@ -44,7 +44,7 @@ export interface MessageRunOptions {
   readonly handlerTimeoutMs: number | null;
 }
 
-/** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is told again. */
+/** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is reported again. */
 export interface RunHome {
   /** See {@link next}. */
   readonly isAtMostOnce: boolean;
@@ -64,12 +64,14 @@ export interface RunHome {
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
   /** The answer waits until its recipient has room for it. False when too many wait. */
   answerWaits(): boolean;
-  /** The message has ended. `isReported`: nothing is left to tell the platform. `failure`: of one that is given up. */
-  end(
-    end: MessageEnd,
-    isReported: boolean,
-    failure?: { readonly letter: StoredDeadLetter; readonly error: unknown },
-  ): Promise<unknown>;
+  /** The message has ended. `isReported`: nothing is left to report to the platform. `failure`: of one that is given up. */
+  end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<unknown>;
+}
+
+/** Why a message was given up, and what is kept of it. */
+export interface RunFailure {
+  readonly letter: StoredDeadLetter;
+  readonly error: unknown;
 }
 
 /** What is run until it has ended. */
