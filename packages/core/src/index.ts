@@ -39,12 +39,11 @@ export type {
 } from './agent/agent-options.ts';
 export { createRemoteAgent } from './agent/create-remote-agent.ts';
 export type { ExitWhenDead } from './agent/exit-when-dead.ts';
-export type { AgentHealth, AgentState } from './agent/health.ts';
+export type { AgentHealth, AgentState, LastFailure } from './agent/health.ts';
 export type { InboundAuth } from './agent/inbound-auth.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
 export type { AgentStartOptions, AgentStopOptions } from './agent/start-and-stop.ts';
-export type { LastFailure } from './agent/task-metrics.ts';
 export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HistoryEntry, HistoryOptions, HistoryPage } from './client/conversation-history.ts';

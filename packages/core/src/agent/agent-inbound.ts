@@ -12,7 +12,7 @@ import type {
 } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RemoteAgentSettings } from './agent-options.ts';
-import type { DegradedReasons } from './health.ts';
+import type { AgentReport } from './agent-report.ts';
 import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
 import { PeerTokenVerifier } from './peer-token-verifier.ts';
 
@@ -24,7 +24,7 @@ export interface AgentInboundOptions {
   readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
   readonly inbound: Inbound;
   readonly logger: Logger;
-  readonly degraded: Pick<DegradedReasons, 'add' | 'has' | 'remove'>;
+  readonly report: AgentReport;
   readonly onStateChanged: (status: string) => void;
   /** A server of this agent started or stopped. */
   readonly onServerChanged: () => void;
@@ -166,9 +166,9 @@ export class AgentInbound implements InboundPort {
 
   /** `null`: the clock is right. */
   #clockSkewed(skewMs: number | null): void {
-    const { degraded, logger, settings } = this.#options;
-    if (skewMs === null) degraded.remove('clock-skew');
-    if (skewMs === null || degraded.has('clock-skew')) return;
+    const { report, logger, settings } = this.#options;
+    if (skewMs === null) report.recovered('clock-skew');
+    if (skewMs === null || report.isDegraded('clock-skew')) return;
     const now = settings.client.clock.monotonic();
     const seconds = Math.round(Math.abs(skewMs) / 1_000);
     const side = skewMs > 0 ? 'ahead of' : 'behind';
@@ -181,7 +181,7 @@ export class AgentInbound implements InboundPort {
       this.#warnedOfClockAt = now;
       logger.warn({ error, skewSeconds: Math.round(skewMs / 1_000) }, 'The clock of this machine is wrong.');
     }
-    degraded.add('clock-skew', error);
+    report.degraded('clock-skew', error);
   }
 
   #warnOfSecret(): void {

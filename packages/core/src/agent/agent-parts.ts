@@ -1,31 +1,26 @@
-import type { DeliveryMode } from '@molecule-ai/protocol';
+import type { DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
+import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
+import { ApiError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundDelivery } from '../inbound/delivery.ts';
-import type { Inbound } from '../inbound/inbound.ts';
+import { Inbound } from '../inbound/inbound.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceChange } from '../presence/presence-machine.ts';
 import { threadOpener } from '../presence/run-heartbeat-loop.ts';
-import { AgentEventEmitter } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
+import { AgentReport } from './agent-report.ts';
+import { AgentRequests } from './agent-requests.ts';
 import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
-import { createInbound } from './create-inbound.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
-import { DegradedReasons } from './health.ts';
-import { loggableError } from './observe-inbound.ts';
 import { PushProbe, type PushProbeOptions } from './push-probe.ts';
-import { ReaderIdentity } from './reader-identity.ts';
-import { TaskMetrics } from './task-metrics.ts';
 
 /** What an agent consists of. */
 export interface AgentParts {
   readonly logger: Logger;
-  readonly events: AgentEventEmitter;
-  readonly degraded: DegradedReasons;
-  readonly tasks: TaskMetrics;
-  readonly identity: ReaderIdentity;
-  /** The client for presence and for reading, as this running agent. */
-  readonly requests: ReaderIdentity['requests'];
+  readonly report: AgentReport;
+  readonly requests: AgentRequests;
   readonly presence: HeartbeatLoop;
   readonly inbound: Inbound;
   /** The receiving side for requests to the agent's own URL. */
@@ -54,12 +49,8 @@ export function createAgentParts<Client extends AgentClient>(
   const { client, random, heartbeatIntervalMs } = settings;
   const { clock } = client;
   const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
-  const events = new AgentEventEmitter((event, error, [message]) => {
-    const text: unknown = Reflect.get(Object(message), 'text');
-    const loggable = loggableError(error, typeof text === 'string' ? text : '');
-    logger.error({ error: loggable, event }, 'A listener of the agent failed.');
-  });
-  followClose(client.closeSignal, events, (reason) => {
+  const report = new AgentReport({ clock, logger, onMetricsChanged: () => presence.metricsChanged() });
+  followClose(client.closeSignal, report, (reason) => {
     if (isEnding()) return;
     const text =
       'The client was closed while its agent was running, which ends: stop an agent before its client.';
@@ -70,38 +61,25 @@ export function createAgentParts<Client extends AgentClient>(
   if (afterMs !== null) {
     const lastHeartbeat = () => presence.lastSuccess?.monotonicMs;
     const intervalMs = heartbeatIntervalMs;
-    exitWhenDead({ clock, logger, events, afterMs, intervalMs, lastHeartbeat, isEnding, stop });
+    exitWhenDead({ clock, logger, events: report, afterMs, intervalMs, lastHeartbeat, isEnding, stop });
   }
-  const degraded = new DegradedReasons(events);
-  const tasks = new TaskMetrics(clock);
-  const identity = new ReaderIdentity({
+  const requests = new AgentRequests({
     ...settings,
-    degraded,
+    report,
     logger,
+    registration: () => ({ deliveryMode: modeOf(settings, delivery), agentCard: port.registeredCard }),
+    onRegistered: ({ issuer }) => port.registered(issuer),
     onLost: onSuperseded,
     onRemoved: () => presence.stateChanged('removed'),
   });
-  const own = identity.requests;
-  const requests: AgentParts['requests'] = {
-    ...own,
-    register: async (options) => {
-      const registration = await own.register({
-        ...options,
-        deliveryMode: modeOf(settings, delivery),
-        agentCard: port.registeredCard,
-      });
-      port.registered(registration.issuer);
-      return registration;
-    },
-  };
   const delivery = createDelivery(settings, {
     requests,
     onChange: (mode, reason) => {
       if (mode === 'push') {
-        identity.noLongerReads();
+        requests.noLongerReads();
         inbound.positionReleased();
       }
-      events.emit('delivery-changed', mode, reason);
+      report.emit('delivery-changed', mode, reason);
     },
   });
   const presence = new HeartbeatLoop({
@@ -111,25 +89,36 @@ export function createAgentParts<Client extends AgentClient>(
     random,
     intervalMs: heartbeatIntervalMs,
     openThread: threadOpener(client, { ...settings, intervalMs: heartbeatIntervalMs }),
-    metrics: () => tasks.current(),
+    metrics: () => report.metrics(),
     onChange: onPresence,
   });
-  const inbound = createInbound({
-    settings: { ...settings, delivery },
-    reader: requests,
-    events,
-    tasks,
-    degraded,
+  const stopObserving = client.onPeerChanged?.((change) => report.emit('peer-changed', change));
+  report.onEnd(() => stopObserving?.());
+  const inbound = new Inbound({
+    ...settings,
+    delivery,
+    client: requests,
+    clock,
     logger,
-    onMetricsChanged: () => presence.metricsChanged(),
-    isRefused: () => identity.isRefused,
+    handler: (message, context) =>
+      settings.onMessage(message, {
+        ...context,
+        client,
+        history: (history) =>
+          historyBefore(client, message, { ...history, signal: history?.signal ?? context.signal }),
+        // Few handlers log.
+        get logger() {
+          return childLogger(logger, { activityId: message.id });
+        },
+      }),
+    observer: report,
   });
-  const pushProbe = createPushProbe(settings, { clock, logger, random, events, degraded });
+  const pushProbe = createPushProbe(settings, { clock, logger, random, report });
   const port = new AgentInbound({
     settings,
     inbound,
     logger,
-    degraded,
+    report,
     onStateChanged: (status) => presence.stateChanged(status),
     onServerChanged: () => {
       if (delivery instanceof AutoDelivery) delivery.probeNow();
@@ -138,17 +127,39 @@ export function createAgentParts<Client extends AgentClient>(
     onIssuerChanged: () => presence.registrationNeeded(),
   });
   const deliveryReason = (): string | null => (delivery instanceof AutoDelivery ? delivery.reason : null);
-  return { logger, events, degraded, tasks, identity, requests, presence, inbound, port, deliveryReason };
+  return { logger, report, requests, presence, inbound, port, deliveryReason };
+}
+
+/** The history without the message. A direct message has no row in the feed: what is there came before it. */
+async function historyBefore(
+  client: AgentClient,
+  message: InboundMessage,
+  options: HistoryOptions,
+): Promise<HistoryPage> {
+  if (client.conversationHistory === undefined) {
+    throw new MoleculeError('The client of this agent has no history.', {
+      code: 'not_supported',
+      hint: 'Use a RemoteAgentClient.',
+    });
+  }
+  const { conversationId, id } = message;
+  try {
+    return await client.conversationHistory(conversationId, { ...options, before: options.before ?? id });
+  } catch (error) {
+    const isUnknownRow = ApiError.isInstance(error) && error.platformCode === 'cursor_not_found';
+    if (!isUnknownRow || options.before !== undefined) throw error;
+    return await client.conversationHistory(conversationId, options);
+  }
 }
 
 function followClose(
   signal: AbortSignal | undefined,
-  events: AgentEventEmitter,
+  report: AgentReport,
   onClientClosed: (reason: unknown) => void,
 ): void {
   const onAbort = (): void => onClientClosed(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
-  events.onEnd(() => signal?.removeEventListener('abort', onAbort));
+  report.onEnd(() => signal?.removeEventListener('abort', onAbort));
 }
 
 /** `auto` of an agent with a URL switches between push and long-poll. */
@@ -179,7 +190,7 @@ function createPushProbe(
     inboundAuth,
     probeAfterMs: afterMs,
   }: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'probeAfterMs'>,
-  parts: Pick<PushProbeOptions, 'clock' | 'logger' | 'random' | 'events' | 'degraded'>,
+  parts: Pick<PushProbeOptions, 'clock' | 'logger' | 'random' | 'report'>,
 ): PushProbe | undefined {
   const { reportedUrl } = client;
   if (deliveryChoice !== 'push' || reportedUrl === null || afterMs === null) return undefined;

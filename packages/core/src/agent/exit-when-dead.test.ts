@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
-import { AgentEventEmitter } from './agent-events.ts';
+import { AgentReport } from './agent-report.ts';
 import { checkExitWhenDead, exitWhenDead } from './exit-when-dead.ts';
 
 /** Its timers run late after `suspend`. */
@@ -26,7 +26,7 @@ function watch({
 } = {}) {
   const clock = new SuspendedClock();
   const logger = recordingLogger();
-  const events = new AgentEventEmitter(() => {});
+  const events = new AgentReport({ clock, logger, onMetricsChanged: () => {} });
   const exits: number[] = [];
   /** `null`: now, again and again. */
   const agent: { acceptedAt: number | null; isEnding: boolean } = { acceptedAt: null, isEnding: false };

@@ -2,7 +2,8 @@ import { ConfigurationError } from '../errors/configuration-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkNumber, describe } from '../settings/checked-values.ts';
 import type { Clock, Timer } from '../time/clock.ts';
-import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
+import type { DegradedReason } from './agent-events.ts';
+import type { AgentReport } from './agent-report.ts';
 
 const DEFAULT_AFTER_MS = 300_000;
 const EXIT_HINT = 'Pass true for five minutes, or { afterMs: 300_000 }, in milliseconds.';
@@ -52,7 +53,7 @@ export function checkExitWhenDead(value: ExitWhenDead | undefined): number | nul
 export interface DeadWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly events: AgentEventEmitter;
+  readonly events: Pick<AgentReport, 'on' | 'onEnd'>;
   readonly afterMs: number;
   /** Longest time between two heartbeats, in milliseconds. */
   readonly intervalMs: number;

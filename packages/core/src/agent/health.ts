@@ -3,14 +3,22 @@ import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import type { AgentEventEmitter, DegradedReason } from './agent-events.ts';
-import type { LastFailure } from './task-metrics.ts';
+import type { DegradedReason } from './agent-events.ts';
 
 /**
  * `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final, and `closed` resolves with
  * the reason.
  */
 export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'stopped';
+
+/** The latest failure of a handler or of sending its answer; never its text. */
+export interface LastFailure {
+  readonly activityId: string;
+  /** The code of the error; `handler_failed` for an error without one. */
+  readonly code: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
 
 /** A snapshot for probes and support. Times are ISO 8601. */
 export interface AgentHealth {
@@ -52,66 +60,6 @@ export interface AgentHealth {
    * that `closed` resolves with. `null` before.
    */
   readonly endReason: string | null;
-}
-
-/** The current reasons for being degraded. Emits `degraded` when one is added and `recovered` when it is removed. */
-export class DegradedReasons {
-  readonly #events: AgentEventEmitter;
-  readonly #reasons = new Set<DegradedReason>();
-  /** The kinds of requests that are limited. */
-  readonly #limited = new Set<string>();
-
-  constructor(events: AgentEventEmitter) {
-    this.#events = events;
-  }
-
-  list(): readonly DegradedReason[] {
-    return [...this.#reasons];
-  }
-
-  has(reason: DegradedReason): boolean {
-    return this.#reasons.has(reason);
-  }
-
-  add(reason: DegradedReason, error?: unknown): void {
-    if (this.#reasons.has(reason)) return;
-    this.#reasons.add(reason);
-    this.#events.emit('degraded', reason, error);
-  }
-
-  remove(reason: DegradedReason): void {
-    if (this.#reasons.delete(reason)) this.#events.emit('recovered', reason);
-  }
-
-  /** A registration failed. A platform that limits requests can be reached. */
-  notRegistered(error: unknown): void {
-    if (!isRateLimited(error)) this.add('platform-unreachable', error);
-  }
-
-  /**
-   * Follows a request that the agent itself repeats: `rate-limited` while the platform limits such requests. One that
-   * succeeds ends the limit of those of its `kind`.
-   */
-  async followLimits<T>(
-    kind: 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply',
-    request: Promise<T>,
-  ): Promise<T> {
-    try {
-      const result = await request;
-      if (this.#limited.delete(kind) && this.#limited.size === 0) this.remove('rate-limited');
-      return result;
-    } catch (error) {
-      if (isRateLimited(error)) {
-        this.#limited.add(kind);
-        this.add('rate-limited', error);
-      }
-      throw error;
-    }
-  }
-}
-
-function isRateLimited(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && error.code === 'rate_limited';
 }
 
 interface StartFailure {

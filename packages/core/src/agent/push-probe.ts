@@ -4,9 +4,8 @@ import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import type { AgentEventEmitter } from './agent-events.ts';
+import type { AgentReport } from './agent-report.ts';
 import { deliveryHint } from './auto-delivery.ts';
-import type { DegradedReasons } from './health.ts';
 
 const ASK_AGAIN_MS = 60_000;
 const REFUSALS_UNTIL_DEAD = 2;
@@ -15,8 +14,7 @@ export interface PushProbeOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  readonly events: AgentEventEmitter;
-  readonly degraded: Pick<DegradedReasons, 'add' | 'remove'>;
+  readonly report: AgentReport;
   /** Time without a push until the platform is asked, in milliseconds. */
   readonly afterMs: number;
   /** Whether the platform can be asked. */
@@ -38,11 +36,11 @@ export class PushProbe {
 
   constructor(options: PushProbeOptions) {
     this.#options = options;
-    const { events } = options;
-    events.on('started', () => this.#open());
-    events.on('resumed', () => this.#open());
-    events.on('paused', () => this.#close());
-    events.onEnd(() => this.#close());
+    const { report } = options;
+    report.on('started', () => this.#open());
+    report.on('resumed', () => this.#open());
+    report.on('paused', () => this.#close());
+    report.onEnd(() => this.#close());
   }
 
   /** Call with each request of the platform that brings a message. */
@@ -99,11 +97,11 @@ export class PushProbe {
 
   #reached(): void {
     this.#refusals = 0;
-    this.#options.degraded.remove('inbound-dead');
+    this.#options.report.recovered('inbound-dead');
   }
 
   #refused({ reason, status = null }: ProbeResult): void {
-    const { degraded, logger, afterMs } = this.#options;
+    const { report, logger, afterMs } = this.#options;
     this.#refusals += 1;
     if (this.#refusals !== REFUSALS_UNTIL_DEAD) return;
     const why = reason ?? 'unknown';
@@ -116,6 +114,6 @@ export class PushProbe {
       fields,
       `No message came for ${Math.round(afterMs / 60_000)} min, and the platform, asked twice, does not reach the agent at its reportedUrl: messages are not pushed.`,
     );
-    degraded.add('inbound-dead', error);
+    report.degraded('inbound-dead', error);
   }
 }

@@ -10,7 +10,7 @@ import { registerWithRetry } from '../presence/registration-retry.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
 import { lockWorkspace } from '../storage/workspace-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
-import type { AgentEventEmitter, AgentEventName, AgentListener } from './agent-events.ts';
+import type { AgentEventName, AgentListener } from './agent-events.ts';
 import type { AgentInbound } from './agent-inbound.ts';
 import {
   type AgentClient,
@@ -19,11 +19,11 @@ import {
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
 import { type AgentParts, createAgentParts } from './agent-parts.ts';
-import { type AgentHealth, type AgentState, type DegradedReasons, describeHealth } from './health.ts';
-import type { ReaderIdentity } from './reader-identity.ts';
+import type { AgentReport } from './agent-report.ts';
+import { type AgentRequests, isRateLimited } from './agent-requests.ts';
+import { type AgentHealth, type AgentState, describeHealth } from './health.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
 import { type AgentStartOptions, type AgentStopOptions, checkStop, withoutFrames } from './start-and-stop.ts';
-import type { TaskMetrics } from './task-metrics.ts';
 
 /**
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
@@ -31,21 +31,18 @@ import type { TaskMetrics } from './task-metrics.ts';
  */
 export interface RemoteAgent extends Pick<AgentRuntime, keyof AgentRuntime> {}
 
-/** Runs the parts of an agent: presence, inbound messages, identity. */
+/** Runs the parts of an agent: presence and inbound messages. */
 export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #settings: RemoteAgentSettings<Client>;
   readonly #logger: Logger;
-  readonly #events: AgentEventEmitter;
-  readonly #tasks: TaskMetrics;
+  readonly #report: AgentReport;
   readonly #presence: HeartbeatLoop;
-  readonly #identity: ReaderIdentity;
-  readonly #requests: AgentParts['requests'];
+  readonly #requests: AgentRequests;
   readonly #inbound: Inbound;
   readonly #port: AgentInbound;
   readonly #deliveryReason: AgentParts['deliveryReason'];
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
-  readonly #degraded: DegradedReasons;
   #state: AgentState = 'idle';
   #starting: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
@@ -62,7 +59,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     const settings = resolveRemoteAgentOptions(options);
     const parts = createAgentParts(settings, {
       onSuperseded: () => {
-        this.#events.emit('superseded');
+        this.#report.emit('superseded');
         void this.#finish('superseded', 0);
       },
       onClientClosed: (reason) => {
@@ -75,10 +72,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     });
     this.#settings = settings;
     this.#logger = parts.logger;
-    this.#events = parts.events;
-    this.#degraded = parts.degraded;
-    this.#tasks = parts.tasks;
-    this.#identity = parts.identity;
+    this.#report = parts.report;
     this.#requests = parts.requests;
     this.#presence = parts.presence;
     this.#inbound = parts.inbound;
@@ -102,11 +96,11 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** Returns an unsubscribe function. Listener errors are logged. */
   on<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): () => void {
-    return this.#events.on(event, listener);
+    return this.#report.on(event, listener);
   }
 
   off<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): void {
-    this.#events.off(event, listener);
+    this.#report.off(event, listener);
   }
 
   /** Returns a snapshot without any request. */
@@ -116,8 +110,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#presence,
       this.#inbound,
       this.#deliveryReason(),
-      this.#degraded.list(),
-      this.#tasks.lastFailure,
+      this.#report.degradedReasons,
+      this.#report.lastFailure,
       this.#startFailure ?? this.#outcome,
     );
   }
@@ -182,7 +176,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       if (usesFolder) {
         this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
         await this.#lock;
-        await this.#identity.load();
+        await this.#requests.load();
       }
       await this.#inbound.load();
       this.#hasLoaded = true;
@@ -193,10 +187,12 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         logger: this.#logger,
         random,
         signal: limit.signal,
-        onUnreachable: (error) => this.#degraded.notRegistered(error),
+        onUnreachable: (error) => {
+          if (!isRateLimited(error)) this.#report.degraded('platform-unreachable', error);
+        },
       });
       limit.signal.throwIfAborted();
-      this.#degraded.remove('platform-unreachable');
+      this.#report.recovered('platform-unreachable');
       this.#heartbeats = this.#presence.run(this.#life.signal);
       await orAborted(this.#presence.firstRound, limit.signal);
       if (this.#outcome === 'stopped') throw agentStopped();
@@ -217,7 +213,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     // An agent that is pushed to does not read.
     if (this.#settings.onConflict !== 'fail' || this.#settings.deliveryChoice === 'push') return;
     try {
-      await orAborted(this.#identity.firstRead, limit.signal);
+      await orAborted(this.#requests.firstRead, limit.signal);
     } catch (error) {
       throw await this.#failStart(error, options);
     }
@@ -232,21 +228,21 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
-    if (change === 'degraded') this.#degraded.add('platform-unreachable', error);
-    if (change === 'started' || change === 'recovered') this.#degraded.remove('platform-unreachable');
+    if (change === 'degraded') this.#report.degraded('platform-unreachable', error);
+    if (change === 'started' || change === 'recovered') this.#report.recovered('platform-unreachable');
     if (change === 'paused') this.#pause();
     if (change === 'resumed') this.#resume();
     if (change === 'removed' || change === 'revoked') {
-      this.#events.emit(change);
+      this.#report.emit(change);
       void this.#finish(change, 0);
     }
   }
 
   #pause(): void {
     if (this.#finishing !== undefined) return;
-    this.#degraded.remove('platform-unreachable');
+    this.#report.recovered('platform-unreachable');
     this.#state = 'paused';
-    this.#events.emit('paused');
+    this.#report.emit('paused');
     if (this.#settings.onPause === 'stop') {
       void this.#finish('paused', 0);
       return;
@@ -261,7 +257,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #resume(): void {
     if (this.#finishing !== undefined) return;
     this.#state = 'running';
-    this.#events.emit('resumed');
+    this.#report.emit('resumed');
     this.#transition = this.#transition.then(() => {
       if (this.#state === 'running') this.#open();
     });
@@ -271,7 +267,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#inbound.open();
     if (this.#hasOpened) return;
     this.#hasOpened = true;
-    this.#events.emit('started');
+    this.#report.emit('started');
   }
 
   get #parts(): ShutdownParts {
@@ -291,9 +287,10 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       timeoutMs,
       transition: this.#transition,
       isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
-      isReachable: this.#presence.lastSuccess !== undefined && !this.#degraded.has('platform-unreachable'),
-      metrics: () => this.#tasks.current(),
-      instanceId: () => this.#identity.instanceId,
+      isReachable:
+        this.#presence.lastSuccess !== undefined && !this.#report.isDegraded('platform-unreachable'),
+      metrics: () => this.#report.metrics(),
+      instanceId: () => this.#requests.instanceId,
       endHeartbeats: () => {
         this.#life.abort(agentStopped());
         return this.#heartbeats;
@@ -305,15 +302,15 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 
   #reportEnd(outcome: LoopOutcome): void {
-    this.#events.end();
+    this.#report.end();
     const failure = this.#startFailure;
     if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
       this.#logger.error({ error: withoutFrames(failure.error) }, 'The agent could not start.');
-      this.#events.emit('start-failed', failure.error);
+      this.#report.emit('start-failed', failure.error);
       this.#closed.promise.catch(() => {});
       this.#closed.reject(failure.error);
     }
-    if (failure === undefined) this.#events.emit('stopped', outcome);
+    if (failure === undefined) this.#report.emit('stopped', outcome);
   }
 }

@@ -15,7 +15,7 @@ import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 import { codeForStatus } from '../transport/api-failure.ts';
 import type { ClientContext } from './client-context.ts';
-import { type InstanceOptions, instanceHeaders } from './instance.ts';
+import type { InstanceOptions } from './instance.ts';
 
 /** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
 export interface HeartbeatMetrics {
@@ -116,13 +116,12 @@ export class Heartbeats {
       this.#metrics,
       settings.clock.monotonic() - this.#startedAt,
     );
-    const headers = instanceHeaders(transport, instanceId);
     // A later heartbeat says more than a retry of this one.
     const totalTimeoutMs = settings.requestTimeoutMs;
     const response = await call(transport, routes.heartbeat, {
       // Ends what the worker may have reported.
       body: thread === undefined ? body : { runtime_state: '', ...body },
-      headers,
+      instanceId,
       signal,
       totalTimeoutMs,
       isRepeatable: isRetried,

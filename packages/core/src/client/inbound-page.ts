@@ -20,7 +20,7 @@ import type { CallOptions, PlatformResponse } from '../transport/platform-reques
 import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
-import { type InstanceOptions, instanceHeaders } from './instance.ts';
+import type { InstanceOptions } from './instance.ts';
 import { observeReply } from './send-as-workspace.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -135,7 +135,8 @@ async function readPage(context: ClientContext, options: ReadInboundOptions): Pr
     unacknowledged: options.unacknowledged === true ? true : undefined,
     order: options.order,
     view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
-    headers: instanceHeaders(transport, options.instanceId, options.takeover),
+    instanceId: options.instanceId,
+    takeover: options.takeover,
     signal: options.signal,
     isRetried: options.isRetried,
     onTooLarge: (bytes) => {
@@ -153,7 +154,9 @@ async function readPage(context: ClientContext, options: ReadInboundOptions): Pr
   // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
   const showsHandled = !transport.capabilities.words.has('acknowledge');
   const expected = feed.deliverable.filter(
-    (message) => !observeReply(context, message) && !(showsHandled && hasResponse(message)),
+    (message) =>
+      !(message.inReplyTo !== '' && observeReply(context, message)) &&
+      !(showsHandled && hasResponse(message)),
   );
   const whole = await fetchWholeMessages(context, expected, options.signal);
   const { endsBefore } = whole;

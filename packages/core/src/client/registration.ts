@@ -17,7 +17,7 @@ import { shapeError } from '../transport/api-failure.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
-import { type InstanceOptions, instanceHeaders } from './instance.ts';
+import type { InstanceOptions } from './instance.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
 
@@ -110,7 +110,6 @@ async function sendRegistration(
   { signal, isRetried, instanceId, deliveryMode: wanted, agentCard }: RegisterOptions,
 ): Promise<RegisterResponse> {
   const { settings, transport, tokens, logger, profile } = context;
-  const headers = instanceHeaders(transport, instanceId);
   const deliveryMode = wanted ?? settings.deliveryMode;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
@@ -123,14 +122,13 @@ async function sendRegistration(
   // It is issued once: without it the agent cannot go on, and nobody would know why.
   const needed = ['auth_token'];
   try {
-    const input = { body, bearer, headers, signal, needed, isRepeatable: isRetried };
+    const input = { body, bearer, instanceId, signal, needed, isRepeatable: isRetried };
     return await sendOnce(transport, input);
   } catch (error) {
     if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with one.');
     const withUrl = { ...body, url: settings.reportedUrl ?? PLACEHOLDER_URL };
-    // Its response may have said what it lacks.
-    const again = { body: withUrl, bearer, headers: instanceHeaders(transport, instanceId), signal, needed };
+    const again = { body: withUrl, bearer, instanceId, signal, needed };
     return sendOnce(transport, again).catch(needsUrl);
   }
 }

@@ -77,7 +77,8 @@ export class FeedInbox implements DeliveryInbox {
 
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
     const { client, onActivity } = this.#options;
-    const isNew = !client.observeReply(message) && this.#accept(message, position?.seq);
+    const isReturned = message.inReplyTo !== '' && client.observeReply(message);
+    const isNew = !isReturned && this.#accept(message, position?.seq);
     onActivity();
     return isNew;
   }
@@ -121,7 +122,8 @@ export class FeedInbox implements DeliveryInbox {
 
   #accept(received: InboundMessage, seq: number | null | undefined): boolean {
     const { workspaceId, ledger, onMessage, onCopy } = this.#options;
-    const message = withConversation(received, workspaceId);
+    // Our client has named it already.
+    const message = received.conversationId === '' ? withConversation(received, workspaceId) : received;
     const read = ledger.read(message, seq);
     if (read === null) return false;
     if ('end' in read) {

@@ -146,7 +146,7 @@ export interface Treatment {
   readonly isAtMostOnce: boolean;
   /** A dead letter that is handled again: it has ended for its sender, and its first failure is the last. */
   readonly isReplay: boolean;
-  /** Whether a request waits for the end. */
+  /** Of a direct message: whether a request waits for its end. */
   readonly isWaited: boolean;
 }
 

@@ -115,6 +115,7 @@ export class InboundPageReader {
   }
 
   #succeeded(): void {
+    if (this.#failures === 0) return;
     if (this.#isReported) this.#context.logger.warn({}, 'The inbound feed can be read again.');
     this.#isReported = false;
     this.#failures = 0;

@@ -122,9 +122,15 @@ export class MessageRun implements AttemptJournal {
   async run(signal: AbortSignal): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { isAtMostOnce, isReplay } = this.#home;
+    const isDirect = this.record.via === 'direct';
     let event: LifeEvent = signal.aborted ? interruption(signal, false) : { kind: 'turn' };
     for (;;) {
-      const treatment = { now: clock.now(), isAtMostOnce, isReplay, isWaited: this.#home.isWaited() };
+      const treatment = {
+        now: clock.now(),
+        isAtMostOnce,
+        isReplay,
+        isWaited: isDirect && this.#home.isWaited(),
+      };
       const { change, effect } = next(this.record, event, treatment);
       if (change !== undefined) await this.#home.change(change);
       switch (effect.kind) {
@@ -205,7 +211,7 @@ export class MessageRun implements AttemptJournal {
     observer.ended(message);
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
-    if (hasCode(signal.reason, 'cancelled_by_sender')) return { kind: 'canceled' };
+    if (isCanceled(signal)) return { kind: 'canceled' };
     if (isOverdue) return { kind: 'expired', isReported: false };
     if (result.kind === 'returned') {
       const read = result.value;
@@ -319,8 +325,12 @@ export class MessageRun implements AttemptJournal {
 }
 
 function interruption(signal: AbortSignal, isHandling: boolean): LifeEvent {
-  if (hasCode(signal.reason, 'cancelled_by_sender')) return { kind: 'canceled' };
+  if (isCanceled(signal)) return { kind: 'canceled' };
   return { kind: 'stopped', reason: signal.reason, isHandling };
+}
+
+function isCanceled(signal: AbortSignal): boolean {
+  return signal.aborted && hasCode(signal.reason, 'cancelled_by_sender');
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -23,6 +23,9 @@ export function receivedValue(value: object): ReceivedValue | undefined {
   return received().get(value);
 }
 
+let values: WeakMap<object, ReceivedValue> | undefined;
+
 function received(): WeakMap<object, ReceivedValue> {
-  return processState('received-values', () => new WeakMap<object, ReceivedValue>());
+  values ??= processState('received-values', () => new WeakMap<object, ReceivedValue>());
+  return values;
 }

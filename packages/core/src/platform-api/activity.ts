@@ -41,7 +41,8 @@ export async function getActivity(
   workspaceId: string,
   filters: ActivityFilters &
     CallOptions & {
-      readonly headers?: Readonly<Record<string, string>> | undefined;
+      readonly instanceId?: string | undefined;
+      readonly takeover?: boolean | undefined;
       /** Asks for compact rows; a platform without them sends full ones. */
       readonly view?: 'compact' | undefined;
       readonly onTooLarge?: ((received: Buffer) => void) | undefined;
@@ -66,12 +67,13 @@ export async function getActivity(
     view: filters.view,
     wait: waitSecs > 0 ? waitSecs : undefined,
   };
-  const { headers, signal, onTooLarge, isRetried } = filters;
+  const { instanceId, takeover, signal, onTooLarge, isRetried } = filters;
   try {
     return await send(transport, routes.listActivity, {
       params: { id: workspaceId },
       query,
-      headers,
+      instanceId,
+      takeover,
       signal,
       onTooLarge,
       isRepeatable: isRetried,

@@ -1,5 +1,6 @@
 import {
   buildPath,
+  INSTANCE_HEADER,
   type Route,
   type RouteParams,
   type RouteQuery,
@@ -7,6 +8,7 @@ import {
   type RouteResponse,
   readResponse,
   type routes,
+  TAKEOVER_HEADER,
   type Wire,
 } from '@molecule-ai/protocol';
 import { isError } from '../errors/is-error.ts';
@@ -43,6 +45,10 @@ interface AnyCall extends CallOptions {
   readonly holdSeconds?: number | undefined;
   /** Additional headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The running agent that sends this. A platform without instances is not given it. @default none */
+  readonly instanceId?: string | undefined;
+  /** Whether that agent ends another one that reads. @default false */
+  readonly takeover?: boolean | undefined;
   /** @default that of the route */
   readonly lane?: RequestLane | undefined;
   /** Whether retries are safe. @default as defined by the route */
@@ -125,7 +131,7 @@ export function open<R extends Route>(
 }
 
 function requestOf<R extends Route>(transport: Transport, route: R, input: Call<R>): PlatformRequest {
-  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, headers, ...rest }: AnyCall = input;
+  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, ...rest }: AnyCall = input;
   return {
     ...requestLine(route, input),
     lane: input.lane ?? laneOf(route),
@@ -136,7 +142,7 @@ function requestOf<R extends Route>(transport: Transport, route: R, input: Call<
     timeoutMs: input.timeoutMs ?? timeLimitMs(transport, route, query),
     totalTimeoutMs,
     holdSeconds,
-    headers,
+    headers: headersOf(transport, input),
     bearer,
     signal,
     onTooLarge: input.onTooLarge,
@@ -145,6 +151,14 @@ function requestOf<R extends Route>(transport: Transport, route: R, input: Call<
     onSent: rest.onSent,
     through: rest.through,
   };
+}
+
+function headersOf(
+  { capabilities }: Transport,
+  { headers, instanceId, takeover = false }: AnyCall,
+): AnyCall['headers'] {
+  if (instanceId === undefined || capabilities.lacks('instances')) return headers;
+  return { ...headers, [INSTANCE_HEADER]: instanceId, ...(takeover ? { [TAKEOVER_HEADER]: '1' } : {}) };
 }
 
 /**

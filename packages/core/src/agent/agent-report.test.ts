@@ -1,16 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { messageOf } from '../../test/agent-stage.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { describeFailure, TaskMetrics } from './task-metrics.ts';
+import { silentLogger } from '../logging/logger.ts';
+import { AgentReport, describeFailure } from './agent-report.ts';
 
 const MESSAGE = messageOf('row-1');
 
-describe('TaskMetrics', () => {
+describe('AgentReport', () => {
   it('keeps at most the last thousand attempts', () => {
-    const metrics = new TaskMetrics(new ManualClock());
-    metrics.failed(MESSAGE, 'x');
-    for (let count = 0; count < 1_000; count += 1) metrics.succeeded();
-    expect(metrics.current().errorRate).toBe(0);
+    const report = new AgentReport({
+      clock: new ManualClock(),
+      logger: silentLogger,
+      onMetricsChanged: () => {},
+    });
+    report.failed(MESSAGE, 'x');
+    for (let count = 0; count < 1_000; count += 1) report.succeeded();
+    expect(report.metrics().errorRate).toBe(0);
   });
 });
 

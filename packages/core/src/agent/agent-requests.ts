@@ -1,0 +1,238 @@
+import { randomUUID } from 'node:crypto';
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from '../client/heartbeat.ts';
+import type { Acknowledgement, InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
+import type { RegisterOptions, Registration } from '../client/registration.ts';
+import type { ReplyReceipt } from '../client/reply.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { InboundOptions } from '../inbound/inbound-options.ts';
+import type { Logger } from '../logging/logger.ts';
+import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
+import { orAborted } from '../time/linked-abort.ts';
+import type { AgentClient, ConflictPolicy } from './agent-options.ts';
+import type { AgentReport } from './agent-report.ts';
+
+/** The time between two reads of an agent that waits for another one to end, in milliseconds. */
+const LONGEST_RETRY_MS = 5_000;
+
+type FeedClient = InboundOptions['client'];
+
+export interface AgentRequestsOptions {
+  readonly client: AgentClient;
+  readonly logger: Logger;
+  readonly onConflict: ConflictPolicy;
+  readonly report: AgentReport;
+  /** What each register request says of the agent. */
+  readonly registration: () => Pick<RegisterOptions, 'deliveryMode' | 'agentCard'>;
+  readonly onRegistered: (registration: Registration) => void;
+  /** Another agent reads, and this one ends. Called once. */
+  readonly onLost: (error: ApiError) => void;
+  /** A read was refused because the workspace is removed; a heartbeat confirms it. */
+  readonly onRemoved: () => void;
+}
+
+/**
+ * The requests of one running agent, whose name the platform is given with registers, heartbeats and reads: one instance at a time reads
+ * the messages of a workspace. A read that is refused for it waits here until it is granted, so no delivery knows about it. While the
+ * platform limits requests that the agent repeats, the agent is degraded as `rate-limited`.
+ */
+export class AgentRequests implements FeedClient {
+  readonly workspaceId: string;
+  readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
+  readonly sendInboundProbe?: NonNullable<FeedClient['sendInboundProbe']>;
+  readonly #client: AgentClient;
+  readonly #options: AgentRequestsOptions;
+  readonly #firstRead = Promise.withResolvers<void>();
+  /** The kinds of requests that are limited. */
+  readonly #limited = new Set<string>();
+  #instanceId: string = randomUUID();
+  #isStored = false;
+  #isRefused = false;
+  #isLost = false;
+
+  constructor(options: AgentRequestsOptions) {
+    const { client } = options;
+    this.#client = client;
+    this.#options = options;
+    this.workspaceId = client.workspaceId;
+    if (client.reportProgress) this.reportProgress = client.reportProgress.bind(client);
+    if (client.sendInboundProbe) this.sendInboundProbe = client.sendInboundProbe.bind(client);
+    this.#firstRead.promise.catch(() => {});
+  }
+
+  get capabilities(): AgentClient['capabilities'] {
+    return this.#client.capabilities;
+  }
+
+  get instanceId(): string {
+    return this.#instanceId;
+  }
+
+  /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
+  get firstRead(): Promise<void> {
+    return this.#firstRead.promise;
+  }
+
+  /** Takes the name that the workspace's folder holds. Call it under the folder's lock, before any request. */
+  async load(): Promise<void> {
+    this.#isStored = true;
+    this.#instanceId = await loadInstanceId(this.#client.stateDirectory);
+  }
+
+  async register(options?: RegisterOptions): Promise<Registration> {
+    const { registration, onRegistered } = this.#options;
+    const request = { ...options, ...registration(), instanceId: this.#instanceId };
+    const registered = await this.#followed('register', this.#client.register(request));
+    onRegistered(registered);
+    return registered;
+  }
+
+  heartbeat(metrics: HeartbeatMetrics, options?: HeartbeatOptions): Promise<HeartbeatReport> {
+    const sent = this.#client.heartbeat(metrics, { ...options, instanceId: this.#instanceId });
+    return this.#followed('heartbeat', sent);
+  }
+
+  pollState(options?: Parameters<AgentClient['pollState']>[0]): ReturnType<AgentClient['pollState']> {
+    return this.#followed('state', this.#client.pollState(options));
+  }
+
+  getWorkspace(
+    options?: Parameters<AgentClient['getWorkspace']>[0],
+  ): ReturnType<AgentClient['getWorkspace']> {
+    return this.#client.getWorkspace(options);
+  }
+
+  fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
+    return this.#followed('read', this.#read(options));
+  }
+
+  fetchCancellations(
+    options?: Parameters<AgentClient['fetchCancellations']>[0],
+  ): ReturnType<AgentClient['fetchCancellations']> {
+    return this.#client.fetchCancellations(options);
+  }
+
+  acknowledge(...acknowledged: Parameters<AgentClient['acknowledge']>): Promise<Acknowledgement> {
+    return this.#followed('acknowledge', this.#client.acknowledge(...acknowledged));
+  }
+
+  reply(...answer: Parameters<AgentClient['reply']>): Promise<ReplyReceipt> {
+    return this.#followed('reply', this.#client.reply(...answer));
+  }
+
+  askQuestions(...asked: Parameters<AgentClient['askQuestions']>): ReturnType<AgentClient['askQuestions']> {
+    return this.#client.askQuestions(...asked);
+  }
+
+  observeReply(message: InboundMessage): boolean {
+    return this.#client.observeReply?.(message) ?? false;
+  }
+
+  /** Follows a request that the agent repeats by itself. One that succeeds ends the limit of those of its `kind`. */
+  async #followed<T>(
+    kind: 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply',
+    request: Promise<T>,
+  ): Promise<T> {
+    const { report } = this.#options;
+    try {
+      const result = await request;
+      if (this.#limited.delete(kind) && this.#limited.size === 0) report.recovered('rate-limited');
+      return result;
+    } catch (error) {
+      if (isRateLimited(error)) {
+        this.#limited.add(kind);
+        report.degraded('rate-limited', error);
+      }
+      throw error;
+    }
+  }
+
+  async #read(options: ReadInboundOptions): Promise<InboundPage> {
+    const { onConflict } = this.#options;
+    let takeover = false;
+    for (;;) {
+      try {
+        const read = { ...options, instanceId: this.#instanceId, ...(takeover ? { takeover } : {}) };
+        const page = await this.#client.fetchInboundPage(read);
+        this.#granted();
+        return page;
+      } catch (error) {
+        if (WorkspaceRemovedError.isInstance(error)) this.#options.onRemoved();
+        if (!isConflict(error)) throw error;
+        const isSuperseded = error.details?.superseded === true;
+        if (isSuperseded || onConflict === 'fail')
+          return await this.#end(error, isSuperseded, options.signal);
+        if (onConflict === 'takeover' && !takeover) {
+          takeover = true;
+          continue;
+        }
+        takeover = onConflict === 'takeover';
+        this.#refused(error);
+        const waitMs = Math.min(error.retryAfterMs ?? LONGEST_RETRY_MS, LONGEST_RETRY_MS);
+        await this.#client.clock.sleep(waitMs, { signal: options.signal });
+      }
+    }
+  }
+
+  /** Call when the agent no longer reads, because its messages are pushed. */
+  noLongerReads(): void {
+    this.#granted();
+  }
+
+  #granted(): void {
+    this.#firstRead.resolve();
+    if (!this.#isRefused) return;
+    this.#isRefused = false;
+    this.#options.logger.info(
+      {},
+      'Messages are received, although another agent of this workspace was running.',
+    );
+    this.#options.report.recovered('identity-in-use');
+  }
+
+  #refused(error: ApiError): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#options.logger.warn(
+      { error },
+      'Another running agent receives the messages of this workspace; this one waits until it ends.',
+    );
+    this.#options.report.degraded('identity-in-use', error);
+  }
+
+  /** Ends the agent, and the read with it. */
+  async #end(error: ApiError, isSuperseded: boolean, signal: AbortSignal | undefined): Promise<never> {
+    const { logger, onLost } = this.#options;
+    if (!this.#isLost) {
+      this.#isLost = true;
+      logger.error(
+        { error },
+        isSuperseded
+          ? 'Another agent has taken over this workspace; this one ends.'
+          : 'Another running agent receives the messages of this workspace; this one ends.',
+      );
+      // Started again it is another agent, which waits for the present one or takes over.
+      if (isSuperseded && this.#isStored) await forgetInstanceId(this.#client.stateDirectory);
+      onLost(error);
+      this.#firstRead.reject(
+        new MoleculeError('Another running agent receives the messages of this workspace.', {
+          code: 'workspace_in_use',
+          hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',
+          cause: error,
+        }),
+      );
+    }
+    if (signal === undefined) throw error;
+    return orAborted(new Promise<never>(() => {}), signal);
+  }
+}
+
+function isConflict(error: unknown): error is ApiError {
+  return ApiError.isInstance(error) && error.platformCode === 'identity_in_use';
+}
+
+/** Whether the platform limits requests; it can be reached then. */
+export function isRateLimited(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && error.code === 'rate_limited';
+}
