@@ -69,15 +69,20 @@ export function extractMessageText(body: JsonValue | undefined): string {
  * The text of an answer: a text `result`, `result.parts`, `result.message.parts`, artifacts, the
  * status message, `result.text`, `text`, a bare message, and last `error.message`. `''` when there is none.
  * Never throws. The text is a peer's and untrusted; markers are still in it.
+ *
+ * @param change Changes each text before they are joined, for example `stripA2aBoundary`.
  */
-export function extractAnswerText(body: JsonValue | undefined): string {
-  const found = firstText(body, ANSWER_PLACES);
+export function extractAnswerText(body: JsonValue | undefined, change: ChangeText = unchanged): string {
+  const found = firstText(body, ANSWER_PLACES, change);
   if (found !== '' || !isJsonObject(body)) return found;
   const error = body.error;
-  if (typeof error === 'string') return error;
+  if (typeof error === 'string') return change(error);
   const message = isJsonObject(error) ? error.message : undefined;
-  return typeof message === 'string' ? message : '';
+  return typeof message === 'string' ? change(message) : '';
 }
+
+type ChangeText = (text: string) => string;
+const unchanged: ChangeText = (text) => text;
 
 /**
  * The parts of a message or an answer: the first list of parts that is not empty, in the order of the two
@@ -97,11 +102,16 @@ export function extractParts(body: JsonValue | undefined): JsonObject[] {
   return [];
 }
 
-function firstText(body: JsonValue | undefined, places: readonly TextPlace[]): string {
-  if (typeof body === 'string') return body;
+function firstText(
+  body: JsonValue | undefined,
+  places: readonly TextPlace[],
+  change: ChangeText = unchanged,
+): string {
+  if (typeof body === 'string') return change(body);
   if (!isJsonObject(body)) return '';
   for (const place of places) {
-    const found = place.holds === 'text' ? textAt(body, place) : joinTexts(partsAt(body, place));
+    const found =
+      place.holds === 'text' ? change(textAt(body, place)) : joinTexts(partsAt(body, place), change);
     if (found !== '') return found;
   }
   return '';
@@ -131,14 +141,14 @@ export function objectAt(body: JsonObject, path: readonly string[]): JsonObject 
   return object;
 }
 
-function joinTexts(list: readonly JsonValue[]): string {
+function joinTexts(list: readonly JsonValue[], change: ChangeText): string {
   const texts: string[] = [];
   for (const part of list) {
     if (typeof part === 'string') {
-      texts.push(part);
+      texts.push(change(part));
     } else if (isJsonObject(part)) {
       const own = textOfPart(part) ?? (isJsonObject(part.root) ? textOfPart(part.root) : undefined);
-      if (own !== undefined) texts.push(own);
+      if (own !== undefined) texts.push(change(own));
     }
   }
   return texts.join('\n');

@@ -8,5 +8,6 @@ it('exports exactly these names', () => {
     'readTraceContext',
     'runInTrace',
     'traceHeaders',
+    'withTraceHeaders',
   ]);
 });

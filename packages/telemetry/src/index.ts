@@ -11,4 +11,4 @@ export {
   Telemetry,
 } from './telemetry.ts';
 export { readTraceContext, type TraceContext, traceHeaders } from './trace-context.ts';
-export { currentTrace, runInTrace } from './trace-scope.ts';
+export { currentTrace, runInTrace, withTraceHeaders } from './trace-scope.ts';

@@ -91,7 +91,11 @@ const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
 
 /** `undefined` when the application uses no OpenTelemetry. */
 export function openTelemetry(): OpenTelemetry | undefined {
-  return (safely(() => Reflect.get(globalThis, REGISTERED)) as OpenTelemetry | null | undefined) ?? undefined;
+  try {
+    return (Reflect.get(globalThis, REGISTERED) as OpenTelemetry | null | undefined) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Runs code of the application; it may fail, now or later, and that concerns nobody here. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { activeContext, openTelemetry, safely, spanOf, traceOfSpan } from './opentelemetry.ts';
-import type { TraceContext } from './trace-context.ts';
+import { type TraceContext, traceHeaders } from './trace-context.ts';
 
 interface Scope {
   readonly trace: TraceContext | null;
@@ -25,9 +25,19 @@ export function runInTrace<T>(trace: TraceContext | null, work: () => T): T {
 /** The trace of the calling code: of OpenTelemetry's active span where there is one, else that of {@link runInTrace}. */
 export function currentTrace(): TraceContext | null {
   const registered = openTelemetry();
-  const active = safely(() => {
-    const span = registered && spanOf(activeContext(registered));
-    return span && traceOfSpan(span);
-  });
+  const active =
+    registered &&
+    safely(() => {
+      const span = spanOf(activeContext(registered));
+      return span && traceOfSpan(span);
+    });
   return active ?? scopes.getStore()?.trace ?? null;
+}
+
+/** These headers and those that name the trace of the calling code; the same object where there is none. */
+export function withTraceHeaders(
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const trace = currentTrace();
+  return trace === null ? headers : { ...headers, ...traceHeaders(trace) };
 }

@@ -4,27 +4,9 @@ import { createReply, type PeerReply } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { LatestMap } from './latest-map.ts';
 
 const PAUSE_MS = 5_000;
 const PAGE_LIMIT = 100;
-
-/** How many messages a client remembers whom it asked by. */
-const MAX_ASKED = 1_000;
-
-/** Whom this client sent its latest messages. */
-export class AskedPeers {
-  /** By message id. */
-  readonly #peers = new LatestMap<string>(MAX_ASKED);
-
-  add(messageId: string, peerId: string): void {
-    this.#peers.set(messageId, peerId);
-  }
-
-  get(messageId: string): string | undefined {
-    return this.#peers.get(messageId);
-  }
-}
 
 interface Waiting extends CallOptions {
   /** Only the answer of this workspace counts; where it is not known, the first of any. */

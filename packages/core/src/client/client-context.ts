@@ -21,11 +21,10 @@ import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
-import { AskedPeers } from './answer-on-feed.ts';
 import { DirectCalls } from './direct-calls.ts';
 import { DirectMessages } from './direct-messages.ts';
 import { PeerLookup } from './peer-lookup.ts';
-import { ReturnedAnswers } from './returned-answers.ts';
+import { RememberedMessages } from './remembered-messages.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
 export interface RemoteAgentClientOptions extends ClientOptions {
@@ -73,8 +72,7 @@ export interface ClientContext {
   readonly identities: PeerIdentities;
   readonly direct: DirectCalls;
   readonly directMessages: DirectMessages;
-  readonly returned: ReturnedAnswers;
-  readonly asked: AskedPeers;
+  readonly sent: RememberedMessages;
   readonly abandoned: AbandonedCalls;
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   readonly profile: { card: AgentCard; streams: boolean };
@@ -153,8 +151,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     identities,
     direct,
     directMessages: new DirectMessages(direct, transport, workspaceId),
-    returned: new ReturnedAnswers(),
-    asked: new AskedPeers(),
+    sent: new RememberedMessages(),
     profile: { card: settings.agentCard, streams: false },
     logger,
   };

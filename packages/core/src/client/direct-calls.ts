@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
+import { withTraceHeaders } from '@molecule-ai/telemetry';
 import {
   avoidedFor,
   type DirectOutcome,
@@ -200,11 +200,7 @@ export class DirectCalls {
       body: JSON.stringify(message.body),
       timeoutMs,
       signal,
-      headers: {
-        'x-timeout': String(holdSeconds),
-        ...(isStreamed ? ACCEPT_STREAM : {}),
-        ...traceHeaders(currentTrace()),
-      },
+      headers: withTraceHeaders({ 'x-timeout': String(holdSeconds), ...(isStreamed ? ACCEPT_STREAM : {}) }),
       onSent: () => {
         isSent = true;
         onSent?.();

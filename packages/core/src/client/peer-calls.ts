@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { buildSendMessage, type JsonObject, routes, type SendMessageRequest } from '@molecule-ai/protocol';
-import { currentTrace, type Facts, traceHeaders } from '@molecule-ai/telemetry';
+import { type Facts, withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readReply } from '../peers/read-reply.ts';
 import { send } from '../platform-api/call.ts';
-import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { Transport } from '../transport/transport.ts';
 import { checkCallArguments } from './call-arguments.ts';
@@ -96,9 +95,9 @@ export function composeMessage(
   checkCallArguments({ ...options, targetId, text });
   const metadata = metadataOf(transport, options);
   const messageId = options.messageId ?? randomUUID();
-  // Derived, so that a repeat with the same message id is the same message. Answers stay where the question was asked.
+  // A new conversation has the id of its first message, so that a repeat is the same message. Answers stay where the question was asked.
   const isInNewContext = options.isInNewContext && options.answers === undefined;
-  const contextId = options.contextId ?? (isInNewContext ? deriveUuid('context', messageId) : undefined);
+  const contextId = options.contextId ?? (isInNewContext ? messageId : undefined);
   return {
     targetId,
     messageId,
@@ -137,7 +136,7 @@ export async function sendThroughProxy(
       timeoutMs,
       totalTimeoutMs: timeoutMs,
       holdSeconds: options.holdSeconds ?? holdSecondsFor(timeoutMs),
-      headers: { ...WITHOUT_JOINED_TEXT, ...traceHeaders(currentTrace()) },
+      headers: withTraceHeaders(WITHOUT_JOINED_TEXT),
       goneWorkspaceId: targetId,
       relaysPeerText: true,
       signal,

@@ -1,5 +1,5 @@
 import { type Question, type QuestionRecord, routes } from '@molecule-ai/protocol';
-import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
+import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { call } from '../platform-api/call.ts';
@@ -105,7 +105,7 @@ export function askQuestions(
   return whereOffered(transport, async () => {
     const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
     const body = { questions: [...questions], message };
-    const headers = traceHeaders(currentTrace());
+    const headers = withTraceHeaders({});
     const input = { params: { id: workspaceId }, body, headers, signal };
     return (await call(transport, routes.askQuestions, input)).questions.map(toQuestion);
   });

@@ -11,7 +11,7 @@ import {
   textPart,
   withOwnEnd,
 } from '@molecule-ai/protocol';
-import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
+import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/read-reply.ts';
@@ -205,7 +205,7 @@ async function replyToPeer(
       totalTimeoutMs: transport.settings.messageTimeoutMs,
       goneWorkspaceId: peerId,
       relaysPeerText: true,
-      headers: traceHeaders(currentTrace()),
+      headers: withTraceHeaders({}),
       signal,
     });
     const response = objectOf(body);
@@ -287,7 +287,7 @@ export async function notifyUser(
   };
   const signal = options.signal ?? handlerSignal();
   const params = { id: settings.workspaceId };
-  const headers = traceHeaders(currentTrace());
+  const headers = withTraceHeaders({});
   const response = await call(transport, routes.notify, { params, body, headers, signal });
   return {
     activityId: response.activity_id ?? '',

@@ -34,7 +34,7 @@ export async function sendAsWorkspace(
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
-  const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
+  const { abandoned, direct, directMessages, lookup, sent, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
   const { message: composed, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
@@ -58,7 +58,7 @@ export async function sendAsWorkspace(
   const reply = await asCall(call, (message) =>
     withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
   );
-  returned.add(reply);
+  sent.returned(reply);
   return reply;
 }
 
@@ -69,7 +69,7 @@ export function streamAsWorkspace(
   text: string,
   options: StreamPeerOptions,
 ): PeerStream {
-  const { abandoned, direct, directMessages, lookup, returned, transport, settings } = context;
+  const { abandoned, direct, directMessages, lookup, sent, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
   const { message: composed, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
@@ -96,7 +96,7 @@ export function streamAsWorkspace(
     },
     onReply: (reply) => {
       if (reply.via === 'direct') directMessages.add(reply, metadata);
-      returned.add(reply);
+      sent.returned(reply);
     },
   };
   return call.run(() => createPeerStream(streamed));
@@ -110,7 +110,7 @@ interface ComposedMessage {
 }
 
 function composeAsWorkspace(
-  { asked, directMessages, transport, settings: { workspaceId } }: ClientContext,
+  { sent, directMessages, transport, settings: { workspaceId } }: ClientContext,
   peerId: string,
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
@@ -122,7 +122,7 @@ function composeAsWorkspace(
   requireNoDecision(answers);
   const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
   const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
-  asked.add(message.messageId, peerId);
+  sent.add(message.messageId, peerId);
   // Answers belong to questions, which the platform keeps.
   const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
   if (!isStored) directMessages.checkTurns();
@@ -134,7 +134,7 @@ function composeAsWorkspace(
  * state of messages it waits for the answer on the feed.
  */
 export function waitAsWorkspace(
-  { asked, transport, settings: { workspaceId, clock }, directMessages }: ClientContext,
+  { sent, transport, settings: { workspaceId, clock }, directMessages }: ClientContext,
   messageId: string,
   { signal, peerId, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
 ): Promise<PeerReply> {
@@ -147,7 +147,7 @@ export function waitAsWorkspace(
       return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
     } catch (error) {
       if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
-      const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? asked.get(messageId) };
+      const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? sent.peerOf(messageId) };
       return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
     }
   });
@@ -175,8 +175,8 @@ export async function cancelAsWorkspace(
 
 /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
 export function observeReply(
-  { returned, directMessages }: Pick<ClientContext, 'returned' | 'directMessages'>,
+  { sent, directMessages }: Pick<ClientContext, 'sent' | 'directMessages'>,
   message: InboundMessage,
 ): boolean {
-  return returned.has(message) || directMessages.observe(message);
+  return sent.hasReturned(message) || directMessages.observe(message);
 }

@@ -1,5 +1,5 @@
 import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
-import { currentTrace, traceHeaders } from '@molecule-ai/telemetry';
+import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -71,7 +71,7 @@ export class PlatformSource implements AnswerSource {
         timeoutMs,
         totalTimeoutMs: timeoutMs,
         holdSeconds: holdSecondsFor(timeoutMs),
-        headers: { ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM, ...traceHeaders(currentTrace()) },
+        headers: withTraceHeaders({ ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM }),
         goneWorkspaceId: targetId,
         relaysPeerText: true,
         signal,

@@ -62,7 +62,7 @@ export function readArrival(
   if (view.messageId.length > MAX_ID_LENGTH) {
     return refused(400, 'invalid_message', 'The message id must have at most 256 characters.');
   }
-  if (hasLoneSurrogate(view.messageId)) {
+  if (!view.messageId.isWellFormed()) {
     return refused(400, 'invalid_message', 'The message id must not contain half of a surrogate pair.');
   }
   const loop = isPush ? null : loopRefusal(caller.subject, options.workspaceId, view.metadata);
@@ -181,10 +181,6 @@ function digestOf({ method, params }: MessageView): string {
   const text = JSON.stringify({ ...params, message: content });
   const isSend = method === 'message/send' || STREAM_METHODS.has(method);
   return crypto.hash('sha256', isSend ? text : `${text}${method}`, 'base64url');
-}
-
-function hasLoneSurrogate(text: string): boolean {
-  return /\p{Surrogate}/u.test(text);
 }
 
 function refused(status: number, code: string, message: string, hint?: string): ReadArrival {

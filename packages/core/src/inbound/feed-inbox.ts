@@ -76,9 +76,9 @@ export class FeedInbox implements DeliveryInbox {
   }
 
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
-    const { client, onActivity } = this.#options;
+    const { client, workspaceId, onActivity } = this.#options;
     const isReturned = message.inReplyTo !== '' && client.observeReply(message);
-    const isNew = !isReturned && this.#accept(message, position?.seq);
+    const isNew = !isReturned && this.#accept(withConversation(message, workspaceId), position?.seq);
     onActivity();
     return isNew;
   }

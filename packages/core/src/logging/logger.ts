@@ -14,6 +14,8 @@ export interface Logger {
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
+  /** Whether lines of a level are written, as in pino; what is not written is not prepared. @default all are */
+  isLevelEnabled?(level: LogLevel): boolean;
 }
 
 /** Lowest first. */
@@ -36,4 +38,5 @@ export const silentLogger: Logger = Object.freeze({
   info: nothing,
   warn: nothing,
   error: nothing,
+  isLevelEnabled: () => false,
 });

@@ -26,6 +26,7 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
   for (const secret of secrets) addSecret(secret);
   const write = (level: LogLevel, fields: LogFields, message: string): void => {
     try {
+      if (target.isLevelEnabled?.(level) === false) return;
       target[level](redactFields(fields, known) as LogFields, redactSecrets(message, known));
     } catch {
       // An error of the logger must not affect its caller.

@@ -15,6 +15,7 @@ const nothing = (): void => {};
  */
 export function stderrLogger(write: (line: string) => void = writeToStderr): Logger {
   return {
+    isLevelEnabled: (level) => level === 'warn' || level === 'error',
     debug: nothing,
     info: nothing,
     warn: (fields, message) => write(formatLine('WARN', fields, message)),

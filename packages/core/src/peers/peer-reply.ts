@@ -10,6 +10,7 @@ import {
   type JsonValue,
   Question,
   refencePeerText,
+  stripA2aBoundary,
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -136,7 +137,10 @@ class ReceivedReply {
    * through {@link forModel} only, and never render it as HTML.
    */
   get text(): string {
-    this.#text ??= WITHOUT_TEXT.has(this.status) ? '' : extractAnswerText(this.#strippedBody());
+    const { status, raw, isWrapped } = this.#fields;
+    this.#text ??= WITHOUT_TEXT.has(status)
+      ? ''
+      : extractAnswerText(raw, isWrapped ? stripA2aBoundary : undefined);
     return this.#text;
   }
 

@@ -31,7 +31,7 @@ const VARIANTS = '89ab';
  * answered once.
  */
 export function deriveUuid(...input: readonly string[]): string {
-  const hex = crypto.hash('sha256', checkUnicode(JSON.stringify(input)));
+  const hex = crypto.hash('sha256', JSON.stringify(input));
   const variant = VARIANTS.charAt(Number.parseInt(hex.charAt(16), 16) % VARIANTS.length);
   const [first, second, fourth] = [hex.slice(0, 8), hex.slice(8, 12), `${variant}${hex.slice(17, 20)}`];
   return `${first}-${second}-8${hex.slice(13, 16)}-${fourth}-${hex.slice(20, 32)}`;
@@ -49,7 +49,7 @@ export function deriveMessageId(workspaceId: string, key: string): string {
 }
 
 function checkUnicode(text: string): string {
-  if (/\p{Surrogate}/u.test(text)) {
+  if (!text.isWellFormed()) {
     throw new MoleculeError('The text is not valid Unicode: it contains half of a surrogate pair.', {
       code: 'invalid_argument',
     });

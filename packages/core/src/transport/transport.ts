@@ -133,18 +133,19 @@ export class Transport {
     exchangeWith: Exchange<R>,
   ): Promise<PlatformResponse | R> {
     const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
-    const attempt = async (sent: string | undefined) => {
-      if (this.#isClosed) throw clientClosed();
-      const dispatcher = this.settings.dispatcher ?? (await this.#pool.dispatcher());
+    const attempt = (dispatcher: RequestDispatcher, sent: string | undefined) => {
       if (this.#isClosed) throw clientClosed();
       const chosen = request.through?.(dispatcher) ?? dispatcher;
       return exchangeWith(chosen, this.#attempt(request, body, sent, { timeoutMs, open }));
     };
-    const response = await attempt(bearer);
+    if (this.#isClosed) throw clientClosed();
+    const pool = this.settings.dispatcher ?? this.#pool.dispatcher();
+    const dispatcher = pool instanceof Promise ? await pool : pool;
+    const response = await attempt(dispatcher, bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
     const newer = await this.#bearers.renew(bearer);
     if (newer === undefined) return this.#read(request, response, bearer);
-    return this.#read(request, await attempt(newer), newer);
+    return this.#read(request, await attempt(dispatcher, newer), newer);
   }
 
   #attempt(
@@ -159,10 +160,7 @@ export class Transport {
       proxy: settings.proxy,
       method: request.method,
       path: settings.basePath + request.path + (request.query ?? ''),
-      headers: withHeaders(
-        this.#headers.for(bearer ?? null, body !== null, request.holdSeconds),
-        request.headers,
-      ),
+      headers: this.#headers.for(bearer ?? null, body !== null, request),
       body,
       timeoutMs,
       maxResponseBytes: settings.maxResponseBytes,
@@ -213,13 +211,6 @@ type Exchange<R extends StreamedResponse> = (
 
 function clientClosed(): MoleculeError {
   return new MoleculeError('The client was closed.', { code: 'client_closed' });
-}
-
-/** `accept` of the request replaces the one that all requests have. */
-function withHeaders(list: string[], more: PlatformRequest['headers']): string[] {
-  if (more === undefined) return list;
-  const own = more.accept === undefined ? list : list.filter((_, at) => list[at - (at % 2)] !== 'accept');
-  return [...own, ...Object.entries(more).flat()];
 }
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
@@ -296,15 +287,25 @@ function deliveryUnknown(error: unknown): unknown {
   return new ConnectionError(message, { origin, delivered: 'unknown', isRetryable, hint, cause });
 }
 
-/**
- * Builds header lists in undici's flat form. They are reused until the token changes.
- */
+/** A header of the request replaces the one that all requests have. */
+function withHeaders(list: readonly string[], more: NonNullable<PlatformRequest['headers']>): string[] {
+  const all: string[] = [];
+  for (let at = 0; at < list.length; at += 2) {
+    const [name = '', value = ''] = [list[at], list[at + 1]];
+    if (more[name] === undefined) all.push(name, value);
+  }
+  for (const name of Object.keys(more)) all.push(name, more[name] ?? '');
+  return all;
+}
+
+/** Builds header lists in undici's flat form. They are reused until the token changes. */
 export class RequestHeaders {
   readonly #fixed: readonly string[];
   #bearer: string | null = null;
   #plain: string[];
   #json: string[];
-  #held: { seconds: number; headers: string[] } | undefined;
+  /** The last list for a held request with headers of its own: most calls have the same ones. */
+  #held: { seconds: number; more: PlatformRequest['headers']; headers: string[] } | undefined;
 
   /** @param workspaceId The caller; `null` for an operator. */
   constructor(settings: ConnectionSettings, workspaceId: string | null) {
@@ -322,15 +323,18 @@ export class RequestHeaders {
   }
 
   /** Do not modify the returned list. */
-  for(bearer: string | null, hasBody: boolean, holdSeconds: number | undefined): string[] {
+  for(
+    bearer: string | null,
+    hasBody: boolean,
+    { holdSeconds, headers: more }: Pick<PlatformRequest, 'holdSeconds' | 'headers'>,
+  ): string[] {
     if (bearer !== this.#bearer) this.#rebuild(bearer);
-    const headers = hasBody ? this.#json : this.#plain;
-    if (holdSeconds === undefined) return headers;
-    if (!hasBody) return [...headers, 'x-timeout', String(holdSeconds)];
-    if (this.#held?.seconds !== holdSeconds) {
-      this.#held = { seconds: holdSeconds, headers: [...headers, 'x-timeout', String(holdSeconds)] };
-    }
-    return this.#held.headers;
+    const list = hasBody ? this.#json : this.#plain;
+    if (holdSeconds === undefined) return more === undefined ? list : withHeaders(list, more);
+    if (this.#held?.seconds === holdSeconds && this.#held.more === more && hasBody) return this.#held.headers;
+    const headers = withHeaders(list, { ...more, 'x-timeout': String(holdSeconds) });
+    if (hasBody) this.#held = { seconds: holdSeconds, more, headers };
+    return headers;
   }
 
   #rebuild(bearer: string | null): void {

@@ -83,8 +83,21 @@ export function buildPath<Path extends string>(
   params: PathParams<Path>,
 ): string {
   const values: Readonly<Record<string, unknown>> = params;
-  return route.path.replace(/:(\w+)/g, (_match, name: string) => encodeSegment(name, values[name]));
+  let pieces = splitPaths.get(route.path);
+  if (pieces === undefined) {
+    pieces = route.path.split(/:(\w+)/);
+    splitPaths.set(route.path, pieces);
+  }
+  let path = pieces[0] ?? '';
+  for (let index = 1; index < pieces.length; index += 2) {
+    const name = pieces[index] ?? '';
+    path += encodeSegment(name, values[name]) + (pieces[index + 1] ?? '');
+  }
+  return path;
 }
+
+/** Of each path of the table, in turn: the text before a parameter, and its name. */
+const splitPaths = new Map<string, readonly string[]>();
 
 function encodeSegment(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && value !== '.' && value !== '..') {

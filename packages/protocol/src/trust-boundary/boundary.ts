@@ -22,7 +22,7 @@ export function wrapA2aBoundary(text: string): string {
 
 /** Adds one backslash to each look-alike of a marker; the same string when there is none. */
 export function escapeLookAlikes(text: string): string {
-  return escapeFound(text, findLookAlikes(text));
+  return text.includes('[') ? escapeFound(text, findLookAlikes(text)) : text;
 }
 
 /** The same for look-alikes that were found before. */

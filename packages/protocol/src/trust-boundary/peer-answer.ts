@@ -81,11 +81,15 @@ function mapStrings(body: JsonValue, changeText: Change, changeOther: Change): J
       continue;
     }
     const keys = Object.keys(value);
-    const names = keys.map(changeOther);
+    // Few keys have a bracket, with which a look-alike begins.
+    const names = keys.some((key) => key.includes('[')) ? keys.map(changeOther) : keys;
     if (names.some((name, index) => name !== keys[index])) {
       replace(frame, Object.fromEntries(keys.map((key, index) => [names[index], value[key]])) as JsonObject);
     }
-    for (const [index, key] of keys.entries()) visit(value[key] ?? null, key, names[index] ?? key);
+    for (let index = 0; index < keys.length; index += 1) {
+      const key = keys[index] ?? '';
+      visit(value[key] ?? null, key, names[index] ?? key);
+    }
   }
   return root.copy ?? body;
 }
