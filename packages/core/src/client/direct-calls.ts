@@ -72,13 +72,26 @@ export class DirectCalls {
     this.#options = options;
   }
 
+  /** Whether there is no reason yet to send a message through the platform. */
+  mayReach({ targetId, messageId }: OutgoingMessage): boolean {
+    const obstacle = this.#obstacleTo(targetId);
+    if (obstacle !== null) this.#skip(targetId, messageId, obstacle);
+    return obstacle === null;
+  }
+
   /**
-   * Sends a message to the peer's server; `null` when it has to go through the platform, with the same message id.
+   * Sends a message to the peer's server, if {@link mayReach}; `null` when it has to go through the platform, with the same message id.
    * @throws ApiError `loop_detected`, `conflict`; without a peer token ConnectionError and TimeoutError.
    */
   async send(message: OutgoingMessage, limits: DirectLimits): Promise<PeerReply | null> {
     const called = await this.#call(message, limits);
     return called === null ? null : replyOf(called.outcome, message);
+  }
+
+  #skip(peerId: string, messageId: string, reason: string): null {
+    const text = 'A peer is called through the platform.';
+    this.#options.settings.logger.debug({ peerId, messageId, reason }, text);
+    return null;
   }
 
   /**
@@ -109,18 +122,12 @@ export class DirectCalls {
 
   async #call(message: OutgoingMessage, limits: DirectLimits & Partial<Opening>): Promise<Called | null> {
     const { directory, lookup, settings } = this.#options;
-    const skip = (reason: string): null => {
-      const fields = { peerId: message.targetId, messageId: message.messageId, reason };
-      settings.logger.debug(fields, 'A peer is called through the platform.');
-      return null;
-    };
-    const obstacle = this.#obstacleTo(message.targetId);
-    if (obstacle !== null) return skip(obstacle);
+    const { targetId, messageId } = message;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(message.targetId) ?? (await lookup.addressOf(message.targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
-      if (!hasToken && settings.directCalls !== 'always') return skip('no_token');
+      if (!hasToken && settings.directCalls !== 'always') return this.#skip(targetId, messageId, 'no_token');
       const timeoutMs = endsAt - settings.clock.monotonic();
       if (timeoutMs <= 0) return null;
       const { outcome, error, status } = await this.#attempt(message, peer, {
@@ -154,7 +161,7 @@ export class DirectCalls {
       directory.forget(message.targetId);
       peer = await lookup.addressOf(message.targetId, limits);
     }
-    return peer === null ? null : skip('no_url');
+    return peer === null ? null : this.#skip(targetId, messageId, 'no_url');
   }
 
   /** Asks a peer about a message that it got directly; `null` when it cannot be asked, or says nothing of it. */

@@ -15,10 +15,11 @@ const answerTo = (messageId: string) => {
 it('remembers the last thousand calls at least, and twice as many at most', () => {
   const sent = new RememberedMessages();
   for (let n = 0; n <= 2_000; n += 1) {
-    sent.add(`m-${n}`, PEER);
-    sent.returned({ status: n === 1_500 ? 'queued' : 'answered', peerId: PEER, messageId: `m-${n}` });
+    const message = sent.add(`m-${n}`, PEER, false);
+    message.replied({ status: n === 1_500 ? 'queued' : 'answered' });
   }
   const ids = ['m-0', 'm-999', 'm-1000', 'm-1500', 'm-2000'];
   expect(ids.filter((id) => sent.hasReturned(answerTo(id)))).toEqual(['m-1000', 'm-2000']);
-  expect(ids.filter((id) => sent.peerOf(id) === PEER)).toEqual(['m-1000', 'm-1500', 'm-2000']);
+  expect(sent.add('m-2000', PEER, true).returned).toBe('answer');
+  expect(ids.filter((id) => sent.find(id)?.peerId === PEER)).toEqual(['m-1000', 'm-1500', 'm-2000']);
 });

@@ -22,6 +22,7 @@ import {
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
+import type { RememberedMessage } from './remembered-messages.ts';
 import { PeerSource, PlatformSource } from './stream-sources.ts';
 
 /**
@@ -34,15 +35,15 @@ export async function sendAsWorkspace(
   text: string,
   options: CallPeerOptions & { readonly holdSeconds?: number },
 ): Promise<PeerReply> {
-  const { abandoned, direct, directMessages, lookup, sent, transport, settings } = context;
+  const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-  const { message: composed, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
+  const { message: composed, metadata, isDirect, remembered } = composeAsWorkspace(context, peerId, text, options);
   const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed, workspaceId);
   const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
     if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
-    const replied = isDirect ? await direct.send(message, limits) : null;
+    const replied = isDirect && direct.mayReach(message) ? await direct.send(message, limits) : null;
     if (replied !== null) {
       directMessages.add(replied, metadata);
       return replied;
@@ -58,7 +59,7 @@ export async function sendAsWorkspace(
   const reply = await asCall(call, (message) =>
     withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
   );
-  sent.returned(reply);
+  remembered.replied(reply);
   return reply;
 }
 
@@ -69,10 +70,10 @@ export function streamAsWorkspace(
   text: string,
   options: StreamPeerOptions,
 ): PeerStream {
-  const { abandoned, direct, directMessages, lookup, sent, transport, settings } = context;
+  const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  const { message: composed, metadata, isDirect } = composeAsWorkspace(context, peerId, text, options);
+  const { message: composed, metadata, isDirect, remembered } = composeAsWorkspace(context, peerId, text, options);
   const call = startCall('stream_peer', composed, workspaceId);
   const { message } = call;
   const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
@@ -96,7 +97,7 @@ export function streamAsWorkspace(
     },
     onReply: (reply) => {
       if (reply.via === 'direct') directMessages.add(reply, metadata);
-      sent.returned(reply);
+      remembered.replied(reply);
     },
   };
   return call.run(() => createPeerStream(streamed));
@@ -107,6 +108,7 @@ interface ComposedMessage {
   readonly metadata: JsonObject | undefined;
   /** Whether the server of the peer may get it. */
   readonly isDirect: boolean;
+  readonly remembered: RememberedMessage;
 }
 
 function composeAsWorkspace(
@@ -122,11 +124,12 @@ function composeAsWorkspace(
   requireNoDecision(answers);
   const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
   const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
-  sent.add(message.messageId, peerId);
+  const remembered = sent.add(message.messageId, peerId, message.hasOwnId);
   // Answers belong to questions, which the platform keeps.
   const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
   if (!isStored) directMessages.checkTurns();
-  return { message, metadata, isDirect: !isStored && metadata?.in_reply_to === undefined };
+  const isDirect = !isStored && metadata?.in_reply_to === undefined;
+  return { message, metadata, isDirect, remembered };
 }
 
 /**
@@ -147,7 +150,7 @@ export function waitAsWorkspace(
       return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
     } catch (error) {
       if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
-      const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? sent.peerOf(messageId) };
+      const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? sent.find(messageId)?.peerId };
       return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
     }
   });

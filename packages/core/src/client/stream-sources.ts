@@ -147,6 +147,7 @@ export class PeerSource implements AnswerSource {
 
   async open(limits: OpeningLimits): Promise<OpenedAnswer | null> {
     const { calls, messages, message, metadata } = this.#options;
+    if (!calls.mayReach(message)) return null;
     const onSent = () => {
       this.#isSent = true;
     };
