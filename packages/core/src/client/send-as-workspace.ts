@@ -38,7 +38,12 @@ export async function sendAsWorkspace(
   const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-  const { message: composed, metadata, isDirect, remembered } = composeAsWorkspace(context, peerId, text, options);
+  const {
+    message: composed,
+    metadata,
+    isDirect,
+    remembered,
+  } = composeAsWorkspace(context, peerId, text, options);
   const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed, workspaceId);
   const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
@@ -73,7 +78,12 @@ export function streamAsWorkspace(
   const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  const { message: composed, metadata, isDirect, remembered } = composeAsWorkspace(context, peerId, text, options);
+  const {
+    message: composed,
+    metadata,
+    isDirect,
+    remembered,
+  } = composeAsWorkspace(context, peerId, text, options);
   const call = startCall('stream_peer', composed, workspaceId);
   const { message } = call;
   const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
