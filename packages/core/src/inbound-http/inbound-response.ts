@@ -1,15 +1,20 @@
 import {
   type JsonObject,
-  type MessagePart,
+  SSE_KEEP_ALIVE,
+  StreamEvents,
+  sseEvent,
   textPart,
   toA2a1Response,
+  toA2a1StreamEvent,
   toA2a1TaskResponse,
 } from '@molecule-ai/protocol';
-import type { InboundRefusal, InboundResult } from './inbound-agent.ts';
-import type { CallForm, CallProblem } from './inbound-call.ts';
+import type { InboundResult, InboundStream, MessageEnd, StreamStep } from './inbound-agent.ts';
+import { type CallForm, type CallRefusal, NO_FORM } from './inbound-call.ts';
 import type { ServedResponse } from './served-request.ts';
 
 const FAILED = -32000;
+
+type TakenResult = Exclude<InboundResult, { readonly kind: 'refused' }>;
 
 /** How one request is responded to. */
 export interface ResponseContext {
@@ -24,7 +29,7 @@ export interface ResponseContext {
 /** The response to a message, or to a request about its task. */
 export function resultResponse(result: InboundResult, context: ResponseContext): ServedResponse {
   const { form, isPush } = context;
-  if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
+  if (result.kind === 'refused') return refusalResponse(result.refusal, form);
   const { taskId, messageId, contextId } = result;
   if (result.kind === 'working') {
     if (isPush || form.style === 'plain') {
@@ -44,22 +49,17 @@ export function resultResponse(result: InboundResult, context: ResponseContext):
 
 /** The task of a message, as `tasks/get` and `tasks/cancel` return it. */
 export function taskResponse(result: InboundResult, form: CallForm): ServedResponse {
-  if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
+  if (result.kind === 'refused') return refusalResponse(result.refusal, form);
   if (result.kind === 'working') return bareTask(form, taskOf(result, 'working', result.at));
   const { end, contextId } = result;
-  const error = end.error === null ? null : sentence(end.error.message, contextId);
-  const message = end.answer === null ? error : messageOf(end.answer, contextId);
+  const said = end.answer ?? (end.error && { messageId: 'error', text: end.error.message });
+  const message = said && messageOf(said, contextId);
   return bareTask(form, taskOf(result, TASK_STATES[end.state], end.at, message));
 }
 
-export function problemResponse(problem: CallProblem, form: CallForm): ServedResponse {
-  const { status, rpcCode, message, code } = problem;
-  return errorResponse(status, { code: rpcCode, message, data: { code } }, form);
-}
-
 /** A request that is not accepted. The hint is for whoever operates the caller. */
-export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: CallForm): ServedResponse {
-  const { status, code, message, hint, retryAfterSeconds } = refusal;
+export function refusalResponse(refusal: CallRefusal, form: CallForm = NO_FORM): ServedResponse {
+  const { status, code, message, hint, retryAfterSeconds, rpcCode = FAILED } = refusal;
   const data = {
     code,
     ...(hint === undefined ? {} : { hint }),
@@ -79,7 +79,7 @@ const TASK_STATES = {
 } as const;
 
 function taskOf(
-  result: Exclude<InboundResult, { kind: 'refused' }>,
+  result: TakenResult,
   state: string,
   timestamp: string,
   message: JsonObject | null = null,
@@ -97,20 +97,12 @@ function taskOf(
 }
 
 /** The JSON-RPC error of a message that failed. */
-export function failureOf({ end, messageId }: Extract<InboundResult, { kind: 'ended' }>): RpcError {
+function failureOf({ end, messageId }: Extract<InboundResult, { kind: 'ended' }>): RpcError {
   const { message, code } = end.error ?? { message: 'The agent failed.', code: 'handler_failed' };
   return { code: FAILED, message, data: { code, message_id: messageId } };
 }
 
-export function messageOf(
-  answer: {
-    readonly messageId: string;
-    readonly text: string;
-    readonly parts?: readonly MessagePart[] | undefined;
-    readonly metadata?: JsonObject | undefined;
-  },
-  contextId: string,
-): JsonObject {
+function messageOf(answer: NonNullable<MessageEnd['answer']>, contextId: string): JsonObject {
   const { messageId, text, parts = [], metadata } = answer;
   return {
     kind: 'message',
@@ -122,14 +114,10 @@ export function messageOf(
   };
 }
 
-function sentence(text: string, contextId: string): JsonObject {
-  return messageOf({ messageId: 'error', text }, contextId);
-}
-
 /** What a message was responded with; A2A 1.0 names what it is. */
 function responseOf(
   { style, id, version }: CallForm,
-  { taskId, contextId }: Exclude<InboundResult, { kind: 'refused' }>,
+  { taskId, contextId }: TakenResult,
   result: JsonObject,
 ): ServedResponse {
   if (style === 'plain') return json(200, { status: 'ok', result });
@@ -165,4 +153,80 @@ export function json(
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   };
+}
+
+/** `no-transform`: middleware that compresses would hold pieces back. */
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+/**
+ * The answer of a message as server-sent events. `onOver` is called once, when the stream has ended or the caller has gone.
+ */
+export function streamResponse(
+  stream: InboundStream,
+  context: ResponseContext,
+  onOver: () => void,
+): ServedResponse {
+  const { form } = context;
+  const events = new StreamEvents(stream);
+  const encoder = new TextEncoder();
+  let isOver = false;
+  const over = (): void => {
+    if (!isOver) onOver();
+    isOver = true;
+  };
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(encoder.encode(eventOf(events.task('delivered', stream.at), form)));
+      stream.stalled.addEventListener('abort', () => {
+        over();
+        controller.error(new Error('The caller did not read the stream.'));
+      });
+    },
+    async pull(controller) {
+      const step = await stream.next();
+      if (isOver) return;
+      const isLast = step.kind === 'end' || step.kind === 'closed';
+      if (isLast) over();
+      const text = step.kind === 'silence' ? SSE_KEEP_ALIVE : eventsOf(step, events, context);
+      if (text !== '') controller.enqueue(encoder.encode(text));
+      if (isLast) controller.close();
+    },
+    cancel() {
+      over();
+      stream.close();
+    },
+  });
+  return { status: 200, headers: STREAM_HEADERS, body };
+}
+
+function eventsOf(
+  step: Exclude<StreamStep, { kind: 'silence' }>,
+  events: StreamEvents,
+  { form, isPush }: ResponseContext,
+): string {
+  if (step.kind === 'closed') return '';
+  if (step.kind === 'text') return eventOf(events.text(step.text), form);
+  const { result } = step;
+  if (result.kind === 'working') return eventOf(events.end({ state: 'delivered', at: result.at }), form);
+  const { state, at, answer } = result.end;
+  if (state === 'failed') return sseEvent({ jsonrpc: '2.0', id: form.id, error: { ...failureOf(result) } });
+  const { parts, metadata } = answer ?? {};
+  const hasRest = parts !== undefined || metadata !== undefined;
+  const rest = hasRest ? eventOf(events.rest([...(parts ?? [])] as JsonObject[], metadata), form) : '';
+  const asked = state === 'input_required' ? answer : null;
+  if (asked === null) return rest + eventOf(events.end({ state, at }), form);
+  // The platform reads the questions of an answer itself.
+  const end = isPush
+    ? { state: 'answered' as const, at }
+    : { state, at, message: messageOf(asked, result.contextId) };
+  return rest + eventOf(events.end(end), form);
+}
+
+/** One event in the version of the caller. */
+function eventOf(result: JsonObject, { id, version }: CallForm): string {
+  return sseEvent({ jsonrpc: '2.0', id, result: version === '1.0' ? toA2a1StreamEvent(result) : result });
 }
