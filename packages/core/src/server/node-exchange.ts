@@ -84,12 +84,17 @@ function servedRequest(incoming: IncomingMessage, signal: AbortSignal): ServedRe
     get path() {
       return URL.parse(url, 'http://agent.invalid')?.pathname ?? '';
     },
-    // Not `incoming.headers`, which has only the first value of some names.
-    headers: { get: (name) => incoming.headersDistinct[name]?.join(', ') ?? null },
+    headers: { get: (name) => headerIn(incoming.rawHeaders, name) },
     signal,
     isBodyRead: incoming.readableDidRead,
     readBytes: (maxBytes) => readBytes(incoming, maxBytes),
   };
+}
+
+/** All values of a header, as `Headers` joins them; `incoming.headers` has only the first of some. */
+function headerIn(rawHeaders: readonly string[], name: string): string | null {
+  const values = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name);
+  return values.length === 0 ? null : values.join(', ');
 }
 
 function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array | null> {
