@@ -1,11 +1,15 @@
-import { unlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import { removeAbandonedTemporaries } from '../storage/abandoned-files.ts';
 import { withFileLock } from '../storage/file-lock.ts';
-import { errnoOf, readPrivateFile, storageError, writePrivateFile } from '../storage/private-file.ts';
+import {
+  readPrivateFile,
+  removeAbandonedTemporaries,
+  storageError,
+  writePrivateFile,
+} from '../storage/private-file.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { checkToken, type TokenStore, type TokenStoreOptions } from './token-store.ts';
 
@@ -68,8 +72,8 @@ export class FileTokenStore implements TokenStore {
   /** @throws MoleculeError `credential_storage_failed` or `lock_timeout`. */
   async clear(options?: TokenStoreOptions): Promise<void> {
     await this.#locked(options, async () => {
-      await unlink(this.path).catch((cause: unknown) => {
-        if (errnoOf(cause) !== 'ENOENT') throw storageError('Cannot delete the file', this.path, cause);
+      await rm(this.path, { force: true }).catch((cause: unknown) => {
+        throw storageError('Cannot delete the file', this.path, cause);
       });
     });
   }
