@@ -17,6 +17,9 @@ const SUSPENDED_MS = 5_000;
 interface KeptAgent {
   heartbeat: KeptHeartbeat;
   timer: Timer | undefined;
+  /** Cancels what is sent for the main thread. */
+  cancelSent: (() => void) | undefined;
+  /** Cancels what is repeated. */
   cancel: (() => void) | undefined;
   isWedged: boolean;
   refusals: number;
@@ -54,12 +57,19 @@ export class RepeatedHeartbeats {
   /** The main thread sends this now; it is repeated when the next one is late. */
   keep(id: string, heartbeat: KeptHeartbeat): void {
     this.forget(id);
-    const agent = { heartbeat, timer: undefined, cancel: undefined, isWedged: false, refusals: 0 };
+    const none = { timer: undefined, cancelSent: undefined, cancel: undefined };
+    const agent: KeptAgent = { ...none, heartbeat, isWedged: false, refusals: 0 };
     this.#agents.set(id, agent);
     this.#wait(id, agent, heartbeat.intervalMs + GRACE_MS);
     const watchMs = Math.min(heartbeat.intervalMs, heartbeat.maxBlockMs) / 2;
     this.#watchMs = Math.min(this.#watchMs, Math.max(MIN_WATCH_MS, watchMs));
     if (this.#watch === undefined) this.#watchMain();
+  }
+
+  /** Sends the heartbeat of an agent for the main thread. */
+  send(id: string, onEnd: (end: ExchangeEnd) => void): void {
+    const agent = this.#agents.get(id);
+    if (agent !== undefined) agent.cancelSent = this.#options.send(agent.heartbeat, onEnd);
   }
 
   authorize(id: string, authorization: string): void {
@@ -72,6 +82,7 @@ export class RepeatedHeartbeats {
   forget(id: string): void {
     const agent = this.#agents.get(id);
     agent?.timer?.cancel();
+    agent?.cancelSent?.();
     agent?.cancel?.();
     this.#agents.delete(id);
   }
