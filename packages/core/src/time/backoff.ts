@@ -49,7 +49,7 @@ export function reconnectDelayMs(
   error: unknown,
   { reconnectSpreadMs: spreadMs, random }: ReconnectPolicy,
 ): number {
-  const share = clampShare(random());
+  const share = random();
   const least = Math.min(LONGEST_SPREAD_MS, spreadMs * 2 ** Math.max(0, failures - 2));
   const pauseMs = failures <= 1 ? share * spreadMs : least * (1 + share);
   const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
@@ -75,7 +75,7 @@ export class ReconnectDelays {
   next(error: unknown, policy: ReconnectPolicy): number {
     if (this.#failures === 0 && !this.#isRepeated && isBrokenResponse(error)) {
       this.#isRepeated = true;
-      return Math.round(Math.min(SOON_MS, policy.reconnectSpreadMs) * clampShare(policy.random()));
+      return Math.round(Math.min(SOON_MS, policy.reconnectSpreadMs) * policy.random());
     }
     this.#failures += 1;
     return reconnectDelayMs(this.#failures, error, policy);
@@ -92,10 +92,6 @@ function isBrokenResponse(error: unknown): boolean {
   if (!ApiError.isInstance(error) || error.retryAfterMs !== undefined) return false;
   if (error.code === 'platform_error') return error.status === 500;
   return error.code === 'unexpected_response' && !error.isWebPage;
-}
-
-function clampShare(random: number): number {
-  return Math.min(1, Math.max(0, random)) || 0;
 }
 
 export interface ReconnectPolicy {
