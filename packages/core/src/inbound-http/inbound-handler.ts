@@ -81,12 +81,7 @@ export function createInboundHandler(
     try {
       return await respond({ inbound, slots, holdSeconds }, request);
     } catch {
-      return refusalResponse({
-        status: 500,
-        rpcCode: -32603,
-        code: 'internal_error',
-        message: 'The agent failed.',
-      });
+      return refusalResponse(FAILED);
     }
   };
   const handler: InboundHandler = async (request) => {
@@ -166,17 +161,16 @@ async function takeCall(
       const { envelope } = call;
       return resultResponse(await inbound.receive({ caller, envelope, ...trace, holdMs, signal }), context);
     }
-    case 'stream': {
-      const result = await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
+    case 'stream':
+    case 'resubscribe': {
+      const result =
+        'taskId' in call
+          ? inbound.resubscribe(caller, call.taskId, signal)
+          : await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
+      if (result === null) return refusalResponse(UNKNOWN_TASK, form);
       return result.kind === 'stream'
         ? streamResponse(result, context, onStreamed)
         : resultResponse(result, context);
-    }
-    case 'resubscribe': {
-      const stream = inbound.resubscribe(caller, call.taskId, signal);
-      return stream === null
-        ? refusalResponse(UNKNOWN_TASK, form)
-        : streamResponse(stream, context, onStreamed);
     }
     case 'state':
       return stateResponse(inbound, caller, call.status, form);
@@ -190,6 +184,7 @@ async function takeCall(
   }
 }
 
+const FAILED = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
 const UNKNOWN_TASK = {
   status: 200,
   rpcCode: -32001,

@@ -3,6 +3,7 @@ import {
   SSE_KEEP_ALIVE,
   StreamEvents,
   sseEvent,
+  taskStateOf,
   textPart,
   toA2a1Response,
   toA2a1StreamEvent,
@@ -27,34 +28,26 @@ export interface ResponseContext {
 }
 
 /** The response to a message, or to a request about its task. */
-export function resultResponse(result: InboundResult, context: ResponseContext): ServedResponse {
-  const { form, isPush } = context;
+export function resultResponse(result: InboundResult, { form, isPush }: ResponseContext): ServedResponse {
   if (result.kind === 'refused') return refusalResponse(result.refusal, form);
   const { taskId, messageId, contextId } = result;
   if (result.kind === 'working') {
     if (isPush || form.style === 'plain') {
       return json(202, { queued: true, status: 'queued', activity_id: taskId, message_id: messageId });
     }
-    return responseOf(form, result, taskOf(result, 'working', result.at));
+    return responseOf(form, result, taskOf(result));
   }
-  const { end } = result;
-  if (end.state === 'failed') return errorResponse(200, failureOf(result), form);
-  if (end.answer === null) return responseOf(form, result, taskOf(result, TASK_STATES[end.state], end.at));
-  if (end.state === 'input_required' && !isPush) {
-    const said = messageOf(end.answer, contextId);
-    return responseOf(form, result, taskOf(result, 'input-required', end.at, said));
-  }
-  return responseOf(form, result, messageOf(end.answer, contextId));
+  const { state, answer } = result.end;
+  if (state === 'failed') return errorResponse(200, failureOf(result), form);
+  const isTask = answer === null || (state === 'input_required' && !isPush);
+  return responseOf(form, result, isTask ? taskOf(result) : messageOf(answer, contextId));
 }
 
 /** The task of a message, as `tasks/get` and `tasks/cancel` return it. */
 export function taskResponse(result: InboundResult, form: CallForm): ServedResponse {
   if (result.kind === 'refused') return refusalResponse(result.refusal, form);
-  if (result.kind === 'working') return bareTask(form, taskOf(result, 'working', result.at));
-  const { end, contextId } = result;
-  const said = end.answer ?? (end.error && { messageId: 'error', text: end.error.message });
-  const message = said && messageOf(said, contextId);
-  return bareTask(form, taskOf(result, TASK_STATES[end.state], end.at, message));
+  const response = { jsonrpc: '2.0', id: form.id, result: taskOf(result) };
+  return json(200, form.version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
 
 /** A request that is not accepted. The hint is for whoever operates the caller. */
@@ -69,31 +62,22 @@ export function refusalResponse(refusal: CallRefusal, form: CallForm = NO_FORM):
   return errorResponse(status, { code: rpcCode, message, data }, form, headers);
 }
 
-const TASK_STATES = {
-  answered: 'completed',
-  unanswered: 'completed',
-  input_required: 'input-required',
-  failed: 'failed',
-  canceled: 'canceled',
-  expired: 'failed',
-} as const;
-
-function taskOf(
-  result: TakenResult,
-  state: string,
-  timestamp: string,
-  message: JsonObject | null = null,
-): JsonObject {
+function taskOf(result: TakenResult): JsonObject {
   const { taskId, messageId, contextId } = result;
-  const own = result.kind === 'working' ? 'delivered' : result.end.state;
-  const code = result.kind === 'ended' ? (result.end.error?.code ?? null) : null;
+  const { state, at, answer, error } = result.kind === 'ended' ? result.end : workingSince(result.at);
+  const said = answer ?? (error && { messageId: 'error', text: error.message });
+  const message = said && { message: messageOf(said, contextId) };
   return {
     kind: 'task',
     id: taskId,
     contextId,
-    status: { state, timestamp, ...(message === null ? {} : { message }) },
-    metadata: { message_id: messageId, state: own, ...(code === null ? {} : { code }) },
+    status: { state: taskStateOf(state), timestamp: at, ...message },
+    metadata: { message_id: messageId, state, ...(error && { code: error.code }) },
   };
+}
+
+function workingSince(at: string) {
+  return { state: 'delivered', at, answer: null, error: null } as const;
 }
 
 /** The JSON-RPC error of a message that failed. */
@@ -123,12 +107,6 @@ function responseOf(
   if (style === 'plain') return json(200, { status: 'ok', result });
   const response = { jsonrpc: '2.0', id, result };
   return json(200, version === '1.0' ? toA2a1Response(response, { id: taskId, contextId }) : response);
-}
-
-/** The task that was asked for. */
-function bareTask({ id, version }: CallForm, result: JsonObject): ServedResponse {
-  const response = { jsonrpc: '2.0', id, result };
-  return json(200, version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
 
 type RpcError = { readonly code: number; readonly message: string; readonly data: JsonObject };

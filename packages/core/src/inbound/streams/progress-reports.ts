@@ -158,7 +158,7 @@ export class ProgressReporter {
     const { clock, random, reader } = this.#options;
     this.#failures += 1;
     reader.holdsBack = false;
-    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#failures, {}, random);
+    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#failures, random);
     await clock.sleep(waitMs, { signal, keepAlive: false });
   }
 
