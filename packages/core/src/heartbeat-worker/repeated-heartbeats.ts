@@ -124,19 +124,17 @@ export class RepeatedHeartbeats {
     }
   }
 
-  #wait(id: string, agent: KeptAgent, ms: number): void {
+  /** @param isAsked whether the main thread was asked a moment ago whether it runs */
+  #wait(id: string, agent: KeptAgent, ms: number, isAsked = false): void {
     agent.timer?.cancel();
     agent.timer = this.#options.clock.setTimer(ms, () => {
-      if (this.#blockedMs >= BLOCKED_AFTER_MS) {
-        this.#repeat(id, agent);
-        return;
+      if (this.#blockedMs >= BLOCKED_AFTER_MS) this.#repeat(id, agent);
+      // The main thread runs, and has its reasons: it waits after a failure.
+      else if (isAsked) this.#wait(id, agent, agent.heartbeat.intervalMs);
+      else {
+        this.#ping();
+        this.#wait(id, agent, BLOCKED_AFTER_MS, true);
       }
-      this.#ping();
-      agent.timer = this.#options.clock.setTimer(BLOCKED_AFTER_MS, () => {
-        if (this.#blockedMs >= BLOCKED_AFTER_MS) this.#repeat(id, agent);
-        // The main thread runs, and has its reasons: it waits after a failure.
-        else this.#wait(id, agent, agent.heartbeat.intervalMs);
-      });
     });
   }
 
@@ -154,7 +152,7 @@ export class RepeatedHeartbeats {
       const status = end.kind === 'response' ? end.status : null;
       post({ type: 'repeated', agent: id, heartbeat: { status, isWedged, blockedMs } });
       if (status === 410) agent.refusals = REFUSALS_UNTIL_SILENT;
-      agent.refusals = status === 401 ? agent.refusals + 1 : agent.refusals;
+      if (status === 401) agent.refusals += 1;
       if (agent.refusals >= REFUSALS_UNTIL_SILENT) return;
       const isFailed = status === null || status >= 500;
       const pauseMs = isFailed ? Math.min(RETRY_MS, intervalMs) : intervalMs;

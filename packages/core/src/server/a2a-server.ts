@@ -77,7 +77,10 @@ const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
  * await agent.start();
  */
 export class A2AServer {
-  readonly #options: A2AServerOptions;
+  readonly #options: A2AServerOptions & {
+    readonly maxConnections: number;
+    readonly requestTimeoutMs: number;
+  };
   readonly #handlers: ReadonlyMap<string, InboundHandler>;
   /** What is done for each request that has no response yet. */
   readonly #open = new Map<IncomingMessage, Promise<void>>();
@@ -91,14 +94,11 @@ export class A2AServer {
   constructor(options: A2AServerOptions) {
     checkObject('options', options, 'Pass an object, such as { agent, port }.');
     checkOptionNames('A2AServer', options, SERVER_OPTIONS);
-    this.#options = options;
+    const { maxConnections = DEFAULT_MAX_CONNECTIONS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
     checkNumber('port', options.port, { min: 0, max: 65_535, isInteger: true });
-    checkNumber('maxConnections', options.maxConnections ?? DEFAULT_MAX_CONNECTIONS, {
-      min: 1,
-      max: 1_000_000,
-      isInteger: true,
-    });
-    checkNumber('requestTimeoutMs', options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, { min: 1 });
+    checkNumber('maxConnections', maxConnections, { min: 1, max: 1_000_000, isInteger: true });
+    checkNumber('requestTimeoutMs', requestTimeoutMs, { min: 1 });
+    this.#options = { ...options, maxConnections, requestTimeoutMs };
     this.#handlers = handlersOf(options);
     if (options.tls !== undefined) checkTls(options.tls);
   }
@@ -142,8 +142,7 @@ export class A2AServer {
   }
 
   async #listen(): Promise<void> {
-    const { host = '127.0.0.1', port, tls, maxConnections = DEFAULT_MAX_CONNECTIONS } = this.#options;
-    const { requestTimeoutMs: requestTimeout = REQUEST_TIMEOUT_MS } = this.#options;
+    const { host = '127.0.0.1', port, tls, maxConnections, requestTimeoutMs: requestTimeout } = this.#options;
     const limits = {
       headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
       requestTimeout,

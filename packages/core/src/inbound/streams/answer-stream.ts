@@ -25,7 +25,8 @@ export interface ReaderWaits {
 export class AnswerStream {
   readonly #waits: ReaderWaits | null;
   readonly #readers = new Set<AnswerReader>();
-  readonly #grown = new Changes();
+  /** Changes of the text, and of what readers get of it. */
+  readonly grown = new Changes();
   readonly #taken = new Changes();
   #text: AttemptText | null = null;
   /** Length of the text when `onBehind` was called last. */
@@ -77,22 +78,13 @@ export class AnswerStream {
 
   /** The message is handled again later: its readers leave, so that their callers ask again. */
   interrupt(): void {
-    for (const reader of [...this.#readers]) reader.interrupted();
-  }
-
-  /** Resolves at the next change of the text, or of what readers get of it. */
-  changed(): Promise<void> {
-    return this.#grown.next();
-  }
-
-  hasChanged(): void {
-    this.#grown.happened();
+    for (const reader of [...this.#readers]) if (!reader.isReport) reader.leave();
   }
 
   left(reader: AnswerReader): void {
     this.#readers.delete(reader);
     this.goOn();
-    this.#grown.happened();
+    this.grown.happened();
   }
 
   /** What to wait for while the readers are far behind; `null` when they are not, or nobody waits for them any more. */
@@ -236,7 +228,7 @@ export class AttemptText {
     }
     if (delta === '') return;
     this.#text.append(delta);
-    this.#stream.hasChanged();
+    this.#stream.grown.happened();
   }
 
   #rejectionOf(delta: string): MoleculeError | null {
@@ -253,13 +245,13 @@ export class AttemptText {
   /** Readers do not get what they have not taken yet. */
   hide(): void {
     this.#isShown = false;
-    this.#stream.hasChanged();
+    this.#stream.grown.happened();
   }
 
   /** Nothing is added any more; readers still get what there is. */
   close(): void {
     this.#text.end();
-    this.#stream.hasChanged();
+    this.#stream.grown.happened();
   }
 
   /** The attempt has failed. */
@@ -358,7 +350,8 @@ function handlerReturned(): MoleculeError {
 /** Reads the text of an answer from a place of its own. */
 export class AnswerReader {
   readonly #stream: AnswerStream;
-  readonly #isReport: boolean;
+  /** Whether it waits for the next attempt after an interruption, and confirms what it took. */
+  readonly isReport: boolean;
   #text: AttemptText | null = null;
   #place = 0;
   /** How much of it counts as sent. */
@@ -368,7 +361,7 @@ export class AnswerReader {
 
   constructor(stream: AnswerStream, isReport: boolean) {
     this.#stream = stream;
-    this.#isReport = isReport;
+    this.isReport = isReport;
   }
 
   /** Whether the handler waits for this reader when it is far ahead. */
@@ -422,7 +415,7 @@ export class AnswerReader {
     // It may have been discarded meanwhile.
     if (this.#hasLeft || !text.isShown) return '';
     this.#place += piece.length;
-    if (this.#isReport) this.#stream.goOn();
+    if (this.isReport) this.#stream.goOn();
     else this.confirm();
     return piece;
   }
@@ -450,12 +443,12 @@ export class AnswerReader {
    * for it after a `''`.
    */
   changed(): Promise<void> {
-    return this.#stream.changed();
+    return this.#stream.grown.next();
   }
 
   /** Makes `changed` resolve. */
   wake(): void {
-    this.#stream.hasChanged();
+    this.#stream.grown.happened();
   }
 
   /** Takes the text again from an earlier place, in UTF-16 units. */
@@ -466,10 +459,6 @@ export class AnswerReader {
 
   placeIn(text: AttemptText): number {
     return this.#text === text ? this.#place : 0;
-  }
-
-  interrupted(): void {
-    if (!this.#isReport) this.leave();
   }
 
   /** Idempotent. */
