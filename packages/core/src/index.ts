@@ -75,9 +75,13 @@ export type {
 } from './client/reply.ts';
 export type { ListMessagesOptions, SentMessage, SentMessagePage } from './client/sent-messages.ts';
 export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/tokens.ts';
-export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
-export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
-export { MemoryTokenStore } from './credentials/token-store.ts';
+export {
+  FileTokenStore,
+  type FileTokenStoreOptions,
+  MemoryTokenStore,
+  type TokenStore,
+  type TokenStoreOptions,
+} from './credentials/token-store.ts';
 export { AccessDeniedError, ApiError, WorkspaceRemovedError } from './errors/api-error.ts';
 export { ConfigurationError } from './errors/configuration-error.ts';
 export { ConnectionError, type Delivered, TimeoutError } from './errors/connection-error.ts';

@@ -129,7 +129,7 @@ export class AnswerReading {
       if (breaks > MAX_BREAKS) return null;
       const { messageId } = this.#options.message;
       logger.debug({ messageId, breaks, error: result.cause }, 'The stream of an answer broke off.');
-      await clock.sleep(backoffDelayMs(breaks, {}, random), { signal });
+      await clock.sleep(backoffDelayMs(breaks, random), { signal });
     }
   }
 

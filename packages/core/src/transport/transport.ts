@@ -264,7 +264,7 @@ export class RetryBudget {
       return undefined;
     if (!this.#isHarmless && !wasNotProcessed(error)) return undefined;
     if (error.retryAfterMs !== undefined && error.retryAfterMs > maxRetryAfterMs) return undefined;
-    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#retries + 1, {}, random);
+    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#retries + 1, random);
     return clock.monotonic() + waitMs < this.#endsAt ? waitMs : undefined;
   }
 
