@@ -78,15 +78,23 @@ export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/token
 export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
 export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
 export { MemoryTokenStore } from './credentials/token-store.ts';
-export { AccessDeniedError, ApiError, WorkspaceRemovedError } from './errors/api-error.ts';
-export { ConfigurationError } from './errors/configuration-error.ts';
-export { ConnectionError, type Delivered, TimeoutError } from './errors/connection-error.ts';
-export { CursorLostError } from './errors/cursor-lost-error.ts';
+export {
+  AccessDeniedError,
+  ApiError,
+  CursorLostError,
+  PageTooLargeError,
+  type UnreadRow,
+  WorkspaceRemovedError,
+} from './errors/api-error.ts';
+export {
+  ConnectionError,
+  type Delivered,
+  StreamRestartedError,
+  TimeoutError,
+} from './errors/connection-error.ts';
 export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
 export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
-export { MoleculeError } from './errors/molecule-error.ts';
-export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error.ts';
-export { StreamRestartedError } from './errors/stream-restarted-error.ts';
+export { ConfigurationError, MoleculeError } from './errors/molecule-error.ts';
 export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
 export {
@@ -139,6 +147,6 @@ export type {
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from './settings/request-dispatcher.ts';
+} from './settings/connection-settings.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

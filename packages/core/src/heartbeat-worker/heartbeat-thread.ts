@@ -1,11 +1,11 @@
 import type { Logger } from '../logging/logger.ts';
-import type { PlatformProxy } from '../settings/platform-proxy.ts';
 import type {
   DispatchController,
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from '../settings/request-dispatcher.ts';
+} from '../settings/connection-settings.ts';
+import type { PlatformProxy } from '../settings/platform-proxy.ts';
 import { type HeartbeatWorker, heartbeatWorker } from './heartbeat-worker.ts';
 import type { ExchangeEnd, KeptHeartbeat, RepeatedHeartbeat } from './worker-messages.ts';
 

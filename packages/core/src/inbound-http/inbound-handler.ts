@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
   checkInboundAgent,

@@ -5,8 +5,7 @@ import {
   refencePeerText,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
-import { checkArgumentNames } from '../settings/checked-calls.ts';
-import { knownOptions } from '../settings/known-options.ts';
+import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
 import { processState } from '../storage/process-state.ts';
 import { lineForModel } from './peers-for-model.ts';
 

@@ -1,5 +1,5 @@
 import type { SecureContextOptions } from 'node:tls';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { checkInboundAgent, type InboundAgent } from '../inbound-http/inbound-agent.ts';
 import {
   createInboundHandler,

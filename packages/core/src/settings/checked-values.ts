@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { type EnvironmentOption, nameOption } from './environment.ts';
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -10,9 +10,8 @@ export function isWorkspaceId(text: string): boolean {
 }
 
 /** Returns the id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
-export function checkWorkspaceId(value: string | undefined): string {
-  const text = value?.trim();
-  if (!text)
+export function checkWorkspaceId(text: string | undefined): string {
+  if (text === undefined)
     throw new ConfigurationError(`${nameOption('workspaceId')} is missing.`, {
       hint: 'Set it to the id that POST /workspaces returned.',
     });
@@ -26,9 +25,8 @@ export function checkWorkspaceId(value: string | undefined): string {
   return text.toLowerCase();
 }
 
-export function checkPlatformUrl(value: string | undefined): URL {
-  const text = value?.trim();
-  if (!text)
+export function checkPlatformUrl(text: string | undefined): URL {
+  if (text === undefined)
     throw new ConfigurationError(`${nameOption('platformUrl')} is missing.`, {
       hint: 'For example http://localhost:8080.',
     });
@@ -61,25 +59,19 @@ function urlHint(text: string): string {
 }
 
 /** Accepts printable ASCII only, so that a line break cannot add another header. */
-export function checkHeaderValue(value: string | undefined, option: EnvironmentOption): string | undefined {
-  const text = value?.trim();
-  if (!text) return undefined;
-  if (!HEADER_VALUE.test(text)) {
-    throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
-      hint: 'Remove line breaks and characters outside ASCII.',
-    });
-  }
-  return text;
+export function checkHeaderValue(text: string | undefined, option: EnvironmentOption): string | undefined {
+  if (text === undefined || HEADER_VALUE.test(text)) return text;
+  throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
+    hint: 'Remove line breaks and characters outside ASCII.',
+  });
 }
 
 /**
- * Returns the credential, trimmed. What people copy with it is refused, because the platform would only answer that it is wrong.
+ * Returns the credential. What people copy with it is refused, because the platform would only answer that it is wrong.
  * The error does not contain it.
  */
-export function checkCredential(value: string | undefined, option: EnvironmentOption): string | undefined {
-  const text = value?.trim();
-  if (!text) return undefined;
-  const found = CREDENTIAL_MISTAKES.find(([pattern]) => pattern.test(text));
+export function checkCredential(text: string | undefined, option: EnvironmentOption): string | undefined {
+  const found = CREDENTIAL_MISTAKES.find(([pattern]) => text !== undefined && pattern.test(text));
   if (found === undefined) return text;
   const [, problem, hint] = found;
   throw new ConfigurationError(`${nameOption(option)} ${problem}.`, { hint });
@@ -122,6 +114,25 @@ export function checkNumber(option: string, value: number, bounds: NumberBounds)
   const hint =
     typeof value === 'string' ? 'Pass a number: a text of the environment needs Number(…).' : undefined;
   throw new ConfigurationError(problem, { hint });
+}
+
+/** A number that has a default. */
+export interface NumberOption extends NumberBounds {
+  readonly byDefault: number;
+}
+
+/**
+ * The numbers among options, those that are left out by their defaults.
+ * @throws ConfigurationError naming the option.
+ */
+export function checkNumbers<Name extends string>(
+  options: { readonly [Each in NoInfer<Name>]?: number | undefined },
+  known: Readonly<Record<Name, NumberOption>>,
+): Readonly<Record<Name, number>> {
+  const checked = Object.entries<NumberOption>(known).map(([name, { byDefault, ...bounds }]) => {
+    return [name, checkNumber(name, options[name as Name] ?? byDefault, bounds)];
+  });
+  return Object.fromEntries(checked);
 }
 
 /** @throws ConfigurationError naming the option. */

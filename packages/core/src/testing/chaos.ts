@@ -1,9 +1,9 @@
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type {
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from '../settings/request-dispatcher.ts';
+} from '../settings/connection-settings.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import {
   ActiveRule,

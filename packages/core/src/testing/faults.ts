@@ -3,7 +3,7 @@ import type {
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from '../settings/request-dispatcher.ts';
+} from '../settings/connection-settings.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Fault } from './chaos-rules.ts';

@@ -1,4 +1,4 @@
-import type { DispatchController, DispatchHandler } from '../settings/request-dispatcher.ts';
+import type { DispatchController, DispatchHandler } from '../settings/connection-settings.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ResponseHeaders, ShownExchange } from './shown-exchange.ts';

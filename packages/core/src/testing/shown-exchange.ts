@@ -1,4 +1,4 @@
-import type { DispatchController, DispatchHandler } from '../settings/request-dispatcher.ts';
+import type { DispatchController, DispatchHandler } from '../settings/connection-settings.ts';
 
 export type ResponseHeaders = Record<string, string | string[] | undefined>;
 

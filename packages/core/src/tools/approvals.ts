@@ -1,6 +1,6 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import { ConfigurationError } from '../errors/configuration-error.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { fenceRepeatably } from '../peers/repeatable-fence.ts';
 
 const MAX_QUESTIONS = 20;

@@ -1,6 +1,6 @@
 import type { CallPeerOptions } from '../client/peer-calls.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
+import { StreamRestartedError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { Timer } from '../time/clock.ts';
 import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
