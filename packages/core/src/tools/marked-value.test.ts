@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { outsideFences } from '../testing/fenced-text.ts';
+import { outsideFences } from '../testing/expectations.ts';
 import { fenceMarkedValue } from './marked-value.ts';
 
 const MARKED = '[A2A_RESULT_FROM_PEER] canary';
