@@ -121,7 +121,6 @@ export {
 export type { DeadLetter } from './inbound/ledger-lines.ts';
 export { listDeadLetters } from './inbound/ledger-lines.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
-export { type MessageForModelOptions, messageForModel } from './peers/message-for-model.ts';
 export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export {
@@ -130,7 +129,7 @@ export {
   type PeerReplyStatus,
   peerReplyFromData,
 } from './peers/peer-reply.ts';
-export { peersForModel } from './peers/peers-for-model.ts';
+export { type MessageForModelOptions, messageForModel, peersForModel } from './peers/text-for-model.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';

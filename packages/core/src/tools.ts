@@ -4,7 +4,7 @@ export { AGENT_OPTION_NAMES } from './agent/agent-options.ts';
 export { CLIENT_OPTION_NAMES } from './client/client-context.ts';
 export { handlerSignal } from './client/current-message.ts';
 export { type ReceivedValue, receivedValue } from './peers/received-values.ts';
-export { fenceRepeatably } from './peers/repeatable-fence.ts';
+export { fenceRepeatably } from './peers/text-for-model.ts';
 export { type KnownOptions, knownOptions } from './settings/known-options.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {

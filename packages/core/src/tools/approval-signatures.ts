@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { LatestMap } from '../client/latest-map.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 
 const MAX_DEPTH = 500;

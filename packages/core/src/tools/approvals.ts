@@ -1,7 +1,7 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
 
 const MAX_QUESTIONS = 20;
 const MAX_TEXT_LENGTH = 20_000;

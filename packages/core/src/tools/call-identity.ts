@@ -1,9 +1,9 @@
 import crypto from 'node:crypto';
 import { wasCanceled } from '../client/abandoned-calls.ts';
 import { currentMessage } from '../client/current-message.ts';
-import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 import { currentConversation } from './conversation-scope.ts';
 import type { ToolCall } from './tool-definition.ts';

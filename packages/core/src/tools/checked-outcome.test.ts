@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
 import { outsideFences } from '../testing/expectations.ts';
 import { beginningOfOutcome, checkedOutcome, isCheckedOutcome, verifyOutcome } from './checked-outcome.ts';
 import { streamOutcome } from './outcome-stream.ts';

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { JsonValue } from '@molecule-ai/protocol';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
 import { fenceMarkedValue } from './marked-value.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 

@@ -1,5 +1,5 @@
 import type { PeerInfo } from '../peers/peer-info.ts';
-import { lineForModel, peersForModel } from '../peers/peers-for-model.ts';
+import { lineForModel, peersForModel } from '../peers/text-for-model.ts';
 import type { FailureData } from './failure-outcome.ts';
 import { readArguments, schemaOf } from './tool-arguments.ts';
 import type { ToolDefinition } from './tool-definition.ts';

@@ -1,5 +1,5 @@
 import { findLookAlikes, refencePeerText } from '@molecule-ai/protocol';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
 
 /** What shows as nothing, and what separates. */
 const HIDDEN = String.raw`\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{FFF9}-\u{FFFB}`;

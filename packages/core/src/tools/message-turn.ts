@@ -1,6 +1,6 @@
 import { type InboundMessage, peerTextInstructions } from '@molecule-ai/protocol';
 import type { PeerClient } from '../client/peer-client.ts';
-import { messageForModel } from '../peers/message-for-model.ts';
+import { messageForModel } from '../peers/text-for-model.ts';
 import { conversationOfContext } from './call-identity.ts';
 
 /** What is shown to a model outside of a fence can be no sentence. */

@@ -1,5 +1,4 @@
-import { lineForModel } from '../peers/peers-for-model.ts';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceRepeatably, lineForModel } from '../peers/text-for-model.ts';
 import { messageIdOfCall } from './call-identity.ts';
 import type { FailureData } from './failure-outcome.ts';
 import type { NoInput } from './list-peers.ts';

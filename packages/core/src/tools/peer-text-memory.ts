@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import { LatestMap } from '../client/latest-map.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 
 const MAX_TEXTS = 10_000;

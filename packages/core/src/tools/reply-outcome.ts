@@ -1,6 +1,6 @@
 import { isErrorCode } from '@molecule-ai/protocol';
 import type { PeerReply, PeerReplyStatus } from '../peers/peer-reply.ts';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
 import { type OutcomeContext, whereToLook } from './failure-outcome.ts';
 import { describedFile } from './reply-words.ts';
 import type { ToolOutcome } from './tool-definition.ts';
