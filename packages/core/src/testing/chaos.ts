@@ -16,14 +16,7 @@ import {
   matcherOf,
   type RequestFilter,
 } from './chaos-rules.ts';
-import {
-  CutExchange,
-  connectionLost,
-  LateExchange,
-  ShownExchange,
-  SkewedExchange,
-  Unread,
-} from './shown-exchange.ts';
+import { connectionLost, cut, late, ShownExchange, skewed, unread } from './shown-exchange.ts';
 
 /** The latest ones are kept. */
 const MAX_ENTRIES = 100_000;
@@ -180,13 +173,13 @@ class FaultyDispatcher implements Chaos {
         const lose = () => shown.fail(connectionLost());
         if (fault.lost === 'connection') queueMicrotask(() => shown.fail(connectionRefused()));
         else if (fault.lost === 'request') instead(shown, lose);
-        else send(new Unread(lose, shown));
+        else send(unread(lose, shown));
         break;
       }
       case 'delay': {
         const ms = drawMs(fault.ms, random);
         if (fault.of === 'response') {
-          send(new LateExchange(client, this.#clock, ms));
+          send(late(shown, this.#clock, ms));
           break;
         }
         shown.start();
@@ -195,19 +188,19 @@ class FaultyDispatcher implements Chaos {
       }
       case 'duplicate':
         send(shown);
-        if (fault.afterMs === undefined) send(new Unread());
-        else this.#after(fault.afterMs, () => send(new Unread()));
+        if (fault.afterMs === undefined) send(unread());
+        else this.#after(fault.afterMs, () => send(unread()));
         break;
       case 'truncate':
-        send(new CutExchange(client, fault, random));
+        send(cut(shown, fault, random));
         break;
       case 'skew':
-        send(new SkewedExchange(client, fault.ms));
+        send(skewed(shown, fault.ms));
         break;
       case 'status':
       case 'html': {
         const respond = () => this.#respond(fault, shown);
-        if (fault.isProcessed === true) send(new Unread(respond, shown));
+        if (fault.isProcessed === true) send(unread(respond, shown));
         else instead(shown, respond);
       }
     }

@@ -96,161 +96,121 @@ export class ShownExchange implements DispatchHandler, DispatchController {
   }
 }
 
-/** Reads a response that nobody gets, and then calls `onOver`; of a stream of events it reads nothing. */
-export class Unread implements DispatchHandler {
-  readonly #onOver: () => void;
-  readonly #shown: ShownExchange | undefined;
-
-  /** @param shown what its client sees of the request */
-  constructor(onOver: () => void = () => {}, shown?: ShownExchange) {
-    this.#onOver = onOver;
-    this.#shown = shown;
-  }
-
-  onRequestStart(controller: DispatchController): void {
-    this.#shown?.onRequestStart(controller);
-  }
-
-  onResponseStart(controller: DispatchController, _status: number, headers: Headers): void {
-    if (!String(headers['content-type']).startsWith('text/event-stream')) return;
-    this.#onOver();
-    controller.abort(NOBODY_READS);
-  }
-
-  onResponseData(): void {}
-
-  onResponseEnd(): void {
-    this.#onOver();
-  }
-
-  onResponseError(): void {
-    this.#onOver();
-  }
+/** Reads a response that nobody gets, and then calls `onOver`; of a stream of events it reads nothing. @param shown what its client sees of the request */
+export function unread(onOver = (): void => {}, shown?: ShownExchange): DispatchHandler {
+  return {
+    onRequestStart: (real) => shown?.onRequestStart(real),
+    onResponseStart(real, _status, headers) {
+      if (!String(headers['content-type']).startsWith('text/event-stream')) return;
+      onOver();
+      real.abort(NOBODY_READS);
+    },
+    onResponseData() {},
+    onResponseEnd: onOver,
+    onResponseError: onOver,
+  };
 }
 
 /** Shows a response later. */
-export class LateExchange extends ShownExchange {
-  readonly #clock: Clock;
-  readonly #ms: number;
+export function late(shown: ShownExchange, clock: Clock, ms: number): DispatchHandler {
   /** What has arrived meanwhile: the platform is paused, so it is little. */
-  #held: (() => void)[] | null = [];
-
-  constructor(client: DispatchHandler, clock: Clock, ms: number) {
-    super(client);
-    this.#clock = clock;
-    this.#ms = ms;
-  }
-
-  override onResponseStart(real: DispatchController, status: number, headers: Headers): void {
-    real.pause();
-    this.#later(() => super.onResponseStart(real, status, headers));
-    if (this.#ms === Number.POSITIVE_INFINITY) return;
-    void this.#clock.sleep(this.#ms).then(() => this.#release(real));
-  }
-
-  override onResponseData(real: DispatchController, chunk: Buffer): void {
-    this.#later(() => super.onResponseData(real, chunk));
-  }
-
-  override onResponseEnd(real: DispatchController, trailers: Headers): void {
-    this.#later(() => super.onResponseEnd(real, trailers));
-  }
-
-  override onResponseError(_real: DispatchController | undefined, error: Error): void {
-    // Without a response nothing is late.
-    if (this.#held?.length === 0) this.fail(error);
-    else this.#later(() => this.fail(error));
-  }
-
-  #later(event: () => void): void {
-    if (this.#held === null) event();
-    else this.#held.push(event);
-  }
-
-  #release(real: DispatchController): void {
-    const held = this.#held ?? [];
-    this.#held = null;
-    for (const event of held) event();
-    if (!this.paused) real.resume();
-  }
+  let held: (() => void)[] | null = [];
+  const later = (event: () => void): void => {
+    if (held === null) event();
+    else held.push(event);
+  };
+  const release = (real: DispatchController): void => {
+    const events = held ?? [];
+    held = null;
+    for (const event of events) event();
+    if (!shown.paused) real.resume();
+  };
+  return {
+    onRequestStart: (real) => shown.onRequestStart(real),
+    onResponseStart(real, status, headers) {
+      real.pause();
+      later(() => shown.onResponseStart(real, status, headers));
+      if (ms !== Number.POSITIVE_INFINITY) void clock.sleep(ms).then(() => release(real));
+    },
+    onResponseData: (real, chunk) => later(() => shown.onResponseData(real, chunk)),
+    onResponseEnd: (real, trailers) => later(() => shown.onResponseEnd(real, trailers)),
+    onResponseError(_real, error) {
+      // Without a response nothing is late.
+      if (held?.length === 0) shown.fail(error);
+      else later(() => shown.fail(error));
+    },
+  };
 }
 
 /** Shows the beginning of a response. */
-export class CutExchange extends ShownExchange {
-  readonly #cut: Extract<Fault, { fault: 'truncate' }>;
-  readonly #random: RandomSource;
-  #left = 0;
-
-  constructor(client: DispatchHandler, cut: Extract<Fault, { fault: 'truncate' }>, random: RandomSource) {
-    super(client);
-    this.#cut = cut;
-    this.#random = random;
-  }
-
-  override onResponseStart(real: DispatchController, status: number, headers: Headers): void {
-    super.onResponseStart(real, status, headers);
-    const length = Number(headers['content-length'] ?? UNKNOWN_LENGTH);
-    this.#left = this.#cut.bytes ?? Math.floor(this.#random() * length);
-    if (this.#left === 0) this.onResponseEnd(real);
-  }
-
-  override onResponseData(real: DispatchController, chunk: Buffer): void {
-    super.onResponseData(real, chunk.subarray(0, this.#left));
-    this.#left -= Math.min(this.#left, chunk.length);
-    if (this.#left === 0) this.onResponseEnd(real);
-  }
-
-  override onResponseEnd(real: DispatchController): void {
-    if (this.#cut.ending === 'end') super.onResponseEnd(real, {});
-    else this.fail(connectionLost());
+export function cut(
+  shown: ShownExchange,
+  { bytes, ending }: Extract<Fault, { fault: 'truncate' }>,
+  random: RandomSource,
+): DispatchHandler {
+  let left = 0;
+  const finish = (real: DispatchController): void => {
+    if (ending === 'end') shown.onResponseEnd(real, {});
+    else shown.fail(connectionLost());
     real.abort(NOBODY_READS);
-  }
+  };
+  return {
+    onRequestStart: (real) => shown.onRequestStart(real),
+    onResponseStart(real, status, headers) {
+      shown.onResponseStart(real, status, headers);
+      const length = Number(headers['content-length'] ?? UNKNOWN_LENGTH);
+      left = bytes ?? Math.floor(random() * length);
+      if (left === 0) finish(real);
+    },
+    onResponseData(real, chunk) {
+      shown.onResponseData(real, chunk.subarray(0, left));
+      left -= Math.min(left, chunk.length);
+      if (left === 0) finish(real);
+    },
+    onResponseEnd: finish,
+    onResponseError: (_real, error) => shown.fail(error),
+  };
 }
 
 /** Shows a response with the times of another clock. */
-export class SkewedExchange extends ShownExchange {
-  readonly #ms: number;
-  #body: Buffer[] | undefined;
-  #status = 0;
-  #headers: Headers = {};
+export function skewed(shown: ShownExchange, ms: number): DispatchHandler {
+  let body: Buffer[] | undefined;
+  let status = 0;
+  let headers: Headers = {};
+  return {
+    onRequestStart: (real) => shown.onRequestStart(real),
+    onResponseStart(real, realStatus, realHeaders) {
+      const date = Date.parse(String(realHeaders.date));
+      headers = Number.isNaN(date)
+        ? realHeaders
+        : { ...realHeaders, date: new Date(date + ms).toUTCString() };
+      status = realStatus;
+      const isJson = /^application\/json\b/i.test(String(headers['content-type']));
+      if (isJson && Number(headers['content-length']) <= MAX_SKEWED_BYTES) body = [];
+      else shown.onResponseStart(real, status, headers);
+    },
+    onResponseData(real, chunk) {
+      if (body === undefined) shown.onResponseData(real, chunk);
+      else body.push(chunk);
+    },
+    onResponseEnd(real, trailers) {
+      if (body !== undefined) {
+        const shifted = withServerTime(Buffer.concat(body), ms);
+        headers = { ...headers, 'content-length': String(shifted.length) };
+        shown.onResponseStart(real, status, headers);
+        shown.onResponseData(real, shifted);
+      }
+      shown.onResponseEnd(real, trailers);
+    },
+    onResponseError: (_real, error) => shown.fail(error),
+  };
+}
 
-  constructor(client: DispatchHandler, ms: number) {
-    super(client);
-    this.#ms = ms;
-  }
-
-  override onResponseStart(real: DispatchController, status: number, headers: Headers): void {
-    const date = Date.parse(String(headers.date));
-    const shifted = new Date(date + this.#ms);
-    this.#headers = Number.isNaN(date) ? headers : { ...headers, date: shifted.toUTCString() };
-    this.#status = status;
-    const isJson = /^application\/json\b/i.test(String(headers['content-type']));
-    if (isJson && Number(headers['content-length']) <= MAX_SKEWED_BYTES) this.#body = [];
-    else super.onResponseStart(real, status, this.#headers);
-  }
-
-  override onResponseData(real: DispatchController, chunk: Buffer): void {
-    if (this.#body === undefined) super.onResponseData(real, chunk);
-    else this.#body.push(chunk);
-  }
-
-  override onResponseEnd(real: DispatchController, trailers: Headers): void {
-    if (this.#body !== undefined) {
-      const body = this.#skewed(Buffer.concat(this.#body));
-      const headers = { ...this.#headers, 'content-length': String(body.length) };
-      super.onResponseStart(real, this.#status, headers);
-      super.onResponseData(real, body);
-    }
-    super.onResponseEnd(real, trailers);
-  }
-
-  #skewed(body: Buffer): Buffer {
-    const shift = (_: string, before: string, time: string) =>
-      `${before}${new Date(Date.parse(time) + this.#ms).toISOString()}`;
-    return Buffer.from(
-      body.toString('utf8').replace(/("server_time"\s*:\s*")(\d{4}-\d\d-\d\dT[\d:.]+Z)/, shift),
-    );
-  }
+function withServerTime(body: Buffer, shiftMs: number): Buffer {
+  const shift = (_: string, before: string, time: string) =>
+    `${before}${new Date(Date.parse(time) + shiftMs).toISOString()}`;
+  const json = body.toString('utf8');
+  return Buffer.from(json.replace(/("server_time"\s*:\s*")(\d{4}-\d\d-\d\dT[\d:.]+Z)/, shift));
 }
 
 /** The connection broke after something was sent. */

@@ -91,19 +91,23 @@ const SENTENCES: Readonly<Partial<Record<MoleculeErrorCode, readonly [happened: 
 
 /** The outcome of a call that threw. */
 export function failureOf(error: MoleculeError, context: OutcomeContext): ToolOutcome<FailureData> {
-  const { code, retryAfterMs } = error;
-  const messageId = messageIdIn(error);
-  const [happened, next] = sentencesFor(error, context);
-  const wait =
-    retryAfterMs === undefined
-      ? ''
-      : ` Wait at least ${Math.max(1, Math.ceil(retryAfterMs / 1_000))} s before a repeat.`;
-  const pending =
-    messageId === null
-      ? ''
-      : ` The message may have arrived all the same${whereToLook(messageId, context, ' before you send it again')}`;
-  const data: FailureData = { status: 'error', code, messageId, retryAfterMs: retryAfterMs ?? null };
-  return { forModel: `Error: ${happened} ${next}${wait}${pending}`, data, isError: true };
+  const { code, retryAfterMs = null } = error;
+  const isInDoubt =
+    (TimeoutError.isInstance(error) || ConnectionError.isInstance(error)) && error.delivered === 'unknown';
+  const messageId = isInDoubt ? (error.messageId ?? null) : null;
+  const sentences = [...sentencesFor(error, context)];
+  if (retryAfterMs !== null) {
+    sentences.push(`Wait at least ${Math.max(1, Math.ceil(retryAfterMs / 1_000))} s before a repeat.`);
+  }
+  if (messageId !== null) {
+    const look = whereToLook(messageId, context, ' before you send it again');
+    sentences.push(`The message may have arrived all the same${look}`);
+  }
+  return failed(sentences.join(' '), { status: 'error', code, messageId, retryAfterMs });
+}
+
+function failed(words: string, data: FailureData): ToolOutcome<FailureData> {
+  return { forModel: `Error: ${words}`, data, isError: true };
 }
 
 /** The end of a sentence that says by which call the end of a message is learned. */
@@ -145,64 +149,45 @@ function sentencesFor(
   ];
 }
 
-function messageIdIn(error: MoleculeError): string | null {
-  const isInDoubt =
-    (TimeoutError.isInstance(error) || ConnectionError.isInstance(error)) && error.delivered === 'unknown';
-  return isInDoubt ? (error.messageId ?? null) : null;
+interface ToolParts<Name, Input, Data extends JsonValue> {
+  readonly name: Name;
+  readonly description: string;
+  readonly args: { readonly [Each in keyof Input & string]-?: Argument<NonNullable<Input[Each]>> };
+  /** Arguments that other tools have, and that change nothing here. */
+  readonly ignored?: readonly string[];
+  /** What it throws is an outcome, except the reason of an abort. */
+  run(input: Input, call: ToolCall): Promise<ToolOutcome<Data>>;
 }
 
-/** Runs the work of a tool: what it throws becomes an outcome, except the reason of an abort. */
-async function asOutcome<Data extends JsonValue>(
-  context: ToolContext,
-  { signal }: ToolCall,
-  work: () => Promise<ToolOutcome<Data>>,
-): Promise<ToolOutcome<Data | FailureData>> {
-  // The signal of the handler ends its tools as well, also where the framework does not pass it on.
-  const ending = [signal, handlerSignal()];
-  for (const each of ending) each?.throwIfAborted();
-  try {
-    return await work();
-  } catch (error) {
-    for (const each of ending) {
-      if (each?.aborted === true) throw each.reason;
-    }
-    if (MoleculeError.isInstance(error)) return failureOf(error, context);
-    context.client.logger.error({ error }, 'A tool for peers failed.');
-    // Its words may quote anything.
-    const data: FailureData = {
-      status: 'error',
-      code: 'handler_failed',
-      messageId: null,
-      retryAfterMs: null,
-    };
-    return { forModel: `Error: The tool failed in this program. ${TELL_USER}`, data, isError: true };
-  }
-}
-
-/** A tool whose arguments are these: whatever its work throws is an outcome, except the reason of an abort. */
 export function defineTool<Name extends string, Input extends object, Data extends JsonValue>(
   context: ToolContext,
-  {
-    name,
-    description,
-    args,
-    ignored = [],
-    run,
-  }: {
-    readonly name: Name;
-    readonly description: string;
-    readonly args: { readonly [Each in keyof Input & string]-?: Argument<NonNullable<Input[Each]>> };
-    /** Arguments that other tools have, and that change nothing here. */
-    readonly ignored?: readonly string[];
-    run(input: Input, call: ToolCall): Promise<ToolOutcome<Data>>;
-  },
+  { name, description, args, ignored = [], run }: ToolParts<Name, Input, Data>,
 ): ToolDefinition<Name, Input, Data | FailureData> {
   return {
     name,
     description,
     inputSchema: schemaOf(args),
     parse: (raw) => readArguments(raw, args, ignored) as Input,
-    run: (input, call = {}) => asOutcome(context, call, () => run(input, call)),
+    async run(input, call = {}) {
+      // The signal of the handler ends its tools as well, also where the framework does not pass it on.
+      const ending = [call.signal, handlerSignal()];
+      for (const each of ending) each?.throwIfAborted();
+      try {
+        return await run(input, call);
+      } catch (error) {
+        for (const each of ending) each?.throwIfAborted();
+        if (MoleculeError.isInstance(error)) return failureOf(error, context);
+        context.client.logger.error({ error }, 'A tool for peers failed.');
+        // Its words may quote anything.
+        const words = `The tool failed in this program. ${TELL_USER}`;
+        return failed(words, {
+          status: 'error',
+          code: 'handler_failed',
+          messageId: null,
+          retryAfterMs: null,
+        });
+      }
+    },
   };
 }
 
