@@ -5,6 +5,7 @@ import { ConfigurationError } from '../errors/molecule-error.ts';
 import { fenceRepeatably } from '../peers/text-for-model.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
+import { cutText } from './reply-outcome.ts';
 
 const MAX_QUESTIONS = 20;
 const MAX_TEXT_LENGTH = 20_000;
@@ -17,7 +18,6 @@ export type Approvals = 'user' | 'sender-when-user';
 /** The answer to one question. */
 export type QuestionAnswer = InboundMessage['answers'][number];
 
-type Asking = Pick<InboundMessage, 'source' | 'expectsAnswer'>;
 type Answering = Pick<InboundMessage, 'source' | 'sourceId'>;
 
 /** Whom an approval is asked of. */
@@ -29,7 +29,10 @@ export function approverOf(
 }
 
 /** Checks that a message can be asked so many questions. @throws MessageFailure `nobody_to_ask`, `too_many_questions` */
-export function checkQuestions(count: number, { expectsAnswer }: Pick<Asking, 'expectsAnswer'>): void {
+export function checkQuestions(
+  count: number,
+  { expectsAnswer }: Pick<InboundMessage, 'expectsAnswer'>,
+): void {
   if (!expectsAnswer) {
     throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
       code: 'nobody_to_ask',
@@ -64,9 +67,7 @@ export function dataOfQuestion(value: unknown): JsonValue | undefined {
 
 /** The text of a question, cut at 20 000 UTF-16 units. @param otherwise for what is not a text, or a blank one */
 export function textOfQuestion(text: unknown, otherwise: string): string {
-  const given = typeof text === 'string' && text.trim() !== '' ? text : otherwise;
-  // Not between the halves of a character.
-  return given.slice(0, MAX_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, '');
+  return cutText(typeof text === 'string' && text.trim() !== '' ? text : otherwise, MAX_TEXT_LENGTH);
 }
 
 /** The sender gets no reason: it is the agent that has to be changed, and the reason is the cause. */
@@ -135,7 +136,9 @@ export function approvalSigner(secret?: string): ApprovalSigner {
       .digest('base64url');
   return {
     sign(approvalId, content) {
-      const input = asJson(content.input);
+      // As a client gets it.
+      const json: string | undefined = JSON.stringify(content.input);
+      const input: unknown = JSON.parse(json ?? 'null');
       if (!isWithin(MAX_DEPTH, input)) throw new RangeError(`An input has ${MAX_DEPTH} levels at most.`);
       return `${approvalId}.${signatureOf(approvalId, { ...content, input })}`;
     },
@@ -167,12 +170,6 @@ export function releaseApprovals(signed: readonly string[]): void {
 
 function usedApprovals(): LatestMap<true> {
   return processState('used-approvals', () => new LatestMap<true>(MAX_USED));
-}
-
-/** As a client gets it. */
-function asJson(value: unknown): unknown {
-  const text = JSON.stringify(value) as string | undefined;
-  return text === undefined ? null : JSON.parse(text);
 }
 
 function isWithin(levels: number, value: unknown): boolean {

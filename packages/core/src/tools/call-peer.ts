@@ -222,36 +222,31 @@ export function reportProgress(
 ): ProgressReports {
   let pending = '';
   let isOver = false;
-  let timer: ReturnType<Clock['setTimer']> | undefined;
+  let timer: Timer | undefined;
 
   const flush = (): void => {
+    timer = undefined;
+    if (isOver || pending === '') return;
     const text = pending;
     pending = '';
-    if (isOver || text === '') return;
     try {
       report(text);
+      timer = clock.setTimer(INTERVAL_MS, flush);
     } catch {
       isOver = true;
     }
   };
-  const next = (): void => {
-    timer = undefined;
-    if (pending !== '') start();
-  };
-  const start = (): void => {
-    flush();
-    if (!isOver) timer = clock.setTimer(INTERVAL_MS, next);
-  };
 
   return {
     push(delta) {
-      if (isOver || delta === '') return;
+      if (isOver) return;
       pending += delta;
-      if (timer === undefined) start();
+      if (timer === undefined) flush();
     },
     end() {
       timer?.cancel();
       flush();
+      timer?.cancel();
       isOver = true;
     },
   };

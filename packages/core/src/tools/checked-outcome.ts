@@ -104,7 +104,39 @@ export function streamOutcome<Data extends JsonValue>(
   { signal, peerId, maxModelChars }: OutcomeStreamOptions,
 ): AsyncGenerator<CheckedOutcome<Data | PeerAnswerSoFar>> {
   const left = new AbortController();
-  const outcomes = outcomesOf(run, left, { signal, peerId, maxModelChars });
+  const outcomes = (async function* () {
+    let text = '';
+    let due = 1;
+    let isOver = false;
+    let changed = Promise.withResolvers<void>();
+    const outcome = run({
+      signal: signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]),
+      onProgress: (piece) => {
+        text += piece;
+        changed.resolve();
+      },
+    }).finally(() => {
+      isOver = true;
+      changed.resolve();
+    });
+    outcome.catch(() => {});
+    left.signal.addEventListener('abort', () => changed.resolve(), { once: true });
+    try {
+      while (!isOver && !left.signal.aborted) {
+        if (text.length >= due && due <= maxModelChars) {
+          due = Math.ceil(text.length * GROWTH);
+          yield beginningOfOutcome(peerId, cutText(text, maxModelChars));
+        } else {
+          await changed.promise;
+          changed = Promise.withResolvers();
+        }
+      }
+      if (!left.signal.aborted) yield await outcome;
+    } finally {
+      // An abort makes an error with its stack, which costs more than all else here.
+      if (!isOver) left.abort();
+    }
+  })();
   // A generator ends only where it yields, and the peer may be silent for long.
   const end = outcomes.return.bind(outcomes);
   outcomes.return = (value) => {
@@ -112,43 +144,4 @@ export function streamOutcome<Data extends JsonValue>(
     return end(value);
   };
   return outcomes;
-}
-
-async function* outcomesOf<Data extends JsonValue>(
-  run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<CheckedOutcome<Data>>,
-  left: AbortController,
-  { signal, peerId, maxModelChars }: OutcomeStreamOptions,
-): AsyncGenerator<CheckedOutcome<Data | PeerAnswerSoFar>> {
-  let text = '';
-  let due = 1;
-  let isOver = false;
-  let wake = (): void => {};
-  const outcome = run({
-    signal: signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]),
-    onProgress: (piece) => {
-      text += piece;
-      wake();
-    },
-  }).finally(() => {
-    isOver = true;
-    wake();
-  });
-  outcome.catch(() => {});
-  left.signal.addEventListener('abort', () => wake(), { once: true });
-  try {
-    while (!isOver && !left.signal.aborted) {
-      if (text.length >= due && due <= maxModelChars) {
-        due = Math.ceil(text.length * GROWTH);
-        yield beginningOfOutcome(peerId, cutText(text, maxModelChars));
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-    if (!left.signal.aborted) yield await outcome;
-  } finally {
-    // An abort makes an error with its stack, which costs more than all else here.
-    if (!isOver) left.abort();
-  }
 }

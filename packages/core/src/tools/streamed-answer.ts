@@ -38,38 +38,30 @@ export function removeRepeatedMarks(text: string): string {
  * back is only what may still become a mark.
  */
 export function createRepeatedMarkRemover(): MarkRemover {
-  const tags = new FenceTagRemover();
-  // Second, because a marker may be whole only after a tag in it was removed.
+  let held = '';
+  // After the tags, because a marker may be whole only after a tag in it was removed.
   const markers = createMarkerRemover();
   return {
-    push: (piece) => markers.push(tags.push(piece)),
-    end: () => markers.push(tags.end()) + markers.end(),
+    push(piece) {
+      const text = held + piece;
+      let kept = '';
+      let copied = 0;
+      for (const { index, 0: tag } of text.matchAll(TAG)) {
+        kept += text.slice(copied, index);
+        copied = index + tag.length;
+        // Its line break may be in the next piece.
+        if (copied === text.length && tag.endsWith('>') && !tag.includes('/')) copied = index;
+      }
+      const from = copied + beginningOfTag(text.slice(copied));
+      held = text.slice(from);
+      return markers.push(kept + text.slice(copied, from));
+    },
+    end() {
+      const rest = held.replace(TAG, '');
+      held = '';
+      return markers.push(rest) + markers.end();
+    },
   };
-}
-
-class FenceTagRemover implements MarkRemover {
-  #held = '';
-
-  push(piece: string): string {
-    const text = this.#held + piece;
-    let kept = '';
-    let copied = 0;
-    for (const { index, 0: tag } of text.matchAll(TAG)) {
-      kept += text.slice(copied, index);
-      copied = index + tag.length;
-      // Its line break may be in the next piece.
-      if (copied === text.length && tag.endsWith('>') && !tag.includes('/')) copied = index;
-    }
-    const from = copied + beginningOfTag(text.slice(copied));
-    this.#held = text.slice(from);
-    return kept + text.slice(copied, from);
-  }
-
-  end(): string {
-    const rest = this.#held.replace(TAG, '');
-    this.#held = '';
-    return rest;
-  }
 }
 
 /** The index at which a tag may begin that the next piece continues; the length of the text for none. */

@@ -82,10 +82,11 @@ export interface Argument<Value> {
   read(value: unknown, name: string): Value;
 }
 
-type Arguments = Readonly<Record<string, Argument<unknown>>>;
-export type ValuesOf<Args extends Arguments> = {
-  [Name in keyof Args]: Args[Name] extends Argument<infer Value> ? Value : never;
+/** An argument for each field of the input of a tool. */
+export type ArgumentsOf<Input> = {
+  readonly [Name in keyof Input & string]-?: Argument<NonNullable<Input[Name]>>;
 };
+type AnyArguments = Readonly<Record<string, Argument<unknown>>>;
 
 /** An answer to a question of a peer. */
 export type AnswerInput = {
@@ -94,7 +95,7 @@ export type AnswerInput = {
 };
 
 /** The schema of all arguments. Each is required, as strict modes want it; {@link readArguments} knows the defaults. */
-export function schemaOf(args: Arguments): JsonSchema {
+export function schemaOf(args: AnyArguments): JsonSchema {
   return {
     type: 'object',
     properties: Object.fromEntries(Object.entries(args).map(([name, { schema }]) => [name, schema])),
@@ -107,28 +108,22 @@ export function schemaOf(args: Arguments): JsonSchema {
  * @param ignored names that other tools have, and that change nothing here
  * @throws MoleculeError `invalid_argument`, in words for the model that wrote the arguments.
  */
-export function readArguments<Args extends Arguments>(
+export function readArguments<Input>(
   raw: unknown,
-  args: Args,
+  args: ArgumentsOf<Input> & AnyArguments,
   ignored: readonly string[] = [],
-): ValuesOf<Args> {
+): Input {
   const given = objectOf(raw ?? {}, 'The arguments');
-  const known = new Map(
-    Object.entries(args).flatMap(([name, { alias }]) => [
-      [name, name],
-      ...(alias === undefined ? [] : [[alias, name]]),
-    ]) as [string, string][],
-  );
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(given)) {
     if (ignored.includes(key)) continue;
-    const name = known.get(key);
+    const name = Object.keys(args).find((each) => each === key || args[each]?.alias === key);
     if (name === undefined) throw refused(`There is no argument${shownName(key)}. ${possible(args)}`);
     if (values.has(name)) throw refused(`\`${name}\` is given twice.`);
     values.set(name, value);
   }
   const read = Object.entries(args).map(([name, argument]) => [name, argument.read(values.get(name), name)]);
-  return Object.fromEntries(read) as ValuesOf<Args>;
+  return Object.fromEntries(read) as Input;
 }
 
 /** An id that the platform gave. */
@@ -173,7 +168,7 @@ export function flagArgument(description: string): Argument<boolean> {
 
 /** Answers to questions, none when it is left out. */
 export function answersArgument(description: string): Argument<AnswerInput[]> {
-  const fields = {
+  const fields: ArgumentsOf<AnswerInput> = {
     question_id: textArgument('The question_id of the question.'),
     text: textArgument('The answer.'),
   };
@@ -183,7 +178,9 @@ export function answersArgument(description: string): Argument<AnswerInput[]> {
       if (value === undefined || value === null) return [];
       if (!Array.isArray(value)) throw refused(`\`${name}\` must be a list, not ${nameOfType(value)}.`);
       if (value.length > MAX_ANSWERS) throw refused(`\`${name}\` has more than ${MAX_ANSWERS} entries.`);
-      return value.map((item) => readArguments(objectOf(item, `Each entry of \`${name}\``), fields));
+      return value.map((item) =>
+        readArguments<AnswerInput>(objectOf(item, `Each entry of \`${name}\``), fields),
+      );
     },
   };
 }
@@ -217,7 +214,7 @@ function shownName(key: string): string {
   return NAME.test(key) ? ` \`${key}\`` : ' with this name';
 }
 
-function possible(args: Arguments): string {
+function possible(args: AnyArguments): string {
   const names = Object.keys(args).map((name) => `\`${name}\``);
   return names.length === 0 ? 'The tool takes none.' : `Possible are ${names.join(', ')}.`;
 }

@@ -7,7 +7,7 @@ import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { isShownId } from '../peers/text-for-model.ts';
 import {
-  type Argument,
+  type ArgumentsOf,
   readArguments,
   schemaOf,
   type ToolCall,
@@ -152,7 +152,7 @@ function sentencesFor(
 interface ToolParts<Name, Input, Data extends JsonValue> {
   readonly name: Name;
   readonly description: string;
-  readonly args: { readonly [Each in keyof Input & string]-?: Argument<NonNullable<Input[Each]>> };
+  readonly args: ArgumentsOf<Input>;
   /** Arguments that other tools have, and that change nothing here. */
   readonly ignored?: readonly string[];
   /** What it throws is an outcome, except the reason of an abort. */
@@ -167,7 +167,7 @@ export function defineTool<Name extends string, Input extends object, Data exten
     name,
     description,
     inputSchema: schemaOf(args),
-    parse: (raw) => readArguments(raw, args, ignored) as Input,
+    parse: (raw) => readArguments<Input>(raw, args, ignored),
     async run(input, call = {}) {
       // The signal of the handler ends its tools as well, also where the framework does not pass it on.
       const ending = [call.signal, handlerSignal()];
