@@ -90,8 +90,7 @@ export function outcomeOfResponse(response: HttpResponse | StreamedResponse, now
   // A gateway in front of the peer may have passed it on.
   if (status >= 500 && status !== 503) return { kind: 'in-doubt' };
   if (status !== 429 && status !== 503) return { kind: 'not-accepted', isBusy: false };
-  const after = headerOf(response, 'retry-after');
-  const retryAfterMs = after === undefined ? undefined : parseRetryAfter(after, nowMs);
+  const retryAfterMs = parseRetryAfter(headerOf(response, 'retry-after'), nowMs);
   return { kind: 'not-accepted', isBusy: true, retryAfterMs };
 }
 

@@ -139,9 +139,8 @@ export function checkNumbers<Name extends string>(
 export function checkBoolean(option: string, value: unknown, byDefault: boolean): boolean {
   if (value === undefined) return byDefault;
   if (typeof value === 'boolean') return value;
-  throw new ConfigurationError(`${option} must be true or false, got ${describe(value)}.`, {
-    hint: "Pass a boolean: a text of the environment needs a comparison, such as === 'true'.",
-  });
+  const hint = "Pass a boolean: a text of the environment needs a comparison, such as === 'true'.";
+  throw wrong(option, 'true or false', value, hint);
 }
 
 /** @throws ConfigurationError naming the option and the words. */
@@ -151,28 +150,26 @@ export function checkWord<Word extends string>(
   words: readonly Word[],
 ): Word | undefined {
   if (value === undefined || words.includes(value)) return value;
-  const quoted = words.map((each) => `"${each}"`);
-  const list = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
-  throw new ConfigurationError(`${option} must be ${list}, got ${describe(value)}.`, {
-    hint: `Pass one of these words, or leave ${option} out.`,
-  });
+  const list = eitherOf(words.map((each) => `"${each}"`));
+  throw wrong(option, list, value, `Pass one of these words, or leave ${option} out.`);
 }
 
 /** @throws ConfigurationError naming the option, for what is not an object that maps names to values. */
 export function checkObject<T>(option: string, value: T, hint: string): T {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new ConfigurationError(`${option} must be an object, got ${describe(value)}.`, { hint });
+  if (isObject(value)) return value;
+  throw wrong(option, 'an object', value, hint);
+}
+
+/** Whether a value maps names to values. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws ConfigurationError naming the option and the methods that are missing. */
 export function checkMethods<T>(option: string, value: T, methods: readonly string[], hint: string): T {
-  const has = (name: string): boolean => typeof Reflect.get(Object(value), name) === 'function';
-  const missing = methods.filter((name) => !has(name));
+  const missing = methods.filter((name) => typeof Reflect.get(Object(value), name) !== 'function');
   if (value !== undefined && value !== null && missing.length === 0) return value;
-  const expected = missing.map((name) => `${name}()`).join(', ');
-  throw new ConfigurationError(`${option} must be an object with ${expected}, got ${describe(value)}.`, {
-    hint,
-  });
+  throw wrong(option, `an object with ${missing.map((name) => `${name}()`).join(', ')}`, value, hint);
 }
 
 /**
@@ -182,9 +179,17 @@ export function checkMethods<T>(option: string, value: T, methods: readonly stri
 export function checkRandom(value: (() => number) | undefined): () => number {
   if (value === undefined) return Math.random;
   if (typeof value === 'function') return () => Math.min(1, Math.max(0, value())) || 0;
-  throw new ConfigurationError(`random must be a function, got ${describe(value)}.`, {
-    hint: 'Pass a function that returns a number from 0 to 1, such as Math.random.',
-  });
+  const hint = 'Pass a function that returns a number from 0 to 1, such as Math.random.';
+  throw wrong('random', 'a function', value, hint);
+}
+
+function wrong(option: string, expected: string, value: unknown, hint: string): ConfigurationError {
+  return new ConfigurationError(`${option} must be ${expected}, got ${describe(value)}.`, { hint });
+}
+
+/** The names as a list with "or" before the last. */
+export function eitherOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }
 
 /** Without the contents of objects, which may be secret. */

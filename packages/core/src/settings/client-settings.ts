@@ -121,7 +121,6 @@ export interface ClientSettings extends ConnectionSettings, Readonly<Record<keyo
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {
-  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   requireNames(options, env);
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
   const reported = readOption('reportedUrl', options.reportedUrl, env);

@@ -1,4 +1,3 @@
-import { ConfigurationError } from '../errors/molecule-error.ts';
 import { LOG_LEVELS, type Logger } from '../logging/logger.ts';
 import { stderrLogger } from '../logging/stderr-logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
@@ -7,7 +6,6 @@ import {
   checkHeaderValue,
   checkMethods,
   checkNumbers,
-  checkObject,
   checkPlatformUrl,
   checkRandom,
 } from './checked-values.ts';
@@ -22,6 +20,8 @@ const NUMBERS = {
   maxConnections: { byDefault: 64, min: 1, max: 65_535, isInteger: true },
   maxResponseBytes: { byDefault: 16 * 1024 * 1024, min: 1024, max: 2 ** 30, isInteger: true },
 } as const;
+const DISPATCHER_HINT =
+  'Pass an Agent or a ProxyAgent of undici; the Agent of node:http or node:https is something else.';
 const LOGGER_HINT = 'Pass a logger such as pino(), console, or silentLogger for none.';
 
 /**
@@ -179,7 +179,6 @@ export interface ConnectionSettings extends Readonly<Record<keyof typeof NUMBERS
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
-  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
   const basePath = url.pathname.replace(/\/+$/, '');
   const clock = checkMethods(
@@ -188,7 +187,9 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
     ['now', 'monotonic', 'sleep', 'setTimer'],
     'Leave clock out for the system clock; createTestPlatform() has one for tests.',
   );
-  const dispatcher = checkDispatcher(options.dispatcher);
+  const { dispatcher: given } = options;
+  const dispatcher =
+    given === undefined ? null : checkMethods('dispatcher', given, ['dispatch'], DISPATCHER_HINT);
   const proxy = resolveProxy(options.proxy, url, dispatcher === null ? env : {});
   return Object.freeze({
     ...checkNumbers(options, NUMBERS),
@@ -207,13 +208,5 @@ export function resolveConnection(options: ConnectionOptions, env: Environment):
     logger: checkMethods('logger', options.logger ?? stderrLogger(), LOG_LEVELS, LOGGER_HINT),
     clock,
     random: checkRandom(options.random),
-  });
-}
-
-function checkDispatcher(dispatcher: RequestDispatcher | undefined): RequestDispatcher | null {
-  if (dispatcher === undefined) return null;
-  if (typeof (dispatcher as Partial<RequestDispatcher> | null)?.dispatch === 'function') return dispatcher;
-  throw new ConfigurationError('dispatcher must have a method dispatch(options, handler).', {
-    hint: 'Pass an Agent or a ProxyAgent of undici; the Agent of node:http or node:https is something else.',
   });
 }
