@@ -1,10 +1,10 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { readReply } from '../peers/peer-reply.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 import { linkAbort, withDeadline } from '../time/linked-abort.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type CanceledMessage, isUnknownMessage, sendCancel } from './cancellation.ts';
-import { LatestMap } from './latest-map.ts';
 import { readMessageState } from './message-state.ts';
 
 const CANCEL_MS = 5_000;

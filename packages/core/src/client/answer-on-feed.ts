@@ -1,5 +1,5 @@
 import { type InboundMessage, type JsonValue, parseActivityFeed } from '@molecule-ai/protocol';
-import { CursorLostError } from '../errors/cursor-lost-error.ts';
+import { CursorLostError } from '../errors/api-error.ts';
 import { createReply, type PeerReply } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import type { CallOptions } from '../transport/platform-request.ts';

@@ -1,5 +1,5 @@
 import { createBoundaryStripper, type GrowingText, type TextStage } from '@molecule-ai/protocol';
-import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
+import { StreamRestartedError } from '../errors/connection-error.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
 
 /** The message whose answer is read, and how the whole is read later. */

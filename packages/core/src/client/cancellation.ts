@@ -2,7 +2,7 @@ import { ControlList, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { readReply } from '../peers/peer-reply.ts';
 import { requestLine, send } from '../platform-api/call.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { HeldReads } from '../transport/held-reads.ts';

@@ -3,7 +3,7 @@ import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import type { DirectOutcome } from '../peers/direct-outcome.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { readReply } from '../peers/peer-reply.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
 
 /** The reply to a message that the peer handled. */

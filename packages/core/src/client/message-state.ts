@@ -3,7 +3,7 @@ import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readMessageRecord } from '../peers/read-reply.ts';
+import { readMessageRecord } from '../peers/peer-reply.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -4,7 +4,7 @@ import { type Facts, withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { readReply } from '../peers/peer-reply.ts';
 import { send } from '../platform-api/call.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -3,7 +3,7 @@ import type { PeerChange } from '../peers/peer-identities.ts';
 import type { PeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { deriveMessageId } from '../platform-api/idempotency-key.ts';
-import { checkCallsOf } from '../settings/checked-calls.ts';
+import { checkCallsOf } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { ClientIdentity } from './client-identity.ts';

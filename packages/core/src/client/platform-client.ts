@@ -9,7 +9,7 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
-import { checkArgumentNames, checkCallsOf } from '../settings/checked-calls.ts';
+import { checkArgumentNames, checkCallsOf } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';

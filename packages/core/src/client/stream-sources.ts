@@ -3,7 +3,7 @@ import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { type ReplyFacts, readReply } from '../peers/read-reply.ts';
+import { type ReplyFacts, readReply } from '../peers/peer-reply.ts';
 import { open, requestLine, send } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { DirectCalls, OpenedDirectly } from './direct-calls.ts';

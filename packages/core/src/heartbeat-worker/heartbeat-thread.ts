@@ -1,13 +1,13 @@
 import type { Worker } from 'node:worker_threads';
 import type { LogFields, Logger } from '../logging/logger.ts';
-import { tlsEnvironment } from '../settings/environment.ts';
-import type { PlatformProxy } from '../settings/platform-proxy.ts';
 import type {
   DispatchController,
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from '../settings/request-dispatcher.ts';
+} from '../settings/connection-settings.ts';
+import { tlsEnvironment } from '../settings/environment.ts';
+import type { PlatformProxy } from '../settings/platform-proxy.ts';
 import { processState } from '../storage/process-state.ts';
 import { systemClock } from '../time/clock.ts';
 import {

@@ -1,10 +1,10 @@
 import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import { LatestMap } from '../client/latest-map.ts';
-import type { UnreadRow } from '../errors/page-too-large-error.ts';
+import type { UnreadRow } from '../errors/api-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { ArrivalRoom } from './arrival-room.ts';
 import { FinishedKeys, keyOf } from './finished-keys.ts';
 import type { InboundStore } from './inbound-store.ts';

@@ -1,8 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
-import { ConfigurationError } from '../errors/configuration-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
 import { checkInboundAgent, type InboundAgent } from '../inbound-http/inbound-agent.ts';
 import {
   createInboundHandler,

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { BODY_READ, type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
 import type { ServedRequest, ServedResponse } from '../inbound-http/served-request.ts';
 

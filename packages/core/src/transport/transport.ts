@@ -1,8 +1,7 @@
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { ConnectionSettings } from '../settings/connection-settings.ts';
-import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
+import type { ConnectionSettings, RequestDispatcher } from '../settings/connection-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
