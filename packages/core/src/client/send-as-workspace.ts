@@ -3,7 +3,6 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { waitForAnswerOnFeed } from './answer-on-feed.ts';
-import { asCall, startCall } from './call-telemetry.ts';
 import { cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import { type CallLimits, linkHandling, withinHandling, withOrigin } from './current-message.ts';
@@ -14,11 +13,13 @@ import {
   waitForAnswer,
 } from './message-state.ts';
 import {
+  asCall,
   type CallPeerOptions,
   composeMessage,
   type OutgoingMessage,
   type StreamPeerOptions,
   sendThroughProxy,
+  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
@@ -52,7 +53,6 @@ export async function sendAsWorkspace(
       signal: limits.signal,
       timeoutMs: Math.max(1, endsAt - clock.monotonic()),
       holdSeconds,
-      isWrapped: true,
       onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
     });
   };
@@ -80,7 +80,6 @@ export function streamAsWorkspace(
   const platform = new PlatformSource({
     transport,
     message,
-    isWrapped: true,
     onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
   });
   const peer = new PeerSource({ calls: direct, messages: directMessages, message, metadata });
@@ -123,7 +122,7 @@ function composeAsWorkspace(
   }
   requireNoDecision(answers);
   const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
-  const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
+  const message = composeMessage(transport, peerId, text, { ...options, metadata });
   const remembered = sent.add(message.messageId, peerId, message.hasOwnId);
   // Answers belong to questions, which the platform keeps.
   const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
@@ -147,7 +146,7 @@ export function waitAsWorkspace(
       return directMessages.waitForEnd(messageId, { signal: limits.signal, endsAt });
     }
     try {
-      return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
+      return await waitForAnswer(transport, workspaceId, messageId, limits);
     } catch (error) {
       if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
       const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? sent.find(messageId)?.peerId };
@@ -163,7 +162,7 @@ export async function readAsWorkspace(
   { signal }: CallOptions,
 ): Promise<PeerReply> {
   if (directMessages.has(messageId)) return directMessages.read(messageId, { signal });
-  return await readMessageState(transport, workspaceId, messageId, { signal, isWrapped: true });
+  return await readMessageState(transport, workspaceId, messageId, { signal });
 }
 
 /** Cancels a message of this workspace where it is. */
@@ -173,7 +172,7 @@ export async function cancelAsWorkspace(
   { signal }: CallOptions,
 ): Promise<PeerReply> {
   if (directMessages.has(messageId)) return directMessages.cancel(messageId, { signal });
-  return await cancelMessage(transport, { workspaceId, messageId, isWrapped: true }, { signal });
+  return await cancelMessage(transport, { workspaceId, messageId }, { signal });
 }
 
 /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */

@@ -1,28 +1,19 @@
 import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
-import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { type ReplyFacts, readReply } from '../peers/read-reply.ts';
+import { readReply } from '../peers/read-reply.ts';
 import { open, requestLine, send } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { DirectCalls, OpenedDirectly } from './direct-calls.ts';
+import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
-import { deliveryUnknown, replyOf } from './direct-result.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import {
-  ACCEPT_STREAM,
-  holdSecondsFor,
-  isEndOfMessage,
-  type OutgoingMessage,
-  sendThroughProxy,
-} from './peer-calls.ts';
-import type { AnswerSource, OpenedAnswer, OpeningLimits } from './stream-reading.ts';
+import { ACCEPT_STREAM, isEndOfMessage, type OutgoingMessage, proxyRequest } from './peer-calls.ts';
+import { type AnswerSource, NOT_ENDED, type OpenedAnswer, type OpeningLimits } from './stream-reading.ts';
 
 interface PlatformSourceOptions {
   readonly transport: Transport;
   readonly message: OutgoingMessage;
-  readonly isWrapped: boolean;
   /** The caller aborted the call after the message may have reached the platform. */
   readonly onAbandoned: (messageId: string) => void;
 }
@@ -31,14 +22,10 @@ interface PlatformSourceOptions {
 export class PlatformSource implements AnswerSource {
   readonly isStrict = false;
   readonly #options: PlatformSourceOptions;
-  readonly #facts: ReplyFacts;
   #isSent = false;
 
   constructor(options: PlatformSourceOptions) {
-    const { message, isWrapped } = options;
-    const { targetId: peerId, messageId, contextId } = message;
     this.#options = options;
-    this.#facts = { peerId, messageId, contextId, isWrapped, hasNamedState: true };
   }
 
   get isRepeatable(): boolean {
@@ -46,52 +33,49 @@ export class PlatformSource implements AnswerSource {
   }
 
   get isWrapped(): boolean {
-    return this.#options.isWrapped;
+    return !this.#options.transport.isOperator;
   }
 
   get maxLength(): number {
     return this.#options.transport.settings.maxResponseBytes;
   }
 
-  async open({ signal, timeoutMs }: OpeningLimits): Promise<OpenedAnswer> {
-    const { transport, message, isWrapped, onAbandoned } = this.#options;
-    const { targetId, body } = message;
+  async open(limits: OpeningLimits): Promise<OpenedAnswer> {
+    const { transport, message } = this.#options;
+    const { signal } = limits;
     const { capabilities } = transport;
-    if (!capabilities.isKnown) await learnCapabilities(transport, signal);
-    if (!capabilities.words.has('stream')) {
-      return {
-        reply: await sendThroughProxy(transport, message, { signal, timeoutMs, isWrapped, onAbandoned }),
-      };
-    }
-    message.onAttempt?.({ 'molecule.via': 'proxy' });
-    try {
-      const response = await open(transport, routes.sendMessage, {
-        params: { id: targetId },
-        body: { ...body, method: 'message/stream' },
-        timeoutMs,
-        totalTimeoutMs: timeoutMs,
-        holdSeconds: holdSecondsFor(timeoutMs),
-        headers: withTraceHeaders({ ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM }),
-        goneWorkspaceId: targetId,
-        relaysPeerText: true,
-        signal,
-        onSent: () => {
-          this.#isSent = true;
-        },
+    // A platform that has not responded to this client yet names its capabilities in any response.
+    if (!capabilities.isKnown) {
+      await send(transport, routes.health, { signal }).catch((error: unknown) => {
+        if (!capabilities.isKnown) throw error;
       });
-      return 'stream' in response ? response : { reply: readReply(response.body, this.#facts) };
+    }
+    const onSent = () => {
+      this.#isSent = true;
+    };
+    try {
+      if (!capabilities.words.has('stream')) {
+        const request = proxyRequest(message, limits, WITHOUT_JOINED_TEXT, onSent);
+        return { reply: this.toReply((await send(transport, routes.sendMessage, request)).body) };
+      }
+      const body = { ...message.body, method: 'message/stream' as const };
+      const headers = { ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM };
+      const request = proxyRequest({ ...message, body }, limits, headers, onSent);
+      const response = await open(transport, routes.sendMessage, request);
+      return 'stream' in response ? response : { reply: this.toReply(response.body) };
     } catch (error) {
-      if (isEndOfMessage(error)) return { reply: readReply(error.details, this.#facts) };
+      signal.throwIfAborted();
+      if (isEndOfMessage(error)) return { reply: this.toReply(error.details) };
       throw withWayToAnswer(transport, error, message);
     }
   }
 
-  toReply(response: JsonObject): PeerReply {
-    return readReply(response, this.#facts);
-  }
-
-  queued(): PeerReply {
-    return readReply({ queued: true }, this.#facts);
+  toReply(response: unknown): PeerReply {
+    const { isWrapped } = this;
+    const { transport, message } = this.#options;
+    const { targetId: peerId, messageId, contextId } = message;
+    const hasNamedState = transport.capabilities.words.has('outcomes');
+    return readReply(response, { peerId, messageId, contextId, isWrapped, hasNamedState });
   }
 
   refused(): never {
@@ -155,17 +139,15 @@ export class PeerSource implements AnswerSource {
     if (opened === null) return null;
     this.#opened = opened;
     // Until its end is read, its state is at the peer, also when nobody reads on.
-    if (!messages.has(message.messageId)) messages.add(opened.reply ?? this.queued(), metadata);
+    if (!messages.has(message.messageId)) {
+      messages.add(opened.reply ?? this.toReply(NOT_ENDED), metadata);
+    }
     return opened;
   }
 
   toReply(response: JsonObject): PeerReply {
     if (exceededJsonLimit(JSON.stringify(response)) !== undefined) return this.refused('too-complex');
     return replyOf({ kind: 'responded', body: response }, this.#options.message);
-  }
-
-  queued(): PeerReply {
-    return replyOf({ kind: 'responded', body: { queued: true } }, this.#options.message);
   }
 
   refused(limit: 'too-large' | 'too-complex'): PeerReply {
@@ -184,11 +166,4 @@ export class PeerSource implements AnswerSource {
   cancel(): void {
     if (this.#isSent) this.#options.calls.abandon(this.#options.message);
   }
-}
-
-/** A platform that has not responded to this client yet names its capabilities in any response. */
-async function learnCapabilities(transport: Transport, signal: AbortSignal): Promise<void> {
-  await send(transport, routes.health, { signal }).catch((error: unknown) => {
-    if (!transport.capabilities.isKnown) throw error;
-  });
 }

@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { CursorLostError } from '../errors/cursor-lost-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { PageTooLargeError } from '../errors/page-too-large-error.ts';

@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HandlerContext, MessageHandler } from '../agent/agent-options.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import type { AnswerContent, HandlerAnswer } from '../inbound/handler-answer.ts';
 import type { Clock } from '../time/clock.ts';

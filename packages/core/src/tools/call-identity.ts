@@ -2,7 +2,7 @@ import crypto from 'node:crypto';
 import { wasCanceled } from '../client/abandoned-calls.ts';
 import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { processState } from '../storage/process-state.ts';
 import { currentConversation } from './conversation-scope.ts';

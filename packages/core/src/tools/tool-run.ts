@@ -1,6 +1,6 @@
 import type { JsonValue } from '@molecule-ai/protocol';
 import { handlerSignal } from '../client/current-message.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { brokenOutcome, type FailureData, failureOf, type OutcomeContext } from './failure-outcome.ts';
 import type { ReplyContext } from './reply-outcome.ts';
