@@ -54,7 +54,7 @@ import {
   type QuestionReply,
 } from './questions.ts';
 import { PlatformSource } from './stream-sources.ts';
-import { type OperatorTokens, operatorTokens } from './tokens.ts';
+import { type OperatorTokens, TokenCalls } from './tokens.ts';
 
 export interface NewWorkspace {
   /** At most 255 bytes. */
@@ -186,7 +186,7 @@ class OperatorCalls {
     };
     this.#transport = new Transport({ ...checked, logger }, bearers, null);
     this.#abandoned = new AbandonedCalls(this.#transport);
-    this.tokens = operatorTokens(this.#transport);
+    this.tokens = new TokenCalls(this.#transport);
   }
 
   /** Without trailing slash. */

@@ -93,8 +93,8 @@ import {
 import {
   LIST_TOKENS,
   type ListTokensOptions,
-  listTokens,
   rotateToken,
+  TokenCalls,
   type TokenInfo,
   type TokenRotation,
 } from './tokens.ts';
@@ -484,7 +484,7 @@ export class PlatformClient extends ClientIdentity {
 
   /** The valid tokens of the workspace, newest first, without their values. */
   listTokens(options: ListTokensOptions = {}): Promise<TokenInfo[]> {
-    return listTokens(this.#context.transport, this.workspaceId, options);
+    return new TokenCalls(this.#context.transport).list(this.workspaceId, options);
   }
 
   /**
