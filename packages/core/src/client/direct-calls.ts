@@ -119,7 +119,7 @@ export class DirectCalls {
     const { directory, lookup, settings } = this.#options;
     const { targetId, messageId } = message;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
-    let peer = await lookup.addressOf(targetId, limits);
+    let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return this.#skip(targetId, messageId, 'no_token');

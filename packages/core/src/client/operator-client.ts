@@ -53,7 +53,7 @@ import {
   listQuestions,
   type QuestionReply,
 } from './questions.ts';
-import { PlatformSource } from './stream-sources.ts';
+import { platformSource } from './stream-sources.ts';
 import { type OperatorTokens, TokenCalls } from './tokens.ts';
 
 export interface NewWorkspace {
@@ -326,7 +326,7 @@ class OperatorCalls {
       message,
       call,
       link: linkAbort(signal, this.#abandoned.closed),
-      sources: [new PlatformSource({ transport, message, onAbandoned })],
+      sources: [platformSource(transport, message, onAbandoned)],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,
     };

@@ -46,14 +46,20 @@ export class PeerLookup {
     return signal === undefined ? pending : orAborted(pending, signal);
   }
 
+  /** What is cached of where the peer can be called. */
+  known(peerId: string): PeerAddress | undefined {
+    const known = this.#directory.find(peerId);
+    return known !== undefined && (known.isDiscovered || known.url === null) ? known : undefined;
+  }
+
   /**
    * Where the peer can be called. `null` when the platform does not say it at the first attempt, or in time: its own error, if it has
    * one, follows from the call through it, which is retried.
    * @throws MoleculeError `peer_changed`; an abort.
    */
   async addressOf(peerId: string, { signal, timeoutMs }: CallLimits): Promise<PeerAddress | null> {
-    const known = this.#directory.find(peerId);
-    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
+    const known = this.known(peerId);
+    if (known !== undefined) return known;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {

@@ -53,4 +53,3 @@ export class RememberedMessage {
     else if (status === 'failed' || status === 'expired') this.returned = 'other end';
   }
 }
-

@@ -24,7 +24,7 @@ import {
 import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import type { RememberedMessage } from './remembered-messages.ts';
-import { PeerSource, PlatformSource } from './stream-sources.ts';
+import { peerSource, platformSource } from './stream-sources.ts';
 
 /**
  * Sends a message of this workspace, in a handler as part of its handling: to the peer's server where that is possible, else through
@@ -39,7 +39,12 @@ export async function sendAsWorkspace(
   const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-  const { message: composed, metadata, isDirect, remembered } = composeAsWorkspace(context, peerId, text, options);
+  const {
+    message: composed,
+    metadata,
+    isDirect,
+    remembered,
+  } = composeAsWorkspace(context, peerId, text, options);
   const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed, workspaceId);
   const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
@@ -73,16 +78,19 @@ export function streamAsWorkspace(
   const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  const { message: composed, metadata, isDirect, remembered } = composeAsWorkspace(context, peerId, text, options);
+  const {
+    message: composed,
+    metadata,
+    isDirect,
+    remembered,
+  } = composeAsWorkspace(context, peerId, text, options);
   const call = startCall('stream_peer', composed, workspaceId);
   const { message } = call;
   const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
-  const platform = new PlatformSource({
-    transport,
-    message,
-    onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
-  });
-  const peer = new PeerSource({ calls: direct, messages: directMessages, message, metadata });
+  const platform = platformSource(transport, message, (messageId) =>
+    abandoned.cancel({ workspaceId, messageId }),
+  );
+  const peer = peerSource(direct, directMessages, message, metadata);
   const streamed: PeerStreamOptions = {
     settings,
     message,

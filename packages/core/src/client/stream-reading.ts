@@ -10,7 +10,7 @@ import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
-import type { Clock, Timer } from '../time/clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
@@ -164,11 +164,11 @@ export class AnswerReading {
   ): AsyncGenerator<void, StreamResult, undefined> {
     const collected = new StreamedAnswer(source.maxLength);
     const answer = new AnswerText(this.#text, this.#options.message, source.isWrapped);
-    this.#silence.watch(stream);
+    this.#silence.beginConnection();
     try {
       const events = await EventReader.open(stream, source);
       for (;;) {
-        const event = await this.#silence.during(this.#nextOf(events));
+        const event = await this.#silence.during(stream, this.#nextOf(events));
         if (event.kind === 'break')
           return this.#silence.hasClosed ? { kind: 'reply', reply: source.toReply(NOT_ENDED) } : event;
         if (event.kind !== 'event') return { kind: 'reply', reply: source.refused(event.kind) };
@@ -186,7 +186,6 @@ export class AnswerReading {
         }
       }
     } finally {
-      this.#silence.unwatch();
       stream.close();
     }
   }
@@ -300,24 +299,20 @@ class Silence {
   /** The time limit of the caller, which is the only one then. */
   readonly #limitAt: number | null;
   #endsAt = 0;
-  #isAwaited = false;
+  #connectionEndsAt = 0;
   #hasClosed = false;
-  #stream: ResponseStream | undefined;
-  /** One for the whole stream, instead of one for each of its chunks. */
-  #timer: Timer | undefined;
 
   /** @param limitAt Monotonic time; infinite for no limit of the caller. */
   constructor(clock: Clock, limitAt: number) {
     this.#clock = clock;
     this.#limitAt = limitAt === Number.POSITIVE_INFINITY ? null : limitAt;
-    this.begin();
   }
 
   get isOver(): boolean {
-    return this.#leftMs() <= 0;
+    return (this.#limitAt ?? this.#endsAt) <= this.#clock.monotonic();
   }
 
-  /** Whether it has closed the stream. */
+  /** Whether it has closed the connection. */
   get hasClosed(): boolean {
     return this.#hasClosed;
   }
@@ -327,44 +322,23 @@ class Silence {
     this.#endsAt = this.#clock.monotonic() + SILENCE_MS;
   }
 
-  /** From now on {@link during} closes the stream when the silence is over. Call {@link unwatch} in the end. */
-  watch(stream: ResponseStream): void {
+  beginConnection(): void {
     this.#hasClosed = false;
-    this.#stream = this.#limitAt === null ? stream : undefined;
-    this.#closeAfter(Math.max(CONNECTION_MS, this.#leftMs()));
+    this.#connectionEndsAt = this.#clock.monotonic() + CONNECTION_MS;
   }
 
-  unwatch(): void {
-    this.#stream = undefined;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  /** Waits for something of the stream. Only while it waits the stream can be closed. */
-  async during<T>(reading: Promise<T>): Promise<T> {
-    this.#isAwaited = true;
-    if (this.#timer === undefined) this.#closeAfter(this.#leftMs());
-    try {
-      return await reading;
-    } finally {
-      this.#isAwaited = false;
-    }
-  }
-
-  #leftMs(): number {
-    return (this.#limitAt ?? this.#endsAt) - this.#clock.monotonic();
-  }
-
-  #closeAfter(ms: number): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    this.#timer = this.#clock.setTimer(ms, () => {
-      this.#timer = undefined;
-      if (!this.#isAwaited) return;
-      const leftMs = this.#leftMs();
-      if (leftMs > 0) return this.#closeAfter(leftMs);
+  /** Waits for something of the stream, and closes it when the silence is over before. */
+  async during<T>(stream: ResponseStream, reading: Promise<T>): Promise<T> {
+    if (this.#limitAt !== null) return await reading;
+    const leftMs = Math.max(this.#endsAt, this.#connectionEndsAt) - this.#clock.monotonic();
+    const timer = this.#clock.setTimer(Math.max(0, leftMs), () => {
       this.#hasClosed = true;
       stream.close();
     });
+    try {
+      return await reading;
+    } finally {
+      timer.cancel();
+    }
   }
 }
