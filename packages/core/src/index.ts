@@ -58,11 +58,15 @@ export type {
   ReadInboundOptions,
 } from './client/inbound-page.ts';
 export type { InstanceOptions } from './client/instance.ts';
-export type { WaitForAnswerOptions } from './client/message-state.ts';
+export type {
+  ListMessagesOptions,
+  SentMessage,
+  SentMessagePage,
+  WaitForAnswerOptions,
+} from './client/message-state.ts';
 export type { CallPeerOptions, StreamPeerOptions } from './client/peer-calls.ts';
-export type { PeerClient } from './client/peer-client.ts';
 export type { PeerStream } from './client/peer-stream.ts';
-export type { ProbeResult } from './client/platform-client.ts';
+export type { PeerClient, ProbeResult } from './client/platform-client.ts';
 export type { AnswerToQuestion, AskedQuestion, QuestionReply, QuestionsToAsk } from './client/questions.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
@@ -73,7 +77,6 @@ export type {
   ReplyReceipt,
   ReplyTarget,
 } from './client/reply.ts';
-export type { ListMessagesOptions, SentMessage, SentMessagePage } from './client/sent-messages.ts';
 export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/tokens.ts';
 export {
   FileTokenStore,

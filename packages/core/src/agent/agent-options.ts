@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { AttemptContext } from '../inbound/attempt.ts';
 import { chooseDelivery, type DeliveryChoice } from '../inbound/deliveries.ts';

@@ -91,7 +91,7 @@ export class AbandonedCalls {
   async #isOffered({ workspaceId, messageId }: CanceledMessage, signal: AbortSignal): Promise<boolean> {
     const { capabilities } = this.#transport;
     if (!capabilities.isKnown) {
-      const reading = { lane: 'receiving', isWrapped: true, signal } as const;
+      const reading = { lane: 'receiving', signal } as const;
       await readMessageState(this.#transport, workspaceId, messageId, reading).catch((error: unknown) => {
         if (!capabilities.isKnown) throw error;
       });

@@ -1,6 +1,5 @@
 import { ControlList, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readReply } from '../peers/peer-reply.ts';
 import { requestLine, send } from '../platform-api/call.ts';
@@ -9,6 +8,14 @@ import type { HeldReads } from '../transport/held-reads.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import { readMessageState } from './message-state.ts';
+import { requireOffered } from './offered.ts';
+
+/** A platform that has not responded yet may offer it. */
+const CANCEL = {
+  word: 'cancel',
+  problem: 'The platform cannot cancel messages.',
+  hint: 'Stop waiting for the answer; the agent handles the message to its end.',
+} as const;
 
 export interface FetchCancellationsOptions extends CallOptions {
   /** Only cancellations after this one. @default 0, those of the last hour */
@@ -39,21 +46,21 @@ export interface CanceledMessage {
 /** Cancels a sent message and returns its state. The state is read first: a message that has ended is left alone. */
 export async function cancelMessage(
   transport: Transport,
-  message: CanceledMessage & { readonly isWrapped: boolean },
+  message: CanceledMessage,
   { signal }: CallOptions,
 ): Promise<PeerReply> {
-  requireCancel(transport);
-  const { workspaceId, messageId, isWrapped } = message;
-  const reading = { lane: 'receiving', isWrapped, signal } as const;
+  requireOffered(transport, CANCEL);
+  const { workspaceId, messageId } = message;
+  const reading = { lane: 'receiving', signal } as const;
   const readState = () => readMessageState(transport, workspaceId, messageId, reading);
   const before = await readState();
   if (before.status !== 'queued' && before.status !== 'input-required') return before;
   // The response to the read names the capabilities, if it was the first one.
-  requireCancel(transport);
+  requireOffered(transport, CANCEL);
   const { body } = await sendCancel(transport, message, { signal });
   const { peerId, contextId } = before;
   // The platform responds itself.
-  const facts = { peerId, messageId, contextId, isWrapped, hasNamedState: true };
+  const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator, hasNamedState: true };
   const reply = readReply(body, facts);
   // The task of a message that was answered meanwhile does not contain the answer.
   return reply.status === 'answered' ? readState() : reply;
@@ -86,7 +93,7 @@ export async function readCancellations(
   { transport, heldReads, settings }: ControlReadsOf,
   { sinceSeq = 0, waitSecs: wanted = 0, takesTurns = false, isRetried, signal }: FetchCancellationsOptions,
 ): Promise<CancellationPage> {
-  requireCancel(transport);
+  requireOffered(transport, CANCEL);
   const params = { id: settings.workspaceId };
   const turn = takesTurns && wanted > 0 ? heldReads.take('control') : undefined;
   const waitSecs = turn === null ? 0 : wanted;
@@ -112,13 +119,4 @@ export async function readCancellations(
 /** Whether the platform does not know the message, or not yet. */
 export function isUnknownMessage(error: unknown): boolean {
   return ApiError.isInstance(error) && error.platformCode === 'message_not_found';
-}
-
-/** A platform that has not responded yet may offer it. */
-function requireCancel({ capabilities }: Transport): void {
-  if (!capabilities.lacks('cancel')) return;
-  throw new MoleculeError('The platform cannot cancel messages.', {
-    code: 'not_supported',
-    hint: 'Stop waiting for the answer; the agent handles the message to its end.',
-  });
 }

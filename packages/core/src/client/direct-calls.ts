@@ -1,5 +1,7 @@
-import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
+import { ERROR_CODES, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
 import { withTraceHeaders } from '@molecule-ai/telemetry';
+import { ApiError } from '../errors/api-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import {
   avoidedFor,
   type DirectOutcome,
@@ -10,14 +12,15 @@ import {
 } from '../peers/direct-outcome.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { readReply } from '../peers/peer-reply.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
-import type { PeerRequest, PeerTransport } from '../transport/peer-transport.ts';
+import type { PeerTransport } from '../transport/peer-transport.ts';
 import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';
-import type { ResponseStream } from '../transport/response-stream.ts';
 import type { AbandonedCalls } from './abandoned-calls.ts';
-import { deliveryUnknown, refusalOf, replyOf } from './direct-result.ts';
-import { ACCEPT_STREAM, holdSecondsFor, isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
+import type { CallLimits } from './current-message.ts';
+import { ACCEPT_STREAM, holdSecondsFor, isAbandoned, type OutgoingMessage } from './peer-calls.ts';
 import type { PeerLookup } from './peer-lookup.ts';
+import type { OpenedAnswer } from './stream-reading.ts';
 
 /** What a direct call leaves of the time for the platform, at least. */
 const PROXY_SHARE = 0.08;
@@ -31,37 +34,21 @@ export interface DirectCallsOptions {
   readonly abandoned: AbandonedCalls;
 }
 
-interface DirectLimits {
-  readonly signal: AbortSignal | undefined;
-  readonly timeoutMs: number;
-}
-
-/** Of a message whose sender cancels it himself. */
-interface Opening {
-  /** Whether the answer may come as a stream. */
-  readonly isStreamed: boolean;
-  /** Called when the request is written to a connection. */
-  readonly onSent: () => void;
-}
-
 /** The answer of a peer that accepted a message. */
-export type OpenedDirectly = (
-  | { readonly stream: ResponseStream; readonly reply?: undefined }
-  | { readonly reply: PeerReply; readonly stream?: undefined }
-) & {
+export type OpenedDirectly = OpenedAnswer & {
   /** Whether the peer recognises the message when it is sent again. */
   readonly hasToken: boolean;
   readonly url: string;
 };
 
-interface Called {
-  readonly outcome: DirectOutcome;
-  readonly peer: PeerAddress;
-  readonly url: string;
-}
+type Called = Pick<OpenedDirectly, 'hasToken' | 'url'> & { readonly outcome: DirectOutcome };
 
-interface Attempt extends DirectLimits, Partial<Opening> {
-  readonly holdSeconds: number;
+interface PostOptions extends CallLimits {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the answer may come as a stream. */
+  readonly isStreamed?: boolean;
+  /** Called when the request is written to a connection. */
+  readonly onSent?: () => void;
 }
 
 /** Sends messages to the servers of peers. See docs/contract/messages.md#direct-calls. */
@@ -83,9 +70,18 @@ export class DirectCalls {
    * Sends a message to the peer's server, if {@link mayReach}; `null` when it has to go through the platform, with the same message id.
    * @throws ApiError `loop_detected`, `conflict`; without a peer token ConnectionError and TimeoutError.
    */
-  async send(message: OutgoingMessage, limits: DirectLimits): Promise<PeerReply | null> {
-    const called = await this.#call(message, limits);
-    return called === null ? null : replyOf(called.outcome, message);
+  async send(message: OutgoingMessage, limits: CallLimits): Promise<PeerReply | null> {
+    let isSent = false;
+    const onSent = () => {
+      isSent = true;
+    };
+    try {
+      const called = await this.#call(message, { ...limits, onSent });
+      return called === null ? null : replyOf(called.outcome, message);
+    } catch (error) {
+      if (isSent && isAbandoned(message, limits.signal, error)) this.abandon(message);
+      throw error;
+    }
   }
 
   #skip(peerId: string, messageId: string, reason: string): null {
@@ -100,13 +96,12 @@ export class DirectCalls {
    */
   async open(
     message: OutgoingMessage,
-    limits: DirectLimits & Pick<Opening, 'onSent'>,
+    limits: CallLimits & { readonly onSent: () => void },
   ): Promise<OpenedDirectly | null> {
     const body = { ...message.body, method: 'message/stream' as const };
     const called = await this.#call({ ...message, body }, { ...limits, isStreamed: true });
     if (called === null) return null;
-    const { outcome, peer, url } = called;
-    const opened = { hasToken: peer.peerToken !== undefined, url };
+    const { outcome, ...opened } = called;
     if (outcome.kind === 'streaming') return { ...opened, stream: outcome.stream };
     if (!isUnsupportedMethod(outcome)) return { ...opened, reply: replyOf(outcome, message) };
     const whole = await this.#call(message, { ...limits, isStreamed: false });
@@ -120,31 +115,32 @@ export class DirectCalls {
     );
   }
 
-  async #call(message: OutgoingMessage, limits: DirectLimits & Partial<Opening>): Promise<Called | null> {
+  async #call(message: OutgoingMessage, limits: PostOptions): Promise<Called | null> {
     const { directory, lookup, settings } = this.#options;
     const { targetId, messageId } = message;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
-    let peer = lookup.known(message.targetId) ?? (await lookup.addressOf(message.targetId, limits));
+    let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return this.#skip(targetId, messageId, 'no_token');
       const timeoutMs = endsAt - settings.clock.monotonic();
       if (timeoutMs <= 0) return null;
-      const { outcome, error, status } = await this.#attempt(message, peer, {
-        ...limits,
-        ...shareOf(timeoutMs),
-      });
+      const { holdSeconds, ...share } = shareOf(timeoutMs);
+      const accept = limits.isStreamed ? ACCEPT_STREAM : {};
+      const headers = withTraceHeaders({ 'x-timeout': String(holdSeconds), ...accept });
+      const options = { ...limits, ...share, headers };
+      const { outcome, error, status } = await this.#post(peer, message.body, options);
       message.onAttempt?.({
         'molecule.via': 'direct',
         'molecule.result': outcome.kind,
         'http.response.status_code': status,
       });
       const step = nextStep(outcome, { hasToken, isRenewed });
-      if (step === 'reply') return { outcome, peer, url: peer.url };
+      if (step === 'reply') return { outcome, hasToken, url: peer.url };
       settings.logger.debug(
         {
-          peerId: message.targetId,
-          messageId: message.messageId,
+          peerId: targetId,
+          messageId,
           outcome: outcome.kind,
           step,
           ...(status === undefined ? {} : { status }),
@@ -154,12 +150,12 @@ export class DirectCalls {
       );
       if (step === 'refuse') throw refusalOf(outcome);
       if (step !== 'renew-token') {
-        directory.avoid(message.targetId, avoidedFor(outcome));
-        if (step === 'give-up') throw deliveryUnknown(error, peer.url, message.messageId);
+        directory.avoid(targetId, avoidedFor(outcome));
+        if (step === 'give-up') throw deliveryUnknown(error, peer.url, messageId);
         return null;
       }
-      directory.forget(message.targetId);
-      peer = await lookup.addressOf(message.targetId, limits);
+      directory.forget(targetId);
+      peer = await lookup.addressOf(targetId, limits);
     }
     return peer === null ? null : this.#skip(targetId, messageId, 'no_url');
   }
@@ -171,18 +167,15 @@ export class DirectCalls {
     signal: AbortSignal | undefined,
   ): Promise<JsonObject | null> {
     const { directory, lookup, settings } = this.#options;
-    const timeoutMs = settings.requestTimeoutMs;
+    const limits = { signal, timeoutMs: settings.requestTimeoutMs };
+    const body = { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } };
     for (let isRenewed = false; ; isRenewed = true) {
-      const peer = lookup.known(peerId) ?? (await lookup.addressOf(peerId, { signal, timeoutMs }));
+      const peer = await lookup.addressOf(peerId, limits);
       if (peer === null || peer.url === null) return null;
-      const outcome = await this.#post(
-        peer,
-        { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } },
-        signal,
-      );
+      const { outcome } = await this.#post(peer, body, limits);
       if (outcome.kind !== 'unauthorized' || isRenewed) {
-        const body = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
-        return body?.result === undefined ? null : body;
+        const response = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
+        return response?.result === undefined ? null : response;
       }
       directory.forget(peerId);
     }
@@ -195,52 +188,21 @@ export class DirectCalls {
     return settings.directCalls === 'always' || capabilities.words.has('peer-tokens') ? null : 'not_offered';
   }
 
-  async #attempt(
-    message: OutgoingMessage,
+  async #post(
     peer: PeerAddress,
-    { holdSeconds, timeoutMs, signal, onSent, isStreamed = false }: Attempt,
+    body: object,
+    { isStreamed = false, headers = {}, onSent = () => {}, ...limits }: PostOptions,
   ): Promise<{ outcome: DirectOutcome; error?: unknown; status?: number }> {
     const { settings, transport } = this.#options;
-    let isSent = false;
-    const request = {
-      ...destinationOf(peer),
-      body: JSON.stringify(message.body),
-      timeoutMs,
-      signal,
-      headers: withTraceHeaders({ 'x-timeout': String(holdSeconds), ...(isStreamed ? ACCEPT_STREAM : {}) }),
-      onSent: () => {
-        isSent = true;
-        onSent?.();
-      },
-    };
+    const { peerToken } = peer;
+    const request = { url: urlOf(peer), peerToken, body: JSON.stringify(body), headers, onSent, ...limits };
     try {
       const response = await (isStreamed ? transport.open(request) : transport.post(request));
       return { outcome: outcomeOfResponse(response, settings.clock.now()), status: response.status };
     } catch (error) {
-      const isAborted = isSent && signal?.aborted === true && error === signal.reason;
-      if (isAborted && onSent === undefined && !isRepeatedLater(error, message)) this.abandon(message);
       const outcome = outcomeOfFailure(error);
       if (outcome === undefined) throw error;
       return { outcome, error };
-    }
-  }
-
-  async #post(peer: PeerAddress, body: JsonObject, signal: AbortSignal | undefined): Promise<DirectOutcome> {
-    const { settings, transport } = this.#options;
-    try {
-      const response = await transport.post({
-        ...destinationOf(peer),
-        body: JSON.stringify(body),
-        headers: {},
-        timeoutMs: settings.requestTimeoutMs,
-        signal,
-        onSent: () => {},
-      });
-      return outcomeOfResponse(response, settings.clock.now());
-    } catch (error) {
-      const outcome = outcomeOfFailure(error);
-      if (outcome === undefined) throw error;
-      return outcome;
     }
   }
 }
@@ -248,10 +210,10 @@ export class DirectCalls {
 /** Parsing takes a noticeable part of a call. */
 const parsed = new WeakMap<PeerAddress, URL>();
 
-function destinationOf(peer: PeerAddress): Pick<PeerRequest, 'url' | 'peerToken'> {
+function urlOf(peer: PeerAddress): URL {
   const url = parsed.get(peer) ?? new URL(peer.url ?? '');
   parsed.set(peer, url);
-  return { url, peerToken: peer.peerToken };
+  return url;
 }
 
 /** The time for the peer: as long as it may hold the request, and half of the rest; the other half is for the platform. */
@@ -260,4 +222,50 @@ function shareOf(timeoutMs: number): { holdSeconds: number; timeoutMs: number } 
   const heldMs = holdSeconds * 1_000;
   const shareMs = heldMs + Math.max(0, timeoutMs - heldMs) / 2;
   return { holdSeconds, timeoutMs: Math.max(1, Math.min(shareMs, timeoutMs * (1 - PROXY_SHARE))) };
+}
+
+/** The reply to a message that the peer handled. */
+export function replyOf(
+  outcome: DirectOutcome,
+  { targetId: peerId, messageId, contextId }: OutgoingMessage,
+): PeerReply {
+  const facts = { peerId, messageId, contextId, isWrapped: false, via: 'direct' } as const;
+  if (outcome.kind === 'responded') return readReply(outcome.body, facts);
+  const code = outcome.kind === 'invalid' ? outcome.code : 'agent_answer_invalid';
+  const error = { code: -32603, message: ERROR_CODES[code], data: { code } };
+  return readReply({ jsonrpc: '2.0', id: messageId, error }, facts);
+}
+
+/** The error of a message that the peer refused, in our own words: what the peer says of it is untrusted. */
+function refusalOf(outcome: DirectOutcome): ApiError {
+  const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
+  const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
+  return new ApiError(ERROR_CODES[platformCode], {
+    code: isLoop ? 'loop_detected' : 'conflict',
+    status: outcome.kind === 'refused' ? outcome.status : 409,
+    method: 'POST',
+    // Not that of the peer's URL, which may be secret.
+    path: '/',
+    platformCode,
+    hint: isLoop
+      ? 'Answer the message that you are handling without this call.'
+      : 'The same message id was sent with another text: use a new one.',
+  });
+}
+
+/** The error of a message that the peer may have handled and that is not sent again. */
+export function deliveryUnknown(
+  cause: unknown,
+  url: string,
+  messageId: string,
+): TimeoutError | ConnectionError {
+  const hint =
+    'The peer may have handled the message. It was not sent again, because the platform gave no token for this peer.';
+  const { origin } = new URL(url);
+  const options = { delivered: 'unknown', messageId, hint, isRetryable: false, cause } as const;
+  if (TimeoutError.isInstance(cause)) {
+    return new TimeoutError(cause.message, { ...options, timeoutMs: cause.timeoutMs });
+  }
+  const what = cause === undefined ? 'sent no valid response' : 'closed the connection';
+  return new ConnectionError(`The peer at ${origin} ${what}.`, { ...options, origin });
 }

@@ -1,10 +1,4 @@
-import {
-  type HeartbeatRequest,
-  type HeartbeatResponse,
-  type RuntimeMetadata,
-  routes,
-  toColumnText,
-} from '@molecule-ai/protocol';
+import { type HeartbeatRequest, type RuntimeMetadata, routes, toColumnText } from '@molecule-ai/protocol';
 import {
   type HeartbeatThread,
   type HeartbeatThreadOptions,
@@ -59,21 +53,19 @@ export function openHeartbeatThread(
   options: HeartbeatThreadOptions,
 ): HeartbeatThread | null {
   if (settings.dispatcher !== null || settings.clock !== systemClock) return null;
-  const onClose = (): void => void heartbeatThreads.delete(thread);
-  const onRepeated: HeartbeatThreadOptions['onRepeated'] = (heartbeat) => {
-    heartbeatSent({
-      'molecule.workspace.id': settings.workspaceId,
-      'molecule.result': resultOf(heartbeat.status),
-      'molecule.repeated': true,
-    });
-    options.onRepeated(heartbeat);
-  };
   const thread: HeartbeatThread = new WorkerHeartbeats({
     ...options,
     logger,
     proxy: settings.proxy,
-    onClose,
-    onRepeated,
+    onClose: () => void heartbeatThreads.delete(thread),
+    onRepeated: (heartbeat) => {
+      heartbeatSent({
+        'molecule.workspace.id': settings.workspaceId,
+        'molecule.result': resultOf(heartbeat.status),
+        'molecule.repeated': true,
+      });
+      options.onRepeated(heartbeat);
+    },
   });
   heartbeatThreads.add(thread);
   return thread;
@@ -107,65 +99,53 @@ export class Heartbeats {
     }
   }
 
-  async #send(metrics: HeartbeatMetrics, options: HeartbeatOptions): Promise<HeartbeatReport> {
-    const { instanceId, isRetried, signal, thread } = options;
+  async #send(
+    metrics: HeartbeatMetrics,
+    { instanceId, isRetried, signal, thread }: HeartbeatOptions,
+  ): Promise<HeartbeatReport> {
     const { settings, transport, inboundSecret } = this.#context;
-    this.#metrics = mergeMetrics(this.#metrics, metrics);
-    const body = heartbeatBody(
-      settings.workspaceId,
-      this.#metrics,
-      settings.clock.monotonic() - this.#startedAt,
-    );
-    // A later heartbeat says more than a retry of this one.
-    const totalTimeoutMs = settings.requestTimeoutMs;
+    const given = Object.entries(metrics).filter(([, value]) => value !== undefined);
+    this.#metrics = { ...this.#metrics, ...Object.fromEntries(given) };
     const response = await call(transport, routes.heartbeat, {
-      // Ends what the worker may have reported.
-      body: thread === undefined ? body : { runtime_state: '', ...body },
+      // With a worker, each heartbeat ends what the worker may have reported.
+      body: this.#body(thread === undefined ? undefined : ''),
       instanceId,
       signal,
-      totalTimeoutMs,
+      // A later heartbeat says more than a retry of this one.
+      totalTimeoutMs: settings.requestTimeoutMs,
       isRepeatable: isRetried,
       through: thread && ((direct) => thread.through(direct)),
     });
     transport.capabilities.readList(response.capabilities);
     await inboundSecret.keep(response.platform_inbound_secret);
-    return readHeartbeatReport(response);
+    return {
+      workspaceStatus: response.workspace_status ?? null,
+      paused: response.paused ?? null,
+      pending: response.pending ?? null,
+      serverTime: response.server_time ?? null,
+    };
   }
-}
 
-/**
- * Contains every metric, because older platforms set missing ones to zero. A text that quotes a message may have
- * characters that the platform refuses, and an agent must not be offline for them.
- */
-function heartbeatBody(workspaceId: string, metrics: HeartbeatMetrics, uptimeMs: number): HeartbeatRequest {
-  const { monthlySpendCents, runtimeState, eventLoopLagMs } = metrics;
-  const lag = eventLoopLagMs === undefined ? undefined : { event_loop_lag_ms: eventLoopLagMs };
-  const runtimeMetadata =
-    lag === undefined ? metrics.runtimeMetadata : { ...metrics.runtimeMetadata, ...lag };
-  return {
-    workspace_id: workspaceId,
-    current_task: toColumnText(metrics.currentTask ?? ''),
-    active_tasks: metrics.activeTasks ?? 0,
-    error_rate: metrics.errorRate ?? 0,
-    sample_error: toColumnText(metrics.sampleError ?? ''),
-    uptime_seconds: Math.floor(metrics.uptimeSeconds ?? uptimeMs / 1_000),
-    ...(monthlySpendCents === undefined ? {} : { monthly_spend: monthlySpendCents }),
-    ...(runtimeState === undefined ? {} : { runtime_state: runtimeState }),
-    ...(runtimeMetadata === undefined ? {} : { runtime_metadata: runtimeMetadata }),
-  };
-}
-
-function readHeartbeatReport(response: HeartbeatResponse): HeartbeatReport {
-  return {
-    workspaceStatus: response.workspace_status ?? null,
-    paused: response.paused ?? null,
-    pending: response.pending ?? null,
-    serverTime: response.server_time ?? null,
-  };
-}
-
-/** `before` with the defined entries of `next`. */
-function mergeMetrics(before: HeartbeatMetrics, next: HeartbeatMetrics): HeartbeatMetrics {
-  const set = Object.entries(next).filter(([, value]) => value !== undefined);
-  return { ...before, ...Object.fromEntries(set) };
+  /**
+   * Contains every metric, because older platforms set missing ones to zero. A text that quotes a message may have
+   * characters that the platform refuses, and an agent must not be offline for them.
+   */
+  #body(runtimeState: HeartbeatMetrics['runtimeState']): HeartbeatRequest {
+    const { workspaceId, clock } = this.#context.settings;
+    const metrics = this.#metrics;
+    const uptimeSeconds = (clock.monotonic() - this.#startedAt) / 1_000;
+    const lag = metrics.eventLoopLagMs;
+    return {
+      workspace_id: workspaceId,
+      current_task: toColumnText(metrics.currentTask ?? ''),
+      active_tasks: metrics.activeTasks ?? 0,
+      error_rate: metrics.errorRate ?? 0,
+      sample_error: toColumnText(metrics.sampleError ?? ''),
+      uptime_seconds: Math.floor(metrics.uptimeSeconds ?? uptimeSeconds),
+      monthly_spend: metrics.monthlySpendCents,
+      runtime_state: metrics.runtimeState ?? runtimeState,
+      runtime_metadata:
+        lag === undefined ? metrics.runtimeMetadata : { ...metrics.runtimeMetadata, event_loop_lag_ms: lag },
+    };
+  }
 }

@@ -6,31 +6,17 @@ import type { FetchCancellationsOptions } from './cancellation.ts';
 import type { HistoryOptions } from './conversation-history.ts';
 import type { HeartbeatMetrics, HeartbeatOptions } from './heartbeat.ts';
 import type { AcknowledgeOptions, FetchInboundOptions, ReadInboundOptions } from './inbound-page.ts';
-import type { WaitForAnswerOptions } from './message-state.ts';
-import type {
-  CallPeerOptions,
-  SendMessageOptions,
-  StreamMessageOptions,
-  StreamPeerOptions,
-} from './peer-calls.ts';
+import type { ListMessagesOptions, WaitForAnswerOptions } from './message-state.ts';
+import type { CallPeerOptions, SendMessageOptions } from './peer-calls.ts';
 import type { ListQuestionsOptions } from './questions.ts';
 import type { RegisterOptions } from './registration.ts';
 import type { NotifyOptions, ReplyOptions } from './reply.ts';
-import type { ListMessagesOptions } from './sent-messages.ts';
-import type { NewWorkspace, WorkspaceChanges } from './workspace-changes.ts';
-import type { DeleteWorkspaceOptions } from './workspace-lifecycle.ts';
 
 /** The options that the methods of the clients take. */
 
 export const CALL = knownOptions<CallOptions>({ signal: true });
 
 export const GET_WORKSPACE = knownOptions<GetWorkspaceOptions>({ signal: true, includeRemoved: true });
-
-export const DELETE_WORKSPACE = knownOptions<DeleteWorkspaceOptions>({
-  signal: true,
-  confirm: true,
-  purge: true,
-});
 
 const ofMessage = {
   signal: true,
@@ -42,9 +28,7 @@ const ofMessage = {
 } as const;
 
 export const SEND_MESSAGE = knownOptions<SendMessageOptions>(ofMessage);
-export const STREAM_MESSAGE = knownOptions<StreamMessageOptions>(ofMessage);
 export const CALL_PEER = knownOptions<CallPeerOptions>({ ...ofMessage, via: true });
-export const STREAM_PEER = knownOptions<StreamPeerOptions>({ ...ofMessage, via: true });
 
 export const WAIT_FOR_ANSWER = knownOptions<WaitForAnswerOptions>({
   signal: true,
@@ -94,23 +78,6 @@ export const HEARTBEAT_METRICS = knownOptions<HeartbeatMetrics>({
   eventLoopLagMs: true,
 });
 
-export const LIST_ACTIVITY = knownOptions<ActivityFilters & CallOptions>({
-  signal: true,
-  beforeId: true,
-  type: true,
-  source: true,
-  direction: true,
-  sinceId: true,
-  sinceSecs: true,
-  beforeTs: true,
-  peerId: true,
-  conversationId: true,
-  limit: true,
-  order: true,
-  unacknowledged: true,
-  waitSecs: true,
-});
-
 const ofRead = {
   signal: true,
   sinceId: true,
@@ -122,6 +89,15 @@ const ofRead = {
   unacknowledged: true,
   order: true,
 } as const;
+
+export const LIST_ACTIVITY = knownOptions<ActivityFilters & CallOptions>({
+  ...ofRead,
+  beforeId: true,
+  type: true,
+  source: true,
+  direction: true,
+  conversationId: true,
+});
 
 export const FETCH_INBOUND = knownOptions<FetchInboundOptions>(ofRead);
 
@@ -153,30 +129,4 @@ export const NOTIFY = knownOptions<NotifyOptions>({
   idempotencyKey: true,
   inReplyTo: true,
   metadata: true,
-});
-
-export const NEW_WORKSPACE = knownOptions<NewWorkspace>({
-  name: true,
-  role: true,
-  runtime: true,
-  tier: true,
-  parentId: true,
-  url: true,
-  deliveryMode: true,
-  secrets: true,
-  budgetLimitCents: true,
-  maxConcurrentTasks: true,
-  position: true,
-});
-
-export const WORKSPACE_CHANGES = knownOptions<WorkspaceChanges>({
-  name: true,
-  role: true,
-  tier: true,
-  parentId: true,
-  url: true,
-  deliveryMode: true,
-  maxConcurrentTasks: true,
-  collapsed: true,
-  position: true,
 });

@@ -1,18 +1,29 @@
-import { routes } from '@molecule-ai/protocol';
+import { type MessageState, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { readMessageRecord } from '../peers/peer-reply.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import { whereOffered } from './offered.ts';
 
 export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 const MAX_WAIT_SECONDS = 60;
 const PAUSE_MS = 1_000;
 /** Without it the platform repeats the text of an answer in `result.text`, for readers that know nothing else. */
 export const WITHOUT_JOINED_TEXT = { prefer: 'molecule-compact' };
+
+const STATES = {
+  word: 'message-status',
+  problem: 'The platform has no route for the state of a message.',
+  hint: 'An agent receives the answer as a message with inReplyTo.',
+} as const;
+const LISTS = {
+  word: 'message-status',
+  problem: 'The platform does not list the messages that a workspace sent.',
+  hint: 'Keep the message ids and ask for each with getMessage().',
+} as const;
 
 export interface WaitForAnswerOptions extends CallOptions {
   /** Total time limit, in milliseconds; 0 sends one request. @default 300_000 */
@@ -32,31 +43,20 @@ export async function readMessageState(
   transport: Transport,
   callerId: string,
   messageId: string,
-  options: CallOptions & { isWrapped: boolean; waitSeconds?: number; lane?: RequestLane },
+  { waitSeconds = 0, ...options }: CallOptions & { waitSeconds?: number; lane?: RequestLane },
 ): Promise<PeerReply> {
-  const { isWrapped, lane, signal, waitSeconds = 0 } = options;
-  const { capabilities } = transport;
-  if (capabilities.lacks('message-status')) throw notSupported();
-  try {
+  return await whereOffered(transport, STATES, async () => {
     const record = await call(transport, routes.getMessage, {
       params: { id: callerId, messageId },
       query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
       headers: WITHOUT_JOINED_TEXT,
       relaysPeerText: true,
-      lane,
-      signal,
+      ...options,
+    }).catch((error: unknown) => {
+      throw isTooLarge(error) ? keptAnswer(error, answerKeyOf(transport, callerId, messageId)) : error;
     });
-    return readMessageRecord(record, { isWrapped });
-  } catch (error) {
-    if (ApiError.isInstance(error) && error.code === 'routing_problem') {
-      throw capabilities.words.has('message-status') ? error : notSupported(error);
-    }
-    if (TimeoutError.isInstance(error) || ConnectionError.isInstance(error)) throw error;
-    throw withWayToAnswer(transport, error, {
-      messageId,
-      answerKey: answerKeyOf(transport, callerId, messageId),
-    });
-  }
+    return readMessageRecord(record, { isWrapped: !transport.isOperator });
+  });
 }
 
 /**
@@ -68,16 +68,15 @@ export async function waitForAnswer(
   transport: Transport,
   callerId: string,
   messageId: string,
-  options: WaitForAnswerOptions & { isWrapped: boolean },
+  { signal, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
 ): Promise<PeerReply> {
   const { clock } = transport.settings;
-  const { signal, isWrapped, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS } = options;
   const endsAt = clock.monotonic() + timeoutMs;
   for (;;) {
     const sentAt = clock.monotonic();
     const remainingSeconds = Math.floor((endsAt - sentAt) / 1_000);
     const waitSeconds = Math.max(0, Math.min(MAX_WAIT_SECONDS, remainingSeconds));
-    const reply = await readMessageState(transport, callerId, messageId, { signal, isWrapped, waitSeconds });
+    const reply = await readMessageState(transport, callerId, messageId, { signal, waitSeconds });
     const now = clock.monotonic();
     if (reply.status !== 'queued' || now >= endsAt) return reply;
     const pauseMs = Math.min(endsAt - now, Math.max(0, PAUSE_MS - (now - sentAt)));
@@ -98,36 +97,22 @@ export function withWayToAnswer(
 ): unknown {
   const wait = `The peer may still answer: waitForAnswer(${answerKey})${afterTimeout(capabilities)}`;
   if (ConnectionError.isInstance(error) && error.delivered === 'unknown') {
-    const { origin, delivered, isRetryable } = error;
     const hint = error.hint === undefined ? wait : `${error.hint} ${wait}`;
-    return new ConnectionError(error.message, {
-      origin,
-      delivered,
-      isRetryable,
-      messageId,
-      hint,
-      cause: error,
-    });
+    return new ConnectionError(error.message, { ...error, messageId, hint, cause: error });
   }
   if (TimeoutError.isInstance(error)) {
-    return new TimeoutError(error.message, {
-      timeoutMs: error.timeoutMs,
-      delivered: error.delivered,
-      messageId,
-      hint: wait,
-      cause: error,
-    });
+    return new TimeoutError(error.message, { ...error, messageId, hint: wait, cause: error });
   }
-  if (!ApiError.isInstance(error) || error.code !== 'response_too_large') return error;
-  const { message, code, status, method, path } = error;
-  return new ApiError(message, {
-    code,
-    status,
-    method,
-    path,
-    hint: `The platform keeps the answer: read it with getMessage(${answerKey}) and a larger maxResponseBytes.`,
-    cause: error,
-  });
+  return isTooLarge(error) ? keptAnswer(error, answerKey) : error;
+}
+
+function keptAnswer(error: ApiError, answerKey: string): ApiError {
+  const hint = `The platform keeps the answer: read it with getMessage(${answerKey}) and a larger maxResponseBytes.`;
+  return new ApiError(error.message, { ...error, hint, cause: error });
+}
+
+function isTooLarge(error: unknown): error is ApiError {
+  return ApiError.isInstance(error) && error.code === 'response_too_large';
 }
 
 function afterTimeout(capabilities: Transport['capabilities']): string {
@@ -136,10 +121,70 @@ function afterTimeout(capabilities: Transport['capabilities']): string {
   return '. The platform does not recognise repeats: a second call may run the peer again.';
 }
 
-function notSupported(cause?: unknown): MoleculeError {
-  return new MoleculeError('The platform has no route for the state of a message.', {
-    code: 'not_supported',
-    hint: 'An agent receives the answer as a message with inReplyTo.',
-    cause,
+export interface ListMessagesOptions extends CallOptions {
+  /** One state or several; `open` or `ended` for all of that kind. @default every state */
+  state?: MessageState | readonly MessageState[] | 'open' | 'ended' | undefined;
+  /** Only messages that changed at or after this RFC 3339 time. */
+  since?: string | undefined;
+  /** At most this many, 1–200. @default 50 */
+  limit?: number | undefined;
+}
+
+/** One message that the workspace sent, without its texts. Times are RFC 3339. */
+export interface SentMessage {
+  readonly messageId: string;
+  readonly activityId: string;
+  readonly targetId: string;
+  readonly contextId: string;
+  /** Treat unknown words as open. */
+  readonly state: string;
+  /** Whether it waits because the target is paused. */
+  readonly isHeld: boolean;
+  /** How often delivery was attempted. */
+  readonly attempts: number;
+  /** Why it failed. */
+  readonly code: string | null;
+  readonly createdAt: string;
+  readonly answeredAt: string | null;
+  /** `null` while it is open. */
+  readonly endedAt: string | null;
+}
+
+export interface SentMessagePage {
+  /** The latest change first. */
+  readonly messages: readonly SentMessage[];
+  readonly hasMore: boolean;
+}
+
+/** Lists what the workspace sent. */
+export async function listSentMessages(
+  transport: Transport,
+  workspaceId: string,
+  { state, since, limit, signal }: ListMessagesOptions,
+): Promise<SentMessagePage> {
+  const query = {
+    state: Array.isArray(state) ? state.join(',') : (state as string | undefined),
+    since,
+    limit,
+  };
+  return await whereOffered(transport, LISTS, async () => {
+    const input = { params: { id: workspaceId }, query, signal };
+    const { messages, has_more } = await call(transport, routes.listMessages, input);
+    return {
+      hasMore: has_more,
+      messages: messages.map((message) => ({
+        messageId: message.message_id,
+        activityId: message.activity_id,
+        targetId: message.target_id,
+        contextId: message.context_id,
+        state: message.state,
+        isHeld: message.held,
+        attempts: message.attempts,
+        code: message.code,
+        createdAt: message.created_at,
+        answeredAt: message.answered_at,
+        endedAt: message.ended_at,
+      })),
+    };
   });
 }

@@ -1,11 +1,19 @@
-import { routes } from '@molecule-ai/protocol';
+import {
+  type CreateWorkspaceRequest,
+  type CreateWorkspaceResponse,
+  type DeliveryMode,
+  type PatchWorkspaceRequest,
+  routes,
+} from '@molecule-ai/protocol';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call } from '../platform-api/call.ts';
+import { call, send } from '../platform-api/call.ts';
 import {
   type GetWorkspaceOptions,
   getWorkspace,
+  getWorkspaceState,
   listWorkspaces,
   type WorkspaceInfo,
   type WorkspaceStateReport,
@@ -16,31 +24,28 @@ import {
   resolveOperatorSettings,
 } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
-import { checkArgumentNames, checkCallsOf } from '../settings/known-options.ts';
+import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls } from './abandoned-calls.ts';
-import { asCall, startCall } from './call-telemetry.ts';
 import { cancelMessage } from './cancellation.ts';
 import {
   CALL,
-  DELETE_WORKSPACE,
   GET_WORKSPACE,
   LIST_ACTIVITY,
   LIST_QUESTIONS,
-  NEW_WORKSPACE,
   SEND_MESSAGE,
-  STREAM_MESSAGE,
   WAIT_FOR_ANSWER,
-  WORKSPACE_CHANGES,
 } from './known-options.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
 import {
+  asCall,
   composeMessage,
   type SendMessageOptions,
   type StreamMessageOptions,
   sendThroughProxy,
+  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import {
@@ -50,24 +55,89 @@ import {
   listQuestions,
   type QuestionReply,
 } from './questions.ts';
-import { PlatformSource } from './stream-sources.ts';
-import { type OperatorTokens, operatorTokens } from './tokens.ts';
-import {
-  type CreatedWorkspace,
-  createBody,
-  createdWorkspace,
-  type NewWorkspace,
-  patchBody,
-  type WorkspaceChanges,
-} from './workspace-changes.ts';
-import {
-  type DeleteWorkspaceOptions,
-  deleteWorkspace,
-  pauseTree,
-  probe,
-  resumeTree,
-  stateForOperator,
-} from './workspace-lifecycle.ts';
+import { platformSource } from './stream-sources.ts';
+import { type OperatorTokens, TokenCalls } from './tokens.ts';
+
+export interface NewWorkspace {
+  /** At most 255 bytes. */
+  name: string;
+  role?: string | undefined;
+  /** @default `external`: an agent that runs anywhere */
+  runtime?: string | undefined;
+  tier?: number | undefined;
+  parentId?: string | null | undefined;
+  /** The URL of the agent; omit it for an agent that polls. */
+  url?: string | undefined;
+  deliveryMode?: DeliveryMode | undefined;
+  /** Stored encrypted. */
+  secrets?: Readonly<Record<string, string>> | undefined;
+  /** US cents per month; `null` for no limit. */
+  budgetLimitCents?: number | null | undefined;
+  maxConcurrentTasks?: number | undefined;
+  /** Position on the canvas. */
+  position?: { x: number; y: number } | undefined;
+}
+
+export interface CreatedWorkspace {
+  readonly id: string;
+  readonly status: string;
+  /** The first token, returned once; `null` if the platform issued none. Pass it to the agent; do not log it. */
+  readonly authToken: string | null;
+  /** Connection data as sent by the platform; contains the token. */
+  readonly connection: NonNullable<CreateWorkspaceResponse['connection']> | null;
+}
+
+/** Changes to a workspace; omitted fields stay as they are. */
+export interface WorkspaceChanges {
+  name?: string | undefined;
+  role?: string | null | undefined;
+  tier?: number | undefined;
+  parentId?: string | null | undefined;
+  url?: string | null | undefined;
+  deliveryMode?: DeliveryMode | undefined;
+  maxConcurrentTasks?: number | undefined;
+  collapsed?: boolean | undefined;
+  position?: { x: number; y: number } | undefined;
+}
+
+export interface DeleteWorkspaceOptions extends CallOptions {
+  /** Also deletes the children; otherwise a workspace with children is refused with 409. @default false */
+  confirm?: boolean | undefined;
+  /** Deletes the stored rows instead of keeping them for the audit trail. @default false */
+  purge?: boolean | undefined;
+}
+
+const DELETE_WORKSPACE = knownOptions<DeleteWorkspaceOptions>({
+  signal: true,
+  confirm: true,
+  purge: true,
+});
+
+const NEW_WORKSPACE = knownOptions<NewWorkspace>({
+  name: true,
+  role: true,
+  runtime: true,
+  tier: true,
+  parentId: true,
+  url: true,
+  deliveryMode: true,
+  secrets: true,
+  budgetLimitCents: true,
+  maxConcurrentTasks: true,
+  position: true,
+});
+
+const WORKSPACE_CHANGES = knownOptions<WorkspaceChanges>({
+  name: true,
+  role: true,
+  tier: true,
+  parentId: true,
+  url: true,
+  deliveryMode: true,
+  maxConcurrentTasks: true,
+  collapsed: true,
+  position: true,
+});
 
 /**
  * The client of an operator: manages workspaces and their tokens, and sends messages as the user on the canvas.
@@ -87,7 +157,7 @@ class OperatorCalls {
       resume: [1, CALL],
       state: [1, CALL],
       sendMessage: [2, SEND_MESSAGE],
-      streamMessage: [2, STREAM_MESSAGE, 'throws'],
+      streamMessage: [2, SEND_MESSAGE, 'throws'],
       cancelMessage: [2, CALL],
       getMessage: [2, CALL],
       waitForAnswer: [2, WAIT_FOR_ANSWER],
@@ -118,7 +188,7 @@ class OperatorCalls {
     };
     this.#transport = new Transport({ ...checked, logger }, bearers, null);
     this.#abandoned = new AbandonedCalls(this.#transport);
-    this.tokens = operatorTokens(this.#transport);
+    this.tokens = new TokenCalls(this.#transport);
   }
 
   /** Without trailing slash. */
@@ -129,10 +199,25 @@ class OperatorCalls {
   /** Never retried, because a repeat would create a second workspace. */
   async createWorkspace(workspace: NewWorkspace, options: CallOptions = {}): Promise<CreatedWorkspace> {
     checkArgumentNames('createWorkspace', workspace, NEW_WORKSPACE);
-    const body = createBody(workspace);
-    return createdWorkspace(
-      await call(this.#transport, routes.createWorkspace, { body, signal: options.signal }),
-    );
+    const { runtime = 'external', parentId, deliveryMode, budgetLimitCents, maxConcurrentTasks } = workspace;
+    const { name, role, tier, url, secrets, position } = workspace;
+    const body: CreateWorkspaceRequest = {
+      name,
+      role,
+      runtime,
+      external: runtime === 'external' ? true : undefined,
+      tier,
+      parent_id: parentId,
+      url,
+      delivery_mode: deliveryMode,
+      secrets,
+      budget_limit: budgetLimitCents,
+      max_concurrent_tasks: maxConcurrentTasks,
+      canvas: position,
+    };
+    const input = { body, signal: options.signal };
+    const { id, status, connection } = await call(this.#transport, routes.createWorkspace, input);
+    return { id, status, authToken: connection?.auth_token || null, connection: connection ?? null };
   }
 
   /** All workspaces except removed ones, oldest first. */
@@ -151,27 +236,61 @@ class OperatorCalls {
     { signal }: CallOptions = {},
   ): Promise<void> {
     checkArgumentNames('updateWorkspace', changes, WORKSPACE_CHANGES);
-    const input = { params: { id: workspaceId }, body: patchBody(changes), signal };
-    await call(this.#transport, routes.patchWorkspace, input);
+    const { parentId, deliveryMode, maxConcurrentTasks, position, ...rest } = changes;
+    const body: PatchWorkspaceRequest = {
+      ...rest,
+      parent_id: parentId,
+      delivery_mode: deliveryMode,
+      max_concurrent_tasks: maxConcurrentTasks,
+      x: position?.x,
+      y: position?.y,
+    };
+    await call(this.#transport, routes.patchWorkspace, { params: { id: workspaceId }, body, signal });
   }
 
   /** Cannot be undone. Returns the number of descendants that were removed as well. */
-  deleteWorkspace(workspaceId: string, options: DeleteWorkspaceOptions = {}): Promise<number> {
-    return deleteWorkspace(this.#transport, workspaceId, options);
+  async deleteWorkspace(workspaceId: string, options: DeleteWorkspaceOptions = {}): Promise<number> {
+    const { confirm, purge, signal } = options;
+    const query = { confirm: confirm || undefined, purge: purge || undefined };
+    const input = { params: { id: workspaceId }, query, signal };
+    try {
+      return (await call(this.#transport, routes.deleteWorkspace, input)).cascade_deleted;
+    } catch (error) {
+      // Some platforms also require the name of the workspace.
+      if (confirm !== true || !this.#isRefusedElsewhere(error, 400)) throw error;
+      const { name } = await this.getWorkspace(workspaceId, { signal });
+      // A header has bytes: the name is sent in UTF-8.
+      const headers = { 'x-confirm-name': Buffer.from(name, 'utf8').toString('latin1') };
+      return (await call(this.#transport, routes.deleteWorkspace, { ...input, headers })).cascade_deleted;
+    }
   }
 
   /** Pauses a workspace and its descendants; returns their number. Messages to them are queued. */
-  pause(workspaceId: string, options: CallOptions = {}): Promise<number> {
-    return pauseTree(this.#transport, workspaceId, options);
+  async pause(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
+    const input = { params: { id: workspaceId }, signal };
+    return await this.#withDescendants(async (query) => {
+      return (await call(this.#transport, routes.pauseWorkspace, { ...input, query })).paused_count;
+    });
   }
 
   /** Resumes a workspace and its descendants; returns their number. They are online after their next heartbeat. */
-  resume(workspaceId: string, options: CallOptions = {}): Promise<number> {
-    return resumeTree(this.#transport, workspaceId, options);
+  async resume(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
+    const input = { params: { id: workspaceId }, signal };
+    return await this.#withDescendants(async (query) => {
+      return (await call(this.#transport, routes.resumeWorkspace, { ...input, query })).resumed_count;
+    });
   }
 
-  state(workspaceId: string, options: CallOptions = {}): Promise<WorkspaceStateReport> {
-    return stateForOperator(this.#transport, workspaceId, options);
+  async state(workspaceId: string, { signal }: CallOptions = {}): Promise<WorkspaceStateReport> {
+    try {
+      return await getWorkspaceState(this.#transport, workspaceId, { signal });
+    } catch (error) {
+      // Some platforms refuse an operator the state; then it is that of the workspace.
+      if (!this.#isRefusedElsewhere(error, 401)) throw error;
+      const status = await this.#statusOf(workspaceId, { signal });
+      const [paused, deleted] = [status === 'paused', status === 'removed'];
+      return { workspaceId, status, paused, deleted, shouldStop: paused || deleted };
+    }
   }
 
   /**
@@ -181,15 +300,11 @@ class OperatorCalls {
    */
   async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
-    const composed = composeMessage(this.#transport, workspaceId, text, {
-      ...options,
-      isInNewContext: false,
-    });
+    const composed = composeMessage(this.#transport, workspaceId, text, options);
     return await asCall(startCall('send_message', composed, ''), (message) =>
       sendThroughProxy(this.#transport, message, {
         signal,
         timeoutMs,
-        isWrapped: false,
         onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
       }),
     );
@@ -204,7 +319,7 @@ class OperatorCalls {
   streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
     const transport = this.#transport;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const composed = composeMessage(transport, workspaceId, text, { ...options, isInNewContext: false });
+    const composed = composeMessage(transport, workspaceId, text, options);
     const call = startCall('stream_message', composed, '');
     const { message } = call;
     const onAbandoned = (messageId: string) => this.#abandoned.cancel({ workspaceId, messageId });
@@ -213,7 +328,7 @@ class OperatorCalls {
       message,
       call,
       link: linkAbort(signal, this.#abandoned.closed),
-      sources: [new PlatformSource({ transport, message, isWrapped: false, onAbandoned })],
+      sources: [platformSource(transport, message, onAbandoned)],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,
     };
@@ -226,12 +341,12 @@ class OperatorCalls {
    * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
    */
   cancelMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    return cancelMessage(this.#transport, { workspaceId, messageId, isWrapped: false }, options);
+    return cancelMessage(this.#transport, { workspaceId, messageId }, options);
   }
 
   /** Returns the state of a message without waiting. */
-  getMessage(workspaceId: string, messageId: string, { signal }: CallOptions = {}): Promise<PeerReply> {
-    return readMessageState(this.#transport, workspaceId, messageId, { signal, isWrapped: false });
+  getMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
+    return readMessageState(this.#transport, workspaceId, messageId, options);
   }
 
   /** Waits for the answer to a message; after the timeout the status is still `queued`. */
@@ -240,7 +355,7 @@ class OperatorCalls {
     messageId: string,
     options: WaitForAnswerOptions = {},
   ): Promise<PeerReply> {
-    return waitForAnswer(this.#transport, workspaceId, messageId, { ...options, isWrapped: false });
+    return waitForAnswer(this.#transport, workspaceId, messageId, options);
   }
 
   /**
@@ -274,12 +389,12 @@ class OperatorCalls {
 
   /** Resolves when the platform's process responds. */
   health(options: CallOptions = {}): Promise<void> {
-    return probe(this.#transport, routes.health, options);
+    return this.#probe(routes.health, options);
   }
 
   /** Resolves when the platform and its database are usable. */
   ready(options: CallOptions = {}): Promise<void> {
-    return probe(this.#transport, routes.ready, options);
+    return this.#probe(routes.ready, options);
   }
 
   /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
@@ -289,6 +404,43 @@ class OperatorCalls {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Whether a platform that names no capabilities refused a request with this status. */
+  #isRefusedElsewhere(error: unknown, status: number): boolean {
+    const { words } = this.#transport.capabilities;
+    return ApiError.isInstance(error) && error.status === status && words.size === 0;
+  }
+
+  async #statusOf(workspaceId: string, options: CallOptions): Promise<string> {
+    try {
+      return (await this.getWorkspace(workspaceId, options)).status;
+    } catch (error) {
+      if (WorkspaceRemovedError.isInstance(error)) return 'removed';
+      throw error;
+    }
+  }
+
+  /** Some platforms refuse a workspace with descendants unless the request has `cascade`, which ours does not know. */
+  async #withDescendants<T>(attempt: (query: { readonly cascade?: true }) => Promise<T>): Promise<T> {
+    try {
+      return await attempt({});
+    } catch (error) {
+      if (!this.#isRefusedElsewhere(error, 409)) throw error;
+      return attempt({ cascade: true });
+    }
+  }
+
+  /** Without a credential and without retries: a probe reports the current state. */
+  async #probe(route: typeof routes.health | typeof routes.ready, { signal }: CallOptions): Promise<void> {
+    try {
+      await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
+    } catch (error) {
+      // An older platform has one probe.
+      const isUnknown = ApiError.isInstance(error) && error.code === 'routing_problem';
+      if (!isUnknown || route.path === routes.health.path) throw error;
+      await this.#probe(routes.health, { signal });
+    }
   }
 }
 

@@ -1,16 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { buildSendMessage, type JsonObject, routes, type SendMessageRequest } from '@molecule-ai/protocol';
+import {
+  buildSendMessage,
+  isErrorCode,
+  type JsonObject,
+  routes,
+  type SendMessageRequest,
+} from '@molecule-ai/protocol';
 import { type Facts, withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/peer-reply.ts';
-import { send } from '../platform-api/call.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import { type Call, send } from '../platform-api/call.ts';
+import { numberProblem } from '../settings/checked-values.ts';
+import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { Transport } from '../transport/transport.ts';
-import { checkCallArguments } from './call-arguments.ts';
 import { answerKeyOf, WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import { type AnswerOfUser, type AnswerToQuestion, requireQuestions } from './questions.ts';
+import { requireOffered } from './offered.ts';
+import { type AnswerOfUser, type AnswerToQuestion, QUESTIONS } from './questions.ts';
 
 const MARGIN_MS = 5_000;
 const MARGIN_SHARE = 0.2;
@@ -77,26 +84,18 @@ export interface OutgoingMessage {
   readonly onAttempt?: ((attempt: Facts) => void) | undefined;
 }
 
-interface ComposeOptions
-  extends Pick<
-    SendMessageOptions,
-    'messageId' | 'contextId' | 'metadata' | 'answers' | 'timeoutMs' | 'signal'
-  > {
-  readonly isInNewContext: boolean;
-}
-
 /** @throws MoleculeError `invalid_argument` for a blank text and wrong values, `not_supported` for answers on a platform without questions. */
 export function composeMessage(
   transport: Transport,
   targetId: string,
   text: string,
-  options: ComposeOptions,
+  options: SendMessageOptions,
 ): OutgoingMessage {
-  checkCallArguments({ ...options, targetId, text });
+  checkArguments(targetId, text, options);
   const metadata = metadataOf(transport, options);
   const messageId = options.messageId ?? randomUUID();
   // A new conversation has the id of its first message, so that a repeat is the same message. Answers stay where the question was asked.
-  const isInNewContext = options.isInNewContext && options.answers === undefined;
+  const isInNewContext = !transport.isOperator && options.answers === undefined;
   const contextId = options.contextId ?? (isInNewContext ? messageId : undefined);
   return {
     targetId,
@@ -108,12 +107,65 @@ export function composeMessage(
   };
 }
 
-interface ProxyOptions {
+/** @throws MoleculeError `invalid_argument` naming the value: programs without types may give anything. */
+function checkArguments(
+  targetId: unknown,
+  text: unknown,
+  { metadata, timeoutMs, signal }: SendMessageOptions,
+): void {
+  const problem =
+    stringProblem('The id of the workspace to send to', targetId) ??
+    stringProblem('The text of a message', text) ??
+    (isJson(metadata) ? null : '`metadata` must be an object that JSON can express.') ??
+    (timeoutMs === undefined ? null : numberProblem('`timeoutMs`', timeoutMs, { min: 1, isInteger: true })) ??
+    (signal === undefined || isSignal(signal) ? null : '`signal` must be an AbortSignal.');
+  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+}
+
+function stringProblem(what: string, value: unknown): string | null {
+  if (typeof value !== 'string')
+    return `${what} must be a string, not ${value === null ? 'null' : typeof value}.`;
+  return value.trim() === '' ? `${what} must not be blank.` : null;
+}
+
+/** `false` for a value that refers to itself, or has a bigint in it. */
+function isJson(value: unknown): boolean {
+  if (value === undefined) return true;
+  try {
+    return typeof value === 'object' && value !== null && JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Also one of another realm, or of a library. */
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return (
+    typeof Reflect.get(value, 'aborted') === 'boolean' &&
+    typeof Reflect.get(value, 'addEventListener') === 'function'
+  );
+}
+
+function metadataOf(transport: Transport, { answers, metadata }: SendMessageOptions): JsonObject | undefined {
+  if (answers === undefined) return metadata;
+  requireOffered(transport, QUESTIONS);
+  const given = answers.map(({ questionId, decision, text }) => ({
+    question_id: questionId,
+    ...(decision === undefined ? {} : { decision }),
+    ...(text === undefined ? {} : { text }),
+  }));
+  return { ...metadata, answers: given };
+}
+
+interface ProxyLimits {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
   /** How long the platform may hold the request for the answer, in whole seconds. @default slightly shorter than the time limit */
   readonly holdSeconds?: number | undefined;
-  readonly isWrapped: boolean;
+}
+
+interface ProxyOptions extends ProxyLimits {
   /** The caller aborted the call after the message may have reached the platform. */
   readonly onAbandoned: (messageId: string) => void;
 }
@@ -122,49 +174,55 @@ interface ProxyOptions {
 export async function sendThroughProxy(
   transport: Transport,
   message: OutgoingMessage,
-  options: ProxyOptions,
+  { onAbandoned, ...limits }: ProxyOptions,
 ): Promise<PeerReply> {
-  const { timeoutMs, signal, isWrapped } = options;
-  const { targetId, messageId, contextId, body } = message;
-  const facts = { peerId: targetId, messageId, contextId, isWrapped };
+  const { targetId: peerId, messageId, contextId } = message;
+  const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator };
   let isSent = false;
-  message.onAttempt?.({ 'molecule.via': 'proxy' });
+  const request = proxyRequest(message, limits, WITHOUT_JOINED_TEXT, () => {
+    isSent = true;
+  });
   try {
-    const response = await send(transport, routes.sendMessage, {
-      params: { id: targetId },
-      body,
-      timeoutMs,
-      totalTimeoutMs: timeoutMs,
-      holdSeconds: options.holdSeconds ?? holdSecondsFor(timeoutMs),
-      headers: withTraceHeaders(WITHOUT_JOINED_TEXT),
-      goneWorkspaceId: targetId,
-      relaysPeerText: true,
-      signal,
-      onSent: () => {
-        isSent = true;
-      },
-    });
+    const response = await send(transport, routes.sendMessage, request);
     const hasNamedState = transport.capabilities.words.has('outcomes');
     return readReply(response.body, { ...facts, hasNamedState });
   } catch (error) {
-    if (isSent && signal?.aborted === true && error === signal.reason) {
-      if (!isRepeatedLater(error, message)) options.onAbandoned(messageId);
-      throw error;
-    }
+    if (isSent && isAbandoned(message, limits.signal, error)) onAbandoned(messageId);
+    limits.signal?.throwIfAborted();
     if (isEndOfMessage(error)) return readReply(error.details, facts);
     throw withWayToAnswer(transport, error, message);
   }
 }
 
-function metadataOf(transport: Transport, { answers, metadata }: ComposeOptions): JsonObject | undefined {
-  if (answers === undefined) return metadata;
-  requireQuestions(transport);
-  const given = answers.map(({ questionId, decision, text }) => ({
-    question_id: questionId,
-    ...(decision === undefined ? {} : { decision }),
-    ...(text === undefined ? {} : { text }),
-  }));
-  return { ...metadata, answers: given };
+/** One attempt at a message through the platform, which is reported. */
+export function proxyRequest(
+  { targetId, body, onAttempt }: OutgoingMessage,
+  { signal, timeoutMs, holdSeconds = holdSecondsFor(timeoutMs) }: ProxyLimits,
+  headers: Readonly<Record<string, string>>,
+  onSent: () => void,
+): Call<typeof routes.sendMessage> {
+  onAttempt?.({ 'molecule.via': 'proxy' });
+  return {
+    params: { id: targetId },
+    body,
+    timeoutMs,
+    totalTimeoutMs: timeoutMs,
+    holdSeconds,
+    headers: withTraceHeaders(headers),
+    goneWorkspaceId: targetId,
+    relaysPeerText: true,
+    signal,
+    onSent,
+  };
+}
+
+/** Whether a call failed because its caller aborted it, and will not be repeated. */
+export function isAbandoned(
+  message: OutgoingMessage,
+  signal: AbortSignal | undefined,
+  error: unknown,
+): boolean {
+  return signal?.aborted === true && error === signal.reason && !isRepeatedLater(error, message);
 }
 
 /** The platform gives up a message with an HTTP error: the message has failed, as its record says. */
@@ -184,4 +242,56 @@ export function holdSecondsFor(timeoutMs: number): number {
  */
 export function isRepeatedLater(reason: unknown, { hasOwnId }: Pick<OutgoingMessage, 'hasOwnId'>): boolean {
   return hasOwnId && MoleculeError.isInstance(reason) && INTERRUPTIONS.has(reason.code);
+}
+
+/** What was called, by the name of its method in snake case. */
+type CallName = 'call_peer' | 'send_to_peer' | 'stream_peer' | 'send_message' | 'stream_message';
+
+/** A call in progress, and the message with the report of its attempts. */
+export interface StartedCall {
+  readonly message: OutgoingMessage;
+  /** Runs a part of the call in its trace. */
+  run<T>(work: () => T): T;
+  ended(reply: PeerReply): void;
+  failed(error: unknown): void;
+  /** The caller reads no further. */
+  left(): void;
+}
+
+/** @param from the calling workspace; `''` for an operator */
+export function startCall(name: CallName, message: OutgoingMessage, from: string): StartedCall {
+  const operation = calls.start(`molecule ${name}`, () => ({
+    'messaging.system': 'molecule',
+    'messaging.operation.type': 'send',
+    'messaging.message.id': message.messageId,
+    'molecule.operation': name,
+    'molecule.peer.id': message.targetId,
+    'molecule.workspace.id': from === '' ? undefined : from,
+  }));
+  return {
+    message: { ...message, onAttempt: (attempt: Facts) => operation.event('molecule.attempt', attempt) },
+    run: (work) => operation.run(work),
+    ended: ({ status, via, code }) => {
+      const failure = code !== null && isErrorCode(code) ? code : 'failed';
+      const facts = { 'molecule.status': status, 'molecule.via': via };
+      operation.end(facts, status === 'failed' ? failure : undefined);
+    },
+    failed: (error) => operation.end({ 'molecule.status': 'error' }, codeOfError(error)),
+    left: () => operation.end({ 'molecule.status': 'left' }),
+  };
+}
+
+/** Runs a call to its reply. */
+export async function asCall(
+  call: StartedCall,
+  work: (message: OutgoingMessage) => Promise<PeerReply>,
+): Promise<PeerReply> {
+  try {
+    const reply = await call.run(() => work(call.message));
+    call.ended(reply);
+    return reply;
+  } catch (error) {
+    call.failed(error);
+    throw error;
+  }
 }

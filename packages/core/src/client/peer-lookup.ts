@@ -8,6 +8,7 @@ import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { headerOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { CallLimits } from './current-message.ts';
 
 /** Longer, and the message goes through the platform while the lookup goes on. */
 const LOOKUP_MS = 5_000;
@@ -15,15 +16,6 @@ const LOOKUP_MS = 5_000;
 const TOKEN_RESERVE_MS = 60_000;
 /** Of a platform that does not say when a token expires, or not in a readable way. */
 const TOKEN_TTL_MS = 240_000;
-
-interface TimedOptions extends CallOptions {
-  readonly timeoutMs: number;
-}
-
-interface LookupOptions extends CallOptions {
-  /** Whether a lookup that failed is repeated. */
-  readonly isRetried: boolean;
-}
 
 /** Asks the platform where peers can be called, at most once at a time for each of them. */
 export class PeerLookup {
@@ -42,7 +34,7 @@ export class PeerLookup {
    * Asks, compares the peer with what it was, and caches the response. An abort ends only the waiting of this caller.
    * @throws ApiError; MoleculeError `peer_changed` where changes block calls.
    */
-  async #discover(peerId: string, { signal, isRetried }: LookupOptions): Promise<PeerAddress> {
+  async #discover(peerId: string, signal: AbortSignal | undefined, isRetried: boolean): Promise<PeerAddress> {
     signal?.throwIfAborted();
     const key = `${peerId.toLowerCase()} ${isRetried}`;
     let pending = this.#pending.get(key);
@@ -65,15 +57,13 @@ export class PeerLookup {
    * one, follows from the call through it, which is retried.
    * @throws MoleculeError `peer_changed`; an abort.
    */
-  async addressOf(peerId: string, { signal, timeoutMs }: TimedOptions): Promise<PeerAddress | null> {
+  async addressOf(peerId: string, { signal, timeoutMs }: CallLimits): Promise<PeerAddress | null> {
     const known = this.known(peerId);
     if (known !== undefined) return known;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
-      return await withDeadline(limits, (inner) =>
-        this.#discover(peerId, { signal: inner, isRetried: false }),
-      );
+      return await withDeadline(limits, (inner) => this.#discover(peerId, inner, false));
     } catch (error) {
       signal?.throwIfAborted();
       if (MoleculeError.isInstance(error) && error.code === 'peer_changed') throw error;
@@ -83,11 +73,11 @@ export class PeerLookup {
   }
 
   /** The peer's URL, cached for a limited time; `null` when the platform knows none, or the peer polls. */
-  async urlOf(peerId: string, options: CallOptions): Promise<string | null> {
+  async urlOf(peerId: string, { signal }: CallOptions): Promise<string | null> {
     const known = this.#directory.find(peerId)?.url;
     if (known) return known;
     try {
-      return (await this.#discover(peerId, { ...options, isRetried: true })).url;
+      return (await this.#discover(peerId, signal, true)).url;
     } catch (error) {
       if (ApiError.isInstance(error) && isUnavailable(error)) return null;
       throw error;
@@ -98,9 +88,9 @@ export class PeerLookup {
    * Looks the peer up if nothing is cached, and fails only when it has changed, or the platform does not respond.
    * @throws MoleculeError `peer_changed`; ConnectionError, TimeoutError.
    */
-  async verify(peerId: string, options: CallOptions): Promise<void> {
+  async verify(peerId: string, { signal }: CallOptions): Promise<void> {
     if (this.#directory.find(peerId)?.isDiscovered === true) return;
-    await this.#discover(peerId, { ...options, isRetried: true }).catch((error: unknown) => {
+    await this.#discover(peerId, signal, true).catch((error: unknown) => {
       // The call through the platform says why.
       if (!ApiError.isInstance(error)) throw error;
     });

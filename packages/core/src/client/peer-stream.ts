@@ -5,8 +5,7 @@ import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
-import type { StartedCall } from './call-telemetry.ts';
-import { isRepeatedLater, type OutgoingMessage } from './peer-calls.ts';
+import { isRepeatedLater, type OutgoingMessage, type StartedCall } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
 
 /** Longest piece that is yielded, in UTF-16 units. */

@@ -1,7 +1,18 @@
-import { type AgentCard, type InboundMessage, type Jwks, routes } from '@molecule-ai/protocol';
+import {
+  type AgentCard,
+  buildSendMessage,
+  type InboundMessage,
+  type Jwks,
+  routes,
+} from '@molecule-ai/protocol';
+import { ApiError } from '../errors/api-error.ts';
 import type { HeartbeatThread, HeartbeatThreadOptions } from '../heartbeat-worker/heartbeat-thread.ts';
+import type { PeerChange } from '../peers/peer-identities.ts';
+import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call } from '../platform-api/call.ts';
+import { call, send } from '../platform-api/call.ts';
+import { deriveMessageId } from '../platform-api/idempotency-key.ts';
 import {
   type GetWorkspaceOptions,
   getWorkspace,
@@ -13,6 +24,7 @@ import { checkArgumentNames, checkCallsOf } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
+import { ClientIdentity } from './client-identity.ts';
 import { type HistoryOptions, type HistoryPage, readConversationHistory } from './conversation-history.ts';
 import {
   type HeartbeatMetrics,
@@ -30,11 +42,11 @@ import {
   type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
-import { sendInboundProbe } from './inbound-probe-message.ts';
 import { goodbye } from './instance.ts';
 import {
   ACKNOWLEDGE,
   CALL,
+  CALL_PEER,
   FETCH_CANCELLATIONS,
   FETCH_INBOUND,
   GET_WORKSPACE,
@@ -42,14 +54,23 @@ import {
   HEARTBEAT_METRICS,
   HISTORY,
   LIST_ACTIVITY,
+  LIST_MESSAGES,
   NOTIFY,
   POLL_STATE,
   READ_INBOUND,
   REGISTER,
   REPLY,
+  WAIT_FOR_ANSWER,
 } from './known-options.ts';
-import { PeerMessaging } from './peer-messaging.ts';
-import { type ProgressReceipt, type ProgressReport, reportProgress } from './progress.ts';
+import {
+  type ListMessagesOptions,
+  listSentMessages,
+  type SentMessagePage,
+  type WaitForAnswerOptions,
+} from './message-state.ts';
+import type { CallPeerOptions, StreamPeerOptions } from './peer-calls.ts';
+import type { PeerStream } from './peer-stream.ts';
+import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
 import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
 import {
   type NotifyOptions,
@@ -61,8 +82,22 @@ import {
   type ReplyTarget,
   replyTo,
 } from './reply.ts';
-import type { ListTokensOptions, TokenInfo, TokenRotation } from './tokens.ts';
-import { LIST_TOKENS, listTokens, rotateToken } from './tokens.ts';
+import {
+  cancelAsWorkspace,
+  observeReply,
+  readAsWorkspace,
+  sendAsWorkspace,
+  streamAsWorkspace,
+  waitAsWorkspace,
+} from './send-as-workspace.ts';
+import {
+  LIST_TOKENS,
+  type ListTokensOptions,
+  rotateToken,
+  TokenCalls,
+  type TokenInfo,
+  type TokenRotation,
+} from './tokens.ts';
 
 /** Whether the platform reaches an agent; `reason` is a word of docs/contract/presence.md#probe, `null` when it does. */
 export interface ProbeResult {
@@ -70,6 +105,30 @@ export interface ProbeResult {
   readonly reason: string | null;
   /** Of the response of what the platform reached; `null` when there was none. */
   readonly status?: number | null | undefined;
+}
+
+/** A handler that is far ahead waits for a report. */
+const PROGRESS_MS = 10_000;
+
+/** More of the answer that a handler is making. */
+export interface ProgressReport {
+  /** The row of the message. */
+  readonly activityId: string;
+  /** Names the run of the handler. */
+  readonly runId: string;
+  /** How much of the text was reported before, in UTF-16 units. */
+  readonly offset: number;
+  /** At most 256 Ki UTF-16 units. */
+  readonly text: string;
+  /** Whether the run reports nothing more. */
+  readonly isFinal: boolean;
+}
+
+export interface ProgressReceipt {
+  /** Whether the report was taken. */
+  readonly isTaken: boolean;
+  /** Where the next report begins, in UTF-16 units; `null` when this run must not report any more. */
+  readonly nextOffset: number | null;
 }
 
 /**
@@ -80,9 +139,9 @@ export interface ProbeResult {
  * `MoleculeError`s: `ApiError` for a response outside 2xx, `ConnectionError`, `TimeoutError`. Requests that are safe to
  * repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's origin only.
  */
-export class PlatformClient extends PeerMessaging {
+export class PlatformClient extends ClientIdentity {
   static {
-    checkCallsOf<Omit<PlatformClient, keyof PeerMessaging>>(PlatformClient.prototype, {
+    checkCallsOf<PlatformClient>(PlatformClient.prototype, {
       register: [0, REGISTER],
       probe: [1, CALL],
       fetchSigningKeys: [0, CALL],
@@ -101,6 +160,16 @@ export class PlatformClient extends PeerMessaging {
       reply: [2, REPLY],
       sendInboundProbe: [1, CALL],
       notify: [1, NOTIFY],
+      getPeers: [0, CALL],
+      discoverPeer: [1, CALL],
+      callPeer: [2, CALL_PEER],
+      streamPeer: [2, CALL_PEER, 'throws'],
+      sendToPeer: [2, CALL_PEER],
+      cancelTask: [1, CALL],
+      askQuestions: [1, CALL],
+      getMessage: [1, CALL],
+      listMessages: [0, LIST_MESSAGES],
+      waitForAnswer: [1, WAIT_FOR_ANSWER],
       listTokens: [0, LIST_TOKENS],
       rotateToken: [0, CALL],
     });
@@ -242,8 +311,19 @@ export class PlatformClient extends PeerMessaging {
    * text. The runtime does this for what a handler streams.
    * @throws ApiError `not_found` when the message has ended, or the platform has no streams.
    */
-  reportProgress(report: ProgressReport, options: CallOptions = {}): Promise<ProgressReceipt> {
-    return reportProgress(this.#context, report, options);
+  async reportProgress(report: ProgressReport, { signal }: CallOptions = {}): Promise<ProgressReceipt> {
+    const { activityId, runId, offset, text, isFinal } = report;
+    const params = { id: this.workspaceId, activityId };
+    const body = { run_id: runId, offset, text, final: isFinal || undefined };
+    try {
+      const input = { params, body, signal, isRepeatable: false, timeoutMs: PROGRESS_MS };
+      const response = await call(this.#context.transport, routes.reportProgress, input);
+      return { isTaken: true, nextOffset: response.offset };
+    } catch (error) {
+      if (!ApiError.isInstance(error) || error.platformCode !== 'progress_conflict') throw error;
+      const expected = error.details?.expected_offset;
+      return { isTaken: false, nextOffset: typeof expected === 'number' ? expected : null };
+    }
   }
 
   /**
@@ -263,8 +343,15 @@ export class PlatformClient extends PeerMessaging {
    * Sends a message with this id to the own workspace, and does not wait. The runtime does this after a long silence, to find out
    * whether messages come.
    */
-  sendInboundProbe(messageId: string, options: CallOptions = {}): Promise<void> {
-    return sendInboundProbe(this.#context, messageId, options);
+  async sendInboundProbe(messageId: string, { signal }: CallOptions = {}): Promise<void> {
+    await send(this.#context.transport, routes.sendMessage, {
+      params: { id: this.workspaceId },
+      body: buildSendMessage({ messageId, contextId: messageId, text: 'Inbound probe' }),
+      timeoutMs: this.#context.settings.requestTimeoutMs,
+      holdSeconds: 0,
+      isRepeatable: true,
+      signal,
+    });
   }
 
   /** Shows a text to the user on the canvas. In a handler `signal` is the handler's unless given. */
@@ -272,9 +359,132 @@ export class PlatformClient extends PeerMessaging {
     return notifyUser(this.#context, text, options);
   }
 
+  /** The workspaces this agent may communicate with: siblings, children, parent. Their URLs are cached. */
+  async getPeers({ signal }: CallOptions = {}): Promise<PeerInfo[]> {
+    const { transport, peers } = this.#context;
+    const { body } = await send(transport, routes.listPeers, { params: { id: this.workspaceId }, signal });
+    const rows: unknown[] = Array.isArray(body) ? body : [];
+    const listed = rows.map(readPeerInfo).filter((peer) => peer !== undefined);
+    for (const { id, url } of listed) peers.rememberListed(id, url);
+    return listed;
+  }
+
+  /**
+   * Returns the http or https URL of a peer, cached for `peerCacheTtlMs`; `null` when the peer polls or is unknown.
+   * @throws AccessDeniedError when the hierarchy does not allow it.
+   */
+  discoverPeer(peerId: string, options: CallOptions = {}): Promise<string | null> {
+    return this.#context.lookup.urlOf(peerId, options);
+  }
+
+  /** Removes a peer's URL and its token from the cache, so that the next call asks the platform. */
+  invalidatePeerUrl(peerId: string): void {
+    this.#context.peers.forget(peerId);
+  }
+
+  /** Calls `listener` when a peer is not what it was when it was first used; returns a function that ends that. */
+  onPeerChanged(listener: (change: PeerChange) => void): () => void {
+    return this.#context.identities.listen(listener);
+  }
+
+  /** Calls a peer again whose change was refused (`onPeerChange: 'block'`). Returns whether there was such a change. */
+  async acceptPeerChange(peerId: string): Promise<boolean> {
+    this.#context.peers.forget(peerId);
+    return await this.#context.identities.accept(peerId);
+  }
+
+  /**
+   * Sends a message to a peer and waits for the answer: to the peer's own server where the platform gives its URL and a token,
+   * else, or if that fails, through the platform (`via`). For a peer that polls, is offline or paused the status is `queued`, which
+   * is not an error; {@link waitForAnswer} then returns the answer. An abort also cancels the message, in the background; a timeout
+   * cancels nothing. In a handler the call names the message that is handled, and ends with its signal and at its deadline.
+   * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
+   */
+  callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
+    return sendAsWorkspace(this.#context, peerId, text, options);
+  }
+
+  /**
+   * Sends a message to a peer as {@link callPeer} does, at once, and returns its answer as it is made: iterate the stream for the
+   * pieces of the text, which are as untrusted as the whole. A connection that breaks is opened again, and the stream continues
+   * where it was. Where nobody streams, the whole answer is one piece. Leaving the loop cancels nothing; an abort of `signal` cancels
+   * the message. Errors of the call come with the iteration.
+   * @throws MoleculeError `invalid_argument` for a blank text.
+   */
+  streamPeer(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
+    return streamAsWorkspace(this.#context, peerId, text, options);
+  }
+
+  /**
+   * Sends a message to a peer and resolves when the platform has stored it. The status is `queued`, or another one if the
+   * message, as a repeat, has ended before. The answer arrives as a message with `inReplyTo`, or by {@link waitForAnswer}.
+   * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
+   */
+  sendToPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
+    return sendAsWorkspace(this.#context, peerId, text, { ...options, holdSeconds: 0 });
+  }
+
+  /**
+   * Returns a message id, a UUID, that depends on this workspace and the key only, in every process. Sending another text
+   * or to another peer with the same id is refused.
+   * @throws MoleculeError `invalid_argument` for a blank key.
+   */
+  deriveMessageId(key: string): string {
+    return deriveMessageId(this.workspaceId, key);
+  }
+
+  /**
+   * Cancels a message that this workspace sent, and returns its state: `canceled`, or how it had ended before. The
+   * `signal` of its handler aborts.
+   * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
+   */
+  cancelTask(messageId: string, options: CallOptions = {}): Promise<PeerReply> {
+    return cancelAsWorkspace(this.#context, messageId, options);
+  }
+
+  /**
+   * Stores, once, the questions that the handling of a direct message raised; a handler returns its questions instead.
+   * @throws AccessDeniedError, ApiError `conflict` when the message has ended, MoleculeError `not_supported`.
+   */
+  askQuestions(asked: QuestionsToAsk, options: CallOptions = {}): Promise<AskedQuestion[]> {
+    return askQuestions(this.#context.transport, this.workspaceId, asked, options);
+  }
+
+  /** The state of a message that was sent, and its answer when there is one; does not wait. */
+  getMessage(messageId: string, options: CallOptions = {}): Promise<PeerReply> {
+    return readAsWorkspace(this.#context, messageId, options);
+  }
+
+  /**
+   * Lists the messages that this workspace sent through the platform, the latest change first: after a restart,
+   * `{ state: 'ended', since }` are the ends that were missed. Messages that went directly are not among them.
+   * @throws MoleculeError `not_supported` for a platform without such a list.
+   */
+  listMessages(options: ListMessagesOptions = {}): Promise<SentMessagePage> {
+    return listSentMessages(this.#context.transport, this.workspaceId, options);
+  }
+
+  /**
+   * Waits until an earlier message ends, or its agent asks something; after the timeout the status is still `queued`. A message that
+   * went directly is known to the client that sent it only.
+   * An abort ends the wait only. On a platform without the state of messages it waits for the answer on the
+   * feed, where other ends are not seen.
+   */
+  waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
+    return waitAsWorkspace(this.#context, messageId, options);
+  }
+
+  /**
+   * Takes a message that came in another way than by `fetchInboundPage`, which does this itself: ends the calls that wait for it.
+   * Returns whether a call has returned what it says, now or before; then it is not handled.
+   */
+  observeReply(message: InboundMessage): boolean {
+    return observeReply(this.#context, message);
+  }
+
   /** The valid tokens of the workspace, newest first, without their values. */
   listTokens(options: ListTokensOptions = {}): Promise<TokenInfo[]> {
-    return listTokens(this.#context.transport, this.workspaceId, options);
+    return new TokenCalls(this.#context.transport).list(this.workspaceId, options);
   }
 
   /**
@@ -299,3 +509,9 @@ export class PlatformClient extends PeerMessaging {
     return this.close();
   }
 }
+
+/**
+ * The methods of an agent's client. Code that is given a client, such as an adapter, names this type: a client of the
+ * ES module and one of the CommonJS build both have it.
+ */
+export interface PeerClient extends Pick<PlatformClient, keyof PlatformClient> {}

@@ -1,10 +1,16 @@
 import { type Question, type QuestionRecord, routes } from '@molecule-ai/protocol';
 import { withTraceHeaders } from '@molecule-ai/telemetry';
-import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import { whereOffered } from './offered.ts';
+
+export const QUESTIONS = {
+  word: 'questions',
+  problem: 'The platform does not track the questions of agents.',
+  hint: 'Send the answer as an ordinary message of the conversation.',
+} as const;
 
 /** A question of an agent. Times are RFC 3339. Text and data are the agent's: show them as text. */
 export interface AskedQuestion {
@@ -73,7 +79,7 @@ export function listQuestions(
   workspaceId: string,
   { state, limit, offset, signal }: ListQuestionsOptions,
 ): Promise<AskedQuestion[]> {
-  return whereOffered(transport, async () => {
+  return whereOffered(transport, QUESTIONS, async () => {
     const input = { params: { id: workspaceId }, query: { state, limit, offset }, signal };
     return (await call(transport, routes.listQuestions, input)).questions.map(toQuestion);
   });
@@ -85,12 +91,8 @@ export function answerQuestion(
   { decision, text }: QuestionReply,
   { signal }: CallOptions,
 ): Promise<AskedQuestion> {
-  return whereOffered(transport, async () => {
-    const body = {
-      ...(decision === undefined ? {} : { decision }),
-      ...(text === undefined ? {} : { text }),
-    };
-    const input = { params: { id: workspaceId, questionId }, body, signal };
+  return whereOffered(transport, QUESTIONS, async () => {
+    const input = { params: { id: workspaceId, questionId }, body: { decision, text }, signal };
     return toQuestion((await call(transport, routes.answerQuestion, input)).question);
   });
 }
@@ -102,7 +104,7 @@ export function askQuestions(
   { questions, messageId, sourceId, contextId }: QuestionsToAsk,
   { signal }: CallOptions,
 ): Promise<AskedQuestion[]> {
-  return whereOffered(transport, async () => {
+  return whereOffered(transport, QUESTIONS, async () => {
     const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
     const body = { questions: [...questions], message };
     const headers = withTraceHeaders({});
@@ -118,20 +120,6 @@ export function requireNoDecision(answers: readonly AnswerToQuestion[] = []): vo
     code: 'invalid_argument',
     hint: 'The user of its canvas or an operator decides: operator.answerQuestion. Answer questions of kind text, with a text.',
   });
-}
-
-/** @throws MoleculeError `not_supported` for a platform that said that it does not track questions. */
-export function requireQuestions({ capabilities }: Transport): void {
-  if (capabilities.lacks('questions')) throw notSupported();
-}
-
-async function whereOffered<T>(transport: Transport, work: () => Promise<T>): Promise<T> {
-  requireQuestions(transport);
-  try {
-    return await work();
-  } catch (error) {
-    throw ApiError.isInstance(error) && error.code === 'routing_problem' ? notSupported(error) : error;
-  }
 }
 
 function toQuestion(record: QuestionRecord): AskedQuestion {
@@ -153,12 +141,4 @@ function toQuestion(record: QuestionRecord): AskedQuestion {
     createdAt: record.created_at,
     answeredAt: record.answered_at,
   };
-}
-
-function notSupported(cause?: unknown): MoleculeError {
-  return new MoleculeError('The platform does not track the questions of agents.', {
-    code: 'not_supported',
-    hint: 'Send the answer as an ordinary message of the conversation.',
-    cause,
-  });
 }

@@ -96,11 +96,11 @@ async function sendOnce(
 }
 
 /** @throws ApiError `unexpected_response` for a text that cannot be sent as a token. */
-export function checkIssued({ method, path }: Pick<Route, 'method' | 'path'>, token: string): string {
+export function checkIssued(route: Route, token: string): string {
   try {
     return checkToken(token);
   } catch (error) {
-    throw shapeError({ method, path }, 200, `auth_token: ${isError(error) ? error.message : 'unusable'}`);
+    throw shapeError(route, 200, `auth_token: ${isError(error) ? error.message : 'unusable'}`);
   }
 }
 
@@ -117,19 +117,17 @@ async function sendRegistration(
     workspace_id: settings.workspaceId,
     agent_card: agentCard ?? profile.card,
     delivery_mode: deliveryMode,
-    ...(deliveryMode === 'push' && settings.reportedUrl !== null ? { url: settings.reportedUrl } : {}),
+    url: deliveryMode === 'push' ? (settings.reportedUrl ?? undefined) : undefined,
   };
-  // It is issued once: without it the agent cannot go on, and nobody would know why.
-  const needed = ['auth_token'];
+  // The token is issued once: without it the agent cannot go on, and nobody would know why.
+  const input = { body, bearer, instanceId, signal, needed: ['auth_token'] };
   try {
-    const input = { body, bearer, instanceId, signal, needed, isRepeatable: isRetried };
-    return await sendOnce(transport, input);
+    return await sendOnce(transport, { ...input, isRepeatable: isRetried });
   } catch (error) {
     if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with one.');
     const withUrl = { ...body, url: settings.reportedUrl ?? PLACEHOLDER_URL };
-    const again = { body: withUrl, bearer, instanceId, signal, needed };
-    return sendOnce(transport, again).catch(needsUrl);
+    return sendOnce(transport, { ...input, body: withUrl }).catch(needsUrl);
   }
 }
 
@@ -166,11 +164,8 @@ function mentionsUrl(error: unknown): boolean {
 function needsUrl(error: unknown): never {
   if (!ApiError.isInstance(error) || error.status !== 400) throw error;
   throw new ApiError('The platform does not register an agent without a public URL.', {
+    ...error,
     code: 'request_rejected',
-    status: error.status,
-    method: error.method,
-    path: error.path,
-    platformCode: error.platformCode,
     body: error.bodyExcerpt,
     hint: 'It does not support polling: set reportedUrl to a public URL, with delivery "long-poll" if nothing serves it, or update the platform.',
     cause: error,

@@ -3,7 +3,6 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { waitForAnswerOnFeed } from './answer-on-feed.ts';
-import { asCall, startCall } from './call-telemetry.ts';
 import { cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import { type CallLimits, linkHandling, withinHandling, withOrigin } from './current-message.ts';
@@ -14,16 +13,18 @@ import {
   waitForAnswer,
 } from './message-state.ts';
 import {
+  asCall,
   type CallPeerOptions,
   composeMessage,
   type OutgoingMessage,
   type StreamPeerOptions,
   sendThroughProxy,
+  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import type { RememberedMessage } from './remembered-messages.ts';
-import { PeerSource, PlatformSource } from './stream-sources.ts';
+import { peerSource, platformSource } from './stream-sources.ts';
 
 /**
  * Sends a message of this workspace, in a handler as part of its handling: to the peer's server where that is possible, else through
@@ -57,7 +58,6 @@ export async function sendAsWorkspace(
       signal: limits.signal,
       timeoutMs: Math.max(1, endsAt - clock.monotonic()),
       holdSeconds,
-      isWrapped: true,
       onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
     });
   };
@@ -87,13 +87,10 @@ export function streamAsWorkspace(
   const call = startCall('stream_peer', composed, workspaceId);
   const { message } = call;
   const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
-  const platform = new PlatformSource({
-    transport,
-    message,
-    isWrapped: true,
-    onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
-  });
-  const peer = new PeerSource({ calls: direct, messages: directMessages, message, metadata });
+  const platform = platformSource(transport, message, (messageId) =>
+    abandoned.cancel({ workspaceId, messageId }),
+  );
+  const peer = peerSource(direct, directMessages, message, metadata);
   const streamed: PeerStreamOptions = {
     settings,
     message,
@@ -133,7 +130,7 @@ function composeAsWorkspace(
   }
   requireNoDecision(answers);
   const metadata = withOrigin(workspaceId, options.metadata, (id) => directMessages.pathAfter(id));
-  const message = composeMessage(transport, peerId, text, { ...options, metadata, isInNewContext: true });
+  const message = composeMessage(transport, peerId, text, { ...options, metadata });
   const remembered = sent.add(message.messageId, peerId, message.hasOwnId);
   // Answers belong to questions, which the platform keeps.
   const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
@@ -157,7 +154,7 @@ export function waitAsWorkspace(
       return directMessages.waitForEnd(messageId, { signal: limits.signal, endsAt });
     }
     try {
-      return await waitForAnswer(transport, workspaceId, messageId, { ...limits, isWrapped: true });
+      return await waitForAnswer(transport, workspaceId, messageId, limits);
     } catch (error) {
       if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
       const waiting = { signal: limits.signal, endsAt, peerId: peerId ?? sent.find(messageId)?.peerId };
@@ -173,7 +170,7 @@ export async function readAsWorkspace(
   { signal }: CallOptions,
 ): Promise<PeerReply> {
   if (directMessages.has(messageId)) return directMessages.read(messageId, { signal });
-  return await readMessageState(transport, workspaceId, messageId, { signal, isWrapped: true });
+  return await readMessageState(transport, workspaceId, messageId, { signal });
 }
 
 /** Cancels a message of this workspace where it is. */
@@ -183,7 +180,7 @@ export async function cancelAsWorkspace(
   { signal }: CallOptions,
 ): Promise<PeerReply> {
   if (directMessages.has(messageId)) return directMessages.cancel(messageId, { signal });
-  return await cancelMessage(transport, { workspaceId, messageId, isWrapped: true }, { signal });
+  return await cancelMessage(transport, { workspaceId, messageId }, { signal });
 }
 
 /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */

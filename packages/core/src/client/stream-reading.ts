@@ -1,12 +1,19 @@
-import { type GrowingText, type JsonObject, StreamedAnswer } from '@molecule-ai/protocol';
+import {
+  createBoundaryStripper,
+  type GrowingText,
+  type JsonObject,
+  StreamedAnswer,
+  type TextStage,
+} from '@molecule-ai/protocol';
+import { StreamRestartedError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
-import type { Clock, Timer } from '../time/clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
-import { type AnsweredMessage, AnswerText } from './answer-text.ts';
+import type { OutgoingMessage } from './peer-calls.ts';
 
 /** Breaks in a row, without new text in between, after which the answer is read from the next source. */
 const MAX_BREAKS = 3;
@@ -24,10 +31,8 @@ export interface AnswerSource {
   readonly isStrict: boolean;
   /** Sends the message, once more after a break. `null` when the next source has to be used. */
   open(limits: OpeningLimits): Promise<OpenedAnswer | null>;
-  /** The reply of which a stream consisted. */
+  /** The reply of which a stream consisted, or another response to the message. */
   toReply(response: JsonObject): PeerReply;
-  /** The reply of a message that has not ended. */
-  queued(): PeerReply;
   /** The reply when an answer exceeds a limit; may throw instead. */
   refused(limit: 'too-large' | 'too-complex'): PeerReply;
   /** The error for a stream that broke off for good. */
@@ -44,15 +49,18 @@ export interface OpeningLimits {
   readonly timeoutMs: number;
 }
 
-export interface OpenedAnswer {
-  readonly stream?: ResponseStream | undefined;
-  /** The reply, if the answer does not come as a stream. */
-  readonly reply?: PeerReply | undefined;
-}
+/** A stream, or the reply, if the answer does not come as a stream. */
+export type OpenedAnswer =
+  | { readonly stream: ResponseStream; readonly reply?: undefined }
+  | { readonly reply: PeerReply; readonly stream?: undefined };
+
+/** The response of which the reply is that the message has not ended. */
+export const NOT_ENDED = { queued: true };
 
 export interface ReadingOptions {
   readonly settings: ConnectionSettings;
-  readonly message: AnsweredMessage;
+  /** Its id, and how the whole answer is read later. */
+  readonly message: Pick<OutgoingMessage, 'messageId' | 'answerKey'>;
   readonly sources: readonly AnswerSource[];
   readonly signal: AbortSignal;
   /** Time limit until a response begins, in milliseconds. */
@@ -85,7 +93,7 @@ export class AnswerReading {
 
   /** The reply of a message that was accepted and has not ended; `null` for any other. */
   get unfinished(): PeerReply | null {
-    return this.#hasBegun && this.#source !== undefined ? this.#source.queued() : null;
+    return this.#hasBegun && this.#source !== undefined ? this.#source.toReply(NOT_ENDED) : null;
   }
 
   /** Cancels the message if it was sent. */
@@ -116,7 +124,7 @@ export class AnswerReading {
       const before = this.#text.length;
       const result =
         opened.stream === undefined
-          ? yield* this.#takeWhole(opened.reply ?? source.queued())
+          ? yield* this.#takeWhole(opened.reply)
           : yield* this.#readStream(source, opened.stream);
       if (result.kind === 'reply') {
         if (result.reply.status !== 'queued' || !source.isRepeatable) return result.reply;
@@ -154,16 +162,15 @@ export class AnswerReading {
     source: AnswerSource,
     stream: ResponseStream,
   ): AsyncGenerator<void, StreamResult, undefined> {
-    const { messageId, answerKey } = this.#options.message;
     const collected = new StreamedAnswer(source.maxLength);
-    const answer = new AnswerText(this.#text, { messageId, answerKey, isWrapped: source.isWrapped });
-    this.#silence.watch(stream);
+    const answer = new AnswerText(this.#text, this.#options.message, source.isWrapped);
+    this.#silence.beginConnection();
     try {
       const events = await EventReader.open(stream, source);
       for (;;) {
-        const event = await this.#silence.during(this.#nextOf(events));
+        const event = await this.#silence.during(stream, this.#nextOf(events));
         if (event.kind === 'break')
-          return this.#silence.hasClosed ? { kind: 'reply', reply: source.queued() } : event;
+          return this.#silence.hasClosed ? { kind: 'reply', reply: source.toReply(NOT_ENDED) } : event;
         if (event.kind !== 'event') return { kind: 'reply', reply: source.refused(event.kind) };
         const step = collected.add(event.data);
         if (step.kind === 'too-large') return { kind: 'reply', reply: source.refused('too-large') };
@@ -179,7 +186,6 @@ export class AnswerReading {
         }
       }
     } finally {
-      this.#silence.unwatch();
       stream.close();
     }
   }
@@ -198,8 +204,7 @@ export class AnswerReading {
 
   /** The text of an answer that came whole continues what was read before. */
   async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, StreamResult, undefined> {
-    const { messageId, answerKey } = this.#options.message;
-    const whole = answer ?? new AnswerText(this.#text, { messageId, answerKey, isWrapped: false });
+    const whole = answer ?? new AnswerText(this.#text, this.#options.message, false);
     if (reply.status === 'answered' && whole.complete(reply.text)) yield;
     return { kind: 'reply', reply };
   }
@@ -226,35 +231,88 @@ interface Break {
 
 type StreamResult = Break | { readonly kind: 'reply'; readonly reply: PeerReply };
 
+/**
+ * The text of one stream, added to what was read of the answer before: an answer that is read again begins with it.
+ * All methods return whether the text has grown, and throw a {@link StreamRestartedError} where it would have to change.
+ */
+class AnswerText {
+  readonly #text: GrowingText;
+  readonly #message: ReadingOptions['message'];
+  readonly #isWrapped: boolean;
+  #stripper: TextStage | undefined;
+  /** How much of the text this stream has repeated. */
+  #length = 0;
+
+  constructor(text: GrowingText, message: ReadingOptions['message'], isWrapped: boolean) {
+    this.#text = text;
+    this.#message = message;
+    this.#isWrapped = isWrapped;
+    this.restart();
+  }
+
+  /** The text of the stream begins anew. */
+  restart(): void {
+    this.#length = 0;
+    this.#stripper = this.#isWrapped ? createBoundaryStripper() : undefined;
+  }
+
+  add(piece: string): boolean {
+    return this.#take(this.#stripper === undefined ? piece : this.#stripper.push(piece));
+  }
+
+  /** The stream has no more text. */
+  end(): boolean {
+    const rest = this.#stripper?.end() ?? '';
+    this.#stripper = undefined;
+    return this.#take(rest);
+  }
+
+  /** @param whole the answer, as it is in the reply */
+  complete(whole: string): boolean {
+    this.#length = 0;
+    const hasGrown = this.#take(whole);
+    if (this.#length < this.#text.length) throw this.#restarted();
+    return hasGrown;
+  }
+
+  #take(piece: string): boolean {
+    const repeated = this.#text.slice(this.#length, piece.length);
+    if (!piece.startsWith(repeated)) throw this.#restarted();
+    this.#length += piece.length;
+    this.#text.append(piece.slice(repeated.length));
+    return piece.length > repeated.length;
+  }
+
+  #restarted(): StreamRestartedError {
+    return new StreamRestartedError(this.#message.messageId, this.#message.answerKey);
+  }
+}
+
 /** Without new text for so long, the reply is `queued`, unless the caller gave a time limit. */
 const SILENCE_MS = 300_000;
 /** What each connection has: the one before it may have been dead for long, and a new one begins with the text so far. */
 const CONNECTION_MS = 30_000;
 
 /** How long the text of an answer has not grown while its reader waited. Comments and empty events do not end a silence. */
-export class Silence {
+class Silence {
   readonly #clock: Clock;
   /** The time limit of the caller, which is the only one then. */
   readonly #limitAt: number | null;
   #endsAt = 0;
-  #isAwaited = false;
+  #connectionEndsAt = 0;
   #hasClosed = false;
-  #stream: ResponseStream | undefined;
-  /** One for the whole stream, instead of one for each of its chunks. */
-  #timer: Timer | undefined;
 
   /** @param limitAt Monotonic time; infinite for no limit of the caller. */
   constructor(clock: Clock, limitAt: number) {
     this.#clock = clock;
     this.#limitAt = limitAt === Number.POSITIVE_INFINITY ? null : limitAt;
-    this.begin();
   }
 
   get isOver(): boolean {
-    return this.#leftMs() <= 0;
+    return (this.#limitAt ?? this.#endsAt) <= this.#clock.monotonic();
   }
 
-  /** Whether it has closed the stream. */
+  /** Whether it has closed the connection. */
   get hasClosed(): boolean {
     return this.#hasClosed;
   }
@@ -264,44 +322,23 @@ export class Silence {
     this.#endsAt = this.#clock.monotonic() + SILENCE_MS;
   }
 
-  /** From now on {@link during} closes the stream when the silence is over. Call {@link unwatch} in the end. */
-  watch(stream: ResponseStream): void {
+  beginConnection(): void {
     this.#hasClosed = false;
-    this.#stream = this.#limitAt === null ? stream : undefined;
-    this.#closeAfter(Math.max(CONNECTION_MS, this.#leftMs()));
+    this.#connectionEndsAt = this.#clock.monotonic() + CONNECTION_MS;
   }
 
-  unwatch(): void {
-    this.#stream = undefined;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  /** Waits for something of the stream. Only while it waits the stream can be closed. */
-  async during<T>(reading: Promise<T>): Promise<T> {
-    this.#isAwaited = true;
-    if (this.#timer === undefined) this.#closeAfter(this.#leftMs());
-    try {
-      return await reading;
-    } finally {
-      this.#isAwaited = false;
-    }
-  }
-
-  #leftMs(): number {
-    return (this.#limitAt ?? this.#endsAt) - this.#clock.monotonic();
-  }
-
-  #closeAfter(ms: number): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    this.#timer = this.#clock.setTimer(ms, () => {
-      this.#timer = undefined;
-      if (!this.#isAwaited) return;
-      const leftMs = this.#leftMs();
-      if (leftMs > 0) return this.#closeAfter(leftMs);
+  /** Waits for something of the stream, and closes it when the silence is over before. */
+  async during<T>(stream: ResponseStream, reading: Promise<T>): Promise<T> {
+    if (this.#limitAt !== null) return await reading;
+    const leftMs = Math.max(this.#endsAt, this.#connectionEndsAt) - this.#clock.monotonic();
+    const timer = this.#clock.setTimer(Math.max(0, leftMs), () => {
       this.#hasClosed = true;
       stream.close();
     });
+    try {
+      return await reading;
+    } finally {
+      timer.cancel();
+    }
   }
 }

@@ -1,194 +1,135 @@
 import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
-import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { type ReplyFacts, readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { open, requestLine, send } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { DirectCalls, OpenedDirectly } from './direct-calls.ts';
+import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
-import { deliveryUnknown, replyOf } from './direct-result.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import {
-  ACCEPT_STREAM,
-  holdSecondsFor,
-  isEndOfMessage,
-  type OutgoingMessage,
-  sendThroughProxy,
-} from './peer-calls.ts';
-import type { AnswerSource, OpenedAnswer, OpeningLimits } from './stream-reading.ts';
+import { ACCEPT_STREAM, isEndOfMessage, type OutgoingMessage, proxyRequest } from './peer-calls.ts';
+import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
 
-interface PlatformSourceOptions {
-  readonly transport: Transport;
-  readonly message: OutgoingMessage;
-  readonly isWrapped: boolean;
-  /** The caller aborted the call after the message may have reached the platform. */
-  readonly onAbandoned: (messageId: string) => void;
-}
-
-/** The answer as the platform passes it on: as a stream where it offers that, else as a whole. */
-export class PlatformSource implements AnswerSource {
-  readonly isStrict = false;
-  readonly #options: PlatformSourceOptions;
-  readonly #facts: ReplyFacts;
-  #isSent = false;
-
-  constructor(options: PlatformSourceOptions) {
-    const { message, isWrapped } = options;
-    const { targetId: peerId, messageId, contextId } = message;
-    this.#options = options;
-    this.#facts = { peerId, messageId, contextId, isWrapped, hasNamedState: true };
-  }
-
-  get isRepeatable(): boolean {
-    return this.#options.transport.capabilities.words.has('stream');
-  }
-
-  get isWrapped(): boolean {
-    return this.#options.isWrapped;
-  }
-
-  get maxLength(): number {
-    return this.#options.transport.settings.maxResponseBytes;
-  }
-
-  async open({ signal, timeoutMs }: OpeningLimits): Promise<OpenedAnswer> {
-    const { transport, message, isWrapped, onAbandoned } = this.#options;
-    const { targetId, body } = message;
-    const { capabilities } = transport;
-    if (!capabilities.isKnown) await learnCapabilities(transport, signal);
-    if (!capabilities.words.has('stream')) {
-      return {
-        reply: await sendThroughProxy(transport, message, { signal, timeoutMs, isWrapped, onAbandoned }),
-      };
-    }
-    message.onAttempt?.({ 'molecule.via': 'proxy' });
-    try {
-      const response = await open(transport, routes.sendMessage, {
-        params: { id: targetId },
-        body: { ...body, method: 'message/stream' },
-        timeoutMs,
-        totalTimeoutMs: timeoutMs,
-        holdSeconds: holdSecondsFor(timeoutMs),
-        headers: withTraceHeaders({ ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM }),
-        goneWorkspaceId: targetId,
-        relaysPeerText: true,
-        signal,
-        onSent: () => {
-          this.#isSent = true;
-        },
-      });
-      return 'stream' in response ? response : { reply: readReply(response.body, this.#facts) };
-    } catch (error) {
-      if (isEndOfMessage(error)) return { reply: readReply(error.details, this.#facts) };
+/**
+ * The answer as the platform passes it on: as a stream where it offers that, else as a whole.
+ * @param onAbandoned called when the caller aborts the call after the message may have reached the platform
+ */
+export function platformSource(
+  transport: Transport,
+  message: OutgoingMessage,
+  onAbandoned: (messageId: string) => void,
+): AnswerSource {
+  const { capabilities, settings } = transport;
+  const { targetId, messageId, contextId, answerKey } = message;
+  const isWrapped = !transport.isOperator;
+  const maxLength = settings.maxResponseBytes;
+  let isSent = false;
+  const onSent = () => {
+    isSent = true;
+  };
+  const toReply = (response: unknown): PeerReply => {
+    const hasNamedState = capabilities.words.has('outcomes');
+    return readReply(response, { peerId: targetId, messageId, contextId, isWrapped, hasNamedState });
+  };
+  return {
+    isStrict: false,
+    isWrapped,
+    maxLength,
+    get isRepeatable() {
+      return capabilities.words.has('stream');
+    },
+    async open(limits) {
+      const { signal } = limits;
+      // A platform that has not responded to this client yet names its capabilities in any response.
+      if (!capabilities.isKnown) {
+        await send(transport, routes.health, { signal }).catch((error: unknown) => {
+          if (!capabilities.isKnown) throw error;
+        });
+      }
+      try {
+        if (!capabilities.words.has('stream')) {
+          const request = proxyRequest(message, limits, WITHOUT_JOINED_TEXT, onSent);
+          return { reply: toReply((await send(transport, routes.sendMessage, request)).body) };
+        }
+        const body = { ...message.body, method: 'message/stream' as const };
+        const headers = { ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM };
+        const request = proxyRequest({ ...message, body }, limits, headers, onSent);
+        const response = await open(transport, routes.sendMessage, request);
+        return 'stream' in response ? response : { reply: toReply(response.body) };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isEndOfMessage(error)) return { reply: toReply(error.details) };
+        throw withWayToAnswer(transport, error, message);
+      }
+    },
+    toReply,
+    refused() {
+      const line = requestLine(routes.sendMessage, { params: { id: targetId } });
+      const text = `${line.method} ${line.path} returned 200: more than ${maxLength} characters.`;
+      const error = new ApiError(text, { ...line, code: 'response_too_large', status: 200 });
       throw withWayToAnswer(transport, error, message);
-    }
-  }
-
-  toReply(response: JsonObject): PeerReply {
-    return readReply(response, this.#facts);
-  }
-
-  queued(): PeerReply {
-    return readReply({ queued: true }, this.#facts);
-  }
-
-  refused(): never {
-    const { transport, message } = this.#options;
-    const line = requestLine(routes.sendMessage, { params: { id: message.targetId } });
-    const text = `${line.method} ${line.path} returned 200: more than ${this.maxLength} characters.`;
-    const error = new ApiError(text, { ...line, code: 'response_too_large', status: 200 });
-    throw withWayToAnswer(transport, error, message);
-  }
-
-  broken(cause: unknown): ConnectionError {
-    const { transport, message } = this.#options;
-    return new ConnectionError('The stream of the answer broke off, and could not be read on.', {
-      origin: transport.settings.platformOrigin,
-      delivered: 'unknown',
-      messageId: message.messageId,
-      isRetryable: true,
-      hint: `The peer may still answer: waitForAnswer(${message.answerKey}), or stream again with this messageId.`,
-      cause,
-    });
-  }
-
-  leave(): void {}
-
-  cancel(): void {
-    if (this.#isSent) this.#options.onAbandoned(this.#options.message.messageId);
-  }
-}
-
-interface PeerSourceOptions {
-  readonly calls: DirectCalls;
-  readonly messages: DirectMessages;
-  readonly message: OutgoingMessage;
-  readonly metadata: JsonObject | undefined;
+    },
+    broken: (cause) =>
+      new ConnectionError('The stream of the answer broke off, and could not be read on.', {
+        origin: settings.platformOrigin,
+        delivered: 'unknown',
+        messageId,
+        isRetryable: true,
+        hint: `The peer may still answer: waitForAnswer(${answerKey}), or stream again with this messageId.`,
+        cause,
+      }),
+    leave() {},
+    cancel() {
+      if (isSent) onAbandoned(messageId);
+    },
+  };
 }
 
 /** The answer as the server of the peer sends it. */
-export class PeerSource implements AnswerSource {
-  readonly isStrict = true;
-  readonly isWrapped = false;
-  readonly maxLength = BODY_LIMITS.agentResponse;
-  readonly #options: PeerSourceOptions;
-  #opened: OpenedDirectly | undefined;
-  #isSent = false;
-
-  constructor(options: PeerSourceOptions) {
-    this.#options = options;
-  }
-
-  get isRepeatable(): boolean {
-    return this.#opened?.hasToken === true;
-  }
-
-  async open(limits: OpeningLimits): Promise<OpenedAnswer | null> {
-    const { calls, messages, message, metadata } = this.#options;
-    if (!calls.mayReach(message)) return null;
-    const onSent = () => {
-      this.#isSent = true;
-    };
-    const opened = await calls.open(message, { ...limits, onSent });
-    if (opened === null) return null;
-    this.#opened = opened;
-    // Until its end is read, its state is at the peer, also when nobody reads on.
-    if (!messages.has(message.messageId)) messages.add(opened.reply ?? this.queued(), metadata);
-    return opened;
-  }
-
-  toReply(response: JsonObject): PeerReply {
-    if (exceededJsonLimit(JSON.stringify(response)) !== undefined) return this.refused('too-complex');
-    return replyOf({ kind: 'responded', body: response }, this.#options.message);
-  }
-
-  queued(): PeerReply {
-    return replyOf({ kind: 'responded', body: { queued: true } }, this.#options.message);
-  }
-
-  refused(limit: 'too-large' | 'too-complex'): PeerReply {
+export function peerSource(
+  calls: DirectCalls,
+  messages: DirectMessages,
+  message: OutgoingMessage,
+  metadata: JsonObject | undefined,
+): AnswerSource {
+  const { messageId } = message;
+  let opened: OpenedDirectly | undefined;
+  let isSent = false;
+  const onSent = () => {
+    isSent = true;
+  };
+  const refused: AnswerSource['refused'] = (limit) => {
     const code = limit === 'too-large' ? 'agent_answer_too_large' : 'agent_answer_invalid';
-    return replyOf({ kind: 'invalid', code }, this.#options.message);
-  }
-
-  broken(cause: unknown): unknown {
-    return deliveryUnknown(cause, this.#opened?.url ?? '', this.#options.message.messageId);
-  }
-
-  leave(): void {
-    if (this.#opened !== undefined) this.#options.messages.forget(this.#options.message.messageId);
-  }
-
-  cancel(): void {
-    if (this.#isSent) this.#options.calls.abandon(this.#options.message);
-  }
-}
-
-/** A platform that has not responded to this client yet names its capabilities in any response. */
-async function learnCapabilities(transport: Transport, signal: AbortSignal): Promise<void> {
-  await send(transport, routes.health, { signal }).catch((error: unknown) => {
-    if (!transport.capabilities.isKnown) throw error;
-  });
+    return replyOf({ kind: 'invalid', code }, message);
+  };
+  const toReply: AnswerSource['toReply'] = (response) => {
+    if (exceededJsonLimit(JSON.stringify(response)) !== undefined) return refused('too-complex');
+    return replyOf({ kind: 'responded', body: response }, message);
+  };
+  return {
+    isStrict: true,
+    isWrapped: false,
+    maxLength: BODY_LIMITS.agentResponse,
+    get isRepeatable() {
+      return opened?.hasToken === true;
+    },
+    async open(limits) {
+      if (!calls.mayReach(message)) return null;
+      const found = await calls.open(message, { ...limits, onSent });
+      if (found === null) return null;
+      opened = found;
+      // Until its end is read, its state is at the peer, also when nobody reads on.
+      if (!messages.has(messageId)) messages.add(found.reply ?? toReply(NOT_ENDED), metadata);
+      return found;
+    },
+    toReply,
+    refused,
+    broken: (cause) => deliveryUnknown(cause, opened?.url ?? '', messageId),
+    leave() {
+      if (opened !== undefined) messages.forget(messageId);
+    },
+    cancel() {
+      if (isSent) calls.abandon(message);
+    },
+  };
 }

@@ -42,29 +42,10 @@ export interface TokenRotation {
   readonly revokedTokenId: string | null;
 }
 
-export async function listTokens(
-  transport: Transport,
-  workspaceId: string,
-  { limit, offset, signal }: ListTokensOptions,
-): Promise<TokenInfo[]> {
-  const params = { id: workspaceId };
-  const { tokens } = await call(transport, routes.listTokens, { params, query: { limit, offset }, signal });
-  return tokens.map(({ id, prefix, created_at, last_used_at }) => ({
-    id,
-    prefix,
-    createdAt: created_at,
-    lastUsedAt: last_used_at,
-  }));
-}
-
 /** Manages the tokens of workspaces. */
 export interface OperatorTokens extends Pick<TokenCalls, keyof TokenCalls> {}
 
-export function operatorTokens(transport: Transport): OperatorTokens {
-  return new TokenCalls(transport);
-}
-
-class TokenCalls {
+export class TokenCalls {
   static {
     checkCallsOf<TokenCalls>(TokenCalls.prototype, {
       list: [1, LIST_TOKENS],
@@ -81,17 +62,26 @@ class TokenCalls {
   }
 
   /** The valid tokens of a workspace, newest first, without their values. */
-  list(workspaceId: string, options: ListTokensOptions = {}): Promise<TokenInfo[]> {
-    return listTokens(this.#transport, workspaceId, options);
+  async list(workspaceId: string, { limit, offset, signal }: ListTokensOptions = {}): Promise<TokenInfo[]> {
+    const input = { params: { id: workspaceId }, query: { limit, offset }, signal };
+    const { tokens } = await call(this.#transport, routes.listTokens, input);
+    return tokens.map(({ id, prefix, created_at, last_used_at }) => ({
+      id,
+      prefix,
+      createdAt: created_at,
+      lastUsedAt: last_used_at,
+    }));
   }
 
   /** @throws ApiError `rate_limited` with platform code `token_limit` when there are 50 valid tokens. */
-  mint(workspaceId: string, options: CallOptions = {}): Promise<MintedToken> {
-    return mintToken(this.#transport, workspaceId, options);
+  async mint(workspaceId: string, { signal }: CallOptions = {}): Promise<MintedToken> {
+    const input = { params: { id: workspaceId }, body: undefined, signal };
+    const { workspace_id, auth_token } = await call(this.#transport, routes.mintToken, input);
+    return { workspaceId: workspace_id, authToken: auth_token };
   }
 
-  async revoke(workspaceId: string, tokenId: string, options: CallOptions = {}): Promise<void> {
-    await revokeToken(this.#transport, workspaceId, tokenId, options);
+  async revoke(workspaceId: string, tokenId: string, { signal }: CallOptions = {}): Promise<void> {
+    await call(this.#transport, routes.revokeToken, { params: { id: workspaceId, tokenId }, signal });
   }
 
   /** Revokes all tokens: the agent cannot connect until it has a new one. */
@@ -106,21 +96,27 @@ class TokenCalls {
  * @throws MoleculeError `rotation_incomplete` when the new token is in use, but the old one may still be accepted.
  */
 export async function rotateToken(context: ClientContext, options: CallOptions): Promise<TokenRotation> {
-  const { tokens, transport, settings, logger } = context;
+  const { tokens, transport, logger } = context;
+  const { workspaceId } = context.settings;
+  const all = new TokenCalls(transport);
   await tokens.load();
   const old = tokens.current();
   if (old === undefined) {
     throw new MoleculeError('There is no token to rotate: call register() first.', { code: 'unauthorized' });
   }
-  const before = await listTokens(transport, settings.workspaceId, { ...options, limit: MAX_PAGE });
-  const minted = await mintToken(transport, settings.workspaceId, options);
-  const authToken = minted.authToken.trim();
-  if (authToken === old) throw rotationIncomplete('The platform issued the token that is in use.');
+  const before = await all.list(workspaceId, { ...options, limit: MAX_PAGE });
+  const minted = (await all.mint(workspaceId, options)).authToken.trim();
+  if (minted === old) throw rotationIncomplete('The platform issued the token that is in use.');
   try {
-    await tokens.save(checkIssued(routes.mintToken, authToken));
-    await verify(context, options);
+    await tokens.save(checkIssued(routes.mintToken, minted));
+    const input = { params: { id: workspaceId }, goneWorkspaceId: workspaceId, ...options };
+    await call(transport, routes.getWorkspaceState, input);
   } catch (error) {
-    await restore(context, { old, minted: authToken }, options);
+    // The old token still works.
+    await tokens.save(old).catch((failure: unknown) => {
+      logger.error({ error: failure }, 'The old token is in use again, but could not be stored.');
+    });
+    if (options.signal?.aborted !== true) await revokeUnused(context, minted, options);
     throw error;
   }
   const obsolete = findByPrefix(before, old);
@@ -128,29 +124,9 @@ export async function rotateToken(context: ClientContext, options: CallOptions):
     logger.warn({}, 'The old token could not be identified and was not revoked.');
     return { revokedTokenId: null };
   }
-  await revokeToken(transport, settings.workspaceId, obsolete.id, options);
-  await endOldToken(context, { old, minted: authToken }, options);
+  await all.revoke(workspaceId, obsolete.id, options);
+  await endOldToken(context, old, minted, options);
   return { revokedTokenId: obsolete.id };
-}
-
-/** Sends one request with the new token. */
-async function verify({ transport, settings }: ClientContext, { signal }: CallOptions): Promise<void> {
-  const { workspaceId } = settings;
-  const params = { id: workspaceId };
-  await call(transport, routes.getWorkspaceState, { params, goneWorkspaceId: workspaceId, signal });
-}
-
-/** Uses and stores the old token again, which still works; the new one is revoked. */
-async function restore(
-  context: ClientContext,
-  { old, minted }: { readonly old: string; readonly minted: string },
-  options: CallOptions,
-): Promise<void> {
-  const { tokens, logger } = context;
-  await tokens.save(old).catch((error: unknown) => {
-    logger.error({ error }, 'The old token is in use again, but could not be stored.');
-  });
-  if (options.signal?.aborted !== true) await revokeUnused(context, minted, options);
 }
 
 /**
@@ -159,7 +135,8 @@ async function restore(
  */
 async function endOldToken(
   context: ClientContext,
-  { old, minted }: { readonly old: string; readonly minted: string },
+  old: string,
+  minted: string,
   options: CallOptions,
 ): Promise<void> {
   try {
@@ -184,11 +161,9 @@ async function revokeUnused(
   // The list has prefixes only, and the token in use must stay.
   if (prefixOf(tokens.current() ?? '') === prefixOf(token)) return;
   try {
-    const unused = findByPrefix(
-      await listTokens(transport, workspaceId, { ...options, limit: MAX_PAGE }),
-      token,
-    );
-    if (unused !== undefined) await revokeToken(transport, workspaceId, unused.id, options);
+    const all = new TokenCalls(transport);
+    const unused = findByPrefix(await all.list(workspaceId, { ...options, limit: MAX_PAGE }), token);
+    if (unused !== undefined) await all.revoke(workspaceId, unused.id, options);
   } catch (error) {
     options.signal?.throwIfAborted();
     logger.warn({ error }, 'A token that is not used could not be revoked.');
@@ -215,25 +190,6 @@ function rotationIncomplete(what: string, cause?: unknown): MoleculeError {
     hint: 'Revoke all tokens of the workspace as an operator, and register again.',
     cause,
   });
-}
-
-async function mintToken(
-  transport: Transport,
-  workspaceId: string,
-  { signal }: CallOptions,
-): Promise<MintedToken> {
-  const input = { params: { id: workspaceId }, body: undefined, signal };
-  const { workspace_id, auth_token } = await call(transport, routes.mintToken, input);
-  return { workspaceId: workspace_id, authToken: auth_token };
-}
-
-async function revokeToken(
-  transport: Transport,
-  workspaceId: string,
-  tokenId: string,
-  { signal }: CallOptions,
-): Promise<void> {
-  await call(transport, routes.revokeToken, { params: { id: workspaceId, tokenId }, signal });
 }
 
 function findByPrefix(tokens: readonly TokenInfo[], token: string): TokenInfo | undefined {

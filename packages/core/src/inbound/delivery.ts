@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';

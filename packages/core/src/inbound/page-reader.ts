@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { CursorLostError, PageTooLargeError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';

@@ -1,8 +1,7 @@
 import type { MessageHandler } from '../agent/agent-options.ts';
 import { type AgentLoopOptions, runAgentLoop } from '../agent/run-agent-loop.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
-import type { PeerClient } from '../client/peer-client.ts';
-import { PlatformClient } from '../client/platform-client.ts';
+import { type PeerClient, PlatformClient } from '../client/platform-client.ts';
 import {
   type HeartbeatLoopRunOptions,
   type LoopOutcome,

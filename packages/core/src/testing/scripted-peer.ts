@@ -3,9 +3,8 @@ import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agen
 import { createRemoteAgent } from '../agent/create-remote-agent.ts';
 import type { RemoteAgent } from '../agent/remote-agent.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
-import { OperatorClient } from '../client/operator-client.ts';
-import type { PeerClient } from '../client/peer-client.ts';
-import type { NewWorkspace } from '../client/workspace-changes.ts';
+import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import type { AnswerContent, HandlerAnswer } from '../inbound/handler-answer.ts';

@@ -1,5 +1,5 @@
 import type { CallPeerOptions } from '../client/peer-calls.ts';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { StreamRestartedError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';

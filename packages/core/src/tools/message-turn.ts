@@ -1,5 +1,5 @@
 import { type InboundMessage, peerTextInstructions } from '@molecule-ai/protocol';
-import type { PeerClient } from '../client/peer-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { isShownId, messageForModel } from '../peers/text-for-model.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import { conversationOfContext } from './call-identity.ts';

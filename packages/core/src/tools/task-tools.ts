@@ -1,5 +1,5 @@
 import { isErrorCode } from '@molecule-ai/protocol';
-import type { SentMessage } from '../client/sent-messages.ts';
+import type { SentMessage } from '../client/message-state.ts';
 import { isShownId, isShownWord } from '../peers/text-for-model.ts';
 import { messageIdOfCall } from './call-identity.ts';
 import { outcomeOfReply, type PeerReplyOutcome, peerNamed } from './reply-outcome.ts';
