@@ -56,7 +56,7 @@ export class RepeatedHeartbeats {
 
   /** The main thread sends this now; it is repeated when the next one is late. */
   keep(id: string, heartbeat: KeptHeartbeat): void {
-    this.forget(id);
+    this.#stop(id);
     const none = { timer: undefined, cancelSent: undefined, cancel: undefined };
     const agent: KeptAgent = { ...none, heartbeat, isWedged: false, refusals: 0 };
     this.#agents.set(id, agent);
@@ -79,12 +79,17 @@ export class RepeatedHeartbeats {
     agent.heartbeat = { ...agent.heartbeat, headers };
   }
 
+  /** Also cancels what is being sent. */
   forget(id: string): void {
+    this.#stop(id);
+    this.#agents.get(id)?.cancelSent?.();
+    this.#agents.delete(id);
+  }
+
+  #stop(id: string): void {
     const agent = this.#agents.get(id);
     agent?.timer?.cancel();
-    agent?.cancelSent?.();
     agent?.cancel?.();
-    this.#agents.delete(id);
   }
 
   /** Asks the main thread from time to time whether it runs, so that it is known since when it does not. */
