@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import { wasCanceled } from '../client/abandoned-calls.ts';
+import { wasCanceled } from '../client/cancellation.ts';
 import { currentMessage } from '../client/current-message.ts';
 import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/platform-client.ts';
