@@ -148,7 +148,7 @@ export class DirectCalls {
         },
         'A direct call to a peer got no reply.',
       );
-      if (step === 'refuse') throw refusalOf(outcome);
+      if (outcome.kind === 'refused') throw refusalOf(outcome);
       if (step !== 'renew-token') {
         peers.avoid(targetId, avoidedFor(outcome));
         if (step === 'give-up') throw deliveryUnknown(error, peer.url, messageId);
@@ -237,16 +237,15 @@ export function replyOf(
 }
 
 /** The error of a message that the peer refused, in our own words: what the peer says of it is untrusted. */
-function refusalOf(outcome: DirectOutcome): ApiError {
-  const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
-  const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
-  return new ApiError(ERROR_CODES[platformCode], {
+function refusalOf({ code, status }: Extract<DirectOutcome, { kind: 'refused' }>): ApiError {
+  const isLoop = code === 'loop_detected';
+  return new ApiError(ERROR_CODES[code], {
     code: isLoop ? 'loop_detected' : 'conflict',
-    status: outcome.kind === 'refused' ? outcome.status : 409,
+    status,
     method: 'POST',
     // Not that of the peer's URL, which may be secret.
     path: '/',
-    platformCode,
+    platformCode: code,
     hint: isLoop
       ? 'Answer the message that you are handling without this call.'
       : 'The same message id was sent with another text: use a new one.',
