@@ -78,18 +78,30 @@ export type {
   ReplyTarget,
 } from './client/reply.ts';
 export type { ListTokensOptions, TokenInfo, TokenRotation } from './client/tokens.ts';
-export { FileTokenStore, type FileTokenStoreOptions } from './credentials/file-token-store.ts';
-export type { TokenStore, TokenStoreOptions } from './credentials/token-store.ts';
-export { MemoryTokenStore } from './credentials/token-store.ts';
-export { AccessDeniedError, ApiError, WorkspaceRemovedError } from './errors/api-error.ts';
-export { ConfigurationError } from './errors/configuration-error.ts';
-export { ConnectionError, type Delivered, TimeoutError } from './errors/connection-error.ts';
-export { CursorLostError } from './errors/cursor-lost-error.ts';
+export {
+  FileTokenStore,
+  type FileTokenStoreOptions,
+  MemoryTokenStore,
+  type TokenStore,
+  type TokenStoreOptions,
+} from './credentials/token-store.ts';
+export {
+  AccessDeniedError,
+  ApiError,
+  CursorLostError,
+  PageTooLargeError,
+  type UnreadRow,
+  WorkspaceRemovedError,
+} from './errors/api-error.ts';
+export {
+  ConnectionError,
+  type Delivered,
+  StreamRestartedError,
+  TimeoutError,
+} from './errors/connection-error.ts';
 export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
 export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
-export { MoleculeError } from './errors/molecule-error.ts';
-export { PageTooLargeError, type UnreadRow } from './errors/page-too-large-error.ts';
-export { StreamRestartedError } from './errors/stream-restarted-error.ts';
+export { ConfigurationError, MoleculeError } from './errors/molecule-error.ts';
 export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
 export {
@@ -116,7 +128,6 @@ export {
 export type { DeadLetter } from './inbound/ledger-lines.ts';
 export { listDeadLetters } from './inbound/ledger-lines.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
-export { type MessageForModelOptions, messageForModel } from './peers/message-for-model.ts';
 export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';
 export type { PeerInfo } from './peers/peer-info.ts';
 export {
@@ -125,7 +136,7 @@ export {
   type PeerReplyStatus,
   peerReplyFromData,
 } from './peers/peer-reply.ts';
-export { peersForModel } from './peers/peers-for-model.ts';
+export { type MessageForModelOptions, messageForModel, peersForModel } from './peers/text-for-model.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
@@ -142,6 +153,6 @@ export type {
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from './settings/request-dispatcher.ts';
+} from './settings/connection-settings.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';

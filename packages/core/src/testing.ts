@@ -11,8 +11,8 @@ export {
   moleculeMatchers,
   type TextOfPeer,
 } from './testing/expectations.ts';
-export type { PeerAnswer } from './testing/peer-answer.ts';
 export { type LogLine, type RecordingLogger, recordingLogger } from './testing/recording-logger.ts';
+export type { PeerAnswer } from './testing/scripted-peer.ts';
 export {
   type ScriptedPeer,
   type ScriptedPeerOptions,

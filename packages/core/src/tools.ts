@@ -3,19 +3,20 @@
 export { AGENT_OPTION_NAMES } from './agent/agent-options.ts';
 export { CLIENT_OPTION_NAMES } from './client/client-context.ts';
 export { handlerSignal } from './client/current-message.ts';
-export { type ReceivedValue, receivedValue } from './peers/received-values.ts';
-export { fenceRepeatably } from './peers/repeatable-fence.ts';
+export {
+  originOfPeerText,
+  type ReceivedValue,
+  receivedValue,
+  rememberPeerText,
+} from './peers/received-values.ts';
+export { fenceRepeatably } from './peers/text-for-model.ts';
 export { type KnownOptions, knownOptions } from './settings/known-options.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
   type ApprovalContent,
   type ApprovalSigner,
-  approvalSigner,
-  releaseApprovals,
-  useApprovals,
-} from './tools/approval-signatures.ts';
-export {
   type Approvals,
+  approvalSigner,
   approverOf,
   cannotAsk,
   checkQuestions,
@@ -23,42 +24,42 @@ export {
   isApproved,
   type QuestionAnswer,
   questionSuperseded,
+  releaseApprovals,
   shownWhole,
   textOfAnswer,
   textOfQuestion,
+  useApprovals,
 } from './tools/approvals.ts';
 export {
   type CallContent,
   contextIdOfCall,
   contextIdOfThread,
   conversationOfContext,
+  currentConversation,
+  inConversation,
   messageIdOfCall,
   occurrenceOfCall,
+  valueDigest,
 } from './tools/call-identity.ts';
 export type { CallPeerInput, CallPeerTool, DelegateTaskInput, DelegateTaskTool } from './tools/call-peer.ts';
+export { type ProgressReports, reportProgress } from './tools/call-peer.ts';
 export {
   type CheckedOutcome,
   checkedOutcome,
   isCheckedOutcome,
+  type OutcomeStreamOptions,
   type PeerAnswerSoFar,
+  streamOutcome,
   verifyOutcome,
 } from './tools/checked-outcome.ts';
-export { currentConversation, inConversation } from './tools/conversation-scope.ts';
-export type { FailureData, OutcomeContext } from './tools/failure-outcome.ts';
 export { endsForGood, type FrameworkErrors, handlerErrorOf } from './tools/framework-errors.ts';
-export type { ListPeersTool, NoInput, PeerList } from './tools/list-peers.ts';
-export { type FenceMarkedTextOptions, fenceMarkedText, fenceOnce } from './tools/marked-text.ts';
-export { fenceMarkedValue } from './tools/marked-value.ts';
-export { answersOwnMessage, conversationClaimed, turnForModel } from './tools/message-turn.ts';
-export { type OutcomeStreamOptions, streamOutcome } from './tools/outcome-stream.ts';
-export type {
-  GetWorkspaceInfoTool,
-  MessageToUser,
-  OwnWorkspace,
-  SendMessageToUserInput,
-  SendMessageToUserTool,
-} from './tools/own-workspace-tools.ts';
-export { originOfPeerText, rememberPeerText } from './tools/peer-text-memory.ts';
+export {
+  type FenceMarkedTextOptions,
+  fenceMarkedText,
+  fenceMarkedValue,
+  fenceOnce,
+} from './tools/marked-text.ts';
+export { answersOwnMessage, conversationClaimed, SerialQueue, turnForModel } from './tools/message-turn.ts';
 export {
   type DefaultPeerToolNames,
   isPeerToolName,
@@ -69,26 +70,24 @@ export {
   type PeerToolsOptions,
   peerTools,
 } from './tools/peer-tools.ts';
-export { type ProgressReports, reportProgress } from './tools/progress-reports.ts';
 export {
   mayHaveArrived,
   type RepeatableCall,
   type RepeatableCallOptions,
   RepeatedCalls,
 } from './tools/repeated-calls.ts';
-export { removeRepeatedMarks } from './tools/repeated-marks.ts';
 export {
   cutNote,
   cutText,
   outcomeOfReply,
   type PeerQuestion,
   type PeerReplyOutcome,
-  type ReplyContext,
+  type ReplyWordsOptions,
+  ShownWords,
+  type ShownWordsOptions,
+  wordsOfReply,
 } from './tools/reply-outcome.ts';
-export { type ReplyWordsOptions, wordsOfReply } from './tools/reply-words.ts';
-export { SerialQueue } from './tools/serial-queue.ts';
-export { ShownWords, type ShownWordsOptions } from './tools/shown-words.ts';
-export { readsStream, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';
+export { readsStream, removeRepeatedMarks, restOfAnswer, StreamedAnswer } from './tools/streamed-answer.ts';
 export type {
   CancelTaskInput,
   CancelTaskTool,
@@ -98,7 +97,22 @@ export type {
   DelegateTaskAsyncTool,
   TaskList,
 } from './tools/task-tools.ts';
-export type { AnswerInput } from './tools/tool-arguments.ts';
-export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
+export type {
+  AnswerInput,
+  JsonSchema,
+  ToolCall,
+  ToolDefinition,
+  ToolOutcome,
+} from './tools/tool-definition.ts';
+export type { FailureData, OutcomeContext, ReplyContext } from './tools/tool-run.ts';
 export { runTool } from './tools/tool-run.ts';
-export { valueDigest } from './tools/value-digest.ts';
+export type {
+  GetWorkspaceInfoTool,
+  ListPeersTool,
+  MessageToUser,
+  NoInput,
+  OwnWorkspace,
+  PeerList,
+  SendMessageToUserInput,
+  SendMessageToUserTool,
+} from './tools/workspace-tools.ts';

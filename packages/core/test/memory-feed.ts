@@ -10,7 +10,7 @@ import type {
 import type { ProgressReceipt, ProgressReport } from '../src/client/platform-client.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
-import { CursorLostError } from '../src/errors/cursor-lost-error.ts';
+import { CursorLostError } from '../src/errors/api-error.ts';
 import type { InboundOptions } from '../src/inbound/inbound-options.ts';
 import type { Clock } from '../src/time/clock.ts';
 import { PEER, SELF } from './agent-ids.ts';

@@ -2,7 +2,7 @@ import type { RemoteAgentClientOptions } from '../src/client/client-context.ts';
 import { OperatorClient } from '../src/client/operator-client.ts';
 import { MemoryTokenStore, type TokenStore } from '../src/credentials/token-store.ts';
 import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
-import type { OperatorClientOptions } from '../src/settings/operator-settings.ts';
+import type { OperatorClientOptions } from '../src/settings/client-settings.ts';
 import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';

@@ -199,6 +199,8 @@ export class Stage implements AsyncDisposable {
       store: new MemoryInboundStore(),
       delivery: 'push',
       concurrency: CONCURRENCY,
+      // One sender may have a quarter of it.
+      readAhead: 200,
       onMessage: (message, context) => this.#answerWithUrl(message, context),
     });
     const handler = createInboundHandler(agent);

@@ -1,6 +1,6 @@
 import { type AgentCard, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
 import { withStreaming } from '../client/registration.ts';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type {
   InboundAccess,

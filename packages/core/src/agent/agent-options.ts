@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { PeerClient } from '../client/platform-client.ts';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { AttemptContext } from '../inbound/attempt.ts';
 import { chooseDelivery, type DeliveryChoice } from '../inbound/deliveries.ts';
 import type { InboundDelivery } from '../inbound/delivery.ts';

@@ -4,7 +4,7 @@ import { AgentClientDouble, type AgentStage, agentStage } from '../../test/agent
 import { arrivalStage, INBOUND_SECRET } from '../../test/arrival-stage.ts';
 import { unreachable } from '../../test/presence-double.ts';
 import type { ProbeResult } from '../client/platform-client.ts';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
 import { deliveryHint } from './auto-delivery.ts';
 

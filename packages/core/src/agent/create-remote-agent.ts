@@ -1,4 +1,4 @@
-import { checkCallsOf } from '../settings/checked-calls.ts';
+import { checkCallsOf } from '../settings/known-options.ts';
 import type { AgentClient, RemoteAgentOptions } from './agent-options.ts';
 import { AgentRuntime, type RemoteAgent } from './remote-agent.ts';
 import { START_OPTIONS } from './start-and-stop.ts';

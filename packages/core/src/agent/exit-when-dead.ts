@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkNumber, describe } from '../settings/checked-values.ts';
 import type { Clock, Timer } from '../time/clock.ts';

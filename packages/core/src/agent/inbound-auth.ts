@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
 import { checkWord } from '../settings/checked-values.ts';
 

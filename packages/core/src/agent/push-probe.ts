@@ -1,5 +1,5 @@
 import type { ProbeResult } from '../client/platform-client.ts';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';

@@ -8,7 +8,7 @@ import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
 import { registerWithRetry } from '../presence/registration-retry.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import { lockWorkspace } from '../storage/workspace-lock.ts';
+import { lockWorkspace } from '../storage/file-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import type { AgentInbound } from './agent-inbound.ts';

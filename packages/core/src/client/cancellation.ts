@@ -1,16 +1,15 @@
 import { ControlList, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { requestLine, send } from '../platform-api/call.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 import { linkAbort, withDeadline } from '../time/linked-abort.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { HeldReads } from '../transport/held-reads.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { LatestMap } from './latest-map.ts';
 import { readMessageState } from './message-state.ts';
 import { requireOffered } from './offered.ts';
 

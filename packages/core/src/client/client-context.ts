@@ -1,8 +1,7 @@
 import type { AgentCard } from '@molecule-ai/protocol';
-import { FileTokenStore } from '../credentials/file-token-store.ts';
 import { InboundSecret } from '../credentials/inbound-secret.ts';
 import { TokenManager } from '../credentials/token-manager.ts';
-import type { TokenStore } from '../credentials/token-store.ts';
+import { FileTokenStore, type TokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerDirectory } from '../peers/peer-directory.ts';

@@ -8,7 +8,7 @@ import {
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { messageForModel } from '../peers/message-for-model.ts';
+import { messageForModel } from '../peers/text-for-model.ts';
 import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import type { CallOptions } from '../transport/platform-request.ts';

@@ -86,7 +86,10 @@ export function toCurrentMessage(
     conversationId,
     source,
     sourceId: source === 'canvas_user' ? '' : sourceId,
-    traceId: typeof given === 'string' ? given : deriveUuid('trace', messageId || activityId),
+    // Few handlers send anything in the trace.
+    get traceId() {
+      return typeof given === 'string' ? given : deriveUuid('trace', messageId || activityId);
+    },
     traceparent: trace?.traceparent ?? '',
     tracestate: trace?.tracestate ?? '',
     deadline: deadlineMs === null ? null : new Date(deadlineMs).toISOString(),

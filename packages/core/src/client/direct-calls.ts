@@ -11,8 +11,7 @@ import {
   outcomeOfResponse,
 } from '../peers/direct-outcome.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import type { PeerTransport } from '../transport/peer-transport.ts';
 import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';

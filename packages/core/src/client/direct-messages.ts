@@ -1,8 +1,7 @@
 import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';

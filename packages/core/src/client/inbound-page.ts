@@ -8,9 +8,8 @@ import {
   parseActivityRow,
   routes,
 } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
+import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { PageTooLargeError, type UnreadRow } from '../errors/page-too-large-error.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import { call, requestLine, send } from '../platform-api/call.ts';
 import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';

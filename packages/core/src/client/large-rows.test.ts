@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { stage } from '../../test/test-client.ts';
-import { PageTooLargeError } from '../errors/page-too-large-error.ts';
+import { PageTooLargeError } from '../errors/api-error.ts';
 import { firstRowOf } from './inbound-page.ts';
 
 const once = { maxRetries: 0 };

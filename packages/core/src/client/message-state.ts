@@ -5,11 +5,9 @@ import {
   parseActivityFeed,
   routes,
 } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
+import { ApiError, CursorLostError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
-import { CursorLostError } from '../errors/cursor-lost-error.ts';
-import { createReply, type PeerReply } from '../peers/peer-reply.ts';
-import { readMessageRecord } from '../peers/read-reply.ts';
+import { createReply, type PeerReply, readMessageRecord } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions, RequestLane } from '../transport/platform-request.ts';

@@ -18,11 +18,13 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
-import { checkArgumentNames, checkCallsOf } from '../settings/checked-calls.ts';
-import { DEFAULT_CALL_TIMEOUT_MS } from '../settings/client-settings.ts';
+import {
+  DEFAULT_CALL_TIMEOUT_MS,
+  type OperatorClientOptions,
+  resolveOperatorSettings,
+} from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
-import { knownOptions } from '../settings/known-options.ts';
-import { type OperatorClientOptions, resolveOperatorSettings } from '../settings/operator-settings.ts';
+import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';

@@ -9,8 +9,7 @@ import {
 import { type Facts, withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { type Call, send } from '../platform-api/call.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';

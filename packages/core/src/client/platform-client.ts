@@ -20,8 +20,7 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
-import { checkArgumentNames, checkCallsOf } from '../settings/checked-calls.ts';
-import { knownOptions } from '../settings/known-options.ts';
+import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';

@@ -14,11 +14,10 @@ import {
 import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { readReply } from '../peers/peer-reply.ts';
 import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
-import { checkArgumentNames } from '../settings/checked-calls.ts';
-import { knownOptions } from '../settings/known-options.ts';
+import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
 import { codeOfError, replies } from '../telemetry/telemetry.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { objectOf } from '../transport/response-body.ts';

@@ -5,8 +5,8 @@ import {
   StreamedAnswer,
   type TextStage,
 } from '@molecule-ai/protocol';
+import { StreamRestartedError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
@@ -137,7 +137,7 @@ export class AnswerReading {
       if (breaks > MAX_BREAKS) return null;
       const { messageId } = this.#options.message;
       logger.debug({ messageId, breaks, error: result.cause }, 'The stream of an answer broke off.');
-      await clock.sleep(backoffDelayMs(breaks, {}, random), { signal });
+      await clock.sleep(backoffDelayMs(breaks, random), { signal });
     }
   }
 

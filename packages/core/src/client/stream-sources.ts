@@ -1,8 +1,7 @@
 import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/read-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { open, requestLine, send } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';

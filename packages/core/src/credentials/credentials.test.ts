@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NEWER_TOKEN, TOKEN } from '../../test/agent-ids.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
-import { FileTokenStore } from './file-token-store.ts';
+import { FileTokenStore } from './token-store.ts';
 
 const hasModes = process.platform !== 'win32';
 let folder: string;

@@ -1,4 +1,16 @@
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import type { Logger } from '../logging/logger.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import { withFileLock } from '../storage/file-lock.ts';
+import {
+  readPrivateFile,
+  removeAbandonedTemporaries,
+  storageError,
+  writePrivateFile,
+} from '../storage/private-file.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 
 const TOKEN = /^[\x21-\x7e]+$/;
 /** Servers refuse requests with larger headers. */
@@ -31,20 +43,14 @@ export interface TokenStore {
  */
 export function checkToken(token: unknown): string {
   const text = typeof token === 'string' ? token.trim() : '';
-  if (text === '') {
-    throw new MoleculeError('A token must be a text that is not blank.', { code: 'invalid_argument' });
-  }
-  if (!TOKEN.test(text)) {
-    throw new MoleculeError('A token must be printable ASCII without white space.', {
-      code: 'invalid_argument',
-    });
-  }
-  if (text.length > MAX_TOKEN_LENGTH) {
-    throw new MoleculeError(`A token must have at most ${MAX_TOKEN_LENGTH} characters.`, {
-      code: 'invalid_argument',
-    });
-  }
+  if (text === '') throw invalidToken('be a text that is not blank');
+  if (!TOKEN.test(text)) throw invalidToken('be printable ASCII without white space');
+  if (text.length > MAX_TOKEN_LENGTH) throw invalidToken(`have at most ${MAX_TOKEN_LENGTH} characters`);
   return text;
+}
+
+function invalidToken(rule: string): MoleculeError {
+  return new MoleculeError(`A token must ${rule}.`, { code: 'invalid_argument' });
 }
 
 /** Keeps the token, and the secret for pushes, in memory only. */
@@ -80,4 +86,110 @@ export class MemoryTokenStore implements TokenStore {
     options?.signal?.throwIfAborted();
     this.#inboundSecret = checkToken(secret);
   }
+}
+
+const FILE_NAME = '.auth_token';
+const INBOUND_SECRET_NAME = '.platform_inbound_secret';
+const MAX_TOKEN_BYTES = 16 * 1024;
+
+export interface FileTokenStoreOptions {
+  /** Folder of the token file; created with mode 0700 if missing. */
+  directory: string;
+  logger?: Logger | undefined;
+  clock?: Clock | undefined;
+  /** How long a save waits for the lock, in milliseconds. @default 2_000 */
+  lockTimeoutMs?: number | undefined;
+}
+
+const FILE_STORE_OPTIONS = knownOptions<FileTokenStoreOptions>({
+  directory: true,
+  logger: true,
+  clock: true,
+  lockTimeoutMs: true,
+});
+
+/**
+ * Stores the token in `<directory>/.auth_token`, like the Python SDK, and the secret for pushes in
+ * `.platform_inbound_secret`, both with mode 0600. A save replaces the file atomically, so a crash leaves the old one.
+ * Symbolic links are refused.
+ */
+export class FileTokenStore implements TokenStore {
+  /** The token file. */
+  readonly path: string;
+  readonly #options: FileTokenStoreOptions;
+
+  constructor(options: FileTokenStoreOptions) {
+    checkOptionNames('FileTokenStore', options, FILE_STORE_OPTIONS);
+    this.path = join(options.directory, FILE_NAME);
+    this.#options = options;
+  }
+
+  /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
+  load(options?: TokenStoreOptions): Promise<string | undefined> {
+    return this.#read(this.path, options);
+  }
+
+  /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
+  save(token: string, options?: TokenStoreOptions): Promise<void> {
+    return this.#write(this.path, token, options);
+  }
+
+  /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
+  loadInboundSecret(options?: TokenStoreOptions): Promise<string | undefined> {
+    return this.#read(this.#inboundSecretPath, options);
+  }
+
+  /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
+  saveInboundSecret(secret: string, options?: TokenStoreOptions): Promise<void> {
+    return this.#write(this.#inboundSecretPath, secret, options);
+  }
+
+  /** @throws MoleculeError `credential_storage_failed` or `lock_timeout`. */
+  async clear(options?: TokenStoreOptions): Promise<void> {
+    await this.#locked(options, async () => {
+      await rm(this.path, { force: true }).catch((cause: unknown) => {
+        throw storageError('Cannot delete the file', this.path, cause);
+      });
+    });
+  }
+
+  get #inboundSecretPath(): string {
+    return join(this.#options.directory, INBOUND_SECRET_NAME);
+  }
+
+  async #read(path: string, options: TokenStoreOptions | undefined): Promise<string | undefined> {
+    options?.signal?.throwIfAborted();
+    const { logger } = this.#options;
+    const text = await readPrivateFile(path, { maxBytes: MAX_TOKEN_BYTES, logger }).catch(
+      throwCredentialError,
+    );
+    const token = text?.trim() ?? '';
+    if (token === '') return undefined;
+    try {
+      return checkToken(token);
+    } catch (cause) {
+      throwCredentialError(storageError('No valid token in the file', path, cause));
+    }
+  }
+
+  async #write(path: string, token: string, options: TokenStoreOptions | undefined): Promise<void> {
+    const text = checkToken(token);
+    await this.#locked(options, async () => {
+      await removeAbandonedTemporaries(dirname(path));
+      await writePrivateFile(path, `${text}\n`);
+    });
+  }
+
+  #locked(options: TokenStoreOptions | undefined, work: () => Promise<void>): Promise<void> {
+    const { clock = systemClock, lockTimeoutMs } = this.#options;
+    const lock = { timeoutMs: lockTimeoutMs, signal: options?.signal, clock };
+    return withFileLock(`${this.path}.lock`, work, lock).catch(throwCredentialError);
+  }
+}
+
+/** Rethrows a storage error with the code for credential files. */
+function throwCredentialError(error: unknown): never {
+  if (!MoleculeError.isInstance(error) || error.code !== 'storage_failed') throw error;
+  const { message, hint, cause } = error;
+  throw new MoleculeError(message, { code: 'credential_storage_failed', hint, cause });
 }

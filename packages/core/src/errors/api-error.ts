@@ -1,4 +1,4 @@
-import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
+import { definedIn, ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
 import { redactSecrets } from './redact-secrets.ts';
 
 const EXCERPT_LENGTH = 200;
@@ -49,14 +49,9 @@ export class ApiError extends MoleculeError {
   }
 
   override toJSON(): Record<string, unknown> {
-    return {
-      ...super.toJSON(),
-      status: this.status,
-      method: this.method,
-      path: this.path,
-      ...(this.platformCode === undefined ? {} : { platformCode: this.platformCode }),
-      ...(this.bodyExcerpt === '' ? {} : { bodyExcerpt: this.bodyExcerpt }),
-    };
+    const { status, method, path, platformCode } = this;
+    const bodyExcerpt = this.bodyExcerpt || undefined;
+    return definedIn({ ...super.toJSON(), status, method, path, platformCode, bodyExcerpt });
   }
 }
 
@@ -90,10 +85,56 @@ export class WorkspaceRemovedError extends ApiError {
   }
 
   override toJSON(): Record<string, unknown> {
-    return {
-      ...super.toJSON(),
-      ...(this.workspaceId === undefined ? {} : { workspaceId: this.workspaceId }),
-      ...(this.removedAt === undefined ? {} : { removedAt: this.removedAt }),
-    };
+    const { workspaceId, removedAt } = this;
+    return definedIn({ ...super.toJSON(), workspaceId, removedAt });
+  }
+}
+
+/** Status 410 of the activity feed: the row of the cursor no longer exists. */
+export class CursorLostError extends ApiError {
+  static override readonly [ERROR_BRAND]: string = 'CursorLostError';
+  override readonly name = 'CursorLostError';
+  /** The cursor that was sent. */
+  readonly cursor: string;
+
+  constructor(message: string, options: Omit<ApiErrorOptions, 'code'> & { cursor: string }) {
+    super(message, { ...options, code: 'cursor_lost' });
+    this.cursor = options.cursor;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), cursor: this.cursor };
+  }
+}
+
+/** A row of the feed that could not be read, as far as the platform said what it is. Unknown ids are `''`. */
+export interface UnreadRow {
+  readonly id: string;
+  readonly messageId: string;
+  readonly sourceId: string;
+  /** The position in the feed; `null` when unknown. */
+  readonly seq: number | null;
+}
+
+/** A page of the feed is larger than `maxResponseBytes`: read it with a smaller `limit`. */
+export class PageTooLargeError extends ApiError {
+  static override readonly [ERROR_BRAND]: string = 'PageTooLargeError';
+  override readonly name = 'PageTooLargeError';
+  /** The number of rows that was asked for. */
+  readonly limit: number;
+  /** The first row of the page; `null` when what was received of it does not name it. */
+  readonly firstRow: UnreadRow | null;
+
+  constructor(
+    message: string,
+    options: Omit<ApiErrorOptions, 'code'> & { limit: number; firstRow: UnreadRow | null },
+  ) {
+    super(message, { ...options, code: 'response_too_large' });
+    this.limit = options.limit;
+    this.firstRow = options.firstRow;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), limit: this.limit, firstRow: this.firstRow };
   }
 }

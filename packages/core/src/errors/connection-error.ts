@@ -1,4 +1,4 @@
-import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
+import { definedIn, ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
 
 /** Whether a request without a response may have been processed: `'no'` if certainly not, otherwise `'unknown'`. */
 export type Delivered = 'no' | 'unknown';
@@ -29,7 +29,7 @@ export class ConnectionError extends MoleculeError {
 
   override toJSON(): Record<string, unknown> {
     const { origin, delivered, messageId } = this;
-    return { ...super.toJSON(), origin, delivered, ...(messageId === undefined ? {} : { messageId }) };
+    return definedIn({ ...super.toJSON(), origin, delivered, messageId });
   }
 }
 
@@ -60,6 +60,27 @@ export class TimeoutError extends MoleculeError {
 
   override toJSON(): Record<string, unknown> {
     const { timeoutMs, delivered, messageId } = this;
-    return { ...super.toJSON(), timeoutMs, delivered, ...(messageId === undefined ? {} : { messageId }) };
+    return definedIn({ ...super.toJSON(), timeoutMs, delivered, messageId });
+  }
+}
+
+/** The answer of a peer does not continue the text that was read before: the peer handled the message a second time. */
+export class StreamRestartedError extends MoleculeError {
+  static override readonly [ERROR_BRAND]: string = 'StreamRestartedError';
+  override readonly name = 'StreamRestartedError';
+  /** The message whose answer was read: for `getMessage` and `waitForAnswer`, which return the whole. */
+  readonly messageId: string;
+
+  /** @param answerKey the arguments of `waitForAnswer`, as code */
+  constructor(messageId: string, answerKey = `'${messageId}'`) {
+    super('The answer begins anew: it does not continue the text that was read before.', {
+      code: 'stream_restarted',
+      hint: `Discard the text so far, and read the whole answer: waitForAnswer(${answerKey}).`,
+    });
+    this.messageId = messageId;
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), messageId: this.messageId };
   }
 }

@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { TOKEN } from '../../test/agent-ids.ts';
 import * as exported from '../index.ts';
 import { AccessDeniedError, ApiError, WorkspaceRemovedError } from './api-error.ts';
-import { ConfigurationError } from './configuration-error.ts';
 import { ConnectionError } from './connection-error.ts';
 import { MOLECULE_ERROR_CODES } from './error-codes.ts';
 import { MessageFailure } from './message-failure.ts';
-import { ERROR_BRAND, MoleculeError } from './molecule-error.ts';
+import { ConfigurationError, ERROR_BRAND, MoleculeError } from './molecule-error.ts';
 
 const where = { status: 500, method: 'GET', path: '/workspaces/x?token=abc' };
 

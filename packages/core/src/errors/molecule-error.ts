@@ -51,16 +51,25 @@ export class MoleculeError extends Error {
 
   /** A plain object for logs, without stack and credentials; the cause as name and redacted message. */
   toJSON(): Record<string, unknown> {
-    return {
-      name: this.name,
-      code: this.code,
-      message: this.message,
-      ...(this.hint === undefined ? {} : { hint: this.hint }),
-      isRetryable: this.isRetryable,
-      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
-      ...(this.cause === undefined ? {} : { cause: describeCause(this.cause) }),
-    };
+    const { name, code, message, hint, isRetryable, retryAfterMs } = this;
+    const cause = this.cause === undefined ? undefined : describeCause(this.cause);
+    return definedIn({ name, code, message, hint, isRetryable, retryAfterMs, cause });
   }
+}
+
+/** A setting is missing or invalid. The message names the option and the environment variable. */
+export class ConfigurationError extends MoleculeError {
+  static override readonly [ERROR_BRAND]: string = 'ConfigurationError';
+  override readonly name = 'ConfigurationError';
+
+  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(message, { ...options, code: 'configuration_invalid' });
+  }
+}
+
+/** The fields that have a value. */
+export function definedIn(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /** Whether a class with this brand, of any copy of the package, made the value. */
@@ -83,9 +92,6 @@ function readBrand(proto: object): unknown {
 function describeCause(cause: unknown): unknown {
   if (!isError(cause)) return redactSecrets(String(cause));
   const code: unknown = Reflect.get(cause, 'code');
-  return {
-    name: cause.name,
-    message: redactSecrets(cause.message),
-    ...(typeof code === 'string' ? { code } : {}),
-  };
+  const message = redactSecrets(cause.message);
+  return definedIn({ name: cause.name, message, code: typeof code === 'string' ? code : undefined });
 }

@@ -19,10 +19,7 @@ export function proxyResponse(status: number): Error {
 }
 
 function named(message: string, code: string, cause?: unknown): Error {
-  return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), {
-    name: NAME,
-    code,
-  });
+  return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { name: NAME, code });
 }
 
 /** The failure of the proxy behind an error of a connection, which undici wraps in some cases. */

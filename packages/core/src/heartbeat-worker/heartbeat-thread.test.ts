@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { silentLogger } from '../logging/logger.ts';
-import type { DispatchHandler } from '../settings/request-dispatcher.ts';
+import type { DispatchHandler } from '../settings/connection-settings.ts';
 import { type HeartbeatThread, WorkerHeartbeats } from './heartbeat-thread.ts';
 
 /** Apart, so that nothing of the test holds the handler. */

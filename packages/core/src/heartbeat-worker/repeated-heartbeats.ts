@@ -17,6 +17,9 @@ const SUSPENDED_MS = 5_000;
 interface KeptAgent {
   heartbeat: KeptHeartbeat;
   timer: Timer | undefined;
+  /** Cancels what is sent for the main thread. */
+  cancelSent: (() => void) | undefined;
+  /** Cancels what is repeated. */
   cancel: (() => void) | undefined;
   isWedged: boolean;
   refusals: number;
@@ -54,12 +57,19 @@ export class RepeatedHeartbeats {
   /** The main thread sends this now; it is repeated when the next one is late. */
   keep(id: string, heartbeat: KeptHeartbeat): void {
     this.forget(id);
-    const agent = { heartbeat, timer: undefined, cancel: undefined, isWedged: false, refusals: 0 };
+    const none = { timer: undefined, cancelSent: undefined, cancel: undefined };
+    const agent: KeptAgent = { ...none, heartbeat, isWedged: false, refusals: 0 };
     this.#agents.set(id, agent);
     this.#wait(id, agent, heartbeat.intervalMs + GRACE_MS);
     const watchMs = Math.min(heartbeat.intervalMs, heartbeat.maxBlockMs) / 2;
     this.#watchMs = Math.min(this.#watchMs, Math.max(MIN_WATCH_MS, watchMs));
     if (this.#watch === undefined) this.#watchMain();
+  }
+
+  /** Sends the heartbeat of an agent for the main thread. */
+  send(id: string, onEnd: (end: ExchangeEnd) => void): void {
+    const agent = this.#agents.get(id);
+    if (agent !== undefined) agent.cancelSent = this.#options.send(agent.heartbeat, onEnd);
   }
 
   authorize(id: string, authorization: string): void {
@@ -72,6 +82,7 @@ export class RepeatedHeartbeats {
   forget(id: string): void {
     const agent = this.#agents.get(id);
     agent?.timer?.cancel();
+    agent?.cancelSent?.();
     agent?.cancel?.();
     this.#agents.delete(id);
   }
@@ -113,19 +124,17 @@ export class RepeatedHeartbeats {
     }
   }
 
-  #wait(id: string, agent: KeptAgent, ms: number): void {
+  /** @param isAsked whether the main thread was asked a moment ago whether it runs */
+  #wait(id: string, agent: KeptAgent, ms: number, isAsked = false): void {
     agent.timer?.cancel();
     agent.timer = this.#options.clock.setTimer(ms, () => {
-      if (this.#blockedMs >= BLOCKED_AFTER_MS) {
-        this.#repeat(id, agent);
-        return;
+      if (this.#blockedMs >= BLOCKED_AFTER_MS) this.#repeat(id, agent);
+      // The main thread runs, and has its reasons: it waits after a failure.
+      else if (isAsked) this.#wait(id, agent, agent.heartbeat.intervalMs);
+      else {
+        this.#ping();
+        this.#wait(id, agent, BLOCKED_AFTER_MS, true);
       }
-      this.#ping();
-      agent.timer = this.#options.clock.setTimer(BLOCKED_AFTER_MS, () => {
-        if (this.#blockedMs >= BLOCKED_AFTER_MS) this.#repeat(id, agent);
-        // The main thread runs, and has its reasons: it waits after a failure.
-        else this.#wait(id, agent, agent.heartbeat.intervalMs);
-      });
     });
   }
 
@@ -143,7 +152,7 @@ export class RepeatedHeartbeats {
       const status = end.kind === 'response' ? end.status : null;
       post({ type: 'repeated', agent: id, heartbeat: { status, isWedged, blockedMs } });
       if (status === 410) agent.refusals = REFUSALS_UNTIL_SILENT;
-      agent.refusals = status === 401 ? agent.refusals + 1 : agent.refusals;
+      if (status === 401) agent.refusals += 1;
       if (agent.refusals >= REFUSALS_UNTIL_SILENT) return;
       const isFailed = status === null || status >= 500;
       const pauseMs = isFailed ? Math.min(RETRY_MS, intervalMs) : intervalMs;

@@ -1,7 +1,8 @@
-import type { Agent, request as httpRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Agent, ClientRequestArgs, request as httpRequest, IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { proxyFailure, proxyResponse } from '../errors/proxy-failure.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ExchangeEnd, HeartbeatToSend, WorkerProxy } from './worker-messages.ts';
-import { passThrough } from './worker-tunnel.ts';
 
 /** Time limit of a request, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -22,7 +23,7 @@ function protocolOf(name: string, proxy: WorkerProxy | null): Protocol {
   const isTls = name === 'https:';
   const { request, Agent } = process.getBuiltinModule(isTls ? 'node:https' : 'node:http');
   const agent = new Agent({ keepAlive: true, timeout: TIMEOUT_MS, maxSockets: 64, maxFreeSockets: 8 });
-  if (proxy !== null) passThrough(proxy, agent, { isTls, timeoutMs: TIMEOUT_MS });
+  if (proxy !== null) Object.assign(agent, { createConnection: tunnelThrough(proxy, isTls) });
   const made = { request, agent };
   protocols.set(key, made);
   return made;
@@ -56,9 +57,9 @@ export function sendHeartbeat(
     end({ kind: 'error', code: 'ETIMEDOUT', name: 'Error', message });
   });
   const attempt = (): void => {
-    const url = new URL(heartbeat.origin);
-    const { request, agent } = protocolOf(url.protocol, heartbeat.proxy);
-    const sent = request({ ...targetOf(url, heartbeat), agent });
+    const { origin, proxy, path, headers } = heartbeat;
+    const { request, agent } = protocolOf(new URL(origin).protocol, proxy);
+    const sent = request(origin, { method: 'POST', path, headers, agent });
     current = sent;
     sent.on('response', (response) => readResponse(response, end));
     sent.on('error', (error) => {
@@ -75,16 +76,6 @@ export function sendHeartbeat(
     queueMicrotask(() => end(errorEnd(error)));
   }
   return cancel;
-}
-
-function targetOf(url: URL, { path, headers }: HeartbeatToSend): RequestOptions {
-  return {
-    method: 'POST',
-    hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port,
-    path,
-    headers,
-  };
 }
 
 function readResponse(response: IncomingMessage, end: (result: ExchangeEnd) => void): void {
@@ -106,4 +97,49 @@ function readResponse(response: IncomingMessage, end: (result: ExchangeEnd) => v
 function errorEnd(error: unknown): ExchangeEnd {
   const { name = 'Error', message = '', code = '' } = error as Partial<NodeJS.ErrnoException>;
   return { kind: 'error', code: String(code), name, message };
+}
+
+type OnConnection = (error: Error | null, connection?: Duplex) => void;
+
+/** What lets the connections of an agent of `node:http` or `node:https` pass through a proxy, by CONNECT. */
+function tunnelThrough(proxy: WorkerProxy, isTls: boolean) {
+  return (
+    { host, port, servername }: ClientRequestArgs & { servername?: string },
+    onConnection: OnConnection,
+  ) => {
+    const isTlsProxy = proxy.origin.startsWith('https:');
+    const { request } = process.getBuiltinModule(isTlsProxy ? 'node:https' : 'node:http');
+    const name = host?.includes(':') ? ['[', host, ']'].join('') : String(host);
+    const authority = [name, port].join(':');
+    const authorization = proxy.authorization === null ? {} : { 'proxy-authorization': proxy.authorization };
+    const asked = request(proxy.origin, {
+      method: 'CONNECT',
+      path: authority,
+      headers: { host: authority, ...authorization },
+      agent: false,
+      timeout: TIMEOUT_MS,
+    });
+    asked.on('connect', ({ statusCode = 0 }, socket) => {
+      if (statusCode !== 200) {
+        socket.on('error', () => {}).destroy();
+        onConnection(proxyResponse(statusCode));
+        return;
+      }
+      socket.setTimeout(0);
+      onConnection(null, isTls ? startTls(socket, host, servername) : socket);
+    });
+    asked.on('timeout', () => asked.destroy(new Error('The proxy does not respond.')));
+    asked.on('error', (error) => onConnection(proxyFailure(error)));
+    asked.end();
+  };
+}
+
+function startTls(socket: Duplex, host: string | null | undefined, servername: string | undefined): Duplex {
+  const { connect } = process.getBuiltinModule('node:tls');
+  return connect({
+    socket,
+    ...(host ? { host } : {}),
+    ...(servername ? { servername } : {}),
+    ALPNProtocols: ['http/1.1'],
+  });
 }

@@ -1,5 +1,5 @@
 /** Changes with the messages below: copies of this package that differ in it have workers of their own. */
-export const MESSAGES_VERSION = 2;
+export const MESSAGES_VERSION = 3;
 
 /** A proxy for the requests to the platform. */
 export interface WorkerProxy {
@@ -30,15 +30,13 @@ export interface KeptHeartbeat extends HeartbeatToSend {
 
 /** From the main thread. `agent` is the id of an agent of this process, `exchange` that of one request. */
 export type ToWorker =
-  /** Replaces what is repeated for the agent. */
-  | { readonly type: 'keep'; readonly agent: string; readonly heartbeat: KeptHeartbeat }
+  /** Replaces what is repeated for the agent. With an exchange the worker also sends it now. */
   | {
-      readonly type: 'send';
+      readonly type: 'keep';
       readonly agent: string;
-      readonly exchange: number;
+      readonly exchange: number | null;
       readonly heartbeat: KeptHeartbeat;
     }
-  | { readonly type: 'cancel'; readonly exchange: number }
   /** The token was replaced; `authorization` is the header. */
   | { readonly type: 'authorize'; readonly agent: string; readonly authorization: string }
   | { readonly type: 'forget'; readonly agent: string }

@@ -5,7 +5,6 @@ import { sendHeartbeat } from './worker-exchange.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
 const { parentPort } = process.getBuiltinModule('node:worker_threads');
-const exchanges = new Map<number, () => void>();
 const post = (message: FromWorker): void => parentPort?.postMessage(message);
 const repeated = new RepeatedHeartbeats({
   clock: systemClock,
@@ -16,23 +15,12 @@ const repeated = new RepeatedHeartbeats({
 parentPort?.on('message', (message: ToWorker) => {
   repeated.mainResponded();
   switch (message.type) {
-    case 'keep':
-      repeated.keep(message.agent, message.heartbeat);
-      break;
-    case 'send': {
+    case 'keep': {
       const { agent, exchange, heartbeat } = message;
       repeated.keep(agent, heartbeat);
-      const cancel = sendHeartbeat(systemClock, heartbeat, (end) => {
-        exchanges.delete(exchange);
-        post({ type: 'ended', exchange, end });
-      });
-      exchanges.set(exchange, cancel);
+      if (exchange !== null) repeated.send(agent, (end) => post({ type: 'ended', exchange, end }));
       break;
     }
-    case 'cancel':
-      exchanges.get(message.exchange)?.();
-      exchanges.delete(message.exchange);
-      break;
     case 'authorize':
       repeated.authorize(message.agent, message.authorization);
       break;

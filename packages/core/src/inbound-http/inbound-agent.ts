@@ -1,5 +1,5 @@
 import type { JsonObject, MessagePart } from '@molecule-ai/protocol';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 
 /** What a handler of inbound requests needs of an agent. `RemoteAgent` has it. */
 export interface InboundAgent {

@@ -9,13 +9,14 @@ import {
   textPart,
   toA2a03Request,
 } from '@molecule-ai/protocol';
+import type { InboundRefusal } from './inbound-agent.ts';
 
 /** A request to an agent, in any supported form, as a call. */
 export type InboundCall =
   | { readonly kind: 'message' | 'stream'; readonly form: CallForm; readonly envelope: JsonObject }
   | { readonly kind: 'get' | 'cancel' | 'resubscribe'; readonly form: CallForm; readonly taskId: string }
   | { readonly kind: 'state'; readonly form: CallForm; readonly status: string }
-  | { readonly kind: 'invalid'; readonly form: CallForm; readonly problem: CallProblem };
+  | { readonly kind: 'invalid'; readonly form: CallForm; readonly refusal: CallRefusal };
 
 /** How the response is written: `plain` is the form of the Python SDK's server, `{status, result}`. */
 export interface CallForm {
@@ -30,18 +31,18 @@ export interface CallForm {
 
 export const NO_FORM: CallForm = { style: 'json-rpc', id: null, version: '0.3', isStrict: false };
 
-export interface CallProblem {
-  readonly rpcCode: number;
-  readonly code: string;
-  readonly message: string;
-  /** Of the HTTP response. */
-  readonly status: number;
-}
+/** Why a request is not accepted, with its code of JSON-RPC: by default -32000. */
+export type CallRefusal = InboundRefusal & { readonly rpcCode?: number };
 
 const SENDS: ReadonlySet<string> = new Set(['', 'message/send', 'delegate_task']);
 /** Methods that send a message and ask for its answer as a stream, by their names of A2A 0.3. */
 export const STREAM_METHODS: ReadonlySet<string> = new Set(['message/stream', 'message/sendSubscribe']);
-const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
+const TASK_METHODS: ReadonlyMap<string, 'get' | 'cancel' | 'resubscribe'> = new Map([
+  ['tasks/get', 'get'],
+  ['tasks/cancel', 'cancel'],
+  ['cancel_task', 'cancel'],
+  ['tasks/resubscribe', 'resubscribe'],
+]);
 /** Methods of A2A that this server does not offer. */
 const NOT_OFFERED: ReadonlySet<string> = new Set([
   'tasks/sendSubscribe',
@@ -65,36 +66,34 @@ export function readCall(body: JsonValue, version: string | null): InboundCall {
     return invalid(form, -32600, 'jsonrpc must be "2.0".');
   }
   if (method === '' && body.task_id !== undefined) return readPlain(body);
-  if (SENDS.has(method)) return readMessage(form, method, body);
-  if (STREAM_METHODS.has(method)) return asStream(readMessage(form, method, body));
-  if (method === 'tasks/get') return readTask('get', form, objectOf(params));
-  if (CANCELS.has(method)) return readTask('cancel', form, objectOf(params));
-  if (method === 'tasks/resubscribe') return readTask('resubscribe', form, objectOf(params));
+  if (SENDS.has(method)) return readMessage('message', form, method, body);
+  if (STREAM_METHODS.has(method)) return readMessage('stream', form, method, body);
+  const aboutTask = TASK_METHODS.get(method);
+  if (aboutTask !== undefined) return readTask(aboutTask, form, objectOf(params));
   if (method === 'molecule/state') return { kind: 'state', form, status: textOf(objectOf(params).status) };
   const isKnown = NOT_OFFERED.has(method) || method.startsWith('tasks/pushNotificationConfig/');
-  const problem = isKnown
+  const refusal = isKnown
     ? { rpcCode: -32004, code: 'unsupported_operation', message: 'This agent does not offer the method.' }
     : { rpcCode: -32601, code: 'method_not_found', message: 'The method is unknown.' };
-  return { kind: 'invalid', form, problem: { ...problem, status: 200 } };
+  return { kind: 'invalid', form, refusal: { ...refusal, status: 200 } };
 }
 
-function readMessage(form: CallForm, method: string, body: JsonObject): InboundCall {
+function readMessage(
+  kind: 'message' | 'stream',
+  form: CallForm,
+  method: string,
+  body: JsonObject,
+): InboundCall {
   const isShort = body.params === undefined;
-  const params = isShort ? { message: shortMessage(body) } : objectOf(body.params);
-  const id = form.id ?? '';
   const envelope: JsonObject = {
     jsonrpc: '2.0',
-    id,
+    id: form.id ?? '',
     method: method === '' ? 'message/send' : method,
-    params,
+    params: isShort ? { message: shortMessage(body) } : objectOf(body.params),
   };
   // A task may consist of its params.
   const isTask = method === 'delegate_task' && (isShort || isJsonObject(body.params));
-  return isTask ? messageCall(form, envelope) : withContent(form, envelope);
-}
-
-function asStream(call: InboundCall): InboundCall {
-  return call.kind === 'message' ? { ...call, kind: 'stream' } : call;
+  return isTask ? { kind, form, envelope: toA2a03Request(envelope) } : withContent(kind, form, envelope);
 }
 
 /** The message of `{message}`, `{parts}`, `{text}` and the like. */
@@ -113,18 +112,15 @@ function readPlain(body: JsonObject): InboundCall {
     ...objectOf(given),
     messageId: textOf(objectOf(given).messageId) || textOf(body.idempotency_key) || taskId,
   };
-  return withContent(form, { jsonrpc: '2.0', id: taskId, method: 'message/send', params: { message } });
+  const envelope = { jsonrpc: '2.0', id: taskId, method: 'message/send', params: { message } };
+  return withContent('message', form, envelope);
 }
 
-function withContent(form: CallForm, envelope: JsonObject): InboundCall {
+function withContent(kind: 'message' | 'stream', form: CallForm, envelope: JsonObject): InboundCall {
   if (extractMessageText(envelope) === '' && extractParts(envelope).length === 0) {
     return invalid(form, -32602, 'The message has neither a text nor parts.');
   }
-  return messageCall(form, envelope);
-}
-
-function messageCall(form: CallForm, envelope: JsonObject): InboundCall {
-  return { kind: 'message', form, envelope: toA2a03Request(envelope) };
+  return { kind, form, envelope: toA2a03Request(envelope) };
 }
 
 function readTask(kind: 'get' | 'cancel' | 'resubscribe', form: CallForm, params: JsonObject): InboundCall {
@@ -133,7 +129,7 @@ function readTask(kind: 'get' | 'cancel' | 'resubscribe', form: CallForm, params
 }
 
 function invalid(form: CallForm, rpcCode: number, message: string): InboundCall {
-  return { kind: 'invalid', form, problem: { rpcCode, code: 'invalid_message', message, status: 400 } };
+  return { kind: 'invalid', form, refusal: { rpcCode, code: 'invalid_message', message, status: 400 } };
 }
 
 function formOf({ id, method }: JsonObject, version: string): CallForm {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { checkNumber } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
   checkInboundAgent,
@@ -7,21 +7,17 @@ import {
   type InboundCaller,
   type InboundPort,
   type InboundResult,
-  type InboundStream,
 } from './inbound-agent.ts';
-import { type CallForm, NO_FORM, readCall } from './inbound-call.ts';
+import { type CallForm, readCall } from './inbound-call.ts';
+import { json, refusalResponse, resultResponse, streamResponse, taskResponse } from './inbound-response.ts';
+import { type ReleaseSlot, RequestSlots } from './request-slots.ts';
 import {
-  json,
-  problemResponse,
-  type ResponseContext,
-  refusalResponse,
-  resultResponse,
-  taskResponse,
-} from './inbound-response.ts';
-import { streamResponse } from './inbound-stream.ts';
-import { readBody } from './request-body.ts';
-import { RequestSlots } from './request-slots.ts';
-import { type Serve, type ServedRequest, type ServedResponse, servedRequestOf } from './served-request.ts';
+  readBody,
+  type Serve,
+  type ServedRequest,
+  type ServedResponse,
+  servedRequestOf,
+} from './served-request.ts';
 
 const CARD_PATH = /\/\.well-known\/agent(-card)?\.json$/;
 const PROBE_HEADER = 'x-molecule-probe';
@@ -29,7 +25,6 @@ const CLOCK_SKEW = 'clock_skew';
 const DEFAULT_HOLD_SECONDS = 25;
 const MAX_HOLD_SECONDS = 300;
 const DEFAULT_CONCURRENT_REQUESTS = 256;
-const BUSY_RETRY_SECONDS = 1;
 
 export interface InboundHandlerOptions {
   /**
@@ -77,13 +72,8 @@ export function createInboundHandler(
   checkInboundAgent('agent', agent);
   checkOptionNames('createInboundHandler', options, HANDLER_OPTIONS);
   const { maxConcurrentRequests: limit = DEFAULT_CONCURRENT_REQUESTS, holdSeconds } = options;
-  if (!Number.isInteger(limit) || limit < 1) {
-    throw new ConfigurationError('maxConcurrentRequests must be an integer of at least 1.');
-  }
-  const isHold = typeof holdSeconds === 'number' && holdSeconds >= 0 && holdSeconds <= MAX_HOLD_SECONDS;
-  if (holdSeconds !== undefined && !isHold) {
-    throw new ConfigurationError(`holdSeconds must be a number from 0 to ${MAX_HOLD_SECONDS}.`);
-  }
+  checkNumber('maxConcurrentRequests', limit, { min: 1, isInteger: true });
+  if (holdSeconds !== undefined) checkNumber('holdSeconds', holdSeconds, { min: 0, max: MAX_HOLD_SECONDS });
   const { inbound } = agent;
   inbound.attach();
   const slots = new RequestSlots(limit);
@@ -91,8 +81,7 @@ export function createInboundHandler(
     try {
       return await respond({ inbound, slots, holdSeconds }, request);
     } catch {
-      const problem = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
-      return problemResponse(problem, NO_FORM);
+      return refusalResponse(FAILED);
     }
   };
   const handler: InboundHandler = async (request) => {
@@ -116,12 +105,6 @@ interface Served {
   readonly holdSeconds: number | undefined;
 }
 
-/** A stream that the response is made of. */
-interface OpenStream {
-  readonly stream: InboundStream;
-  readonly context: ResponseContext;
-}
-
 async function respond(served: Served, request: ServedRequest): Promise<ServedResponse> {
   const { inbound, slots } = served;
   const { method, headers } = request;
@@ -135,7 +118,7 @@ async function respond(served: Served, request: ServedRequest): Promise<ServedRe
     return BODY_READ;
   }
   const checked = slots.enterUnchecked();
-  if (checked === null) return tooMany();
+  if (checked === null) return refusalResponse(BUSY);
   let access: InboundAccess;
   try {
     if (isRead) return await cardResponse(inbound, request);
@@ -143,67 +126,83 @@ async function respond(served: Served, request: ServedRequest): Promise<ServedRe
   } finally {
     checked();
   }
-  if (access.kind === 'refused') return refusalResponse(-32000, access.refusal, NO_FORM);
+  if (access.kind === 'refused') return refusalResponse(access.refusal);
   const release = slots.enter(access.caller);
-  if (release === null) return tooMany();
-  let isStreaming = false;
+  if (release === null) return refusalResponse(BUSY);
+  let response: ServedResponse | undefined;
   try {
-    const taken = await takeCall(served, request, access.caller);
-    if (!('stream' in taken)) return taken;
-    isStreaming = true;
-    return streamResponse(taken.stream, taken.context, release);
+    response = await takeCall(served, request, access.caller, release);
+    return response;
   } finally {
-    if (!isStreaming) release();
+    // A stream gives its place back at its end.
+    if (response === undefined || typeof response.body === 'string') release();
   }
 }
 
+/** @param onStreamed called at the end of the response when it is a stream */
 async function takeCall(
   { inbound, holdSeconds }: Served,
   request: ServedRequest,
   caller: InboundCaller,
-): Promise<ServedResponse | OpenStream> {
-  const { headers } = request;
+  onStreamed: ReleaseSlot,
+): Promise<ServedResponse> {
+  const { headers, signal } = request;
   const body = await readBody(request, caller);
-  if (body.kind === 'refused') return refusalResponse(body.rpcCode, body.refusal, NO_FORM);
+  if (body.kind === 'refused') return refusalResponse(body.refusal);
   const call = readCall(body.value, headers.get('a2a-version'));
   const { form } = call;
   const context = { form, isPush: caller.use === 'push' };
-  const { signal } = request;
   const trace = { traceparent: headers.get('traceparent'), tracestate: headers.get('tracestate') };
   switch (call.kind) {
     case 'invalid':
-      return problemResponse(call.problem, form);
+      return refusalResponse(call.refusal, form);
     case 'message': {
       const holdMs = holdOf(headers.get('x-timeout'), holdSeconds) * 1_000;
       const { envelope } = call;
       return resultResponse(await inbound.receive({ caller, envelope, ...trace, holdMs, signal }), context);
     }
-    case 'stream': {
-      const result = await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
-      return result.kind === 'stream' ? { stream: result, context } : resultResponse(result, context);
-    }
+    case 'stream':
     case 'resubscribe': {
-      const stream = inbound.resubscribe(caller, call.taskId, signal);
-      return stream === null ? unknownTask(form) : { stream, context };
+      const result =
+        'taskId' in call
+          ? inbound.resubscribe(caller, call.taskId, signal)
+          : await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
+      if (result === null) return refusalResponse(UNKNOWN_TASK, form);
+      return result.kind === 'stream'
+        ? streamResponse(result, context, onStreamed)
+        : resultResponse(result, context);
     }
     case 'state':
       return stateResponse(inbound, caller, call.status, form);
     default: {
       const { taskId } = call;
       const result = call.kind === 'get' ? inbound.find(caller, taskId) : inbound.cancel(caller, taskId);
-      if (result !== null && call.kind === 'cancel' && form.isStrict && hasEndedBefore(result)) {
-        const text = 'The message has ended: ask for its end with tasks/get.';
-        return problemResponse({ status: 200, rpcCode: -32002, code: 'message_ended', message: text }, form);
-      }
-      return result === null ? unknownTask(form) : taskResponse(result, form);
+      if (result === null) return refusalResponse(UNKNOWN_TASK, form);
+      const isLate = call.kind === 'cancel' && form.isStrict && hasEndedBefore(result);
+      return isLate ? refusalResponse(ENDED_BEFORE, form) : taskResponse(result, form);
     }
   }
 }
 
-function unknownTask(form: CallForm): ServedResponse {
-  const message = 'The caller sent no message with this id.';
-  return problemResponse({ status: 200, rpcCode: -32001, code: 'message_not_found', message }, form);
-}
+const FAILED = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
+const UNKNOWN_TASK = {
+  status: 200,
+  rpcCode: -32001,
+  code: 'message_not_found',
+  message: 'The caller sent no message with this id.',
+};
+const ENDED_BEFORE = {
+  status: 200,
+  rpcCode: -32002,
+  code: 'message_ended',
+  message: 'The message has ended: ask for its end with tasks/get.',
+};
+const BUSY = {
+  status: 429,
+  code: 'rate_limited',
+  message: 'The agent has too many requests at the moment.',
+  retryAfterSeconds: 1,
+};
 
 function hasEndedBefore(result: InboundResult): boolean {
   return result.kind === 'ended' && result.end.state !== 'canceled' && result.end.state !== 'input_required';
@@ -233,7 +232,7 @@ function stateResponse(
 ): ServedResponse {
   if (caller.use !== 'push') {
     const message = 'Only the platform reports the state of the workspace.';
-    return problemResponse({ status: 403, rpcCode: -32000, code: 'access_denied', message }, form);
+    return refusalResponse({ status: 403, code: 'access_denied', message }, form);
   }
   inbound.stateChanged(status);
   return json(200, { jsonrpc: '2.0', id: form.id, result: { status: 'ok' } });
@@ -244,14 +243,4 @@ function holdOf(header: string | null, allowed: number | undefined): number {
   const seconds = header === null || header.trim() === '' ? Number.NaN : Number(header);
   if (Number.isNaN(seconds)) return allowed ?? DEFAULT_HOLD_SECONDS;
   return Math.min(Math.max(seconds, 0), allowed ?? MAX_HOLD_SECONDS);
-}
-
-function tooMany(): ServedResponse {
-  const refusal = {
-    status: 429,
-    code: 'rate_limited',
-    message: 'The agent has too many requests at the moment.',
-    retryAfterSeconds: BUSY_RETRY_SECONDS,
-  };
-  return refusalResponse(-32000, refusal, NO_FORM);
 }

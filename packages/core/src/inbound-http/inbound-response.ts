@@ -1,15 +1,21 @@
 import {
   type JsonObject,
-  type MessagePart,
+  SSE_KEEP_ALIVE,
+  StreamEvents,
+  sseEvent,
+  taskStateOf,
   textPart,
   toA2a1Response,
+  toA2a1StreamEvent,
   toA2a1TaskResponse,
 } from '@molecule-ai/protocol';
-import type { InboundRefusal, InboundResult } from './inbound-agent.ts';
-import type { CallForm, CallProblem } from './inbound-call.ts';
+import type { InboundResult, InboundStream, MessageEnd, StreamStep } from './inbound-agent.ts';
+import { type CallForm, type CallRefusal, NO_FORM } from './inbound-call.ts';
 import type { ServedResponse } from './served-request.ts';
 
 const FAILED = -32000;
+
+type TakenResult = Exclude<InboundResult, { readonly kind: 'refused' }>;
 
 /** How one request is responded to. */
 export interface ResponseContext {
@@ -22,44 +28,31 @@ export interface ResponseContext {
 }
 
 /** The response to a message, or to a request about its task. */
-export function resultResponse(result: InboundResult, context: ResponseContext): ServedResponse {
-  const { form, isPush } = context;
-  if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
+export function resultResponse(result: InboundResult, { form, isPush }: ResponseContext): ServedResponse {
+  if (result.kind === 'refused') return refusalResponse(result.refusal, form);
   const { taskId, messageId, contextId } = result;
   if (result.kind === 'working') {
     if (isPush || form.style === 'plain') {
       return json(202, { queued: true, status: 'queued', activity_id: taskId, message_id: messageId });
     }
-    return responseOf(form, result, taskOf(result, 'working', result.at));
+    return responseOf(form, result, taskOf(result));
   }
-  const { end } = result;
-  if (end.state === 'failed') return errorResponse(200, failureOf(result), form);
-  if (end.answer === null) return responseOf(form, result, taskOf(result, TASK_STATES[end.state], end.at));
-  if (end.state === 'input_required' && !isPush) {
-    const said = messageOf(end.answer, contextId);
-    return responseOf(form, result, taskOf(result, 'input-required', end.at, said));
-  }
-  return responseOf(form, result, messageOf(end.answer, contextId));
+  const { state, answer } = result.end;
+  if (state === 'failed') return errorResponse(200, failureOf(result), form);
+  const isTask = answer === null || (state === 'input_required' && !isPush);
+  return responseOf(form, result, isTask ? taskOf(result) : messageOf(answer, contextId));
 }
 
 /** The task of a message, as `tasks/get` and `tasks/cancel` return it. */
 export function taskResponse(result: InboundResult, form: CallForm): ServedResponse {
-  if (result.kind === 'refused') return refusalResponse(FAILED, result.refusal, form);
-  if (result.kind === 'working') return bareTask(form, taskOf(result, 'working', result.at));
-  const { end, contextId } = result;
-  const error = end.error === null ? null : sentence(end.error.message, contextId);
-  const message = end.answer === null ? error : messageOf(end.answer, contextId);
-  return bareTask(form, taskOf(result, TASK_STATES[end.state], end.at, message));
-}
-
-export function problemResponse(problem: CallProblem, form: CallForm): ServedResponse {
-  const { status, rpcCode, message, code } = problem;
-  return errorResponse(status, { code: rpcCode, message, data: { code } }, form);
+  if (result.kind === 'refused') return refusalResponse(result.refusal, form);
+  const response = { jsonrpc: '2.0', id: form.id, result: taskOf(result) };
+  return json(200, form.version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
 
 /** A request that is not accepted. The hint is for whoever operates the caller. */
-export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: CallForm): ServedResponse {
-  const { status, code, message, hint, retryAfterSeconds } = refusal;
+export function refusalResponse(refusal: CallRefusal, form: CallForm = NO_FORM): ServedResponse {
+  const { status, code, message, hint, retryAfterSeconds, rpcCode = FAILED } = refusal;
   const data = {
     code,
     ...(hint === undefined ? {} : { hint }),
@@ -69,48 +62,31 @@ export function refusalResponse(rpcCode: number, refusal: InboundRefusal, form: 
   return errorResponse(status, { code: rpcCode, message, data }, form, headers);
 }
 
-const TASK_STATES = {
-  answered: 'completed',
-  unanswered: 'completed',
-  input_required: 'input-required',
-  failed: 'failed',
-  canceled: 'canceled',
-  expired: 'failed',
-} as const;
-
-function taskOf(
-  result: Exclude<InboundResult, { kind: 'refused' }>,
-  state: string,
-  timestamp: string,
-  message: JsonObject | null = null,
-): JsonObject {
+function taskOf(result: TakenResult): JsonObject {
   const { taskId, messageId, contextId } = result;
-  const own = result.kind === 'working' ? 'delivered' : result.end.state;
-  const code = result.kind === 'ended' ? (result.end.error?.code ?? null) : null;
+  const { state, at, answer, error } = result.kind === 'ended' ? result.end : workingSince(result.at);
+  const said = answer ?? (error && { messageId: 'error', text: error.message });
+  const message = said && { message: messageOf(said, contextId) };
   return {
     kind: 'task',
     id: taskId,
     contextId,
-    status: { state, timestamp, ...(message === null ? {} : { message }) },
-    metadata: { message_id: messageId, state: own, ...(code === null ? {} : { code }) },
+    status: { state: taskStateOf(state), timestamp: at, ...message },
+    metadata: { message_id: messageId, state, ...(error && { code: error.code }) },
   };
 }
 
+function workingSince(at: string) {
+  return { state: 'delivered', at, answer: null, error: null } as const;
+}
+
 /** The JSON-RPC error of a message that failed. */
-export function failureOf({ end, messageId }: Extract<InboundResult, { kind: 'ended' }>): RpcError {
+function failureOf({ end, messageId }: Extract<InboundResult, { kind: 'ended' }>): RpcError {
   const { message, code } = end.error ?? { message: 'The agent failed.', code: 'handler_failed' };
   return { code: FAILED, message, data: { code, message_id: messageId } };
 }
 
-export function messageOf(
-  answer: {
-    readonly messageId: string;
-    readonly text: string;
-    readonly parts?: readonly MessagePart[] | undefined;
-    readonly metadata?: JsonObject | undefined;
-  },
-  contextId: string,
-): JsonObject {
+function messageOf(answer: NonNullable<MessageEnd['answer']>, contextId: string): JsonObject {
   const { messageId, text, parts = [], metadata } = answer;
   return {
     kind: 'message',
@@ -122,25 +98,15 @@ export function messageOf(
   };
 }
 
-function sentence(text: string, contextId: string): JsonObject {
-  return messageOf({ messageId: 'error', text }, contextId);
-}
-
 /** What a message was responded with; A2A 1.0 names what it is. */
 function responseOf(
   { style, id, version }: CallForm,
-  { taskId, contextId }: Exclude<InboundResult, { kind: 'refused' }>,
+  { taskId, contextId }: TakenResult,
   result: JsonObject,
 ): ServedResponse {
   if (style === 'plain') return json(200, { status: 'ok', result });
   const response = { jsonrpc: '2.0', id, result };
   return json(200, version === '1.0' ? toA2a1Response(response, { id: taskId, contextId }) : response);
-}
-
-/** The task that was asked for. */
-function bareTask({ id, version }: CallForm, result: JsonObject): ServedResponse {
-  const response = { jsonrpc: '2.0', id, result };
-  return json(200, version === '1.0' ? toA2a1TaskResponse(response) : response);
 }
 
 type RpcError = { readonly code: number; readonly message: string; readonly data: JsonObject };
@@ -165,4 +131,80 @@ export function json(
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   };
+}
+
+/** `no-transform`: middleware that compresses would hold pieces back. */
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+/**
+ * The answer of a message as server-sent events. `onOver` is called once, when the stream has ended or the caller has gone.
+ */
+export function streamResponse(
+  stream: InboundStream,
+  context: ResponseContext,
+  onOver: () => void,
+): ServedResponse {
+  const { form } = context;
+  const events = new StreamEvents(stream);
+  const encoder = new TextEncoder();
+  let isOver = false;
+  const over = (): void => {
+    if (!isOver) onOver();
+    isOver = true;
+  };
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(encoder.encode(eventOf(events.task('delivered', stream.at), form)));
+      stream.stalled.addEventListener('abort', () => {
+        over();
+        controller.error(new Error('The caller did not read the stream.'));
+      });
+    },
+    async pull(controller) {
+      const step = await stream.next();
+      if (isOver) return;
+      const isLast = step.kind === 'end' || step.kind === 'closed';
+      if (isLast) over();
+      const text = step.kind === 'silence' ? SSE_KEEP_ALIVE : eventsOf(step, events, context);
+      if (text !== '') controller.enqueue(encoder.encode(text));
+      if (isLast) controller.close();
+    },
+    cancel() {
+      over();
+      stream.close();
+    },
+  });
+  return { status: 200, headers: STREAM_HEADERS, body };
+}
+
+function eventsOf(
+  step: Exclude<StreamStep, { kind: 'silence' }>,
+  events: StreamEvents,
+  { form, isPush }: ResponseContext,
+): string {
+  if (step.kind === 'closed') return '';
+  if (step.kind === 'text') return eventOf(events.text(step.text), form);
+  const { result } = step;
+  if (result.kind === 'working') return eventOf(events.end({ state: 'delivered', at: result.at }), form);
+  const { state, at, answer } = result.end;
+  if (state === 'failed') return sseEvent({ jsonrpc: '2.0', id: form.id, error: { ...failureOf(result) } });
+  const { parts, metadata } = answer ?? {};
+  const hasRest = parts !== undefined || metadata !== undefined;
+  const rest = hasRest ? eventOf(events.rest([...(parts ?? [])] as JsonObject[], metadata), form) : '';
+  const asked = state === 'input_required' ? answer : null;
+  if (asked === null) return rest + eventOf(events.end({ state, at }), form);
+  // The platform reads the questions of an answer itself.
+  const end = isPush
+    ? { state: 'answered' as const, at }
+    : { state, at, message: messageOf(asked, result.contextId) };
+  return rest + eventOf(events.end(end), form);
+}
+
+/** One event in the version of the caller. */
+function eventOf(result: JsonObject, { id, version }: CallForm): string {
+  return sseEvent({ jsonrpc: '2.0', id, result: version === '1.0' ? toA2a1StreamEvent(result) : result });
 }

@@ -12,53 +12,44 @@ export type ReleaseSlot = () => void;
  */
 export class RequestSlots {
   readonly #limit: number;
-  readonly #limitOfOthers: number;
-  readonly #share: number;
-  readonly #uncheckedLimit: number;
-  #open = 0;
-  #ofOthers = 0;
-  #unchecked = 0;
-  readonly #byPeer = new Map<string, number>();
+  readonly #quarter: number;
+  /** How many places each kind of request has taken. */
+  readonly #taken = new Map<string, number>();
 
   constructor(limit: number) {
-    const quarter = Math.floor(limit / 4);
     this.#limit = limit;
-    this.#limitOfOthers = limit - quarter;
-    this.#share = Math.max(1, quarter);
-    this.#uncheckedLimit = Math.max(MIN_UNCHECKED, quarter);
+    this.#quarter = Math.floor(limit / 4);
   }
 
   /** For the time in which a credential is checked; `null` when there is no place. */
   enterUnchecked(): ReleaseSlot | null {
-    if (this.#unchecked >= this.#uncheckedLimit) return null;
-    this.#unchecked += 1;
-    return () => {
-      this.#unchecked -= 1;
-    };
+    return this.#enter({ unchecked: Math.max(MIN_UNCHECKED, this.#quarter) });
   }
 
   /** For a request until its response; `null` when there is no place for this caller. */
   enter({ use, subject }: InboundCaller): ReleaseSlot | null {
-    if (this.#open >= this.#limit) return null;
-    const isPush = use === 'push';
-    if (!isPush && this.#ofOthers >= this.#limitOfOthers) return null;
-    // Callers without a name cannot be distinguished.
-    const peer = use === 'direct' ? subject : null;
-    const count = peer === null ? 0 : (this.#byPeer.get(peer) ?? 0);
-    if (count >= this.#share) return null;
-    if (peer !== null) this.#byPeer.set(peer, count + 1);
-    this.#open += 1;
-    if (!isPush) this.#ofOthers += 1;
+    return this.#enter({
+      all: this.#limit,
+      ...(use === 'push' ? {} : { others: this.#limit - this.#quarter }),
+      // Callers without a name cannot be distinguished.
+      ...(use === 'direct' ? { [`peer ${subject}`]: Math.max(1, this.#quarter) } : {}),
+    });
+  }
+
+  /** @param limits by the kinds of the request */
+  #enter(limits: Readonly<Record<string, number>>): ReleaseSlot | null {
+    const kinds = Object.keys(limits);
+    if (kinds.some((kind) => this.#countOf(kind) >= (limits[kind] ?? 0))) return null;
+    for (const kind of kinds) this.#taken.set(kind, this.#countOf(kind) + 1);
     return () => {
-      this.#open -= 1;
-      if (!isPush) this.#ofOthers -= 1;
-      if (peer !== null) this.#leave(peer);
+      for (const kind of kinds) {
+        if (this.#countOf(kind) === 1) this.#taken.delete(kind);
+        else this.#taken.set(kind, this.#countOf(kind) - 1);
+      }
     };
   }
 
-  #leave(peer: string): void {
-    const left = (this.#byPeer.get(peer) ?? 1) - 1;
-    if (left === 0) this.#byPeer.delete(peer);
-    else this.#byPeer.set(peer, left);
+  #countOf(kind: string): number {
+    return this.#taken.get(kind) ?? 0;
   }
 }

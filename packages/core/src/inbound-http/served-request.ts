@@ -1,3 +1,14 @@
+import {
+  BODY_LIMITS,
+  exceededJsonLimit,
+  JSON_LIMITS,
+  type JsonLimit,
+  type JsonLimits,
+  type JsonValue,
+} from '@molecule-ai/protocol';
+import type { InboundCaller } from './inbound-agent.ts';
+import type { CallRefusal } from './inbound-call.ts';
+
 /** A request to the agent's URL, as a server has it: a standard `Request`, or one of `node:http`. */
 export interface ServedRequest {
   readonly method: string;
@@ -39,7 +50,7 @@ export function servedRequestOf(request: Request): ServedRequest {
 }
 
 /** Joins the pieces of a body. */
-export function joinBytes(chunks: readonly Uint8Array[], size: number): Uint8Array {
+function joinBytes(chunks: readonly Uint8Array[], size: number): Uint8Array {
   const [only] = chunks;
   if (only !== undefined && chunks.length === 1) return only;
   const bytes = new Uint8Array(size);
@@ -64,4 +75,56 @@ async function readStream(
     chunks.push(chunk);
   }
   return joinBytes(chunks, size);
+}
+
+interface BodyLimits extends JsonLimits {
+  readonly bytes: number;
+}
+
+const LIMITS: BodyLimits = { ...JSON_LIMITS, bytes: BODY_LIMITS.json };
+/** The platform accepts a message within {@link LIMITS}, and adds to it: its envelope, its sender, answers to questions. */
+const PUSH_LIMITS: BodyLimits = {
+  nodes: 2 * LIMITS.nodes,
+  depth: LIMITS.depth + 16,
+  bytes: 4 * LIMITS.bytes,
+};
+
+/** A body, or why it is not read. */
+type ReadBody =
+  | { readonly kind: 'json'; readonly value: JsonValue }
+  | { readonly kind: 'refused'; readonly refusal: CallRefusal };
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Reads JSON, whatever the content type says. Stops at the first byte over the limit: 1 MiB, of the platform 4 MiB. */
+export async function readBody(
+  request: Pick<ServedRequest, 'headers' | 'readBytes'>,
+  { use }: Pick<InboundCaller, 'use'>,
+): Promise<ReadBody> {
+  const limits = use === 'push' ? PUSH_LIMITS : LIMITS;
+  if (Number(request.headers.get('content-length') ?? 0) > limits.bytes) return tooLarge(limits);
+  const bytes = await request.readBytes(limits.bytes);
+  if (bytes === null) return tooLarge(limits);
+  try {
+    const text = utf8.decode(bytes);
+    const limit = exceededJsonLimit(text, limits);
+    if (limit !== undefined) return tooComplex(limit, limits);
+    return { kind: 'json', value: JSON.parse(text) as JsonValue };
+  } catch {
+    return refused(400, 'invalid_json', 'The body is not JSON.', { rpcCode: -32700 });
+  }
+}
+
+function tooLarge({ bytes }: BodyLimits): ReadBody {
+  const hint = 'Send less, or store the data and send its address.';
+  return refused(413, 'body_too_large', `The request is over ${bytes / 1024 / 1024} MiB.`, { hint });
+}
+
+function tooComplex(limit: JsonLimit, { nodes, depth }: JsonLimits): ReadBody {
+  const what = limit === 'nodes' ? `has more than ${nodes} values` : `is nested more than ${depth} levels`;
+  return refused(400, 'invalid_message', `The JSON ${what}.`);
+}
+
+function refused(status: number, code: string, message: string, more: Partial<CallRefusal> = {}): ReadBody {
+  return { kind: 'refused', refusal: { rpcCode: -32600, status, code, message, ...more } };
 }

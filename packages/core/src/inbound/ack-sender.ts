@@ -100,7 +100,7 @@ export class AckSender {
       if (isStored) return;
       await this.flush(signal);
       if (!ledger.isUnacknowledged(record.message.id) && this.isUpToDate) return;
-      await clock.sleep(backoffDelayMs(attempt, {}, random), { signal });
+      await clock.sleep(backoffDelayMs(attempt, random), { signal });
       isStored = await ledger.save();
     }
   }
@@ -193,7 +193,7 @@ export class AckSender {
     const isClosed = MoleculeError.isInstance(error) && error.code === 'client_closed';
     if (failures === 1 && !isClosed) logger.warn({ error }, 'An acknowledgement failed; it is retried.');
     const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-    const waitMs = Math.max(backoffDelayMs(failures, {}, random), Math.min(requestedMs, LONGEST_RETRY_MS));
+    const waitMs = Math.max(backoffDelayMs(failures, random), Math.min(requestedMs, LONGEST_RETRY_MS));
     await clock.sleep(waitMs, { signal }).catch(() => {});
   }
 }

@@ -101,13 +101,14 @@ function ownRow({ use, subject }: InboundCaller, view: MessageView, options: Rea
   const { workspaceId } = options;
   const sourceId = subject.toLowerCase();
   const messageId = view.messageId || randomUUID();
+  const id = deriveUuid(use, workspaceId, sourceId, messageId);
   return rowOf(view, options, {
-    id: deriveUuid(use, workspaceId, sourceId, messageId),
+    id,
     source: use === 'direct' ? 'peer_agent' : 'unknown',
     sourceId,
     messageId,
     // Of a repeat it is the same.
-    contextId: view.contextId || deriveUuid('context', workspaceId, sourceId, messageId),
+    contextId: view.contextId || id,
   });
 }
 

@@ -1,10 +1,7 @@
-import { isJsonObject, type JsonValue } from '@molecule-ai/protocol';
 import type { Arrival } from './ledger-lines.ts';
 
 /** Of all messages that requests brought and that are not finished, as they are stored. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** What a value takes besides its text, in bytes. */
-const VALUE_BYTES = 8;
 
 /** The part of the room that direct messages may take, and those of one sender; and what only people may take. */
 const SHARES = { direct: 1 / 2, sender: 1 / 4, people: 1 / 10 };
@@ -69,7 +66,8 @@ export class ArrivalRoom {
   add({ message, via }: Arrival): void {
     this.remove(message.id);
     const place = {
-      bytes: bytesOf(message.raw),
+      // About: of other scripts a character takes up to three.
+      bytes: JSON.stringify(message.raw).length,
       sender: message.sourceId,
       isDirect: via === 'direct',
       isWaiting: false,
@@ -117,13 +115,4 @@ class UsageOf implements Usage {
     this.bytes += change.bytes;
     this.waiting += change.waiting;
   }
-}
-
-/** About how many bytes a value has as JSON, without writing it. */
-function bytesOf(value: JsonValue | undefined): number {
-  if (typeof value === 'string') return Buffer.byteLength(value) + VALUE_BYTES;
-  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + bytesOf(item), VALUE_BYTES);
-  if (!isJsonObject(value)) return VALUE_BYTES;
-  const entries = Object.entries(value);
-  return entries.reduce((sum, [key, item]) => sum + key.length + VALUE_BYTES + bytesOf(item), VALUE_BYTES);
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { checkMethods, checkNumber, describe } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { Clock } from '../time/clock.ts';

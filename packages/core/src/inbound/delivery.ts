@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PeerClient } from '../client/platform-client.ts';
-import type { UnreadRow } from '../errors/page-too-large-error.ts';
+import type { UnreadRow } from '../errors/api-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
+import { PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { PageTooLargeError, type UnreadRow } from '../errors/page-too-large-error.ts';
 import { LongPollDelivery, PollDelivery } from './deliveries.ts';
 import type { InboundDelivery } from './delivery.ts';
 

@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import { withConversation } from '../client/conversation.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
-import type { UnreadRow } from '../errors/page-too-large-error.ts';
+import type { UnreadRow } from '../errors/api-error.ts';
 import type { Clock } from '../time/clock.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import type { DeliveryInbox, FeedPosition } from './delivery.ts';

@@ -1,4 +1,4 @@
-import { LatestMap } from '../client/latest-map.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 
 const SENDER_LENGTH = 8;
 const KEY_PREFIX = 'm:';

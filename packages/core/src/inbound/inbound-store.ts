@@ -1,8 +1,11 @@
 import { dirname, join } from 'node:path';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import { removeAbandonedTemporaries } from '../storage/abandoned-files.ts';
-import { readPrivateLines, writePrivateFile } from '../storage/private-file.ts';
-import { PrivateLog } from '../storage/private-log.ts';
+import {
+  PrivateLog,
+  readPrivateLines,
+  removeAbandonedTemporaries,
+  writePrivateFile,
+} from '../storage/private-file.ts';
 
 /** Of the texts that are written at once, in characters. */
 const CHUNK_LENGTH = 1024 * 1024;

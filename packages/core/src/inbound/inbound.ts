@@ -237,18 +237,16 @@ export class Inbound {
   #start(record: OpenMessage, isStored: Promise<boolean> | null): void {
     const { message } = record;
     const cancellations = this.#cancellations;
-    const whenStored = (work: () => void): void => {
-      if (isStored === null) work();
-      else void isStored.then((stored) => (stored ? work() : undefined));
-    };
     if (message.method === 'cancel_task') {
-      whenStored(() => cancellations.received(message, () => void this.#ledger.finish(record, null)));
+      const received = () => cancellations.received(message, () => void this.#ledger.finish(record, null));
+      if (isStored === null) received();
+      else void isStored.then((stored) => (stored ? received() : undefined));
       return;
     }
-    whenStored(() => this.#options.observer.received(message));
+    this.#options.observer.received(message);
     const home = new MessageHome(record, isStored, this.#parts);
     this.#scheduler.add(new MessageRun(record, home, this.#options));
-    whenStored(() => cancellations.added(message));
+    cancellations.added(message);
   }
 
   /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */

@@ -1,10 +1,10 @@
 import type { InboundStore } from './inbound-store.ts';
 import type { LedgerLine } from './ledger-lines.ts';
 
-/** The log is replaced when the appended part is this many times the size of the last snapshot, within limits in bytes. */
+/** The log is replaced when the appended part is this many times the size of the last snapshot, within limits in characters. */
 const COMPACT_FACTOR = 4;
-const COMPACT_MIN_BYTES = 256 * 1024;
-const COMPACT_MAX_BYTES = 64 * 1024 * 1024;
+const COMPACT_MIN_LENGTH = 256 * 1024;
+const COMPACT_MAX_LENGTH = 64 * 1024 * 1024;
 
 export interface LedgerLogOptions {
   readonly store: InboundStore;
@@ -26,8 +26,8 @@ export class LedgerLog {
   #writing: Promise<boolean> = Promise.resolve(true);
   #queued: Promise<boolean> | undefined;
   #mustReplace = true;
-  #snapshotBytes = 0;
-  #appendedBytes = 0;
+  #snapshotLength = 0;
+  #appendedLength = 0;
   #isDegraded = false;
   #isClosed = false;
 
@@ -35,19 +35,27 @@ export class LedgerLog {
     this.#options = options;
   }
 
-  /** Resolves with whether this and all earlier lines are stored. Update the state of the snapshot before. */
-  write(line?: LedgerLine): Promise<boolean> {
+  /**
+   * Resolves with whether this and all earlier lines are stored. Update the state of the snapshot before.
+   * @param waitsForMore whether the write begins in the next turn of the event loop: what arrives together, and answers that are made at once, share it
+   */
+  write(line?: LedgerLine, waitsForMore = false): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
     if (line !== undefined) this.#queue.push(line);
     if (this.#queued !== undefined) return this.#queued;
     if (this.#queue.length === 0 && !this.#mustReplace) return this.#writing;
-    const write = this.#writing.then(() => {
+    const write = (waitsForMore ? this.#writing.then(nextTurn) : this.#writing).then(() => {
       this.#queued = undefined;
       return this.#writeQueue();
     });
     this.#queued = write;
     this.#writing = write;
     return write;
+  }
+
+  /** Whether the latest write has failed. */
+  get isDegraded(): boolean {
+    return this.#isDegraded;
   }
 
   /** Resolves at once: a crash may lose this line, which the next write stores. Update the state of the snapshot before. */
@@ -58,7 +66,7 @@ export class LedgerLog {
 
   /** Like {@link write}, and reduces the log to the current state, without texts of finished messages. */
   compact(): Promise<boolean> {
-    if (this.#appendedBytes > 0) this.#mustReplace = true;
+    if (this.#appendedLength > 0) this.#mustReplace = true;
     return this.write();
   }
 
@@ -76,7 +84,7 @@ export class LedgerLog {
     if (!this.#mustReplace && lines.length > 0) {
       try {
         await store.append(lines);
-        this.#appendedBytes += bytesOf(lines);
+        this.#appendedLength += lengthOf(lines);
       } catch {
         this.#mustReplace = true;
       }
@@ -88,8 +96,8 @@ export class LedgerLog {
         const all = snapshot().map((line) => JSON.stringify(line));
         await store.replace(all);
         this.#mustReplace = false;
-        this.#snapshotBytes = bytesOf(all);
-        this.#appendedBytes = 0;
+        this.#snapshotLength = lengthOf(all);
+        this.#appendedLength = 0;
       } catch (error) {
         if (!this.#isDegraded) onDegraded(error);
         this.#isDegraded = true;
@@ -98,12 +106,18 @@ export class LedgerLog {
     }
     if (this.#isDegraded) onRecovered();
     this.#isDegraded = false;
-    const most = Math.min(COMPACT_FACTOR * this.#snapshotBytes, COMPACT_MAX_BYTES);
-    this.#mustReplace = this.#appendedBytes > Math.max(COMPACT_MIN_BYTES, most);
+    const most = Math.min(COMPACT_FACTOR * this.#snapshotLength, COMPACT_MAX_LENGTH);
+    this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);
     return true;
   }
 }
 
-function bytesOf(lines: readonly string[]): number {
-  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function lengthOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length + 1, 0);
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { MemoryFeed } from '../../test/memory-feed.ts';
-import { CursorLostError } from '../errors/cursor-lost-error.ts';
+import { CursorLostError } from '../errors/api-error.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { MemoryInboundStore } from './inbound-store.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';

@@ -1,10 +1,10 @@
 import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import { LatestMap } from '../client/latest-map.ts';
-import type { UnreadRow } from '../errors/page-too-large-error.ts';
+import type { UnreadRow } from '../errors/api-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { ArrivalRoom } from './arrival-room.ts';
 import { FinishedKeys, keyOf } from './finished-keys.ts';
 import type { InboundStore } from './inbound-store.ts';
@@ -105,9 +105,7 @@ export class Ledger {
     for (const line of await loadLines(this.#options)) this.#apply(line);
     this.#readPosition = this.#position.acknowledged;
     this.#recordedPosition = this.#readPosition;
-    const known = [...this.#open.values()];
-    for (const record of known) if (this.#ended.has(record.key)) void this.finish(record, null);
-    return known.filter(({ key }) => this.#open.has(key));
+    return [...this.#open.values()];
   }
 
   /** The feed is read after this row; `null` reads everything that is not acknowledged. */
@@ -249,7 +247,7 @@ export class Ledger {
   /** Adds a new message that a request has brought. `isStored` resolves with false when it cannot be stored: it counts as never brought then. */
   add(arrival: Arrival): { readonly record: OpenMessage; readonly isStored: Promise<boolean> } {
     const record = this.#begin(arrival);
-    const isStored = this.#write({ arrived: storedArrival(arrival) }).then((stored) => {
+    const isStored = this.#write({ arrived: storedArrival(arrival) }, true).then((stored) => {
       if (!stored) this.#forget(record);
       return stored;
     });
@@ -301,9 +299,9 @@ export class Ledger {
     for (const each of keys) this.#finished.add(each);
     this.#close(record);
     const line = { ...outcomes, finished: { rows: finished, keys } };
-    // A kept end says the same after a crash.
-    const canWait = outcomes === undefined && finished.length === 0 && this.#ended.has(key);
-    const stored = canWait ? this.#log.defer(line) : this.#write(line);
+    // A kept end says the same.
+    const isKept = outcomes === undefined && finished.length === 0 && this.#ended.has(key);
+    const stored = isKept ? Promise.resolve(true) : this.#write(line);
     this.#options.onFinished();
     return stored;
   }
@@ -347,6 +345,11 @@ export class Ledger {
   /** Like {@link save}; also removes the texts of finished messages from the store. */
   compact(): Promise<boolean> {
     return this.#log.compact();
+  }
+
+  /** Whether the latest write has failed. */
+  get isDegraded(): boolean {
+    return this.#log.isDegraded;
   }
 
   /** Ignores all later writes. */
@@ -416,11 +419,11 @@ export class Ledger {
     this.#outcomes.set(outcome.activityId, outcome);
   }
 
-  #write(line?: LedgerLine): Promise<boolean> {
+  #write(line?: LedgerLine, waitsForMore = false): Promise<boolean> {
     const { acknowledged } = this.#position;
-    if (acknowledged === this.#recordedPosition) return this.#log.write(line);
+    if (acknowledged === this.#recordedPosition) return this.#log.write(line, waitsForMore);
     this.#recordedPosition = acknowledged;
-    return this.#log.write({ ...line, ...this.#positionLine() });
+    return this.#log.write({ ...line, ...this.#positionLine() }, waitsForMore);
   }
 
   #positionLine(): LedgerLine {
@@ -440,7 +443,7 @@ export class Ledger {
     if (line.letter !== undefined) this.#letters.set(line.letter.activityId, line.letter);
     if (line.discarded !== undefined) this.#letters.delete(line.discarded);
     for (const each of finished?.rows ?? []) this.#finishedAhead.add(each);
-    for (const key of finished?.keys ?? []) {
+    for (const key of finished?.keys ?? (ended === undefined ? [] : [ended.row, ended.key])) {
       this.#finished.add(key);
       this.#earlier.delete(key);
       const record = this.#open.get(key);
@@ -537,6 +540,7 @@ function ownKey(via: string, sender: string, messageId: string): string {
 
 /** A message is asked for its key more than once. */
 const keys = new WeakMap<InboundMessage, string>();
+const senders = new LatestMap<string>(1_000);
 
 /**
  * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
@@ -548,7 +552,10 @@ export function messageKey(message: InboundMessage): string {
   if (known !== undefined) return known;
   const { messageId, method, source, sourceId } = message;
   const identity = [source, sourceId, method === 'cancel_task', messageId];
-  const key = keyOf(hashOf([source, sourceId]), hashOf(identity).slice(0, 22));
+  const sender = `${source} ${sourceId}`;
+  const senderHash = senders.get(sender) ?? hashOf([source, sourceId]);
+  senders.set(sender, senderHash);
+  const key = keyOf(senderHash, hashOf(identity).slice(0, 22));
   keys.set(message, key);
   return key;
 }

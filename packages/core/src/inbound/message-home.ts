@@ -31,11 +31,12 @@ export interface MessageHomeParts {
 export class MessageHome implements RunHome {
   readonly isAtMostOnce: boolean;
   readonly isReplay = false;
-  readonly isAccepted: Promise<boolean> | null;
+  isRefused = false;
   readonly stream: AnswerStream;
   readonly #record: OpenMessage;
   readonly #parts: MessageHomeParts;
   readonly #isBrought: boolean;
+  readonly #isStored: Promise<boolean> | null;
   readonly #reporter: ProgressReporter | null;
 
   /** @param isStored of a message that a request brings: it is accepted when it is stored */
@@ -43,8 +44,11 @@ export class MessageHome implements RunHome {
     this.#record = record;
     this.#parts = parts;
     this.isAtMostOnce = parts.atMostOnce;
-    this.isAccepted = isStored;
     this.#isBrought = record.via !== 'feed';
+    this.#isStored = isStored;
+    void isStored?.then((stored) => {
+      this.isRefused = !stored;
+    });
     this.stream = parts.streams.of(record.message.id);
     this.#reporter = this.#isBrought ? null : parts.reports.start(record.message, this.stream);
   }
@@ -56,15 +60,29 @@ export class MessageHome implements RunHome {
   async change(change: Change): Promise<unknown> {
     const { ledger } = this.#parts;
     const record = this.#record;
-    // At most once, nothing brings the message back, so nothing is kept for that.
-    if (!this.isAtMostOnce)
-      return ledger.change(record, change, this.#isBrought && change.answer !== undefined);
-    record.progress = withChange(record.progress, change);
-    return undefined;
+    // At most once, nothing brings the message back. An answer is stored when it leaves.
+    if (this.isAtMostOnce || (this.#isBrought && change.answer !== undefined)) {
+      record.progress = withChange(record.progress, change);
+      return undefined;
+    }
+    // The first attempt is stored with the message.
+    return ledger.change(record, change, this.#isBrought && change.attempts === 1);
   }
 
-  accept(signal: AbortSignal): Promise<void> {
-    return this.#parts.acks.acknowledgeFirst(this.#record, signal);
+  /**
+   * A request gets no response before its message is stored, so the handler need not wait for that. It does while the store fails: the message may be
+   * refused.
+   */
+  accept(signal: AbortSignal): Promise<void> | null {
+    const { ledger, acks } = this.#parts;
+    if (this.isAtMostOnce) return this.#acceptFirst(acks, signal);
+    if (this.#isStored === null || !ledger.isDegraded) return null;
+    return this.#isStored.then(() => {});
+  }
+
+  async #acceptFirst(acks: MessageHomeParts['acks'], signal: AbortSignal): Promise<void> {
+    await this.#isStored;
+    if (!this.isRefused && !signal.aborted) await acks.acknowledgeFirst(this.#record, signal).catch(() => {});
   }
 
   async flush(): Promise<void> {
@@ -95,7 +113,7 @@ export class MessageHome implements RunHome {
       if (waiting.complete(id, end) || isUnknown) return { status: 'sent', via: 'response', messageId };
     }
     // What leaves must be what a later run sends.
-    if (isBrought) await ledger.save();
+    if (isBrought) await ledger.change(this.#record, { answer: this.#record.progress.answer });
     const receipt = await client.reply(message, content, options);
     if (receipt.status === 'ignored') return receipt;
     if (isBrought) void ledger.keepEnd(this.#record, end);
@@ -141,7 +159,7 @@ export class MessageHome implements RunHome {
     const { messageId, sourceId, contextId } = this.#record.message;
     const questions = questionsIn(metadata);
     if (questions.length === 0 || !client.capabilities.has('questions')) return;
-    await ledger.save();
+    await ledger.change(this.#record, { answer: this.#record.progress.answer });
     await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
   }
 }
@@ -150,7 +168,7 @@ export class MessageHome implements RunHome {
 export class CopyHome implements RunHome {
   readonly isAtMostOnce = false;
   readonly isReplay = false;
-  readonly isAccepted = null;
+  readonly isRefused = false;
   readonly stream = new AnswerStream();
   readonly record: OpenMessage;
   readonly #parts: Pick<MessageHomeParts, 'client' | 'ledger'>;
@@ -174,7 +192,9 @@ export class CopyHome implements RunHome {
     this.record.progress = withChange(this.record.progress, change);
   }
 
-  async accept(): Promise<void> {}
+  accept(): null {
+    return null;
+  }
 
   async flush(): Promise<void> {}
 

@@ -1,9 +1,8 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PeerClient } from '../client/platform-client.ts';
-import { CursorLostError } from '../errors/cursor-lost-error.ts';
+import { CursorLostError, PageTooLargeError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { PageTooLargeError } from '../errors/page-too-large-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkNumber } from '../settings/checked-values.ts';
 import { ReconnectDelays } from '../time/backoff.ts';

@@ -49,16 +49,16 @@ export interface RunHome {
   /** See {@link next}. */
   readonly isAtMostOnce: boolean;
   readonly isReplay: boolean;
-  /** Resolves with whether the message is handled at all; `null` when it is. */
-  readonly isAccepted: Promise<boolean> | null;
+  /** Whether the request that brought the message was refused, because the message could not be stored. */
+  readonly isRefused: boolean;
   /** Its answer, while the handler makes it. */
   readonly stream: AnswerStream;
   /** Whether a request waits for the end. */
   isWaited(): boolean;
   /** Applies a change to the record; resolves when it survives a crash, or cannot. */
   change(change: Change): Promise<unknown>;
-  /** Call before the handler of an at-most-once message runs: resolves when the message cannot be delivered again. */
-  accept(signal: AbortSignal): Promise<void>;
+  /** Call before the handler runs. Resolves when it may; `null` for at once. With `isAtMostOnce` the message cannot be delivered again then. */
+  accept(signal: AbortSignal): Promise<void> | null;
   /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
   flush(): Promise<void>;
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
@@ -134,12 +134,11 @@ export class MessageRun implements AttemptJournal {
       const { change, effect } = next(this.record, event, treatment);
       if (change !== undefined) await this.#home.change(change);
       switch (effect.kind) {
-        case 'handle': {
-          if (this.#home.isAccepted !== null && !(await this.#home.isAccepted))
-            return { kind: 'ended', how: 'not_stored' };
-          event = await this.#handle(signal);
+        case 'handle':
+          await this.#home.accept(signal);
+          if (!this.#home.isRefused) event = await this.#handle(signal);
+          if (this.#home.isRefused) return { kind: 'ended', how: 'not_stored' };
           break;
-        }
         case 'send':
           if (effect.answer.end === undefined) await this.#home.flush();
           event = await this.#sendAnswer(effect.answer, signal);
@@ -167,7 +166,6 @@ export class MessageRun implements AttemptJournal {
     const { client, observer, clock, handler, handlerTimeoutMs, logger } = this.#options;
     const { message } = this;
     const { stream, isReplay, isAtMostOnce } = this.#home;
-    if (isAtMostOnce && !signal.aborted) await this.#home.accept(signal).catch(() => {});
     if (signal.aborted) return interruption(signal, !isAtMostOnce);
 
     const { attempts: attempt, hasStreamed } = this.record.progress;

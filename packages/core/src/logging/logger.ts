@@ -1,5 +1,3 @@
-const nothing = (): void => {};
-
 /** Structured fields of one log line. Errors are passed as `error`. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -22,21 +20,20 @@ export interface Logger {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Adds `fields` to every line; fields of the line take precedence. */
-export function childLogger(logger: Logger, fields: LogFields): Logger {
+/** A logger that writes each line by one function. */
+export function loggerOf(write: (level: LogLevel, fields: LogFields, message: string) => void): Logger {
   return {
-    debug: (own, message) => logger.debug({ ...fields, ...own }, message),
-    info: (own, message) => logger.info({ ...fields, ...own }, message),
-    warn: (own, message) => logger.warn({ ...fields, ...own }, message),
-    error: (own, message) => logger.error({ ...fields, ...own }, message),
+    debug: (fields, message) => write('debug', fields, message),
+    info: (fields, message) => write('info', fields, message),
+    warn: (fields, message) => write('warn', fields, message),
+    error: (fields, message) => write('error', fields, message),
   };
 }
 
+/** Adds `fields` to every line; fields of the line take precedence. */
+export function childLogger(logger: Logger, fields: LogFields): Logger {
+  return loggerOf((level, own, message) => logger[level]({ ...fields, ...own }, message));
+}
+
 /** Writes nothing. */
-export const silentLogger: Logger = Object.freeze({
-  debug: nothing,
-  info: nothing,
-  warn: nothing,
-  error: nothing,
-  isLevelEnabled: () => false,
-});
+export const silentLogger: Logger = Object.freeze({ ...loggerOf(() => {}), isLevelEnabled: () => false });

@@ -1,6 +1,6 @@
 import { isError } from '../errors/is-error.ts';
 import { MIN_KNOWN_LENGTH, redactSecrets } from '../errors/redact-secrets.ts';
-import type { LogFields, Logger, LogLevel } from './logger.ts';
+import { type LogFields, type Logger, loggerOf } from './logger.ts';
 
 const REDACTED = '[redacted]';
 const SECRET_KEY = /token|secret|authorization|password|passwd|api[_-]?key|cookie|credential/i;
@@ -24,21 +24,15 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
     if (secret.length >= MIN_KNOWN_LENGTH) known.add(secret);
   };
   for (const secret of secrets) addSecret(secret);
-  const write = (level: LogLevel, fields: LogFields, message: string): void => {
+  const logger = loggerOf((level, fields, message) => {
     try {
       if (target.isLevelEnabled?.(level) === false) return;
       target[level](redactFields(fields, known) as LogFields, redactSecrets(message, known));
     } catch {
       // An error of the logger must not affect its caller.
     }
-  };
-  return {
-    addSecret,
-    debug: (fields, message) => write('debug', fields, message),
-    info: (fields, message) => write('info', fields, message),
-    warn: (fields, message) => write('warn', fields, message),
-    error: (fields, message) => write('error', fields, message),
-  };
+  });
+  return { ...logger, addSecret };
 }
 
 /** Returns a copy of `value` with credentials redacted: by key, by pattern, and the strings of `known`. Never throws. */

@@ -1,11 +1,9 @@
-import type { LogFields, Logger } from './logger.ts';
+import { type LogFields, type Logger, type LogLevel, loggerOf } from './logger.ts';
 
 const MAX_VALUE_LENGTH = 500;
 const MAX_FRAMES = 8;
 /** The code of errors that come from the network, not from a place in a program. */
 const CONNECTION_FAILED = 'connection_failed';
-
-const nothing = (): void => {};
 
 /**
  * The default logger: warnings and errors go to stderr, one line each, with the fields, and of an error its message,
@@ -13,18 +11,12 @@ const nothing = (): void => {};
  *
  * @param write For tests. @default process.stderr
  */
-export function stderrLogger(write: (line: string) => void = writeToStderr): Logger {
-  return {
-    isLevelEnabled: (level) => level === 'warn' || level === 'error',
-    debug: nothing,
-    info: nothing,
-    warn: (fields, message) => write(formatLine('WARN', fields, message)),
-    error: (fields, message) => write(formatLine('ERROR', fields, message)),
-  };
-}
-
-function writeToStderr(line: string): void {
-  process.stderr.write(line);
+export function stderrLogger(write: (line: string) => void = (line) => process.stderr.write(line)): Logger {
+  const isLevelEnabled = (level: LogLevel): boolean => level === 'warn' || level === 'error';
+  const logger = loggerOf((level, fields, message) => {
+    if (isLevelEnabled(level)) write(formatLine(level.toUpperCase(), fields, message));
+  });
+  return { ...logger, isLevelEnabled };
 }
 
 function formatLine(level: string, fields: LogFields, message: string): string {

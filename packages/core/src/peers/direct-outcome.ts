@@ -3,7 +3,6 @@ import {
   isJsonObject,
   isJsonRpcResponse,
   isQueuedResponse,
-  type JsonObject,
   type JsonValue,
 } from '@molecule-ai/protocol';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
@@ -11,6 +10,7 @@ import { parseRetryAfter } from '../time/backoff.ts';
 import type { HttpResponse, StreamedResponse } from '../transport/http-exchange.ts';
 import { headerOf, readBody, textOf } from '../transport/response-body.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
+import { valueIn } from './peer-reply.ts';
 
 const AVOID_MS = 30_000;
 const AVOID_BUSY_MS = 5_000;
@@ -84,15 +84,13 @@ export function outcomeOfResponse(response: HttpResponse | StreamedResponse, now
   if (status >= 200 && status < 300) return outcomeOfSuccess(response);
   if (status === 401) return { kind: 'unauthorized' };
   if (status === 409) {
-    const body = readBody(response);
-    const code = body.kind === 'json' ? codeIn(body.value) : undefined;
+    const code = codeIn(jsonOf(response));
     if (code === 'loop_detected' || code === 'message_id_conflict') return { kind: 'refused', status, code };
   }
   // A gateway in front of the peer may have passed it on.
   if (status >= 500 && status !== 503) return { kind: 'in-doubt' };
   if (status !== 429 && status !== 503) return { kind: 'not-accepted', isBusy: false };
-  const after = headerOf(response, 'retry-after');
-  const retryAfterMs = after === undefined ? undefined : parseRetryAfter(after, nowMs);
+  const retryAfterMs = parseRetryAfter(headerOf(response, 'retry-after'), nowMs);
   return { kind: 'not-accepted', isBusy: true, retryAfterMs };
 }
 
@@ -101,17 +99,15 @@ const UNSUPPORTED: ReadonlySet<unknown> = new Set([-32601, -32004]);
 
 /** Whether the peer did nothing with the message, because it does not know the method. */
 export function isUnsupportedMethod(outcome: DirectOutcome): boolean {
-  if (outcome.kind !== 'responded' || !isJsonObject(outcome.body)) return false;
-  const { error } = outcome.body;
-  return isJsonObject(error) && UNSUPPORTED.has(error.code);
+  return outcome.kind === 'responded' && UNSUPPORTED.has(valueIn(outcome.body, 'error', 'code'));
 }
 
 function outcomeOfSuccess(response: HttpResponse): DirectOutcome {
   if (response.isTooLarge) return { kind: 'invalid', code: 'agent_answer_too_large' };
   const text = response.body.toString('utf8');
   if (exceededJsonLimit(text) !== undefined) return { kind: 'invalid', code: 'agent_answer_invalid' };
-  const body = parseObject(text);
-  if (body !== undefined && (isJsonRpcResponse(body) || isQueuedResponse(body)))
+  const body = jsonOf(response);
+  if (isJsonObject(body) && (isJsonRpcResponse(body) || isQueuedResponse(body)))
     return { kind: 'responded', body };
   if (response.status === 202 || response.status === 204)
     return { kind: 'responded', body: { queued: true } };
@@ -119,20 +115,12 @@ function outcomeOfSuccess(response: HttpResponse): DirectOutcome {
   return { kind: 'in-doubt' };
 }
 
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(text) as JsonValue;
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function jsonOf(response: HttpResponse): JsonValue {
+  const body = readBody(response);
+  return body.kind === 'json' ? (body.value as JsonValue) : null;
 }
 
 /** The code of an error body or of a JSON-RPC error. */
-function codeIn(body: unknown): string | undefined {
-  const value = body as JsonValue;
-  if (!isJsonObject(value)) return undefined;
-  const { error } = value;
-  const data = isJsonObject(error) ? error.data : undefined;
-  return textOf(value.code) ?? (isJsonObject(data) ? textOf(data.code) : undefined);
+function codeIn(body: JsonValue): string | undefined {
+  return textOf(valueIn(body, 'code')) ?? textOf(valueIn(body, 'error', 'data', 'code'));
 }

@@ -1,6 +1,6 @@
 import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
-import { messageForModel } from './message-for-model.ts';
+import { messageForModel } from './text-for-model.ts';
 
 const peerId = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01';
 const fence = /^<peer-text-([0-9a-f]{32}) origin="([^"]*)">\n([\s\S]*)\n<\/peer-text-\1>$/;

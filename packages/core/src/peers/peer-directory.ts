@@ -1,3 +1,4 @@
+import { LatestMap } from '../storage/latest-map.ts';
 import type { Clock } from '../time/clock.ts';
 
 /** Platforms name the containers that they run after the workspace; outside of their network the name does not resolve. */
@@ -38,41 +39,38 @@ interface Entry extends PeerAddress {
 /** Caches where peers can be called, in memory, for the shorter of the lifetimes of URL and token. */
 export class PeerDirectory {
   readonly #options: PeerDirectoryOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: LatestMap<Entry>;
   /** Until when a peer is not called directly, because that failed. */
-  readonly #avoided = new Map<string, number>();
+  readonly #avoided: LatestMap<number>;
 
   constructor(options: PeerDirectoryOptions) {
     this.#options = options;
+    this.#entries = new LatestMap(options.maxEntries);
+    this.#avoided = new LatestMap(options.maxEntries);
   }
 
   /** Returns what is cached, or `undefined` if there is nothing or it has expired. */
   find(peerId: string): PeerAddress | undefined {
     const key = peerId.toLowerCase();
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
     this.#entries.delete(key);
-    if (entry.expiresAt <= this.#now) return undefined;
+    if (entry === undefined || entry.expiresAt <= this.#now) return undefined;
     this.#entries.set(key, entry);
     return entry;
   }
 
   /** Caches what a lookup returned. Any other URL than one of http or https, and that of a container, counts as none. */
-  remember(peerId: string, peer: DiscoveredPeer): PeerAddress {
-    return this.#put(peerId, peer, true);
-  }
-
-  #put(
+  remember(
     peerId: string,
     { url, peerToken, tokenTtlMs = 0 }: DiscoveredPeer,
-    isDiscovered: boolean,
+    isDiscovered = true,
   ): PeerAddress {
     const usable = isHttpUrl(url) ? url : null;
     const { ttlMs } = this.#options;
     const limitMs = usable === null ? NO_URL_MS : peerToken === undefined ? ttlMs : tokenTtlMs;
     const address = { url: usable, peerToken: usable === null ? undefined : peerToken, isDiscovered };
     const entry = { ...address, expiresAt: this.#now + Math.min(ttlMs, limitMs) };
-    put(this.#entries, peerId.toLowerCase(), entry, this.#options.maxEntries);
+    this.#entries.set(peerId.toLowerCase(), entry);
     return entry;
   }
 
@@ -80,13 +78,13 @@ export class PeerDirectory {
   rememberListed(peerId: string, url: string): void {
     const known = this.find(peerId);
     if (known === undefined || known.url !== (isHttpUrl(url) ? url : null)) {
-      this.#put(peerId, { url }, false);
+      this.remember(peerId, { url }, false);
     }
   }
 
   /** Calls the peer through the platform for a while. */
   avoid(peerId: string, ms: number): void {
-    put(this.#avoided, peerId.toLowerCase(), this.#now + ms, this.#options.maxEntries);
+    this.#avoided.set(peerId.toLowerCase(), this.#now + ms);
   }
 
   isAvoided(peerId: string): boolean {
@@ -102,16 +100,6 @@ export class PeerDirectory {
 
   get #now(): number {
     return this.#options.clock.monotonic();
-  }
-}
-
-/** Adds an entry as the newest one, and removes the oldest above the limit. */
-function put<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= limit) return;
-    map.delete(oldest);
   }
 }
 

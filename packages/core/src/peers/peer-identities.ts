@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
+import { textOf } from '../transport/response-body.ts';
+import { valueIn } from './peer-reply.ts';
 
 const FILE = 'peers.json';
 /** The peers that were seen last. */
@@ -38,9 +41,9 @@ export class PeerIdentities {
   readonly #options: PeerIdentitiesOptions;
   readonly #listeners = new Set<(change: PeerChange) => void>();
   /** By peer id, the last seen last. */
-  #known = new Map<string, Identity>();
+  readonly #known = new LatestMap<Identity>(MAX_PEERS);
   /** Changes that are not accepted yet. */
-  #refused = new Map<string, Identity>();
+  readonly #refused = new LatestMap<Identity>(MAX_PEERS);
   #loading: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #isDirty = false;
@@ -60,30 +63,25 @@ export class PeerIdentities {
    */
   async check(id: string, facts: PeerFacts): Promise<void> {
     const peerId = id.toLowerCase();
-    this.#loading ??= this.#load();
-    await this.#loading;
+    await this.#load();
     const seen = identityOf(facts);
     const known = this.#known.get(peerId);
     if (known === undefined) return this.#remember(peerId, seen);
-    const changed = TRAITS.filter(
-      (trait) => known[trait] !== null && seen[trait] !== null && known[trait] !== seen[trait],
-    );
-    const merged = {
+    const now: Identity = {
       origin: seen.origin ?? known.origin,
       name: seen.name ?? known.name,
       card: seen.card ?? known.card,
     };
+    const changed = differences(known, now).filter((trait) => known[trait] !== null);
+    const refused = this.#refused.get(peerId);
     if (changed.length === 0) {
-      if (this.#refused.delete(peerId)) this.#remember(peerId, merged);
-      else if (TRAITS.some((trait) => merged[trait] !== known[trait])) this.#remember(peerId, merged);
+      this.#refused.delete(peerId);
+      if (refused !== undefined || differences(known, now).length > 0) this.#remember(peerId, now);
       return;
     }
-    const isBlocking = this.#options.onPeerChange === 'block';
-    const before = this.#refused.get(peerId);
-    const isNews = before === undefined || TRAITS.some((trait) => before[trait] !== merged[trait]);
-    if (isNews) this.#report({ peerId, changed });
-    if (!isBlocking) return this.#remember(peerId, merged);
-    put(this.#refused, peerId, merged);
+    if (refused === undefined || differences(refused, now).length > 0) this.#report({ peerId, changed });
+    if (this.#options.onPeerChange !== 'block') return this.#remember(peerId, now);
+    this.#refused.set(peerId, now);
     this.#storeSoon();
     throw peerChanged(peerId, changed);
   }
@@ -95,22 +93,16 @@ export class PeerIdentities {
   async checkRefused(id: string): Promise<void> {
     if (this.#options.onPeerChange !== 'block') return;
     const peerId = id.toLowerCase();
-    this.#loading ??= this.#load();
-    await this.#loading;
+    await this.#load();
     const refused = this.#refused.get(peerId);
     const known = this.#known.get(peerId);
-    if (refused === undefined || known === undefined) return;
-    throw peerChanged(
-      peerId,
-      TRAITS.filter((trait) => refused[trait] !== known[trait]),
-    );
+    if (refused !== undefined && known !== undefined) throw peerChanged(peerId, differences(known, refused));
   }
 
   /** The refused change of a peer is what it is from now on. Returns whether there was one. */
   async accept(id: string): Promise<boolean> {
     const peerId = id.toLowerCase();
-    this.#loading ??= this.#load();
-    await this.#loading;
+    await this.#load();
     const seen = this.#refused.get(peerId);
     if (seen === undefined) return false;
     this.#refused.delete(peerId);
@@ -137,7 +129,7 @@ export class PeerIdentities {
   }
 
   #remember(peerId: string, identity: Identity): void {
-    put(this.#known, peerId, identity);
+    this.#known.set(peerId, identity);
     this.#storeSoon();
   }
 
@@ -147,14 +139,19 @@ export class PeerIdentities {
     this.#writing = this.#writing.then(() => this.#store());
   }
 
-  async #load(): Promise<void> {
+  #load(): Promise<void> {
+    this.#loading ??= this.#read();
+    return this.#loading;
+  }
+
+  async #read(): Promise<void> {
     const { stateDirectory, logger } = this.#options;
     try {
       const text = await readPrivateFile(join(stateDirectory, FILE), { logger });
       if (text === undefined) return;
       const stored = JSON.parse(text) as JsonValue;
-      this.#known = parse(stored, 'peers');
-      this.#refused = parse(stored, 'refused');
+      fill(this.#known, valueIn(stored, 'peers'));
+      fill(this.#refused, valueIn(stored, 'refused'));
     } catch (error) {
       logger.warn(
         { error },
@@ -166,7 +163,7 @@ export class PeerIdentities {
   async #store(): Promise<void> {
     this.#isDirty = false;
     const { stateDirectory, logger } = this.#options;
-    const [peers, refused] = [this.#known, this.#refused].map((list) => Object.fromEntries(list));
+    const [peers, refused] = [this.#known, this.#refused].map((list) => Object.fromEntries(list.entries()));
     const text = `${JSON.stringify({ peers, refused })}\n`;
     await writePrivateFile(join(stateDirectory, FILE), text).catch((error: unknown) => {
       logger.warn({ error }, 'What peers are could not be stored: after a restart they count as new.');
@@ -174,13 +171,8 @@ export class PeerIdentities {
   }
 }
 
-function put(map: Map<string, Identity>, key: string, value: Identity): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= MAX_PEERS) return;
-    map.delete(oldest);
-  }
+function differences(one: Identity, other: Identity): PeerTrait[] {
+  return TRAITS.filter((trait) => one[trait] !== other[trait]);
 }
 
 function identityOf({ url, name, card }: PeerFacts): Identity {
@@ -210,15 +202,10 @@ function peerChanged(peerId: string, changed: readonly PeerTrait[]): MoleculeErr
   });
 }
 
-function parse(stored: JsonValue, list: 'peers' | 'refused'): Map<string, Identity> {
-  const given = isJsonObject(stored) ? stored[list] : undefined;
-  const peers = isJsonObject(given) ? given : {};
-  const read = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null);
-  return new Map(
-    Object.entries(peers).flatMap(([peerId, peer]) =>
-      isJsonObject(peer)
-        ? [[peerId, { origin: read(peer.origin), name: read(peer.name), card: read(peer.card) }] as const]
-        : [],
-    ),
-  );
+function fill(identities: LatestMap<Identity>, stored: JsonValue | undefined): void {
+  for (const [peerId, peer] of Object.entries(isJsonObject(stored) ? stored : {})) {
+    if (!isJsonObject(peer)) continue;
+    const read = (trait: PeerTrait) => textOf(peer[trait]) ?? null;
+    identities.set(peerId, { origin: read('origin'), name: read('name'), card: read('card') });
+  }
 }

@@ -6,8 +6,13 @@ import {
   fencePeerText,
   isErrorCode,
   isJsonObject,
+  isMessageState,
+  isQueuedResponse,
   type JsonObject,
   type JsonValue,
+  type MessageRecord,
+  type MessageState,
+  messageStateOfTask,
   Question,
   refencePeerText,
   stripA2aBoundary,
@@ -16,22 +21,7 @@ import {
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { markReceived } from './received-values.ts';
 
-/**
- * `answered`: the peer's answer is here. `queued`: stored or being handled, not ended yet; ask with `waitForAnswer`.
- * `unanswered`: the peer handled the message and says nothing. `failed`: the peer, or the platform for it, reports an
- * error; its words are in `text`, its code in `code`. `canceled`: the sender or an operator canceled it. `expired`:
- * nobody handled it in time. `input-required`: the peer asks something before it continues; its words are in `text`.
- */
-export type PeerReplyStatus =
-  | 'answered'
-  | 'unanswered'
-  | 'failed'
-  | 'canceled'
-  | 'expired'
-  | 'input-required'
-  | 'queued';
-
-const STATUSES: ReadonlySet<unknown> = new Set<PeerReplyStatus>([
+const STATUSES = [
   'answered',
   'unanswered',
   'failed',
@@ -39,42 +29,42 @@ const STATUSES: ReadonlySet<unknown> = new Set<PeerReplyStatus>([
   'expired',
   'input-required',
   'queued',
-]);
+] as const;
+
+/**
+ * `answered`: the peer's answer is here. `queued`: stored or being handled, not ended yet; ask with `waitForAnswer`.
+ * `unanswered`: the peer handled the message and says nothing. `failed`: the peer, or the platform for it, reports an
+ * error; its words are in `text`, its code in `code`. `canceled`: the sender or an operator canceled it. `expired`:
+ * nobody handled it in time. `input-required`: the peer asks something before it continues; its words are in `text`.
+ */
+export type PeerReplyStatus = (typeof STATUSES)[number];
 
 const WITHOUT_TEXT: ReadonlySet<PeerReplyStatus> = new Set(['queued', 'unanswered', 'canceled']);
-
-export interface PeerReplyFields {
-  readonly status: PeerReplyStatus;
-  readonly peerId: string;
-  readonly messageId: string;
-  /** `''` when it is not known. */
-  readonly contextId: string;
-  readonly code: string | null;
-  readonly raw: JsonValue;
-  readonly via: 'direct' | 'proxy';
-  /** Whether the message is queued because the peer is paused. */
-  readonly isHeld?: boolean | undefined;
-  /** Whether the platform wrapped the texts in boundary markers. It does for workspaces, not for users. */
-  readonly isWrapped: boolean;
-}
 
 /** A reply as plain JSON. Everything that a peer wrote is untrusted. */
 export interface PeerReplyData {
   readonly status: PeerReplyStatus;
   readonly peerId: string;
   readonly messageId: string;
+  /** `''` when it is not known. */
   readonly contextId: string;
   readonly code: string | null;
   readonly via: 'direct' | 'proxy';
+  /** Whether the message is queued because the peer is paused. */
   readonly isHeld: boolean;
   /** The peer's text without boundary markers, for whoever reads the stored JSON; a restored reply takes it from `raw`. */
   readonly text: string;
   /** Of the fence that `forModel()` returns, so that a restored reply returns the same bytes. */
   readonly nonce: string;
-  /** Whether the texts in `raw` have boundary markers. */
+  /** Whether the texts in `raw` have boundary markers: a platform wraps those of workspaces, not those of users. */
   readonly isWrapped: boolean;
   /** The response body. */
   readonly raw: JsonValue;
+}
+
+/** What a reply is made of. */
+export interface PeerReplyFields extends Omit<PeerReplyData, 'isHeld' | 'text' | 'nonce'> {
+  readonly isHeld?: boolean | undefined;
 }
 
 /**
@@ -170,10 +160,9 @@ class ReceivedReply {
    * text of the peer, unfenced.
    */
   toData(): PeerReplyData {
-    const { status, peerId, messageId, contextId, code, via, isHeld, text, raw } = this;
-    const { isWrapped } = this.#fields;
+    const { isHeld, text, raw } = this;
     const nonce = fenceNonceOf(this.forModel()) ?? '';
-    const data = { status, peerId, messageId, contextId, code, via, isHeld, text, nonce, isWrapped, raw };
+    const data: PeerReplyData = { ...this.#fields, isHeld, text, nonce, raw };
     return markReceived(data, { kind: 'reply-data' });
   }
 
@@ -226,36 +215,146 @@ export function peerReplyFromData(data: PeerReplyData): PeerReply {
   if (problem !== null) {
     throw new MoleculeError(`This is not the data of a PeerReply: ${problem}.`, { code: 'invalid_argument' });
   }
-  const { status, peerId, messageId, contextId, code, via, isHeld, nonce, isWrapped, raw } = data;
-  const fields = { status, peerId, messageId, contextId, code, via, isHeld, isWrapped, raw };
-  return createReply(fields, nonce);
+  return createReply({ ...data }, data.nonce);
 }
 
 function problemOf(data: unknown): string | null {
   if (!isJsonObject(data)) return 'it is not an object';
+  const isText = (value: unknown) => typeof value === 'string';
+  const isFlag = (value: unknown) => typeof value === 'boolean';
   const expected: Record<string, (value: unknown) => boolean> = {
-    status: (value) => STATUSES.has(value),
+    status: (value) => STATUSES.some((status) => status === value),
     via: (value) => value === 'direct' || value === 'proxy',
-    code: (value) => value === null || typeof value === 'string',
+    code: (value) => value === null || isText(value),
     raw: (value) => value !== undefined,
-    isHeld: (value) => typeof value === 'boolean',
-    isWrapped: (value) => typeof value === 'boolean',
+    isHeld: isFlag,
+    isWrapped: isFlag,
+    peerId: isText,
+    messageId: isText,
+    contextId: isText,
+    nonce: isText,
   };
-  for (const name of ['peerId', 'messageId', 'contextId', 'nonce'])
-    expected[name] = (value) => typeof value === 'string';
   const wrong = Object.keys(expected).find((name) => !expected[name]?.(data[name]));
   return wrong === undefined ? null : `\`${wrong}\` is missing or has another type`;
 }
 
 /** The questions in the task of a reply; what is not a question is left out. */
 function questionsIn(raw: JsonValue): Question[] {
-  const result = isJsonObject(raw) ? raw.result : undefined;
-  const status = isJsonObject(result) ? result.status : undefined;
-  const message = isJsonObject(status) ? status.message : undefined;
-  const metadata = isJsonObject(message) ? message.metadata : undefined;
-  const list = isJsonObject(metadata) && Array.isArray(metadata.questions) ? metadata.questions : [];
-  return list.flatMap((item) => {
+  const list = valueIn(raw, 'result', 'status', 'message', 'metadata', 'questions');
+  return (Array.isArray(list) ? list : []).flatMap((item) => {
     const read = Question.tolerant.safeParse(item);
     return read.success ? [read.data] : [];
   });
+}
+
+/** The value at a path of fields; `undefined` where there is none. */
+export function valueIn(value: JsonValue, ...path: readonly string[]): JsonValue | undefined {
+  return path.reduce<JsonValue | undefined>(
+    (inner, name) => (isJsonObject(inner) ? inner[name] : undefined),
+    value,
+  );
+}
+
+/** A code is a word for programs. A peer can write anything there, and a model may see it. */
+const CODE = /^[a-z\d][\w.-]{0,63}$/i;
+
+const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
+  queued: 'queued',
+  delivered: 'queued',
+  input_required: 'input-required',
+  answered: 'answered',
+  unanswered: 'unanswered',
+  failed: 'failed',
+  canceled: 'canceled',
+  expired: 'expired',
+};
+
+/** The message that a response belongs to, and how the response came. */
+export interface ReplyFacts {
+  readonly peerId: string;
+  readonly messageId: string;
+  readonly contextId?: string | undefined;
+  readonly isWrapped: boolean;
+  /** @default 'proxy' */
+  readonly via?: PeerReply['via'] | undefined;
+  /**
+   * Whether `metadata` of a task is of who says how the message ended: a platform takes the state and the code out of the
+   * tasks of agents; a peer speaks for itself. @default for direct replies only
+   */
+  readonly hasNamedState?: boolean | undefined;
+}
+
+/** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
+export function readReply(body: unknown, facts: ReplyFacts): PeerReply {
+  const { via = 'proxy', hasNamedState = via === 'direct', ...rest } = facts;
+  const raw = (body ?? null) as JsonValue;
+  const isQueued = isQueuedResponse(raw);
+  const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
+  const contextId = facts.contextId || contextIn(raw);
+  const status = isQueued ? 'queued' : statusOf(raw, via, hasNamedState);
+  const code = codeOf(raw, hasNamedState);
+  return createReply({ ...rest, contextId, status, code, raw, via, isHeld });
+}
+
+/** Reads the state of a sent message. */
+export function readMessageRecord(record: MessageRecord, options: { isWrapped: boolean }): PeerReply {
+  const raw = (record.answer ?? null) as JsonValue;
+  const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
+  // The task of any other end than an answer is the platform's.
+  const isEnd = status !== null && status !== 'queued' && status !== 'answered';
+  const fields = {
+    peerId: record.target_id,
+    messageId: record.message_id,
+    contextId: record.context_id || contextIn(raw),
+    code: codeOf(raw, isEnd) ?? record.error?.code ?? null,
+    via: 'proxy' as const,
+    ...options,
+  };
+  if (raw !== null) {
+    return createReply({ ...fields, status: isEnd ? status : statusOf(raw, 'proxy', false), raw });
+  }
+  if (status === 'failed' || status === 'expired') {
+    const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
+    return createReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
+  }
+  return createReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
+}
+
+/**
+ * A task names its state. What the platform passes on from a peer that does not is an answer, because the platform has ended the
+ * message; a task that came directly shows where its message is.
+ */
+function statusOf(raw: JsonValue, via: PeerReply['via'], hasNamedState: boolean): PeerReplyStatus {
+  if (!isJsonObject(raw)) return 'answered';
+  if (raw.error !== undefined && raw.error !== null && raw.result === undefined) return 'failed';
+  const task = taskIn(raw);
+  if (task === undefined) return 'answered';
+  const named = hasNamedState && isJsonObject(task.metadata) ? task.metadata.state : undefined;
+  if (isMessageState(named)) return STATUS_OF[named];
+  const state = messageStateOfTask({ status: task.status ?? null });
+  if (state === null) return 'answered';
+  if (via === 'proxy') return STATUS_OF[state] === 'queued' ? 'answered' : STATUS_OF[state];
+  const isEmpty = state === 'answered' && extractAnswerText(raw) === '' && extractParts(raw).length === 0;
+  return isEmpty ? 'unanswered' : STATUS_OF[state];
+}
+
+function taskIn(raw: JsonObject): JsonObject | undefined {
+  const { result } = raw;
+  if (!isJsonObject(result)) return undefined;
+  const task = isJsonObject(result.task) ? result.task : result;
+  return task.kind === 'task' || task !== result || isJsonObject(task.status) ? task : undefined;
+}
+
+function contextIn(raw: JsonValue): string {
+  const places = [['contextId'], ['task', 'contextId'], ['message', 'contextId']];
+  const ids = places.map((place) => valueIn(raw, 'result', ...place));
+  return ids.find((id) => typeof id === 'string') ?? '';
+}
+
+function codeOf(raw: JsonValue, hasNamedState: boolean): string | null {
+  if (!isJsonObject(raw)) return null;
+  const metadata = hasNamedState ? taskIn(raw)?.metadata : undefined;
+  const data = valueIn(raw, 'error', 'data');
+  const { code } = [metadata, data].find(isJsonObject) ?? raw;
+  return typeof code === 'string' && CODE.test(code) ? code : null;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { peersForModel } from './peers-for-model.ts';
+import { peersForModel } from './text-for-model.ts';
 
 const first = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01';
 const second = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a02';

@@ -1,6 +1,6 @@
 import type { MessageRecord } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
-import { readMessageRecord, readReply } from './read-reply.ts';
+import { readMessageRecord, readReply } from './peer-reply.ts';
 
 const task = (state: string, more: object = {}) => ({
   jsonrpc: '2.0',

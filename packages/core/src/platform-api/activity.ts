@@ -1,6 +1,5 @@
 import { extractAnswerText, extractMessageText, type JsonObject, routes } from '@molecule-ai/protocol';
-import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
-import { CursorLostError } from '../errors/cursor-lost-error.ts';
+import { ApiError, CursorLostError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
 import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -2,16 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { HeartbeatStage, IDLE } from '../../test/heartbeat-stage.ts';
 import { hanging, refused, unreachable } from '../../test/presence-double.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { heartbeatRetryDelayMs, nextHeartbeatDelayMs } from './heartbeat-loop.ts';
+import { heartbeatRetryDelayMs } from './heartbeat-loop.ts';
 
 describe('heartbeat interval', () => {
   it.each([
     [0, 3_000, 27_000],
     [0.5, 16_500, 28_500],
     [1, 30_000, 30_000],
-    [-3, 3_000, 27_000],
-    [7, 30_000, 30_000],
-    [Number.NaN, 3_000, 27_000],
   ])(
     'with random number %d: the second heartbeat after %d ms, then one every %d ms',
     async (number, first, expected) => {
@@ -108,8 +105,7 @@ describe('timing rules', () => {
       [2_000, 5_000, 10_000, 20_000, 30_000, 30_000],
     );
     expect(heartbeatRetryDelayMs(1, undefined, () => 0)).toBe(1_800);
-    expect(heartbeatRetryDelayMs(0, unreachable(), () => Number.POSITIVE_INFINITY)).toBe(2_000);
-    expect(heartbeatRetryDelayMs(3, refused(404, 'routing_problem'), () => Number.NaN)).toBe(9_000);
-    expect(nextHeartbeatDelayMs(30_000, () => 2)).toBe(30_000);
+    expect(heartbeatRetryDelayMs(0, unreachable(), () => 1)).toBe(2_000);
+    expect(heartbeatRetryDelayMs(3, refused(404, 'routing_problem'), () => 0)).toBe(9_000);
   });
 });

@@ -1,14 +1,16 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import type { RepeatedHeartbeat } from '../heartbeat-worker/worker-messages.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
-import { WakeableSleep } from '../time/linked-abort.ts';
+import { WakeableSleep, withDeadline } from '../time/linked-abort.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
 import { eventLoopLag } from './event-loop-lag.ts';
-import { HeartbeatRound, type RoundResult } from './heartbeat-round.ts';
 import {
   isFinal,
   type PresenceChange,
@@ -19,12 +21,26 @@ import {
 } from './presence-machine.ts';
 import { Reregistration } from './registration-retry.ts';
 
+/** Maximum time between two heartbeats, in milliseconds; they are sent after 90–100 % of it. */
+export const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
 const DEBOUNCE_MS = 250;
 const MIN_GAP_MS = 2_000;
 const FAILURES_UNTIL_DEGRADED = 2;
-/** Pauses after the first, second, third … consecutive failure, in milliseconds; the last one repeats. */
-const RETRY_DELAYS_MS = [2_000, 5_000, 10_000, 20_000, 30_000] as const;
+/** Pauses after the first consecutive failures, in milliseconds; then the longest one repeats. */
+const RETRY_DELAYS_MS = [2_000, 5_000, 10_000, 20_000] as const;
 const LONGEST_RETRY_MS = 30_000;
+const CALL_TIMEOUT_MS = 10_000;
+const UNAUTHORIZED_LIMIT = 3;
+/** Errors that only the platform itself returns; a web page, a redirect or an outage confirms nothing. */
+const CONFIRMS_REVOCATION: ReadonlySet<string> = new Set(['unauthorized', 'access_denied', 'not_found']);
+
+/** What a heartbeat says of the workspace. */
+interface ReportedState {
+  readonly deleted: boolean;
+  /** `null` when the platform did not say: then it is as before. */
+  readonly paused: boolean | null;
+  readonly status: string | null;
+}
 
 export interface HeartbeatLoopOptions {
   readonly client: Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
@@ -49,11 +65,12 @@ export interface HeartbeatLoopOptions {
 export class HeartbeatLoop {
   readonly #options: HeartbeatLoopOptions;
   readonly #sleep: WakeableSleep;
-  readonly #round: HeartbeatRound;
   readonly #reregistration: Reregistration;
   readonly #firstRound = Promise.withResolvers<void>();
   #state: PresenceState = 'starting';
   #failures = 0;
+  /** Number of consecutive 401; a failure to reach the platform does not change it. */
+  #unauthorized = 0;
   #lastError: unknown;
   #isLimited = false;
   #thread: HeartbeatThread | null | undefined;
@@ -68,7 +85,6 @@ export class HeartbeatLoop {
   constructor(options: HeartbeatLoopOptions) {
     this.#options = options;
     this.#sleep = new WakeableSleep(options.clock);
-    this.#round = new HeartbeatRound(options);
     this.#reregistration = new Reregistration(options);
   }
 
@@ -112,13 +128,15 @@ export class HeartbeatLoop {
    */
   stateChanged(status: string): void {
     if (status === 'paused') this.#step('paused', undefined);
-    this.#isAsked = true;
-    this.#sleep.wake();
+    this.#askForHeartbeat();
   }
 
   /** Call when what the platform said at the registration no longer holds: a heartbeat is sent now, and the agent registers. */
   registrationNeeded(): void {
-    if (!this.#reregistration.request()) return;
+    if (this.#reregistration.request()) this.#askForHeartbeat();
+  }
+
+  #askForHeartbeat(): void {
     this.#isAsked = true;
     this.#sleep.wake();
   }
@@ -146,20 +164,79 @@ export class HeartbeatLoop {
 
   async #sendHeartbeat(signal: AbortSignal): Promise<void> {
     const metrics = { eventLoopLagMs: this.eventLoopLagMs ?? undefined, ...this.#options.metrics() };
-    const result = await this.#round.run(metrics, signal, this.#thread ?? undefined);
+    const result = await this.#report(metrics, signal).catch((error: unknown) => ({ error }));
     this.#sent = metrics;
     this.#reportWedged();
-    if (result.kind === 'limited') return this.#waitOut(result.error);
-    this.#isLimited = false;
-    if (result.kind === 'alive') {
-      const paused = result.paused ?? this.#state === 'paused';
-      await this.#reregistration.afterAlive(this.#state, { paused, status: result.status }, signal);
-      this.#recordSuccess();
-      this.#step(paused ? 'paused' : 'alive', undefined);
-      return;
+    if ('error' in result) {
+      signal.throwIfAborted();
+      return this.#applyFailure(result.error, signal);
     }
-    if (result.kind === 'deleted' || result.kind === 'rejected') return this.#step(result.kind, undefined);
-    this.#recordFailure(result);
+    this.#unauthorized = 0;
+    this.#isLimited = false;
+    if (result.deleted) return this.#step('deleted', undefined);
+    const paused = result.paused ?? this.#state === 'paused';
+    await this.#reregistration.afterAlive(this.#state, { paused, status: result.status }, signal);
+    this.#failures = 0;
+    this.#recordTime();
+    this.#step(paused ? 'paused' : 'alive', undefined);
+  }
+
+  /** Sends a heartbeat and, if its response does not contain the pause state, polls the state. */
+  async #report(metrics: HeartbeatMetrics, signal: AbortSignal): Promise<ReportedState> {
+    const { client, logger } = this.#options;
+    const thread = this.#thread;
+    // The pause before the next heartbeat is longer than that of a retry, so that agents do not return together.
+    const { paused, workspaceStatus } = await this.#call(signal, 'The heartbeat', (options) =>
+      client.heartbeat(metrics, { ...options, isRetried: false, ...(thread && { thread }) }),
+    );
+    if (paused !== null) return { deleted: false, paused, status: workspaceStatus };
+    // Older platforms also accept heartbeats of removed workspaces: only their state route reports the removal.
+    try {
+      // The next heartbeat says more than a retry, for which there may be no time.
+      return await this.#call(signal, 'The state poll', (options) =>
+        client.pollState({ ...options, isRetried: false }),
+      );
+    } catch (error) {
+      if (hasCode(error, 'unauthorized') || WorkspaceRemovedError.isInstance(error)) throw error;
+      signal.throwIfAborted();
+      logger.debug({ error }, 'The heartbeat succeeded, but the state could not be read.');
+      const isPaused = workspaceStatus === null ? null : workspaceStatus === 'paused';
+      return { deleted: false, paused: isPaused, status: workspaceStatus };
+    }
+  }
+
+  async #applyFailure(error: unknown, signal: AbortSignal): Promise<void> {
+    if (hasCode(error, 'rate_limited')) return this.#waitOut(error);
+    this.#isLimited = false;
+    if (WorkspaceRemovedError.isInstance(error)) return this.#step('deleted', undefined);
+    if (!hasCode(error, 'unauthorized')) return this.#recordFailure('unreachable', error);
+    this.#unauthorized += 1;
+    if (this.#unauthorized < UNAUTHORIZED_LIMIT) return this.#recordFailure(null, error);
+    const rejection = await this.#explainRejection(signal);
+    if (typeof rejection === 'string') this.#step(rejection, undefined);
+    else this.#recordFailure('unreachable', rejection.error);
+  }
+
+  /** Reads the workspace after the last of several 401, to distinguish removal from revocation. */
+  async #explainRejection(
+    signal: AbortSignal,
+  ): Promise<'deleted' | 'rejected' | { readonly error: unknown }> {
+    try {
+      await this.#call(signal, 'Reading the workspace', (options) =>
+        this.#options.client.getWorkspace(options),
+      );
+      return 'rejected';
+    } catch (error) {
+      signal.throwIfAborted();
+      if (WorkspaceRemovedError.isInstance(error)) return 'deleted';
+      const isConfirmed = ApiError.isInstance(error) && CONFIRMS_REVOCATION.has(error.code);
+      return isConfirmed ? 'rejected' : { error };
+    }
+  }
+
+  #call<T>(signal: AbortSignal, what: string, work: (options: CallOptions) => Promise<T>): Promise<T> {
+    const deadline = { clock: this.#options.clock, timeoutMs: CALL_TIMEOUT_MS, what, signal };
+    return withDeadline(deadline, (inner) => work({ signal: inner }));
   }
 
   /** What the response said otherwise, the next heartbeat brings again: it is late, and is sent now. */
@@ -167,8 +244,7 @@ export class HeartbeatLoop {
     if (status !== null && status >= 200 && status < 300) this.#recordTime();
     if (!isWedged) return;
     this.#wedgedMs = Math.max(this.#wedgedMs, Math.round(blockedMs));
-    this.#isAsked = true;
-    this.#sleep.wake();
+    this.#askForHeartbeat();
   }
 
   /** A long block brings many repeated heartbeats at once, before the end of the next heartbeat. */
@@ -189,23 +265,16 @@ export class HeartbeatLoop {
     this.#lastError = error;
   }
 
-  #recordSuccess(): void {
-    this.#failures = 0;
-    this.#recordTime();
-  }
-
   #recordTime(): void {
     const { clock } = this.#options;
     this.#lastSuccess = { at: clock.now(), monotonicMs: clock.monotonic() };
   }
 
-  #recordFailure(result: Extract<RoundResult, { error: unknown }>): void {
+  #recordFailure(event: 'unreachable' | null, error: unknown): void {
     this.#failures += 1;
-    this.#lastError = result.error;
+    this.#lastError = error;
     this.#reregistration.afterFailure();
-    if (result.kind === 'unreachable' && this.#failures >= FAILURES_UNTIL_DEGRADED) {
-      this.#step('unreachable', result.error);
-    }
+    if (event !== null && this.#failures >= FAILURES_UNTIL_DEGRADED) this.#step(event, error);
   }
 
   #step(event: PresenceEvent, error: unknown): void {
@@ -224,9 +293,10 @@ export class HeartbeatLoop {
       await clock.sleep(Math.min(retryMs, Math.max(MIN_GAP_MS, leftMs)), { signal });
       return;
     }
-    const delayMs = this.#isSpread ? nextHeartbeatDelayMs : firstHeartbeatDelayMs;
+    // Agents that start together, or find the platform again together, do not send heartbeats together after the first one.
+    const share = this.#isSpread ? 0.9 + 0.1 * random() : 0.1 + 0.9 * random();
     this.#isSpread = true;
-    const dueAt = startedAt + delayMs(intervalMs, random);
+    const dueAt = startedAt + Math.floor(intervalMs * share);
     for (;;) {
       const isWoken = await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
       if (!isWoken || this.#takeAsked()) return;
@@ -248,34 +318,14 @@ export class HeartbeatLoop {
   }
 }
 
-/** Maximum time between two heartbeats, in milliseconds; they are sent after 90–100 % of it. */
-export const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
-
-/** Time from the start of a heartbeat to the start of the next, in milliseconds: at most `intervalMs`. */
-export function nextHeartbeatDelayMs(intervalMs: number, random: RandomSource): number {
-  return Math.floor(intervalMs * (0.9 + 0.1 * clampRandom(random)));
-}
-
-/**
- * Time from the first heartbeat to the second, in milliseconds: 10–100 % of `intervalMs`. Agents that start together, or find the
- * platform again together, do not send heartbeats together from then on, and so neither after an outage.
- */
-export function firstHeartbeatDelayMs(intervalMs: number, random: RandomSource): number {
-  return Math.floor(intervalMs * (0.1 + 0.9 * clampRandom(random)));
-}
-
 /** The pause after consecutive failure number `failures`, in milliseconds: 2, 5, 10, 20, then 30 s, minus up to 10 %. */
 export function heartbeatRetryDelayMs(failures: number, error: unknown, random: RandomSource): number {
-  const index = Math.min(Math.max(1, failures), RETRY_DELAYS_MS.length) - 1;
-  const delay = RETRY_DELAYS_MS[index] ?? LONGEST_RETRY_MS;
+  const delayMs = RETRY_DELAYS_MS[Math.max(1, failures) - 1] ?? LONGEST_RETRY_MS;
   const requestedMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
-  return Math.min(
-    Math.max(Math.floor(delay * (0.9 + 0.1 * clampRandom(random))), requestedMs),
-    LONGEST_RETRY_MS,
-  );
+  const pauseMs = Math.floor(delayMs * (0.9 + 0.1 * random()));
+  return Math.min(Math.max(pauseMs, requestedMs), LONGEST_RETRY_MS);
 }
 
-/** Limits the random number to 0–1, because a heartbeat must never be late or too frequent. */
-function clampRandom(random: RandomSource): number {
-  return Math.min(1, Math.max(0, random())) || 0;
+function hasCode(error: unknown, code: MoleculeErrorCode): boolean {
+  return MoleculeError.isInstance(error) && error.code === code;
 }

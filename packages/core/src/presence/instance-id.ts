@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
 
 const FILE = 'instance';
-const LIMITS = { maxBytes: 1_024, isMalformedAllowed: true };
+const MAX_BYTES = 1_024;
 
 /**
  * The name by which the platform recognises this agent after a restart, from the workspace's folder; made at the first
@@ -13,13 +13,11 @@ const LIMITS = { maxBytes: 1_024, isMalformedAllowed: true };
 export async function loadInstanceId(directory: string): Promise<string> {
   const path = join(directory, FILE);
   const made = randomUUID();
-  try {
-    const stored = (await readPrivateFile(path, LIMITS))?.trim() ?? '';
-    if (/^[\x21-\x7e]{1,200}$/.test(stored)) return stored;
-    await writePrivateFile(path, `${made}\n`);
-  } catch {
-    // The agent runs without a folder as well, and says so when it cannot store a position.
-  }
+  const stored = await readPrivateFile(path, { maxBytes: MAX_BYTES }).catch(() => undefined);
+  const name = stored?.trim() ?? '';
+  if (/^[\x21-\x7e]{1,200}$/.test(name)) return name;
+  // The agent runs without a folder as well, and says so when it cannot store a position.
+  await writePrivateFile(path, `${made}\n`).catch(() => {});
   return made;
 }
 

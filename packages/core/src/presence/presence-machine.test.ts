@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
   isFinal,
-  PRESENCE_EVENTS,
-  PRESENCE_STATES,
   type PresenceChange,
   type PresenceEvent,
   type PresenceState,
@@ -53,17 +51,17 @@ const TABLE: Record<PresenceState, Row> = {
 };
 
 describe('stepPresence', () => {
-  const cells = PRESENCE_STATES.flatMap((state) => PRESENCE_EVENTS.map((event) => [state, event] as const));
+  const states = Object.keys(TABLE) as PresenceState[];
+  const events = Object.keys(TABLE.online) as PresenceEvent[];
+  const cells = states.flatMap((state) => events.map((event) => [state, event] as const));
 
   it.each(cells)('%s on %s', (state, event) => {
     const [next, change] = TABLE[state][event];
     expect(stepPresence(state, event)).toEqual({ state: next, change });
   });
 
-  it('has all states and events, and the final states', () => {
-    expect([...PRESENCE_STATES].sort()).toEqual(Object.keys(TABLE).sort());
-    expect([...PRESENCE_EVENTS].sort()).toEqual(Object.keys(TABLE.online).sort());
-    expect(PRESENCE_STATES.filter(isFinal)).toEqual(['removed', 'revoked', 'stopped']);
+  it('has three final states', () => {
+    expect(states.filter(isFinal)).toEqual(['removed', 'revoked', 'stopped']);
   });
 
   it('returns a change exactly when the state changes', () => {

@@ -17,26 +17,7 @@ export type PresenceChange =
   | 'revoked'
   | 'stopped';
 
-/** All states and events, for exhaustive tests. */
-export const PRESENCE_STATES = [
-  'starting',
-  'online',
-  'degraded',
-  'paused',
-  'removed',
-  'revoked',
-  'stopped',
-] as const satisfies readonly PresenceState[];
-export const PRESENCE_EVENTS = [
-  'alive',
-  'paused',
-  'unreachable',
-  'deleted',
-  'rejected',
-  'stop',
-] as const satisfies readonly PresenceEvent[];
-
-export interface PresenceStep {
+interface PresenceStep {
   readonly state: PresenceState;
   readonly change: PresenceChange | null;
 }
@@ -57,36 +38,27 @@ export interface PresenceStep {
  * 401 without a removal. An outage during a pause does not end the pause.
  */
 export function stepPresence(state: PresenceState, event: PresenceEvent): PresenceStep {
-  if (isFinal(state)) return stay(state);
-  switch (event) {
-    case 'deleted':
-      return { state: 'removed', change: 'removed' };
-    case 'rejected':
-      return { state: 'revoked', change: 'revoked' };
-    case 'stop':
-      return { state: 'stopped', change: 'stopped' };
-    case 'paused':
-      return state === 'paused' ? stay(state) : { state: 'paused', change: 'paused' };
-    case 'unreachable':
-      if (state === 'degraded' || state === 'paused') return stay(state);
-      return { state: 'degraded', change: 'degraded' };
-    case 'alive':
-      return { state: 'online', change: aliveChange(state) };
-  }
+  if (isFinal(state)) return { state, change: null };
+  if (event === 'alive') return { state: 'online', change: ALIVE_CHANGES[state] ?? null };
+  const next = event === 'unreachable' && state === 'paused' ? state : NEXT_STATES[event];
+  return { state: next, change: next === state ? null : next };
 }
+
+const NEXT_STATES = {
+  paused: 'paused',
+  unreachable: 'degraded',
+  deleted: 'removed',
+  rejected: 'revoked',
+  stop: 'stopped',
+} as const;
+const ALIVE_CHANGES: Partial<Record<PresenceState, PresenceChange>> = {
+  starting: 'started',
+  degraded: 'recovered',
+  paused: 'resumed',
+};
 
 export function isFinal(state: PresenceState): boolean {
   return state === 'removed' || state === 'revoked' || state === 'stopped';
-}
-
-function stay(state: PresenceState): PresenceStep {
-  return { state, change: null };
-}
-
-function aliveChange(state: PresenceState): PresenceChange | null {
-  if (state === 'starting') return 'started';
-  if (state === 'degraded') return 'recovered';
-  return state === 'paused' ? 'resumed' : null;
 }
 
 /** The hint for a workspace that no longer accepts its agent. */

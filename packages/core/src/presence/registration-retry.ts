@@ -90,7 +90,7 @@ export class Reregistration {
   readonly #options: ReregistrationOptions;
   #failingSince: number | undefined;
   #isNeeded = false;
-  #lastTriedAt: number | undefined;
+  #lastTriedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReregistrationOptions) {
     this.#options = options;
@@ -121,11 +121,10 @@ export class Reregistration {
     if (now.paused) return;
     if (before === 'paused') {
       this.#isNeeded = true;
-      this.#lastTriedAt = undefined;
+      this.#lastTriedAt = Number.NEGATIVE_INFINITY;
     }
     if (!this.#isNeeded && !NEEDS_REGISTRATION.has(now.status)) return;
-    const sinceLastMs = clock.monotonic() - (this.#lastTriedAt ?? Number.NEGATIVE_INFINITY);
-    if (sinceLastMs >= MIN_INTERVAL_MS) await this.#register(signal);
+    if (clock.monotonic() - this.#lastTriedAt >= MIN_INTERVAL_MS) await this.#register(signal);
   }
 
   async #register(signal: AbortSignal): Promise<void> {

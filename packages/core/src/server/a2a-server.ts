@@ -1,12 +1,17 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import type { InboundHandler } from '../inbound-http/inbound-handler.ts';
+import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
+import { checkInboundAgent, type InboundAgent } from '../inbound-http/inbound-agent.ts';
+import {
+  createInboundHandler,
+  INBOUND_HANDLER_OPTION_NAMES,
+  type InboundHandler,
+  type InboundHandlerOptions,
+} from '../inbound-http/inbound-handler.ts';
 import { checkNumber, checkObject } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import { refuseRequest, respondTo } from './node-exchange.ts';
-import { checkTls, handlersOf, SERVED_OPTION_NAMES, type ServedOptions } from './served-handlers.ts';
+import { checkHandler, refuseRequest, respondTo } from './node-exchange.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 1_024;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
@@ -29,7 +34,13 @@ const LISTEN_HINTS: Readonly<Record<string, string>> = {
 /** Requests of one connection that have no response yet. They are handled one after the other. */
 const MAX_PIPELINED = 16;
 
-export interface A2AServerOptions extends ServedOptions {
+export interface A2AServerOptions extends InboundHandlerOptions {
+  /** The agent that is served on every path. Give either this, `agents` or `handler`. */
+  agent?: InboundAgent | undefined;
+  /** Several agents by the first segment of the path, such as their workspace ids. Any letter case. */
+  agents?: Readonly<Record<string, InboundAgent>> | undefined;
+  /** A handler of your own for every path. */
+  handler?: InboundHandler | undefined;
   /** 0 takes a free one. */
   port: number;
   /** @default '127.0.0.1': this machine only */
@@ -43,7 +54,10 @@ export interface A2AServerOptions extends ServedOptions {
 }
 
 const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
-  ...SERVED_OPTION_NAMES,
+  ...INBOUND_HANDLER_OPTION_NAMES,
+  agent: true,
+  agents: true,
+  handler: true,
   port: true,
   host: true,
   tls: true,
@@ -62,7 +76,10 @@ const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
  * await agent.start();
  */
 export class A2AServer {
-  readonly #options: A2AServerOptions;
+  readonly #options: A2AServerOptions & {
+    readonly maxConnections: number;
+    readonly requestTimeoutMs: number;
+  };
   readonly #handlers: ReadonlyMap<string, InboundHandler>;
   /** What is done for each request that has no response yet. */
   readonly #open = new Map<IncomingMessage, Promise<void>>();
@@ -76,14 +93,11 @@ export class A2AServer {
   constructor(options: A2AServerOptions) {
     checkObject('options', options, 'Pass an object, such as { agent, port }.');
     checkOptionNames('A2AServer', options, SERVER_OPTIONS);
-    this.#options = options;
+    const { maxConnections = DEFAULT_MAX_CONNECTIONS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
     checkNumber('port', options.port, { min: 0, max: 65_535, isInteger: true });
-    checkNumber('maxConnections', options.maxConnections ?? DEFAULT_MAX_CONNECTIONS, {
-      min: 1,
-      max: 1_000_000,
-      isInteger: true,
-    });
-    checkNumber('requestTimeoutMs', options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, { min: 1 });
+    checkNumber('maxConnections', maxConnections, { min: 1, max: 1_000_000, isInteger: true });
+    checkNumber('requestTimeoutMs', requestTimeoutMs, { min: 1 });
+    this.#options = { ...options, maxConnections, requestTimeoutMs };
     this.#handlers = handlersOf(options);
     if (options.tls !== undefined) checkTls(options.tls);
   }
@@ -127,8 +141,7 @@ export class A2AServer {
   }
 
   async #listen(): Promise<void> {
-    const { host = '127.0.0.1', port, tls, maxConnections = DEFAULT_MAX_CONNECTIONS } = this.#options;
-    const { requestTimeoutMs: requestTimeout = REQUEST_TIMEOUT_MS } = this.#options;
+    const { host = '127.0.0.1', port, tls, maxConnections, requestTimeoutMs: requestTimeout } = this.#options;
     const limits = {
       headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
       requestTimeout,
@@ -210,4 +223,48 @@ function firstSegment(path: string): string {
 function hostOf({ address, family }: AddressInfo): string {
   const host = address === '0.0.0.0' || address === '::' ? 'localhost' : address;
   return family === 'IPv6' && host === address ? `[${address}]` : host;
+}
+
+/**
+ * The handlers by the first segment of the path; `''` serves every path.
+ * @throws ConfigurationError naming the option.
+ */
+function handlersOf(options: A2AServerOptions): ReadonlyMap<string, InboundHandler> {
+  const { agent, agents, handler, maxConcurrentRequests, holdSeconds } = options;
+  const served = { maxConcurrentRequests, holdSeconds };
+  if ([agent, agents, handler].filter((given) => given !== undefined).length !== 1) {
+    throw new ConfigurationError('A2AServer needs exactly one of agent, agents and handler.');
+  }
+  if (handler !== undefined) {
+    checkHandler('handler', handler);
+    return new Map([['', handler]]);
+  }
+  if (agent !== undefined) return new Map([['', createInboundHandler(agent, served)]]);
+  const entries = typeof agents === 'object' && agents !== null ? Object.entries(agents) : [];
+  if (entries.length === 0 || entries.some(([segment]) => !/^[\w.~-]+$/.test(segment))) {
+    throw new ConfigurationError(
+      'agents must name at least one agent, each by one segment of a path without special characters.',
+    );
+  }
+  for (const [segment, each] of entries) checkInboundAgent(`agents.${segment}`, each);
+  return new Map(
+    entries.map(([segment, each]) => [segment.toLowerCase(), createInboundHandler(each, served)]),
+  );
+}
+
+/** Without this, a server without a valid certificate would listen, and each connection would fail. */
+function checkTls(tls: SecureContextOptions): void {
+  const hint = 'Give key and cert in PEM format, or pfx, with their passphrase if they have one.';
+  const given = typeof tls === 'object' && tls !== null ? tls : {};
+  if (given.pfx === undefined && (given.key === undefined || given.cert === undefined)) {
+    throw new ConfigurationError('tls needs key and cert, or pfx.', { hint });
+  }
+  try {
+    process.getBuiltinModule('node:tls').createSecureContext(given);
+  } catch (cause) {
+    throw new ConfigurationError('tls is not valid: the key and the certificate cannot be used.', {
+      hint,
+      cause,
+    });
+  }
 }

@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { BODY_READ, type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
-import { joinBytes, type ServedRequest, type ServedResponse } from '../inbound-http/served-request.ts';
-import { checkHandler } from './served-handlers.ts';
+import type { ServedRequest, ServedResponse } from '../inbound-http/served-request.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
@@ -21,6 +21,14 @@ export function toNodeListener(
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
   checkHandler('handler', handler);
   return (incoming, outgoing) => respondTo(incoming, outgoing, handler);
+}
+
+/** @throws ConfigurationError naming the option. */
+export function checkHandler(option: string, handler: unknown): void {
+  if (typeof handler === 'function') return;
+  throw new ConfigurationError(`${option} must be a function from Request to Response.`, {
+    hint: 'For an agent it is what createInboundHandler(agent) returns.',
+  });
 }
 
 const LEFT = new Error('The caller has closed the connection.');
@@ -50,7 +58,7 @@ export async function respondTo(
       const { status, headers, body } =
         serve === undefined
           ? await callHandler(handler, incoming, left.signal)
-          : await serve(new NodeRequest(incoming, left.signal));
+          : await serve(servedRequest(incoming, left.signal));
       if (outgoing.destroyed) return;
       outgoing.writeHead(status, {
         ...lengthOf(body),
@@ -69,59 +77,43 @@ export async function respondTo(
 }
 
 /** A request of Node without the standard `Request` around it. */
-class NodeRequest implements ServedRequest {
-  readonly signal: AbortSignal;
-  readonly headers: Pick<Headers, 'get'>;
-  readonly #incoming: IncomingMessage;
-
-  constructor(incoming: IncomingMessage, signal: AbortSignal) {
-    this.signal = signal;
-    this.headers = { get: (name) => headerIn(incoming.rawHeaders, name) };
-    this.#incoming = incoming;
-  }
-
-  get isBodyRead(): boolean {
-    return this.#incoming.readableDidRead;
-  }
-
-  get method(): string {
-    return this.#incoming.method ?? 'GET';
-  }
-
-  get path(): string {
-    return URL.parse(this.#incoming.url ?? '/', 'http://agent.invalid')?.pathname ?? '';
-  }
-
-  readBytes(maxBytes: number): Promise<Uint8Array | null> {
-    const incoming = this.#incoming;
-    return new Promise((resolve, reject) => {
-      if (incoming.destroyed) reject(LEFT);
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      const onData = (chunk: Uint8Array): void => {
-        size += chunk.byteLength;
-        chunks.push(chunk);
-        if (size <= maxBytes) return;
-        incoming.off('data', onData).pause();
-        resolve(null);
-      };
-      incoming.on('data', onData);
-      incoming.once('end', () => resolve(joinBytes(chunks, size)));
-      incoming.once('error', reject);
-      incoming.once('close', () => reject(LEFT));
-    });
-  }
+function servedRequest(incoming: IncomingMessage, signal: AbortSignal): ServedRequest {
+  const { method = 'GET', url = '/' } = incoming;
+  return {
+    method,
+    get path() {
+      return URL.parse(url, 'http://agent.invalid')?.pathname ?? '';
+    },
+    headers: { get: (name) => headerIn(incoming.rawHeaders, name) },
+    signal,
+    isBodyRead: incoming.readableDidRead,
+    readBytes: (maxBytes) => readBytes(incoming, maxBytes),
+  };
 }
 
 /** All values of a header, as `Headers` joins them; `incoming.headers` has only the first of some. */
 function headerIn(rawHeaders: readonly string[], name: string): string | null {
-  let value: string | null = null;
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const [given = '', text = ''] = [rawHeaders[index], rawHeaders[index + 1]];
-    if (given.length !== name.length || given.toLowerCase() !== name) continue;
-    value = value === null ? text : `${value}, ${text}`;
-  }
-  return value;
+  const values = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name);
+  return values.length === 0 ? null : values.join(', ');
+}
+
+function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array | null> {
+  return new Promise((resolve, reject) => {
+    if (incoming.destroyed) reject(LEFT);
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    const onData = (chunk: Uint8Array): void => {
+      size += chunk.byteLength;
+      chunks.push(chunk);
+      if (size <= maxBytes) return;
+      incoming.off('data', onData).pause();
+      resolve(null);
+    };
+    incoming.on('data', onData);
+    incoming.once('end', () => resolve(Buffer.concat(chunks)));
+    incoming.once('error', reject);
+    incoming.once('close', () => reject(LEFT));
+  });
 }
 
 function lengthOf(body: unknown): { readonly 'content-length'?: number } {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { type EnvironmentOption, nameOption } from './environment.ts';
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -10,9 +10,8 @@ export function isWorkspaceId(text: string): boolean {
 }
 
 /** Returns the id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
-export function checkWorkspaceId(value: string | undefined): string {
-  const text = value?.trim();
-  if (!text)
+export function checkWorkspaceId(text: string | undefined): string {
+  if (text === undefined)
     throw new ConfigurationError(`${nameOption('workspaceId')} is missing.`, {
       hint: 'Set it to the id that POST /workspaces returned.',
     });
@@ -26,9 +25,8 @@ export function checkWorkspaceId(value: string | undefined): string {
   return text.toLowerCase();
 }
 
-export function checkPlatformUrl(value: string | undefined): URL {
-  const text = value?.trim();
-  if (!text)
+export function checkPlatformUrl(text: string | undefined): URL {
+  if (text === undefined)
     throw new ConfigurationError(`${nameOption('platformUrl')} is missing.`, {
       hint: 'For example http://localhost:8080.',
     });
@@ -61,25 +59,19 @@ function urlHint(text: string): string {
 }
 
 /** Accepts printable ASCII only, so that a line break cannot add another header. */
-export function checkHeaderValue(value: string | undefined, option: EnvironmentOption): string | undefined {
-  const text = value?.trim();
-  if (!text) return undefined;
-  if (!HEADER_VALUE.test(text)) {
-    throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
-      hint: 'Remove line breaks and characters outside ASCII.',
-    });
-  }
-  return text;
+export function checkHeaderValue(text: string | undefined, option: EnvironmentOption): string | undefined {
+  if (text === undefined || HEADER_VALUE.test(text)) return text;
+  throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
+    hint: 'Remove line breaks and characters outside ASCII.',
+  });
 }
 
 /**
- * Returns the credential, trimmed. What people copy with it is refused, because the platform would only answer that it is wrong.
+ * Returns the credential. What people copy with it is refused, because the platform would only answer that it is wrong.
  * The error does not contain it.
  */
-export function checkCredential(value: string | undefined, option: EnvironmentOption): string | undefined {
-  const text = value?.trim();
-  if (!text) return undefined;
-  const found = CREDENTIAL_MISTAKES.find(([pattern]) => pattern.test(text));
+export function checkCredential(text: string | undefined, option: EnvironmentOption): string | undefined {
+  const found = CREDENTIAL_MISTAKES.find(([pattern]) => text !== undefined && pattern.test(text));
   if (found === undefined) return text;
   const [, problem, hint] = found;
   throw new ConfigurationError(`${nameOption(option)} ${problem}.`, { hint });
@@ -124,13 +116,31 @@ export function checkNumber(option: string, value: number, bounds: NumberBounds)
   throw new ConfigurationError(problem, { hint });
 }
 
+/** A number that has a default. */
+export interface NumberOption extends NumberBounds {
+  readonly byDefault: number;
+}
+
+/**
+ * The numbers among options, those that are left out by their defaults.
+ * @throws ConfigurationError naming the option.
+ */
+export function checkNumbers<Name extends string>(
+  options: { readonly [Each in NoInfer<Name>]?: number | undefined },
+  known: Readonly<Record<Name, NumberOption>>,
+): Readonly<Record<Name, number>> {
+  const checked = Object.entries<NumberOption>(known).map(([name, { byDefault, ...bounds }]) => {
+    return [name, checkNumber(name, options[name as Name] ?? byDefault, bounds)];
+  });
+  return Object.fromEntries(checked);
+}
+
 /** @throws ConfigurationError naming the option. */
 export function checkBoolean(option: string, value: unknown, byDefault: boolean): boolean {
   if (value === undefined) return byDefault;
   if (typeof value === 'boolean') return value;
-  throw new ConfigurationError(`${option} must be true or false, got ${describe(value)}.`, {
-    hint: "Pass a boolean: a text of the environment needs a comparison, such as === 'true'.",
-  });
+  const hint = "Pass a boolean: a text of the environment needs a comparison, such as === 'true'.";
+  throw wrong(option, 'true or false', value, hint);
 }
 
 /** @throws ConfigurationError naming the option and the words. */
@@ -140,28 +150,26 @@ export function checkWord<Word extends string>(
   words: readonly Word[],
 ): Word | undefined {
   if (value === undefined || words.includes(value)) return value;
-  const quoted = words.map((each) => `"${each}"`);
-  const list = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`;
-  throw new ConfigurationError(`${option} must be ${list}, got ${describe(value)}.`, {
-    hint: `Pass one of these words, or leave ${option} out.`,
-  });
+  const list = eitherOf(words.map((each) => `"${each}"`));
+  throw wrong(option, list, value, `Pass one of these words, or leave ${option} out.`);
 }
 
 /** @throws ConfigurationError naming the option, for what is not an object that maps names to values. */
 export function checkObject<T>(option: string, value: T, hint: string): T {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new ConfigurationError(`${option} must be an object, got ${describe(value)}.`, { hint });
+  if (isObject(value)) return value;
+  throw wrong(option, 'an object', value, hint);
+}
+
+/** Whether a value maps names to values. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws ConfigurationError naming the option and the methods that are missing. */
 export function checkMethods<T>(option: string, value: T, methods: readonly string[], hint: string): T {
-  const has = (name: string): boolean => typeof Reflect.get(Object(value), name) === 'function';
-  const missing = methods.filter((name) => !has(name));
+  const missing = methods.filter((name) => typeof Reflect.get(Object(value), name) !== 'function');
   if (value !== undefined && value !== null && missing.length === 0) return value;
-  const expected = missing.map((name) => `${name}()`).join(', ');
-  throw new ConfigurationError(`${option} must be an object with ${expected}, got ${describe(value)}.`, {
-    hint,
-  });
+  throw wrong(option, `an object with ${missing.map((name) => `${name}()`).join(', ')}`, value, hint);
 }
 
 /**
@@ -171,9 +179,17 @@ export function checkMethods<T>(option: string, value: T, methods: readonly stri
 export function checkRandom(value: (() => number) | undefined): () => number {
   if (value === undefined) return Math.random;
   if (typeof value === 'function') return () => Math.min(1, Math.max(0, value())) || 0;
-  throw new ConfigurationError(`random must be a function, got ${describe(value)}.`, {
-    hint: 'Pass a function that returns a number from 0 to 1, such as Math.random.',
-  });
+  const hint = 'Pass a function that returns a number from 0 to 1, such as Math.random.';
+  throw wrong('random', 'a function', value, hint);
+}
+
+function wrong(option: string, expected: string, value: unknown, hint: string): ConfigurationError {
+  return new ConfigurationError(`${option} must be ${expected}, got ${describe(value)}.`, { hint });
+}
+
+/** The names as a list with "or" before the last. */
+export function eitherOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }
 
 /** Without the contents of objects, which may be secret. */

@@ -1,25 +1,41 @@
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type AgentCard, DELIVERY_MODES, type DeliveryMode } from '@molecule-ai/protocol';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import {
   checkCredential,
   checkHttpUrl,
-  checkNumber,
+  checkNumbers,
   checkObject,
   checkWord,
   checkWorkspaceId,
 } from './checked-values.ts';
-import { type ConnectionOptions, type ConnectionSettings, resolveConnection } from './connection-settings.ts';
+import {
+  CONNECTION_OPTION_NAMES,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  resolveConnection,
+} from './connection-settings.ts';
 import { type Environment, nameOption, originOf, readOption } from './environment.ts';
-import { type PeerOptions, type PeerSettings, resolvePeerSettings } from './peer-settings.ts';
+import { checkOptionNames, knownOptions } from './known-options.ts';
+import { isLoopback } from './platform-proxy.ts';
 
-const DEFAULT_PEER_CACHE_TTL_MS = 300_000;
-const DEFAULT_PEER_CACHE_SIZE = 1_000;
-const DEFAULT_MAX_HELD_READS = 1_000;
+export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+
+const NUMBERS = {
+  callTimeoutMs: { byDefault: DEFAULT_CALL_TIMEOUT_MS, min: 1 },
+  maxHeldReads: { byDefault: 1_000, min: 1, max: 65_535, isInteger: true },
+  peerCacheTtlMs: { byDefault: 300_000, min: 0 },
+  peerCacheSize: { byDefault: 1_000, min: 1, max: 1_000_000, isInteger: true },
+} as const;
+
+const DIRECT_CALLS = ['auto', 'always', 'off'] as const;
+
+const PEER_CHANGE_POLICIES = ['warn', 'block'] as const;
 
 /** Identity and reachability of the agent, in addition to the connection to the platform. */
-export interface ClientOptions extends ConnectionOptions, PeerOptions {
+export interface ClientOptions extends ConnectionOptions {
   /**
    * The workspace's UUID, as returned by `POST /workspaces`. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
    */
@@ -58,10 +74,28 @@ export interface ClientOptions extends ConnectionOptions, PeerOptions {
   peerCacheTtlMs?: number | undefined;
   /** Maximum number of cached peer URLs. @default 1_000 */
   peerCacheSize?: number | undefined;
+  /**
+   * Whether `callPeer` sends to the peer's own server first, and through the platform when that fails. `auto`: where the
+   * platform gives a URL and a token for the peer. `always`: also without a token; then a call whose outcome is unknown fails and
+   * is not repeated. `off`: never. @default 'auto'
+   */
+  directCalls?: (typeof DIRECT_CALLS)[number] | undefined;
+  /**
+   * Private networks in CIDR notation where peers may be called directly; besides them only addresses of the internet, and on
+   * a platform at a loopback address also loopback and private ones. Link-local addresses never.
+   * Environment: `MOLECULE_ALLOW_PEER_NETWORKS`, separated by commas. @default none
+   */
+  allowPeerNetworks?: readonly string[] | undefined;
+  /**
+   * What happens when the name, the card or the origin of the URL of a peer is another one than when the peer was first used. `warn`
+   * logs it and emits `peer-changed`. `block` also refuses calls to it with `peer_changed` until `acceptPeerChange`; each peer is
+   * then looked up before it is called, also through the platform. @default 'warn'
+   */
+  onPeerChange?: (typeof PEER_CHANGE_POLICIES)[number] | undefined;
 }
 
 /** Validated {@link ClientOptions} with all defaults applied; frozen. */
-export interface ClientSettings extends ConnectionSettings, PeerSettings {
+export interface ClientSettings extends ConnectionSettings, Readonly<Record<keyof typeof NUMBERS, number>> {
   readonly workspaceId: string;
   readonly authToken: string | null;
   readonly adminToken: string | null;
@@ -72,34 +106,30 @@ export interface ClientSettings extends ConnectionSettings, PeerSettings {
   readonly deliveryMode: DeliveryMode;
   /** Absolute. */
   readonly stateDirectory: string;
-  readonly callTimeoutMs: number;
-  readonly maxHeldReads: number;
-  readonly peerCacheTtlMs: number;
-  readonly peerCacheSize: number;
+  readonly directCalls: NonNullable<ClientOptions['directCalls']>;
+  readonly onPeerChange: NonNullable<ClientOptions['onPeerChange']>;
+  /** Which addresses of peers are called directly. */
+  readonly peerAddresses: {
+    readonly allowLoopback: boolean;
+    readonly allowPrivate: boolean;
+    readonly allowedNetworks: readonly string[];
+  };
 }
-
-export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 
 /**
  * Validates the options of an agent. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {
-  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
-  const {
-    callTimeoutMs = DEFAULT_CALL_TIMEOUT_MS,
-    maxHeldReads = DEFAULT_MAX_HELD_READS,
-    peerCacheTtlMs = DEFAULT_PEER_CACHE_TTL_MS,
-    peerCacheSize = DEFAULT_PEER_CACHE_SIZE,
-  } = options;
   requireNames(options, env);
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
-  const reportedUrl = resolveReportedUrl(readOption('reportedUrl', options.reportedUrl, env));
+  const reported = readOption('reportedUrl', options.reportedUrl, env);
+  const reportedUrl = reported === undefined ? null : checkHttpUrl(reported, 'reportedUrl').href;
   const connection = resolveConnection(options, env);
   const givenToken = options.authToken ?? undefined;
   return Object.freeze({
     ...connection,
-    ...resolvePeerSettings(options, connection.platformUrl, env),
+    ...checkNumbers(options, NUMBERS),
     workspaceId,
     authToken: checkCredential(readOption('authToken', givenToken, env), 'authToken') ?? null,
     adminToken: checkCredential(readOption('adminToken', options.adminToken, env), 'adminToken') ?? null,
@@ -114,17 +144,16 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
       readOption('stateDirectory', options.stateDirectory, env),
       workspaceId,
     ),
-    callTimeoutMs: checkNumber('callTimeoutMs', callTimeoutMs, { min: 1 }),
-    maxHeldReads: checkNumber('maxHeldReads', maxHeldReads, { min: 1, max: 65_535, isInteger: true }),
-    peerCacheTtlMs: checkNumber('peerCacheTtlMs', peerCacheTtlMs, { min: 0 }),
-    peerCacheSize: checkNumber('peerCacheSize', peerCacheSize, { min: 1, max: 1_000_000, isInteger: true }),
+    directCalls: checkWord('directCalls', options.directCalls, DIRECT_CALLS) ?? 'auto',
+    onPeerChange: checkWord('onPeerChange', options.onPeerChange, PEER_CHANGE_POLICIES) ?? 'warn',
+    peerAddresses: resolvePeerAddresses(options, connection.platformUrl, env),
   });
 }
 
 /** @throws ConfigurationError that names all that is missing, so that nobody finds one after the other. */
 function requireNames(options: ClientOptions, env: Environment): void {
   const isMissing = (name: 'platformUrl' | 'workspaceId' | 'authToken') =>
-    !readOption(name, options[name] ?? undefined, env)?.trim();
+    readOption(name, options[name] ?? undefined, env) === undefined;
   if (!isMissing('platformUrl') || !isMissing('workspaceId')) return;
   const both = `${nameOption('platformUrl')} and ${nameOption('workspaceId')} are missing.`;
   throw new ConfigurationError(both, {
@@ -134,11 +163,6 @@ function requireNames(options: ClientOptions, env: Environment): void {
         : ''
     } If they are in a file, run node --env-file=<file>, and check that the file is not empty.`,
   });
-}
-
-function resolveReportedUrl(value: string | undefined): string | null {
-  const text = value?.trim();
-  return text ? checkHttpUrl(text, 'reportedUrl').href : null;
 }
 
 function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string | null): DeliveryMode {
@@ -157,8 +181,76 @@ function resolveCard(card: AgentCard | undefined, name: string | undefined, work
   return Object.keys(given).length > 0 ? given : { name: name ?? `remote-agent-${workspaceId.slice(0, 8)}` };
 }
 
-function resolveStateDirectory(value: string | undefined, workspaceId: string): string {
-  const text = value?.trim();
-  if (!text) return join(homedir(), '.molecule', workspaceId);
+function resolveStateDirectory(text: string | undefined, workspaceId: string): string {
+  if (text === undefined) return join(homedir(), '.molecule', workspaceId);
   return text === '~' || /^~[\\/]/.test(text) ? join(homedir(), text.slice(1)) : resolve(text);
+}
+
+function resolvePeerAddresses(
+  { allowPeerNetworks }: ClientOptions,
+  platformUrl: string,
+  env: Environment,
+): ClientSettings['peerAddresses'] {
+  const isLocal = isLoopback(new URL(platformUrl));
+  const listed = readOption('allowPeerNetworks', undefined, env)?.split(',') ?? [];
+  const given = checkNetworks(allowPeerNetworks ?? listed);
+  const allowedNetworks = given.map((network) => network.trim()).filter(Boolean);
+  for (const network of allowedNetworks) checkNetwork(network);
+  return Object.freeze({ allowLoopback: isLocal, allowPrivate: isLocal, allowedNetworks });
+}
+
+function checkNetworks(list: readonly string[]): readonly string[] {
+  if (Array.isArray(list) && list.every((each) => typeof each === 'string')) return list;
+  throw new ConfigurationError(`${nameOption('allowPeerNetworks')} must be a list of texts.`, {
+    hint: "For example ['10.20.0.0/16']; the environment variable separates them by commas.",
+  });
+}
+
+function checkNetwork(network: string): void {
+  const [address = '', length = '', ...rest] = network.split('/');
+  const version = isIP(address);
+  const isNetwork = version !== 0 && !address.includes('%') && /^\d{1,3}$/.test(length) && rest.length === 0;
+  const isMapped = /^::ffff:/i.test(address);
+  if (isNetwork && !isMapped && Number(length) <= (version === 4 ? 32 : 128)) return;
+  throw new ConfigurationError(
+    `${nameOption('allowPeerNetworks')}: ${JSON.stringify(network.slice(0, 80))} is not a network.`,
+    { hint: 'Use CIDR notation, such as 10.20.0.0/16 or fd12:3456::/32.' },
+  );
+}
+
+export interface OperatorClientOptions extends ConnectionOptions {
+  /**
+   * The operator key (`ADMIN_TOKEN` in production) or an org key; `null` sends none, which only a platform in dev
+   * mode on this machine accepts. Environment: `MOLECULE_OPERATOR_KEY`, `ADMIN_TOKEN`.
+   */
+  operatorKey?: string | null | undefined;
+}
+
+const OPERATOR_OPTIONS = knownOptions<OperatorClientOptions>({
+  ...CONNECTION_OPTION_NAMES,
+  operatorKey: true,
+});
+
+/** Validated {@link OperatorClientOptions} with all defaults applied; frozen. */
+export interface OperatorSettings extends ConnectionSettings {
+  readonly operatorKey: string | null;
+  /** Where the key was set, for errors; `null` where it was not. */
+  readonly keyOrigin: string | null;
+}
+
+/** @throws ConfigurationError naming the option and its environment variables. */
+export function resolveOperatorSettings(options: OperatorClientOptions, env: Environment): OperatorSettings {
+  checkObject('options', options, 'Pass an object, such as { platformUrl, operatorKey }.');
+  checkOptionNames('OperatorClient', options, OPERATOR_OPTIONS);
+  const connection = resolveConnection(options, env);
+  if (options.operatorKey === null)
+    return Object.freeze({ ...connection, operatorKey: null, keyOrigin: null });
+  const operatorKey = checkCredential(readOption('operatorKey', options.operatorKey, env), 'operatorKey');
+  if (operatorKey === undefined) {
+    throw new ConfigurationError(`${nameOption('operatorKey')} is missing.`, {
+      hint: 'Pass operatorKey: null for a platform in dev mode on this machine.',
+    });
+  }
+  const keyOrigin = originOf('operatorKey', options.operatorKey, env);
+  return Object.freeze({ ...connection, operatorKey, keyOrigin });
 }

@@ -5,23 +5,80 @@ import { type Clock, systemClock } from '../time/clock.ts';
 import {
   checkHeaderValue,
   checkMethods,
-  checkNumber,
-  checkObject,
+  checkNumbers,
   checkPlatformUrl,
   checkRandom,
-  type NumberBounds,
 } from './checked-values.ts';
 import { type Environment, readOption } from './environment.ts';
 import { type PlatformProxy, resolveProxy } from './platform-proxy.ts';
-import { checkDispatcher, type RequestDispatcher } from './request-dispatcher.ts';
 
-const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
-const DEFAULT_MESSAGE_TIMEOUT_MS = 15_000;
-const DEFAULT_MAX_RETRIES = 3;
-const DEFAULT_MAX_RETRY_AFTER_MS = 30_000;
-const DEFAULT_MAX_CONNECTIONS = 64;
-const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+const NUMBERS = {
+  requestTimeoutMs: { byDefault: 10_000, min: 1 },
+  messageTimeoutMs: { byDefault: 15_000, min: 1 },
+  maxRetries: { byDefault: 3, min: 0, max: 20, isInteger: true },
+  maxRetryAfterMs: { byDefault: 30_000, min: 0 },
+  maxConnections: { byDefault: 64, min: 1, max: 65_535, isInteger: true },
+  maxResponseBytes: { byDefault: 16 * 1024 * 1024, min: 1024, max: 2 ** 30, isInteger: true },
+} as const;
+const DISPATCHER_HINT =
+  'Pass an Agent or a ProxyAgent of undici; the Agent of node:http or node:https is something else.';
 const LOGGER_HINT = 'Pass a logger such as pino(), console, or silentLogger for none.';
+
+/**
+ * What sends requests: an `Agent`, `ProxyAgent` or `MockAgent` of undici 7 or newer, the `dispatcher` of `createTestPlatform()`, or one
+ * of your own.
+ */
+export interface RequestDispatcher {
+  /**
+   * Sends a request and calls the handler, not before this method has returned or within it. Errors go to `onResponseError`; what is
+   * thrown counts as an error before the request was sent.
+   * @returns whether more can be sent at once; not used.
+   */
+  dispatch(options: DispatchedRequest, handler: DispatchHandler): boolean;
+}
+
+/** One request. */
+export interface DispatchedRequest {
+  /** Scheme, host and port, for example `https://acme.example`. */
+  readonly origin: string;
+  /** With the query. */
+  readonly path: string;
+  readonly method: string;
+  /** Name, value, name, value. The names are in lower case. */
+  readonly headers: string[];
+  readonly body: string | null;
+  /** 0: the time limits are those of the client. */
+  readonly headersTimeout: 0;
+  /** 0: the time limits are those of the client. */
+  readonly bodyTimeout: 0;
+}
+
+/** Receives the response, in this order of methods. `onResponseEnd` or `onResponseError` is the last one. */
+export interface DispatchHandler {
+  /** When the request is being written; before that it counts as not sent. */
+  onRequestStart(controller: DispatchController, context: unknown): void;
+  /** @param headers Names in lower case. */
+  onResponseStart(
+    controller: DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void;
+  onResponseData(controller: DispatchController, chunk: Buffer): void;
+  onResponseEnd(
+    controller: DispatchController,
+    trailers: Record<string, string | string[] | undefined>,
+  ): void;
+  onResponseError(controller: DispatchController | undefined, error: Error): void;
+}
+
+/** The exchange under way, as the handler controls it. */
+export interface DispatchController {
+  /** Closes the connection of the exchange. */
+  abort(reason: Error): void;
+  /** No more data until `resume`. */
+  pause(): void;
+  resume(): void;
+}
 
 /** The connection to a platform; shared by `RemoteAgentClient` and `OperatorClient`. */
 export interface ConnectionOptions {
@@ -96,7 +153,7 @@ export const CONNECTION_OPTION_NAMES = {
 } as const satisfies Record<keyof ConnectionOptions, true>;
 
 /** Validated {@link ConnectionOptions} with all defaults applied; frozen. */
-export interface ConnectionSettings {
+export interface ConnectionSettings extends Readonly<Record<keyof typeof NUMBERS, number>> {
   /** Without trailing slash. */
   readonly platformUrl: string;
   /** Scheme, host and port. Credentials are sent to this origin only. */
@@ -106,18 +163,12 @@ export interface ConnectionSettings {
   readonly orgId: string | null;
   /** The `Origin` header, or `null` for none. */
   readonly origin: string | null;
-  readonly requestTimeoutMs: number;
-  readonly messageTimeoutMs: number;
-  readonly maxRetries: number;
-  readonly maxRetryAfterMs: number;
-  readonly maxConnections: number;
   /** Whether connections are shared with the other clients of the process. */
   readonly isShared: boolean;
   /** `null` for connections of the client's own. */
   readonly dispatcher: RequestDispatcher | null;
   /** `null` for none. */
   readonly proxy: PlatformProxy | null;
-  readonly maxResponseBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: RandomSource;
@@ -128,59 +179,34 @@ export interface ConnectionSettings {
  * @throws ConfigurationError naming the option and its environment variables.
  */
 export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
-  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
   const basePath = url.pathname.replace(/\/+$/, '');
-  const number = (
-    option:
-      | 'requestTimeoutMs'
-      | 'messageTimeoutMs'
-      | 'maxRetries'
-      | 'maxRetryAfterMs'
-      | 'maxConnections'
-      | 'maxResponseBytes',
-    fallback: number,
-    bounds: NumberBounds,
-  ): number => checkNumber(option, options[option] ?? fallback, bounds);
   const clock = checkMethods(
     'clock',
     options.clock ?? systemClock,
     ['now', 'monotonic', 'sleep', 'setTimer'],
     'Leave clock out for the system clock; createTestPlatform() has one for tests.',
   );
-  const dispatcher = checkDispatcher(options.dispatcher);
+  const { dispatcher: given } = options;
+  const dispatcher =
+    given === undefined ? null : checkMethods('dispatcher', given, ['dispatch'], DISPATCHER_HINT);
   const proxy = resolveProxy(options.proxy, url, dispatcher === null ? env : {});
   return Object.freeze({
+    ...checkNumbers(options, NUMBERS),
     platformUrl: url.origin + basePath,
     platformOrigin: url.origin,
     basePath,
     orgId: checkHeaderValue(readOption('orgId', options.orgId, env), 'orgId') ?? null,
-    origin: resolveOrigin(options, env, url.origin),
-    requestTimeoutMs: number('requestTimeoutMs', DEFAULT_REQUEST_TIMEOUT_MS, { min: 1 }),
-    messageTimeoutMs: number('messageTimeoutMs', DEFAULT_MESSAGE_TIMEOUT_MS, { min: 1 }),
-    maxRetries: number('maxRetries', DEFAULT_MAX_RETRIES, { min: 0, max: 20, isInteger: true }),
-    maxRetryAfterMs: number('maxRetryAfterMs', DEFAULT_MAX_RETRY_AFTER_MS, { min: 0 }),
-    maxConnections: number('maxConnections', DEFAULT_MAX_CONNECTIONS, {
-      min: 1,
-      max: 65_535,
-      isInteger: true,
-    }),
+    origin:
+      options.origin === null
+        ? null
+        : (checkHeaderValue(readOption('origin', options.origin, env), 'origin') ?? url.origin),
     // Another clock belongs to a test, which must not depend on others.
     isShared: dispatcher === null && clock === systemClock,
     dispatcher,
     proxy: dispatcher === null ? proxy : null,
-    maxResponseBytes: number('maxResponseBytes', DEFAULT_MAX_RESPONSE_BYTES, {
-      min: 1024,
-      max: 2 ** 30,
-      isInteger: true,
-    }),
     logger: checkMethods('logger', options.logger ?? stderrLogger(), LOG_LEVELS, LOGGER_HINT),
     clock,
     random: checkRandom(options.random),
   });
-}
-
-function resolveOrigin(options: ConnectionOptions, env: Environment, platformOrigin: string): string | null {
-  if (options.origin === null) return null;
-  return checkHeaderValue(readOption('origin', options.origin, env), 'origin') ?? platformOrigin;
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -39,18 +39,15 @@ export const ENVIRONMENT_VARIABLES = {
 
 export type EnvironmentOption = keyof typeof ENVIRONMENT_VARIABLES;
 
-/** Returns the option's value, else the trimmed value of the first variable that is set and not blank. */
+/** The option's value, else that of the first variable that is set and not blank; trimmed, `undefined` for none and for a blank option. */
 export function readOption(
   option: EnvironmentOption,
   value: string | undefined,
   env: Environment,
 ): string | undefined {
-  if (value !== undefined) return checkText(option, value);
-  for (const variable of ENVIRONMENT_VARIABLES[option]) {
-    const text = env[variable]?.trim();
-    if (text) return text;
-  }
-  return undefined;
+  if (value !== undefined) return checkText(option, value).trim() || undefined;
+  const texts = ENVIRONMENT_VARIABLES[option].map((variable) => env[variable]?.trim());
+  return texts.find(Boolean);
 }
 
 /** Where {@link readOption} finds a value, for people: `the option authToken`; `null` where there is none. */

@@ -3,8 +3,7 @@ import { SELF } from '../../test/agent-ids.ts';
 import { AgentClientDouble } from '../../test/agent-stage.ts';
 import { createRemoteAgent } from '../agent/create-remote-agent.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
-import { checkArgumentNames } from './checked-calls.ts';
-import { checkOptionNames, knownOptions, unknownOptions } from './known-options.ts';
+import { checkArgumentNames, checkOptionNames, knownOptions, unknownOptions } from './known-options.ts';
 
 const CLIENT = { workspaceId: SELF, platformUrl: 'http://127.0.0.1:1' };
 const KNOWN = knownOptions<{ timeoutMs: number; messageId: string; sendTimeoutMs: number }>({

@@ -1,5 +1,6 @@
 import { closestMatch } from 'leven';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
+import { describe, eitherOf, isObject } from './checked-values.ts';
 
 const MAX_NAME_LENGTH = 80;
 /** A name that is part of more options than these names none of them. */
@@ -37,8 +38,7 @@ export function unknownOptions<Options>(
   word: 'option' | 'key' = 'option',
 ): OptionsProblem | null {
   const { names } = known;
-  const unknown: string[] = [];
-  for (const name of Object.keys(options)) if (!names.has(name)) unknown.push(name);
+  const unknown = Object.keys(options).filter((name) => !names.has(name));
   if (unknown.length === 0) return null;
   const quoted = unknown.map((name) => JSON.stringify(name.slice(0, MAX_NAME_LENGTH))).join(', ');
   const meant = [...new Set(unknown.flatMap((name) => similarTo(name, [...names])))];
@@ -66,6 +66,60 @@ function similarTo(name: string, names: readonly string[]): readonly string[] {
   return containing.length > MAX_SUGGESTIONS ? [] : containing;
 }
 
-function eitherOf(names: readonly string[]): string {
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+type OptionsOf<Method> = Method extends (...args: infer Args) => unknown
+  ? Required<Args> extends readonly [...unknown[], infer Last]
+    ? NonNullable<Last>
+    : unknown
+  : unknown;
+
+/**
+ * Of each method whose last argument is an object with `signal`: the place of this argument, and its options. `throws`: the method
+ * returns no promise.
+ */
+export type MethodOptions<Class> = {
+  readonly [Name in keyof Class & string as 'signal' extends keyof OptionsOf<Class[Name]>
+    ? Name
+    : never]: Class[Name] extends (...args: never[]) => PromiseLike<unknown>
+    ? readonly [place: number, known: KnownOptions<OptionsOf<Class[Name]>>]
+    : readonly [place: number, known: KnownOptions<OptionsOf<Class[Name]>>, end: 'throws'];
+};
+
+type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
+type AnyMethodOptions = readonly [place: number, known: KnownOptions<never>, end?: 'throws'];
+
+/** @throws MoleculeError `invalid_argument` for a name that `what`, an argument of a method, does not have. */
+export function checkArgumentNames<Options>(what: string, value: object, known: KnownOptions<Options>): void {
+  const found = unknownOptions(what, value, known);
+  if (found !== null) throw invalidOptions(found);
+}
+
+/** From now on these methods reject calls with options that they do not have: `invalid_argument`, before anything is sent. */
+export function checkCallsOf<Class extends object>(prototype: Class, methods: MethodOptions<Class>): void {
+  const checks = Object.entries(methods) as [string, AnyMethodOptions][];
+  for (const [name, [place, known, end]] of checks) {
+    const method = Reflect.get(prototype, name) as AnyMethod;
+    const checked: AnyMethod = function (...args) {
+      const found = args[place] === undefined ? null : callProblem(name, args[place], known);
+      if (found === null) return Reflect.apply(method, this, args);
+      const error = invalidOptions(found);
+      if (end === 'throws') throw error;
+      return Promise.reject(error);
+    };
+    Object.defineProperty(checked, 'name', { value: name });
+    Object.defineProperty(prototype, name, { value: checked, writable: true, configurable: true });
+  }
+}
+
+export function invalidOptions({ problem, hint }: OptionsProblem): MoleculeError {
+  return new MoleculeError(problem, { code: 'invalid_argument', hint });
+}
+
+function callProblem(name: string, options: unknown, known: KnownOptions<never>): OptionsProblem | null {
+  if (!isObject(options)) {
+    return { problem: `The options of ${name} must be an object, got ${describe(options)}.` };
+  }
+  if (typeof Reflect.get(options, 'throwIfAborted') === 'function') {
+    return { problem: `The options of ${name} must be an object, got a signal.`, hint: 'Pass { signal }.' };
+  }
+  return unknownOptions(name, options, known);
 }

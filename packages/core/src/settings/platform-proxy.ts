@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { BlockList, isIP } from 'node:net';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import { describe } from './checked-values.ts';
 import type { Environment } from './environment.ts';
 
@@ -152,7 +153,6 @@ function matches(entry: string, host: string, port: number): boolean {
 }
 
 function isInNetwork(host: string, network: string): boolean {
-  const { BlockList, isIP } = process.getBuiltinModule('node:net');
   const [address = '', prefix = ''] = network.split('/');
   const bits = /^\d+$/.test(prefix) ? Number(prefix) : Number.NaN;
   const family = isIP(address);

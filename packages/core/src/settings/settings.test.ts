@@ -3,8 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SELF, TOKEN } from '../../test/agent-ids.ts';
-import { resolveClientSettings } from './client-settings.ts';
-import { resolveOperatorSettings } from './operator-settings.ts';
+import { resolveClientSettings, resolveOperatorSettings } from './client-settings.ts';
 import { SDK_VERSION } from './sdk-version.ts';
 
 const least = { workspaceId: SELF, platformUrl: 'http://localhost:8080' };

@@ -1,24 +1,38 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import * as fs from 'node:fs';
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import { isProcessRunning } from './process-identity.ts';
 
+const { constants } = fs;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 const GROUP_OR_OTHER_READ = 0o044;
 const hasModes = process.platform !== 'win32';
-const CHUNK_BYTES = 1024 * 1024;
-const LINE_FEED = 0x0a;
 const noFollow = hasModes ? constants.O_NOFOLLOW : 0;
+const CHUNK_BYTES = 1024 * 1024;
+const ABANDONED_AFTER_MS = 60_000;
+/** `.<file>.<process id>.<random>.tmp`, as {@link writePrivateFile} names them. */
+const TEMPORARY = /^\..+\.(\d+)\.[\w-]+\.tmp$/;
 
 export interface ReadPrivateFileOptions {
   /** Larger files are refused, in bytes. @default 1 MiB */
   maxBytes?: number | undefined;
-  /** Replaces invalid UTF-8, which an interrupted write can leave, instead of refusing the file. @default false */
-  isMalformedAllowed?: boolean | undefined;
   /** Receives a warning if group or others may read the file. */
   logger?: Logger | undefined;
 }
@@ -28,33 +42,22 @@ export interface ReadPrivateFileOptions {
  * files that are not UTF-8 are refused.
  * @throws MoleculeError `storage_failed`
  */
-export async function readPrivateFile(
+export function readPrivateFile(
   path: string,
-  options: ReadPrivateFileOptions = {},
+  { maxBytes = 1024 * 1024, logger }: ReadPrivateFileOptions = {},
 ): Promise<string | undefined> {
-  const file = await openForReading(path);
-  if (file === undefined) return undefined;
-  try {
-    const { size, mode } = await describe(file, path);
-    if (size > (options.maxBytes ?? 1024 * 1024)) throw storageError('The file is too large', path);
+  return withFile(path, async (file, { size, mode }) => {
+    if (size > maxBytes) throw storageError('The file is too large', path);
     if (hasModes && (mode & GROUP_OR_OTHER_READ) !== 0) {
-      options.logger?.warn(
+      logger?.warn(
         { path, mode: (mode & 0o777).toString(8) },
         'A private file is readable by other users: run chmod 600.',
       );
     }
-    return new TextDecoder('utf-8', { fatal: options.isMalformedAllowed !== true }).decode(
-      await file.readFile(),
-    );
-  } catch (cause) {
-    throw storageFailure(
-      isError(cause) && cause.name === 'TypeError' ? 'The file is not UTF-8 text' : 'Cannot read the file',
-      path,
-      cause,
-    );
-  } finally {
-    await file.close();
-  }
+    const bytes = await file.readFile();
+    if (!isUtf8(bytes)) throw storageError('The file is not UTF-8 text', path);
+    return new TextDecoder().decode(bytes);
+  });
 }
 
 /**
@@ -62,32 +65,42 @@ export async function readPrivateFile(
  * UTF-8, which an interrupted write can leave. Symbolic links and folders are refused.
  * @throws MoleculeError `storage_failed`
  */
-export async function readPrivateLines(path: string): Promise<string[] | undefined> {
-  const file = await openForReading(path);
-  if (file === undefined) return undefined;
-  const lines: string[] = [];
-  const addLine = (parts: readonly Buffer[]): void => {
-    const line = Buffer.concat(parts).toString('utf8');
-    if (line.trim() !== '') lines.push(line);
-  };
-  try {
-    await describe(file, path);
-    let begun: Buffer[] = [];
-    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES })) {
-      let rest: Buffer = chunk;
-      for (let end = rest.indexOf(LINE_FEED); end !== -1; end = rest.indexOf(LINE_FEED)) {
-        addLine([...begun, rest.subarray(0, end)]);
-        begun = [];
-        rest = rest.subarray(end + 1);
+export function readPrivateLines(path: string): Promise<string[] | undefined> {
+  return withFile(path, async (file) => {
+    const lines: string[] = [];
+    let begun = '';
+    const limits = { autoClose: false, highWaterMark: CHUNK_BYTES, encoding: 'utf8' } as const;
+    for await (const chunk of file.createReadStream(limits)) {
+      const [first = '', ...rest] = (chunk as string).split('\n');
+      begun += first;
+      for (const part of rest) {
+        lines.push(begun);
+        begun = part;
       }
-      begun.push(rest);
     }
-    addLine(begun);
-    return lines;
+    lines.push(begun);
+    return lines.filter((line) => line.trim() !== '');
+  });
+}
+
+/** Opens a file for `read`; `undefined` if it does not exist. */
+async function withFile<T>(
+  path: string,
+  read: (file: FileHandle, facts: fs.Stats) => Promise<T>,
+): Promise<T | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    await refuseLink(path);
+    file = await open(path, constants.O_RDONLY | noFollow);
+    const facts = await file.stat();
+    if (!facts.isFile()) throw storageError('Not a regular file', path);
+    return await read(file, facts);
   } catch (cause) {
-    throw storageFailure('Cannot read the file', path, cause);
+    if (file === undefined && errnoOf(cause) === 'ENOENT') return undefined;
+    const isLink = errnoOf(cause) === 'ELOOP';
+    throw storageError(isLink ? 'A symbolic link is refused' : 'Cannot read the file', path, cause);
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 
@@ -103,12 +116,29 @@ export async function writePrivateFile(path: string, text: string | Iterable<str
   try {
     await makePrivateFolder(folder);
     await refuseLink(path);
-    await writeAndFlush(temporary, text);
+    // Fails at a link.
+    await writeFile(temporary, text, { flag: 'wx', mode: FILE_MODE, flush: true });
     await rename(temporary, path);
     await flushFolder(folder);
   } catch (cause) {
     await unlink(temporary).catch(() => {});
-    throw storageFailure('Cannot write the file', path, cause);
+    throw storageError('Cannot write the file', path, cause);
+  }
+}
+
+/**
+ * Removes the temporary files that killed processes left in a folder: those of a process of this host that has ended, and
+ * all that are older than a minute. Never throws.
+ */
+export async function removeAbandonedTemporaries(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = TEMPORARY.exec(name)?.[1];
+    if (pid === undefined) continue;
+    const path = join(folder, name);
+    const facts = await stat(path).catch(() => undefined);
+    if (facts === undefined) continue;
+    const isOld = Date.now() - facts.mtimeMs > ABANDONED_AFTER_MS;
+    if (isOld || !(await isProcessRunning(Number(pid)))) await unlink(path).catch(() => {});
   }
 }
 
@@ -139,29 +169,6 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function openForReading(path: string): Promise<FileHandle | undefined> {
-  try {
-    await refuseLink(path);
-    return await open(path, constants.O_RDONLY | noFollow);
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return undefined;
-    throw errnoOf(cause) === 'ELOOP'
-      ? linkRefused(path, cause)
-      : storageFailure('Cannot read the file', path, cause);
-  }
-}
-
-async function writeAndFlush(path: string, text: string | Iterable<string>): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow;
-  const file = await open(path, flags, FILE_MODE);
-  try {
-    await file.writeFile(text, 'utf8');
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 /** Makes a rename survive a power failure, on systems that can flush a folder. */
 async function flushFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY).catch(() => undefined);
@@ -174,25 +181,61 @@ async function refuseLink(path: string): Promise<void> {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   });
-  if (facts?.isSymbolicLink() === true) throw linkRefused(path);
+  if (facts?.isSymbolicLink() === true) throw storageError('A symbolic link is refused', path);
 }
 
-async function describe(file: FileHandle, path: string): Promise<{ size: number; mode: number }> {
-  const facts = await file.stat();
-  if (!facts.isFile()) throw storageError('Not a regular file', path);
-  return { size: facts.size, mode: facts.mode };
+// Descriptors and not `FileHandle`s, which take longer and must not be left to the garbage collector.
+const openDescriptor = promisify(fs.open);
+const write = promisify(fs.write);
+const flush = promisify(fs.fdatasync);
+const close = promisify(fs.close);
+
+/** Appends to an existing private file, which stays open between two appends. Calls must not overlap. */
+export class PrivateLog {
+  readonly path: string;
+  #descriptor: number | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * Appends text and flushes it to disk. After a crash or a failure, part of it can be at the end of the file. A file that is
+   * missing, or was deleted or replaced since, is an error, because the appended text depends on the earlier content.
+   * @throws MoleculeError `storage_failed`
+   */
+  async append(text: string): Promise<void> {
+    try {
+      this.#descriptor ??= await openDescriptor(
+        this.path,
+        constants.O_WRONLY | constants.O_APPEND | noFollow,
+      );
+      const descriptor = this.#descriptor;
+      // Of an open file this takes a microsecond.
+      if (fs.fstatSync(descriptor).nlink === 0) throw new Error('The file was deleted or replaced.');
+      const bytes = Buffer.from(text, 'utf8');
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await write(descriptor, bytes, done);
+        done += bytesWritten;
+      }
+      await flush(descriptor);
+    } catch (cause) {
+      await this.close();
+      throw storageError('Cannot write the file', this.path, cause);
+    }
+  }
+
+  /** Closes the file; the next append opens it again. Never rejects. */
+  async close(): Promise<void> {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) await close(descriptor).catch(() => {});
+  }
 }
 
-function linkRefused(path: string, cause?: unknown): Error {
-  return storageError('A symbolic link is refused', path, cause);
-}
-
-export function storageFailure(what: string, path: string, cause: unknown): Error {
-  return isError(cause) && cause.name === 'MoleculeError' ? cause : storageError(what, path, cause);
-}
-
-/** Creates an error that contains the path, never the content of the file. */
+/** An error that contains the path, never the content of the file; `cause` itself if it is one already. */
 export function storageError(what: string, path: string, cause?: unknown): MoleculeError {
+  if (MoleculeError.isInstance(cause) && cause.code === 'storage_failed') return cause;
   const code = errnoOf(cause);
   return new MoleculeError(`${what}: ${path}${code === undefined ? '' : ` (${code})`}`, {
     code: 'storage_failed',

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { errnoOf } from './private-file.ts';
 
 /** Returned by {@link processStart} if the system does not provide the start time. */
 export const UNKNOWN_START = '-';
@@ -22,7 +21,7 @@ export async function isProcessRunning(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if (errnoOf(error) === 'ESRCH') return false;
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
   const [state] = await statFieldsOf(pid);
   return state !== 'Z' && state !== 'X';

@@ -10,8 +10,8 @@ import { until } from '../../test/inbound-stage.ts';
 import { hanging, refusing } from '../../test/presence-double.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { systemClock } from '../time/clock.ts';
+import { lockWorkspace } from './file-lock.ts';
 import { processStart } from './process-identity.ts';
-import { lockWorkspace } from './workspace-lock.ts';
 
 let folder = '';
 const lockPath = (): string => join(folder, 'agent.lock');

@@ -10,6 +10,10 @@ import { SDK_VERSION } from '../settings/sdk-version.ts';
 
 const telemetry = new Telemetry('@molecule-ai/core', SDK_VERSION);
 
+function metric(name: string, description: string, unit: string) {
+  return { name, description, unit };
+}
+
 /** A code of the closed list. Any other word was chosen by a handler or a peer, and may be anything. */
 export function knownCode(code: string): string {
   return code in MOLECULE_ERROR_CODES ? code : 'other';
@@ -24,11 +28,11 @@ export function codeOfError(error: unknown): string {
 export const calls = telemetry.operations({
   channel: 'molecule:core:call',
   kind: 'client',
-  duration: {
-    name: 'molecule.client.call.duration',
-    description: 'From the call until its reply, or until it was stored',
-    unit: 's',
-  },
+  duration: metric(
+    'molecule.client.call.duration',
+    'From the call until its reply, or until it was stored',
+    's',
+  ),
   labels: ['molecule.operation', 'molecule.via', 'molecule.status'],
 });
 
@@ -36,11 +40,11 @@ export const calls = telemetry.operations({
 export const handlings = telemetry.operations({
   channel: 'molecule:core:handle',
   kind: 'consumer',
-  duration: {
-    name: 'molecule.agent.handle.duration',
-    description: 'One attempt at a message, with the sending of its answer',
-    unit: 's',
-  },
+  duration: metric(
+    'molecule.agent.handle.duration',
+    'One attempt at a message, with the sending of its answer',
+    's',
+  ),
   labels: ['molecule.outcome', 'molecule.source'],
 });
 
@@ -48,56 +52,45 @@ export const handlings = telemetry.operations({
 export const replies = telemetry.operations({
   channel: 'molecule:core:reply',
   kind: 'producer',
-  duration: { name: 'molecule.client.reply.duration', description: 'Sending an answer', unit: 's' },
+  duration: metric('molecule.client.reply.duration', 'Sending an answer', 's'),
   labels: ['molecule.via', 'molecule.status'],
 });
 
 export const registrations = telemetry.operations({
   channel: 'molecule:core:register',
   kind: 'client',
-  duration: {
-    name: 'molecule.client.register.duration',
-    description: 'Registering at the platform',
-    unit: 's',
-  },
+  duration: metric('molecule.client.register.duration', 'Registering at the platform', 's'),
   labels: [],
 });
 
 /** Changes the number of messages that are handled now. */
-export const handledNow = telemetry.level({
-  name: 'molecule.agent.messages.active',
-  description: 'Messages that are handled now',
-  unit: '{message}',
-});
+export const handledNow = telemetry.level(
+  metric('molecule.agent.messages.active', 'Messages that are handled now', '{message}'),
+);
 
 export const deadLettered = telemetry.counter({
-  counted: {
-    name: 'molecule.agent.dead_letters',
-    description: 'Messages that were given up',
-    unit: '{message}',
-  },
+  counted: metric('molecule.agent.dead_letters', 'Messages that were given up', '{message}'),
   labels: ['error.type'],
   channel: 'molecule:core:dead-letter',
 });
 
 export const heartbeatSent = telemetry.counter({
-  counted: {
-    name: 'molecule.agent.heartbeats',
-    description:
-      'Heartbeats, by their result, and whether the worker repeated them while the event loop was blocked',
-    unit: '{heartbeat}',
-  },
+  counted: metric(
+    'molecule.agent.heartbeats',
+    'Heartbeats, by their result, and whether the worker repeated them while the event loop was blocked',
+    '{heartbeat}',
+  ),
   labels: ['molecule.result', 'molecule.repeated'],
   channel: 'molecule:core:heartbeat',
 });
 
 /** Measures the lag of the event loop, in milliseconds, until the returned function is called. */
 export function observeLag(readMs: () => number | null): () => void {
-  const lag = {
-    name: 'molecule.agent.event_loop.lag',
-    description: 'Largest delay of the event loop in the last minute',
-    unit: 's',
-  };
+  const lag = metric(
+    'molecule.agent.event_loop.lag',
+    'Largest delay of the event loop in the last minute',
+    's',
+  );
   return telemetry.observe(lag, async (result) => {
     const lagMs = readMs();
     if (lagMs !== null) result.observe(lagMs / 1_000);
@@ -105,11 +98,7 @@ export function observeLag(readMs: () => number | null): () => void {
 }
 
 export const feedRead = telemetry.counter({
-  counted: {
-    name: 'molecule.agent.feed.reads',
-    description: 'Reads of the feed, by their result',
-    unit: '{read}',
-  },
+  counted: metric('molecule.agent.feed.reads', 'Reads of the feed, by their result', '{read}'),
   labels: ['molecule.result'],
   channel: 'molecule:core:feed-read',
 });

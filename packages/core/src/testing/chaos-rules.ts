@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration-error.ts';
+import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { RandomSource } from '../time/backoff.ts';
 
 /** What happens to a request. Times are of the clock that `chaos` was given. */

@@ -1,25 +1,38 @@
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import { isError } from '../errors/is-error.ts';
 import type {
   DispatchedRequest,
   DispatchHandler,
   RequestDispatcher,
-} from '../settings/request-dispatcher.ts';
+} from '../settings/connection-settings.ts';
+import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import {
   ActiveRule,
   type ChaosRule,
+  type Fault,
   type FaultName,
   isRandom,
   matcherOf,
   type RequestFilter,
 } from './chaos-rules.ts';
-import { Faults } from './faults.ts';
-import { Relay } from './relays.ts';
-import { ShownExchange } from './shown-exchange.ts';
+import { connectionLost, cut, late, ShownExchange, skewed, unread } from './shown-exchange.ts';
 
 /** The latest ones are kept. */
 const MAX_ENTRIES = 100_000;
 const MAX_SEED = 1_000_000;
+const DEFAULT_WITHIN_MS = 1_000;
+const LOGIN_PAGE =
+  '<!doctype html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>';
+/** Of the errors of a platform, by their status. */
+const CODES: Readonly<Record<number, string>> = {
+  401: 'invalid_credentials',
+  404: 'workspace_not_found',
+  410: 'workspace_removed',
+  429: 'rate_limited',
+  500: 'internal_error',
+  503: 'platform_unavailable',
+};
 
 export interface ChaosOptions {
   /** The first one that fits a request, and whose probability says so, happens to it. @default none */
@@ -80,7 +93,6 @@ class FaultyDispatcher implements Chaos {
   readonly log: ChaosEntry[] = [];
   readonly #real: RequestDispatcher;
   readonly #clock: Clock;
-  readonly #faults: Faults;
   #active: readonly ActiveRule[] = [];
   #isSeedKnown: boolean;
   /** What sends the request that waits for the next one of its rule. */
@@ -89,7 +101,6 @@ class FaultyDispatcher implements Chaos {
   constructor(real: RequestDispatcher, { rules = [], seed, clock = systemClock }: ChaosOptions) {
     this.#real = real;
     this.#clock = clock;
-    this.#faults = new Faults(real, clock);
     this.#isSeedKnown = seed !== undefined;
     this.seed = seed ?? Math.floor(Math.random() * MAX_SEED);
     this.rules = rules;
@@ -114,32 +125,24 @@ class FaultyDispatcher implements Chaos {
     const { method } = request;
     const path = request.path.split('?', 1)[0] ?? '';
     for (const active of this.#active) {
+      const { rule } = active;
       if (!active.fits(method, path)) continue;
       const next = this.#waiting.get(active);
       if (next !== undefined) {
-        this.#faults.send(request, new Relay(new ShownExchange(client, next)));
+        this.#send(request, new ShownExchange(client, next));
         return true;
       }
-      if (this.#isFaulty(active, request, client)) return true;
+      if (rule.fault === 'duplicate' && !isRepeatable(request)) continue;
+      this.#showSeed(rule);
+      const random = active.draw();
+      if (random === undefined) continue;
+      this.log.push({ at: this.#clock.now(), fault: rule.fault, method, path });
+      if (this.log.length > MAX_ENTRIES) this.log.shift();
+      if (rule.fault === 'reorder') this.#keep(active, rule, request, client);
+      else this.#apply(rule, request, client, random);
+      return true;
     }
     return this.#real.dispatch(request, client);
-  }
-
-  #isFaulty(active: ActiveRule, request: DispatchedRequest, client: DispatchHandler): boolean {
-    const { rule } = active;
-    if (rule.fault === 'duplicate' && !isRepeatable(request)) return false;
-    this.#showSeed(rule);
-    const random = active.draw();
-    if (random === undefined) return false;
-    const path = request.path.split('?', 1)[0] ?? '';
-    this.log.push({ at: this.#clock.now(), fault: rule.fault, method: request.method, path });
-    if (this.log.length > MAX_ENTRIES) this.log.shift();
-    const shown = new ShownExchange(client);
-    if (rule.fault === 'reorder') {
-      const onSent = () => void this.#waiting.delete(active);
-      this.#waiting.set(active, this.#faults.keep(rule, request, shown, onSent));
-    } else this.#faults.apply(rule, request, shown, random);
-    return true;
   }
 
   /** Once, and only if something depends on it. */
@@ -148,8 +151,122 @@ class FaultyDispatcher implements Chaos {
     this.#isSeedKnown = true;
     process.stderr.write(`chaos: to repeat this run, set seed: ${this.seed}\n`);
   }
+
+  #send(request: DispatchedRequest, handler: DispatchHandler): void {
+    try {
+      this.#real.dispatch(request, handler);
+    } catch (error) {
+      handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
+    }
+  }
+
+  #apply(
+    fault: Exclude<Fault, { fault: 'reorder' }>,
+    request: DispatchedRequest,
+    client: DispatchHandler,
+    random: RandomSource,
+  ): void {
+    const send = (handler: DispatchHandler) => this.#send(request, handler);
+    const shown = new ShownExchange(client);
+    switch (fault.fault) {
+      case 'drop': {
+        const lose = () => shown.fail(connectionLost());
+        if (fault.lost === 'connection') queueMicrotask(() => shown.fail(connectionRefused()));
+        else if (fault.lost === 'request') instead(shown, lose);
+        else send(unread(lose, shown));
+        break;
+      }
+      case 'delay': {
+        const ms = drawMs(fault.ms, random);
+        if (fault.of === 'response') {
+          send(late(shown, this.#clock, ms));
+          break;
+        }
+        shown.start();
+        this.#after(ms, () => send(shown));
+        break;
+      }
+      case 'duplicate':
+        send(shown);
+        if (fault.afterMs === undefined) send(unread());
+        else this.#after(fault.afterMs, () => send(unread()));
+        break;
+      case 'truncate':
+        send(cut(shown, fault, random));
+        break;
+      case 'skew':
+        send(skewed(shown, fault.ms));
+        break;
+      case 'status':
+      case 'html': {
+        const respond = () => this.#respond(fault, shown);
+        if (fault.isProcessed === true) send(unread(respond, shown));
+        else instead(shown, respond);
+      }
+    }
+  }
+
+  /** Keeps a request on its way until the time is over or the next request of its rule has ended. */
+  #keep(
+    active: ActiveRule,
+    { withinMs = DEFAULT_WITHIN_MS }: Extract<Fault, { fault: 'reorder' }>,
+    request: DispatchedRequest,
+    client: DispatchHandler,
+  ): void {
+    const shown = new ShownExchange(client);
+    const release = () => {
+      if (this.#waiting.get(active) !== release) return;
+      this.#waiting.delete(active);
+      this.#send(request, shown);
+    };
+    shown.start();
+    this.#after(withinMs, release);
+    this.#waiting.set(active, release);
+  }
+
+  #respond(fault: Extract<Fault, { fault: 'status' | 'html' }>, shown: ShownExchange): void {
+    const isPage = fault.fault === 'html';
+    const { status = 200 } = fault;
+    const body = Buffer.from(isPage ? LOGIN_PAGE : JSON.stringify(fault.body ?? errorOf(status)));
+    const wait = isPage ? undefined : fault.retryAfterSeconds;
+    shown.onResponseStart(undefined, status, {
+      date: new Date(this.#clock.now()).toUTCString(),
+      'content-type': isPage ? 'text/html; charset=utf-8' : 'application/json',
+      'content-length': String(body.length),
+      ...(wait === undefined ? {} : { 'retry-after': String(wait) }),
+    });
+    shown.onResponseData(undefined, body);
+    shown.onResponseEnd(undefined, {});
+  }
+
+  #after(ms: number, work: () => void): void {
+    if (ms !== Number.POSITIVE_INFINITY) void this.#clock.sleep(ms).then(work);
+  }
 }
 
 function isRepeatable({ body }: { readonly body?: unknown }): boolean {
   return body === null || body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+}
+
+/** The request was written, and something else than the platform responds. */
+function instead(shown: ShownExchange, respond: () => void): void {
+  queueMicrotask(() => {
+    shown.start();
+    respond();
+  });
+}
+
+function drawMs(ms: number | readonly [number, number], random: RandomSource): number {
+  if (typeof ms === 'number') return ms;
+  const [least, most] = ms;
+  return Math.round(least + random() * (most - least));
+}
+
+function errorOf(status: number): object {
+  const code = CODES[status];
+  return { error: `chaos: status ${status}`, ...(code === undefined ? {} : { code }) };
+}
+
+function connectionRefused(): Error {
+  return Object.assign(new Error('connect ECONNREFUSED (chaos)'), { code: 'ECONNREFUSED' });
 }

@@ -2,8 +2,8 @@ import { fencePeerText } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
-import { messageForModel } from '../peers/message-for-model.ts';
 import { createReply, type PeerReplyFields } from '../peers/peer-reply.ts';
+import { messageForModel } from '../peers/text-for-model.ts';
 import {
   expectAnswered,
   expectFenced,

@@ -1,6 +1,11 @@
 import { AssertionError } from 'node:assert';
 import { inspect } from 'node:util';
-import { findUnfenced, isFenced } from './fenced-text.ts';
+
+/** Its line break after the opening tag is also the one before the closing tag of an empty text. */
+const FENCE =
+  /<peer-text-([0-9a-f]{32}) origin="(?:[0-9a-f-]{36}|unknown)">\n(?:[\s\S]*?\n)??<\/peer-text-\1>/g;
+/** Shorter lines of a text may stand elsewhere by chance. */
+const LEAST_LINE = 20;
 
 /** A `PeerReply`, and whatever else has a status. */
 export interface WithStatus {
@@ -117,4 +122,36 @@ function describe(reply: unknown): string {
 
 function fits(text: string, wanted: string | RegExp): boolean {
   return typeof wanted === 'string' ? text === wanted : text.search(wanted) !== -1;
+}
+
+/** What is outside of the fences of peer texts; a fence that is not closed is none. Nothing that stood apart becomes one text. */
+export function outsideFences(text: string): string {
+  return text.replaceAll(FENCE, '\n\n');
+}
+
+/** Whether all of a text is in fences. */
+export function isFenced(text: string): boolean {
+  return text.trim() !== '' && outsideFences(text).trim() === '';
+}
+
+/** Of a text of a peer, the first whole text or long line that stands outside of a fence in a prompt. */
+export function findUnfenced(prompt: unknown, peerText: string): string | undefined {
+  const outside = stringsIn(prompt).map((text) => comparable(outsideFences(text)));
+  const searched = [peerText, ...peerText.split('\n').filter((line) => line.trim().length >= LEAST_LINE)];
+  return searched.find((piece) => {
+    const text = comparable(piece);
+    return text !== '' && outside.some((each) => each.includes(text));
+  });
+}
+
+/** All texts in messages, parts and the like. */
+function stringsIn(value: unknown, seen = new Set<object>()): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null || seen.has(value)) return [];
+  seen.add(value);
+  return Object.values(value).flatMap((item) => stringsIn(item, seen));
+}
+
+function comparable(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim().toLowerCase();
 }

@@ -1,17 +1,20 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { RemoteAgentOptions } from '../agent/agent-options.ts';
+import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agent/agent-options.ts';
 import { createRemoteAgent } from '../agent/create-remote-agent.ts';
 import type { RemoteAgent } from '../agent/remote-agent.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
+import { MessageFailure } from '../errors/message-failure.ts';
+import type { AnswerContent, HandlerAnswer } from '../inbound/handler-answer.ts';
 import { MemoryInboundStore } from '../inbound/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
+import type { RequestDispatcher } from '../settings/connection-settings.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
 import type { Clock } from '../time/clock.ts';
-import { giveAnswer, type PeerAnswer } from './peer-answer.ts';
+import { orAborted } from '../time/linked-abort.ts';
 import { temporaryState } from './temporary-state.ts';
 
 /** The latest messages are kept. */
@@ -19,6 +22,28 @@ const MAX_RECEIVED = 10_000;
 
 /** The options that a client otherwise reads from the environment, which is that of the application under test. */
 const UNSET = { origin: '', reportedUrl: '', adminToken: '', allowPeerNetworks: [] } as const;
+
+/** What a scripted peer does with a message. Times are of the clock of its client, in milliseconds. */
+export type PeerAnswer =
+  /** Answers with this text. */
+  | string
+  /** Answers with a text, parts, metadata or questions. */
+  | AnswerContent
+  /** Says nothing: the sender learns `unanswered`. */
+  | null
+  /** The sender learns `failed`, with this text. `code` @default 'handler_failed' */
+  | { readonly fail: string; readonly code?: string | undefined }
+  /** The handler throws this, and is tried again: five attempts with pauses of 1, 4, 16 and 64 s. */
+  | { readonly error: unknown }
+  /** Asks its sender this question; the answer to it is the next message. */
+  | { readonly ask: string }
+  /** Streams these pieces, with a pause before each but the first. `everyMs` @default 0 */
+  | { readonly stream: readonly string[]; readonly everyMs?: number | undefined }
+  /** Does this later. */
+  | { readonly afterMs: number; readonly answer: PeerAnswer }
+  /** Works until the message is cancelled or expires, or the peer is stopped. */
+  | { readonly never: true }
+  | MessageHandler;
 
 /** A platform, by the options of its clients: what `createTestPlatform()` returns, or a platform that runs elsewhere. */
 export interface TestConnection {
@@ -166,4 +191,37 @@ async function stopOn(clock: TestClock | undefined, agent: RemoteAgent): Promise
   });
   await clock?.advanceUntil?.(() => hasStopped);
   await stopped;
+}
+
+/** Handles a message as a script says. */
+async function giveAnswer(
+  answer: PeerAnswer,
+  message: InboundMessage,
+  context: HandlerContext<PeerClient>,
+): Promise<HandlerAnswer> {
+  if (typeof answer === 'function') return answer(message, context);
+  if (answer === null || typeof answer === 'string') return answer;
+  if ('fail' in answer) throw new MessageFailure(answer.fail, { code: answer.code });
+  if ('error' in answer) throw answer.error;
+  if ('ask' in answer) return { text: '', questions: [{ kind: 'text', text: answer.ask, from: 'sender' }] };
+  const { signal, client } = context;
+  if ('stream' in answer) return pieces(answer.stream, answer.everyMs ?? 0, client.clock, signal);
+  if ('afterMs' in answer) {
+    await client.clock.sleep(answer.afterMs, { signal });
+    return giveAnswer(answer.answer, message, context);
+  }
+  if (!('never' in answer)) return answer;
+  return orAborted(new Promise<never>(() => {}), signal);
+}
+
+async function* pieces(
+  texts: readonly string[],
+  everyMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  for (const [at, text] of texts.entries()) {
+    if (at > 0 && everyMs > 0) await clock.sleep(everyMs, { signal });
+    yield text;
+  }
 }

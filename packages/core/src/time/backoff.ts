@@ -7,30 +7,12 @@ const HTTP_DATE = new RegExp(
   `^(?:[A-Z][a-z]{2,8}, \\d{2}[ -]${MONTH}[ -]\\d{2,4} \\d{2}:\\d{2}:\\d{2} GMT|[A-Z][a-z]{2} ${MONTH} [ \\d]\\d \\d{2}:\\d{2}:\\d{2} \\d{4})$`,
 );
 
-/** The pauses between attempts. */
-export interface BackoffPolicy {
-  /** The first pause, in milliseconds. @default 1_000 */
-  baseMs?: number | undefined;
-  /** Growth per retry. @default 2 */
-  factor?: number | undefined;
-  /** The longest pause before jitter, in milliseconds. @default 30_000 */
-  maxMs?: number | undefined;
-  /** Jitter as a share of the pause; 0.25 means ±25 %. @default 0.25 */
-  jitter?: number | undefined;
-}
-
 /** Returns a number from 0 (inclusive) to 1 (exclusive), like `Math.random`. */
 export type RandomSource = () => number;
 
-/** The pause before retry number `retry` (1 for the first), in milliseconds: by default 1, 2, 4 s … ±25 %. */
-export function backoffDelayMs(
-  retry: number,
-  policy: BackoffPolicy = {},
-  random: RandomSource = Math.random,
-): number {
-  const { baseMs = 1_000, factor = 2, maxMs = 30_000, jitter = 0.25 } = policy;
-  const centre = Math.min(maxMs, baseMs * factor ** Math.max(0, retry - 1));
-  return Math.round(centre * (1 + jitter * (2 * random() - 1)));
+/** The pause before retry number `retry` (1 for the first), in milliseconds: 1, 2, 4 … 30 s, ±25 %. */
+export function backoffDelayMs(retry: number, random: RandomSource): number {
+  return Math.round(Math.min(30_000, 1_000 * 2 ** Math.max(0, retry - 1)) * (0.75 + 0.5 * random()));
 }
 
 /** The default window, in milliseconds, over which agents that lost the platform together spread their first attempts. */
@@ -49,7 +31,7 @@ export function reconnectDelayMs(
   error: unknown,
   { reconnectSpreadMs: spreadMs, random }: ReconnectPolicy,
 ): number {
-  const share = clampShare(random());
+  const share = random();
   const least = Math.min(LONGEST_SPREAD_MS, spreadMs * 2 ** Math.max(0, failures - 2));
   const pauseMs = failures <= 1 ? share * spreadMs : least * (1 + share);
   const retryAfterMs = MoleculeError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0;
@@ -75,7 +57,7 @@ export class ReconnectDelays {
   next(error: unknown, policy: ReconnectPolicy): number {
     if (this.#failures === 0 && !this.#isRepeated && isBrokenResponse(error)) {
       this.#isRepeated = true;
-      return Math.round(Math.min(SOON_MS, policy.reconnectSpreadMs) * clampShare(policy.random()));
+      return Math.round(Math.min(SOON_MS, policy.reconnectSpreadMs) * policy.random());
     }
     this.#failures += 1;
     return reconnectDelayMs(this.#failures, error, policy);
@@ -92,10 +74,6 @@ function isBrokenResponse(error: unknown): boolean {
   if (!ApiError.isInstance(error) || error.retryAfterMs !== undefined) return false;
   if (error.code === 'platform_error') return error.status === 500;
   return error.code === 'unexpected_response' && !error.isWebPage;
-}
-
-function clampShare(random: number): number {
-  return Math.min(1, Math.max(0, random)) || 0;
 }
 
 export interface ReconnectPolicy {

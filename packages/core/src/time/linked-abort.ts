@@ -1,40 +1,28 @@
 import { TimeoutError } from '../errors/connection-error.ts';
 import type { Clock } from './clock.ts';
 
-/** An abort controller that also aborts with other signals. */
-export interface LinkedAbort {
-  readonly signal: AbortSignal;
-  abort(reason?: unknown): void;
-  /** Removes the listeners from the other signals. Call it when the work has ended, so that long-lived signals do not leak. */
-  unlink(): void;
-  [Symbol.dispose](): void;
-}
-
 /**
  * Creates an abort controller that aborts, with the same reason, when one of `parents` does. Unlike `AbortSignal.any` it
  * can be unlinked, so that a signal that lives as long as the process does not collect listeners.
  */
 export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
-  return new LinkedController(parents);
+  return new LinkedAbort(parents.filter((parent) => parent !== undefined));
 }
 
-/** An agent has several for as long as it runs, so each has one function at most. */
-class LinkedController extends AbortController implements LinkedAbort {
-  #parents: readonly AbortSignal[] = [];
-  #follow: ((event: Event) => void) | undefined;
+/** An abort controller that also aborts with other signals. It is the listener itself, because an agent has several while it runs. */
+export class LinkedAbort extends AbortController {
+  #parents: readonly AbortSignal[];
 
-  constructor(parents: readonly (AbortSignal | undefined)[]) {
+  constructor(parents: readonly AbortSignal[]) {
     super();
-    const signals = parents.filter((parent) => parent !== undefined);
-    const aborted = signals.find((signal) => signal.aborted);
-    if (aborted !== undefined) {
-      this.abort(aborted.reason);
-      return;
-    }
-    if (signals.length === 0) return;
-    this.#parents = signals;
-    this.#follow = ({ target }) => this.abort((target as AbortSignal).reason);
-    for (const parent of signals) parent.addEventListener('abort', this.#follow, { once: true });
+    this.#parents = parents;
+    for (const parent of parents) parent.addEventListener('abort', this, { once: true });
+    const aborted = parents.find((parent) => parent.aborted);
+    if (aborted !== undefined) this.abort(aborted.reason);
+  }
+
+  handleEvent({ target }: Event): void {
+    this.abort((target as AbortSignal).reason);
   }
 
   override abort(reason?: unknown): void {
@@ -42,11 +30,9 @@ class LinkedController extends AbortController implements LinkedAbort {
     super.abort(reason);
   }
 
+  /** Removes the listeners from the other signals. Call it when the work has ended, so that long-lived signals do not leak. */
   unlink(): void {
-    const follow = this.#follow;
-    if (follow === undefined) return;
-    this.#follow = undefined;
-    for (const parent of this.#parents) parent.removeEventListener('abort', follow);
+    for (const parent of this.#parents) parent.removeEventListener('abort', this);
     this.#parents = [];
   }
 
@@ -107,7 +93,7 @@ export class WakeableSleep {
   }
 }
 
-export interface DeadlineOptions {
+interface DeadlineOptions {
   clock: Clock;
   /** Time limit, in milliseconds. */
   timeoutMs: number;

@@ -1,4 +1,11 @@
-import { describe, isWorkspaceId, type NumberBounds, numberProblem } from '../settings/checked-values.ts';
+import {
+  describe,
+  eitherOf,
+  isObject,
+  isWorkspaceId,
+  type NumberBounds,
+  numberProblem,
+} from '../settings/checked-values.ts';
 import { type KnownOptions, unknownOptions } from '../settings/known-options.ts';
 
 /** What a value of an option may be: a type, one of several words, or a number within bounds. */
@@ -40,7 +47,7 @@ export function peerIdProblem(peerId: unknown): string | null {
 function optionProblem(name: string, value: unknown, kind: OptionKind): string | null {
   if (typeof kind !== 'string') {
     if ('min' in kind) return numberProblem(name, value, kind);
-    const words = kind.map((word) => JSON.stringify(word)).join(' or ');
+    const words = eitherOf(kind.map((word) => JSON.stringify(word)));
     return kind.some((word) => word === value) ? null : `${name} must be ${words}, got ${describe(value)}.`;
   }
   const [isRight, expected] = KINDS[kind];
@@ -53,7 +60,3 @@ const KINDS = {
   function: [(value: unknown) => typeof value === 'function', 'a function'],
   object: [isObject, 'an object'],
 } as const;
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -7,11 +7,11 @@ import {
   contextIdOfCall,
   contextIdOfThread,
   conversationOfContext,
+  inConversation,
   messageIdOfCall,
   newContextIdOfCall,
   occurrenceOfCall,
 } from './call-identity.ts';
-import { inConversation } from './conversation-scope.ts';
 
 const client = { workspaceId: SELF };
 const content = { toolName: 'call_peer', peerId: PEER, text: 'hello' };

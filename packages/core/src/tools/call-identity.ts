@@ -1,11 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import crypto from 'node:crypto';
 import { wasCanceled } from '../client/cancellation.ts';
 import { currentMessage } from '../client/current-message.ts';
-import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/platform-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
-import { currentConversation } from './conversation-scope.ts';
 import type { ToolCall } from './tool-definition.ts';
 
 /** Conversations that were begun anew and are continued, for each client. */
@@ -16,6 +16,23 @@ const CONVERSATION_ID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([
 /** The place of a thread among what names a conversation: the handled message, a thread, a run. */
 const THREAD = 1;
 const CONTEXT_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+/** One for the process: an application may load this package both as ES module and as CommonJS. */
+const scopes = processState('conversations', () => new AsyncLocalStorage<string>());
+
+/**
+ * Runs work that belongs to one conversation of a program which handles no message, such as a chat. Peers that are asked in it remember
+ * what they were asked there before, and calls with the same ids in two conversations are two messages.
+ * @param conversationId unique in this program, the same after a restart
+ */
+export function inConversation<T>(conversationId: string, work: () => T): T {
+  return scopes.run(conversationId, work);
+}
+
+/** The conversation of {@link inConversation} in which the calling code runs; `''` outside of all. */
+export function currentConversation(): string {
+  return scopes.getStore() ?? '';
+}
 
 type Client = Pick<PeerClient, 'workspaceId'>;
 
@@ -156,4 +173,23 @@ function newerOf(client: Client): LatestMap<string> {
   const known = all.get(client) ?? new LatestMap<string>(MAX_NEWER);
   all.set(client, known);
   return known;
+}
+
+/**
+ * SHA-256 of a value as JSON, in base64url; bytes count by their own digest. The same value gives the same in each process. `undefined` for what has no
+ * form as JSON.
+ */
+export function valueDigest(value: unknown): string | undefined {
+  try {
+    const json = JSON.stringify(value, (_key, each: unknown) =>
+      ArrayBuffer.isView(each) ? bytesDigest(each) : each,
+    );
+    return json === undefined ? undefined : crypto.hash('sha256', json, 'base64url');
+  } catch {
+    return undefined;
+  }
+}
+
+function bytesDigest({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  return crypto.hash('sha256', new Uint8Array(buffer, byteOffset, byteLength), 'base64url');
 }

@@ -1,23 +1,21 @@
 import type { CallPeerOptions } from '../client/peer-calls.ts';
+import type { PeerClient } from '../client/platform-client.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { StreamRestartedError } from '../errors/stream-restarted-error.ts';
+import { StreamRestartedError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import type { Timer } from '../time/clock.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
-import type { FailureData } from './failure-outcome.ts';
-import { reportProgress } from './progress-reports.ts';
 import { outcomeOfReply, type PeerReplyOutcome } from './reply-outcome.ts';
 import {
   type AnswerInput,
   answersArgument,
   flagArgument,
   idArgument,
-  readArguments,
-  schemaOf,
+  type ToolCall,
+  type ToolDefinition,
   textArgument,
-} from './tool-arguments.ts';
-import type { ToolCall, ToolDefinition } from './tool-definition.ts';
-import { asOutcome, type ToolContext } from './tool-run.ts';
+} from './tool-definition.ts';
+import { defineTool, type FailureData, type ToolContext } from './tool-run.ts';
 
 /** How long a peer may say nothing before the tool looks whether it is there, in milliseconds. */
 const SILENCE_MS = 3_000;
@@ -76,89 +74,58 @@ const DELEGATE_TASK = {
 };
 
 export function callPeerTool(context: ToolContext): CallPeerTool {
-  return {
+  return defineTool(context, {
     name: 'call_peer',
     description: DESCRIPTION,
-    inputSchema: schemaOf(CALL_PEER),
-    parse: (raw) => readArguments(raw, CALL_PEER),
-    run: (input, call = {}) => asOutcome(context, call, () => callPeer(context, input, call)),
-  };
+    args: CALL_PEER,
+    run: (input, call) => callPeer(context, input, call),
+  });
 }
 
 export function delegateTaskTool(context: ToolContext): DelegateTaskTool {
-  return {
+  return defineTool(context, {
     name: 'delegate_task',
     description: DESCRIPTION,
-    inputSchema: schemaOf(DELEGATE_TASK),
-    parse: (raw) => readArguments(raw, DELEGATE_TASK),
-    run: ({ workspace_id: peer_id, task: text, ...rest }, call = {}) =>
-      asOutcome(context, call, () => callPeer(context, { peer_id, text, ...rest }, call)),
-  };
+    args: DELEGATE_TASK,
+    run: ({ workspace_id: peer_id, task: text, ...rest }, call) =>
+      callPeer(context, { peer_id, text, ...rest }, call),
+  });
 }
 
 /** A message of a tool call: with the same ids in each attempt of the call. */
-export interface CallMessage {
+interface CallMessage {
   readonly peerId: string;
   readonly text: string;
   readonly options: Pick<CallPeerOptions, 'messageId' | 'contextId' | 'answers' | 'signal'>;
 }
 
-/** The name under which `call_peer` and its alias derive ids, so that either repeats a call of the other. */
-const TOOL_NAME = 'call_peer';
-
-/** @param toolName part of the digest, so that one model may use one call id for two tools */
-export function composeCall(
-  { client }: Pick<ToolContext, 'client'>,
-  { peer_id: peerId, text, new_conversation: isNew = false, answers = [] }: CallPeerInput,
+function composeCall(
+  client: PeerClient,
+  { peer_id: peerId, text, new_conversation: isNew = false, answers: given = [] }: CallPeerInput,
   call: ToolCall,
-  toolName: string = TOOL_NAME,
 ): CallMessage {
-  const more = [isNew, ...answers.flatMap(({ question_id, text: answer }) => [question_id, answer])].map(
-    String,
-  );
-  const messageId = messageIdOfCall(client, call, { toolName, peerId, text, more });
-  const answering = answers.map(({ question_id: questionId, text: answer }) => ({
-    questionId,
-    text: answer,
-  }));
-  if (answering.length > 0) {
+  const { signal } = call;
+  const more = [String(isNew), ...given.flatMap(({ question_id, text: answer }) => [question_id, answer])];
+  // Under the same name for the alias, so that either repeats a call of the other.
+  const messageId = messageIdOfCall(client, call, { toolName: 'call_peer', peerId, text, more });
+  if (given.length > 0) {
+    const answers = given.map(({ question_id, text: answer }) => ({ questionId: question_id, text: answer }));
     // Answers belong to the conversation in which the peer asked; the platform knows it.
-    return { peerId, text, options: { messageId, answers: answering, signal: call.signal } };
+    return { peerId, text, options: { messageId, answers, signal } };
   }
   const contextId = isNew
     ? newContextIdOfCall(client, call, peerId, messageId)
     : contextIdOfCall(client, call, peerId);
-  return { peerId, text, options: { messageId, contextId, signal: call.signal } };
-}
-
-/**
- * Sends a message once. The id of a message that an earlier attempt has sent in another conversation, because that process knew a newer one, is refused
- * as a conflict: then the reply is that of the message that was sent.
- */
-export async function sendOnce(
-  { client }: Pick<ToolContext, 'client'>,
-  { options: { messageId, signal } }: CallMessage,
-  timeoutMs: number,
-  send: () => Promise<PeerReply>,
-): Promise<PeerReply> {
-  try {
-    return await send();
-  } catch (error) {
-    if (messageId === undefined || !isSentBefore(error)) throw error;
-    return await client.waitForAnswer(messageId, { signal, timeoutMs }).catch((unread: unknown) => {
-      // An earlier process sent it directly: only the peer knows it.
-      throw ApiError.isInstance(unread) && unread.code === 'not_found' ? error : unread;
-    });
-  }
+  return { peerId, text, options: { messageId, contextId, signal } };
 }
 
 async function callPeer(context: ToolContext, input: CallPeerInput, call: ToolCall) {
   const { client, timeoutMs } = context;
-  const message = composeCall(context, input, call);
+  const message = composeCall(client, input, call);
   const { signal } = message.options;
   const endsAt = client.clock.monotonic() + timeoutMs;
   const left = () => Math.max(1, Math.ceil(endsAt - client.clock.monotonic()));
-  const reply = await sendOnce(context, message, timeoutMs, () =>
+  const reply = await sendOnce(context, message, () =>
     call.onProgress === undefined
       ? client.callPeer(message.peerId, message.text, { ...message.options, timeoutMs })
       : callWithProgress(context, message, call.onProgress),
@@ -169,6 +136,27 @@ async function callPeer(context: ToolContext, input: CallPeerInput, call: ToolCa
   const { messageId } = reply;
   const last = isToWait ? await client.waitForAnswer(messageId, { signal, timeoutMs: left() }) : reply;
   return outcomeOfReply(last, context);
+}
+
+/**
+ * Sends a message once. The id of a message that an earlier attempt has sent in another conversation, because that process knew a newer one, is refused
+ * as a conflict: then the reply is that of the message that was sent.
+ */
+async function sendOnce(
+  { client, timeoutMs }: ToolContext,
+  { options: { messageId, signal } }: CallMessage,
+  send: () => Promise<PeerReply>,
+): Promise<PeerReply> {
+  try {
+    return await send();
+  } catch (error) {
+    const isSentBefore = ApiError.isInstance(error) && error.platformCode === 'message_id_conflict';
+    if (messageId === undefined || !isSentBefore) throw error;
+    return await client.waitForAnswer(messageId, { signal, timeoutMs }).catch((unread: unknown) => {
+      // An earlier process sent it directly: only the peer knows it.
+      throw ApiError.isInstance(unread) && unread.code === 'not_found' ? error : unread;
+    });
+  }
 }
 
 async function callWithProgress(
@@ -216,6 +204,51 @@ async function callWithProgress(
   }
 }
 
-function isSentBefore(error: unknown): boolean {
-  return ApiError.isInstance(error) && error.platformCode === 'message_id_conflict';
+const INTERVAL_MS = 250;
+
+export interface ProgressReports {
+  /** Takes the next piece of the text. */
+  push(delta: string): void;
+  /** Reports what is left, at once. Nothing is reported after it. */
+  end(): void;
+}
+
+/**
+ * Joins the pieces of a text into reports: the first at once, then at most one each 250 ms, the last at the end. A report that throws is
+ * the last one.
+ */
+export function reportProgress(
+  report: (text: string) => void,
+  { clock }: { readonly clock: Pick<Clock, 'setTimer'> },
+): ProgressReports {
+  let pending = '';
+  let isOver = false;
+  let timer: Timer | undefined;
+
+  const flush = (): void => {
+    timer = undefined;
+    if (isOver || pending === '') return;
+    const text = pending;
+    pending = '';
+    try {
+      report(text);
+      timer = clock.setTimer(INTERVAL_MS, flush);
+    } catch {
+      isOver = true;
+    }
+  };
+
+  return {
+    push(delta) {
+      if (isOver) return;
+      pending += delta;
+      if (timer === undefined) flush();
+    },
+    end() {
+      timer?.cancel();
+      flush();
+      timer?.cancel();
+      isOver = true;
+    },
+  };
 }

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
-import { outsideFences } from '../testing/fenced-text.ts';
-import { beginningOfOutcome, checkedOutcome, isCheckedOutcome, verifyOutcome } from './checked-outcome.ts';
-import { streamOutcome } from './outcome-stream.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
+import { outsideFences } from '../testing/expectations.ts';
+import {
+  beginningOfOutcome,
+  checkedOutcome,
+  isCheckedOutcome,
+  streamOutcome,
+  verifyOutcome,
+} from './checked-outcome.ts';
 
 const forModel = `The peer answered:\n${fenceRepeatably('canary', { origin: PEER })}`;
 const checked = checkedOutcome({ forModel, data: { text: 'canary' }, isError: false });

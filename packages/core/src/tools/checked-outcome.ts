@@ -1,8 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { JsonValue } from '@molecule-ai/protocol';
-import { fenceRepeatably } from '../peers/repeatable-fence.ts';
-import { fenceMarkedValue } from './marked-value.ts';
-import type { ToolOutcome } from './tool-definition.ts';
+import { fenceRepeatably } from '../peers/text-for-model.ts';
+import { fenceMarkedValue } from './marked-text.ts';
+import { cutText } from './reply-outcome.ts';
+import type { ToolCall, ToolOutcome } from './tool-definition.ts';
 
 const STORED = 'The result of this call, as it was stored:';
 const NOT_JSON = 'A value that has no form as JSON.';
@@ -81,4 +82,66 @@ function checkOf(forModel: string, isError: boolean, secret?: string): string {
   const text = JSON.stringify([forModel, isError]);
   const hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
   return hash.update(text).digest('base64url');
+}
+
+/** The next beginning has at least so many times the text of the last: all of them together are a few times the whole. */
+const GROWTH = 1.25;
+
+export interface OutcomeStreamOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly peerId: string;
+  /** At most so many UTF-16 units of the answer in a beginning. */
+  readonly maxModelChars: number;
+}
+
+/**
+ * The beginnings of an answer while it is made, each with all of the text so far, and its outcome. The call is aborted when nobody reads
+ * on.
+ * @param run runs the tool with this signal and these reports
+ */
+export function streamOutcome<Data extends JsonValue>(
+  run: (call: Pick<ToolCall, 'signal' | 'onProgress'>) => Promise<CheckedOutcome<Data>>,
+  { signal, peerId, maxModelChars }: OutcomeStreamOptions,
+): AsyncGenerator<CheckedOutcome<Data | PeerAnswerSoFar>> {
+  const left = new AbortController();
+  const outcomes = (async function* () {
+    let text = '';
+    let due = 1;
+    let isOver = false;
+    let changed = Promise.withResolvers<void>();
+    const outcome = run({
+      signal: signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]),
+      onProgress: (piece) => {
+        text += piece;
+        changed.resolve();
+      },
+    }).finally(() => {
+      isOver = true;
+      changed.resolve();
+    });
+    outcome.catch(() => {});
+    left.signal.addEventListener('abort', () => changed.resolve(), { once: true });
+    try {
+      while (!isOver && !left.signal.aborted) {
+        if (text.length >= due && due <= maxModelChars) {
+          due = Math.ceil(text.length * GROWTH);
+          yield beginningOfOutcome(peerId, cutText(text, maxModelChars));
+        } else {
+          await changed.promise;
+          changed = Promise.withResolvers();
+        }
+      }
+      if (!left.signal.aborted) yield await outcome;
+    } finally {
+      // An abort makes an error with its stack, which costs more than all else here.
+      if (!isOver) left.abort();
+    }
+  })();
+  // A generator ends only where it yields, and the peer may be silent for long.
+  const end = outcomes.return.bind(outcomes);
+  outcomes.return = (value) => {
+    left.abort();
+    return end(value);
+  };
+  return outcomes;
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import type { ScriptedResponse } from '../../test/scripted-server.ts';
 import { type ClientStage, stage } from '../../test/test-client.ts';
-import { outsideFences } from '../testing/fenced-text.ts';
+import { outsideFences } from '../testing/expectations.ts';
 import { type DefaultPeerToolNames, type PeerToolName, peerTools } from './peer-tools.ts';
 import { runTool } from './tool-run.ts';
 

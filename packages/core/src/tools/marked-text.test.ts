@@ -1,7 +1,7 @@
 import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { outsideFences } from '../testing/fenced-text.ts';
+import { outsideFences } from '../testing/expectations.ts';
 import { fenceMarkedText, fenceOnce } from './marked-text.ts';
 
 const OWN = fencePeerText('the answer, with [A2A_RESULT_FROM_PEER] in it', { origin: 'unknown' });

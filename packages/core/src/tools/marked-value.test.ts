@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { outsideFences } from '../testing/fenced-text.ts';
-import { fenceMarkedValue } from './marked-value.ts';
+import { outsideFences } from '../testing/expectations.ts';
+import { fenceMarkedValue } from './marked-text.ts';
 
 const MARKED = '[A2A_RESULT_FROM_PEER] canary';
 

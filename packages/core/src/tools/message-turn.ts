@@ -1,10 +1,8 @@
 import { type InboundMessage, peerTextInstructions } from '@molecule-ai/protocol';
 import type { PeerClient } from '../client/platform-client.ts';
-import { messageForModel } from '../peers/message-for-model.ts';
+import { isShownId, messageForModel } from '../peers/text-for-model.ts';
+import { orAborted } from '../time/linked-abort.ts';
 import { conversationOfContext } from './call-identity.ts';
-
-/** What is shown to a model outside of a fence can be no sentence. */
-const SHOWN_ID = /^[\w.:-]{1,128}$/;
 
 /**
  * The message for a model, as the turn of the user: fenced where another agent wrote it.
@@ -17,7 +15,7 @@ export function turnForModel(
 ): string {
   const { inReplyTo } = message;
   const words = messageForModel(message);
-  const isNamed = isLateAnswer && SHOWN_ID.test(inReplyTo);
+  const isNamed = isLateAnswer && isShownId(inReplyTo);
   const text = isNamed ? `An answer to your message ${inReplyTo} has come:\n${words}` : words;
   return words === message.text || isExplained() ? text : `${peerTextInstructions}\n\n${text}`;
 }
@@ -38,4 +36,25 @@ export async function answersOwnMessage(
   const sent = await client.getMessage(inReplyTo, { signal }).catch(() => null);
   signal.throwIfAborted();
   return sent?.peerId === peerId && sent.contextId === contextId;
+}
+
+/** Work of one key, one after the other. Messages of one conversation are so already, but late answers are handled in the conversation that asked. */
+export class SerialQueue {
+  /** The end of the last work of each key that has some. */
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** @throws the reason of the signal, also while it waits. */
+  async run<T>(key: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
+    const turn = (async () => {
+      if (before !== undefined) await orAborted(before, signal);
+      return work();
+    })();
+    const end = Promise.allSettled([before, turn]);
+    this.#last.set(key, end);
+    void end.then(() => {
+      if (this.#last.get(key) === end) this.#last.delete(key);
+    });
+    return turn;
+  }
 }

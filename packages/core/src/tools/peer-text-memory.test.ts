@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { originOfPeerText, rememberPeerText } from './peer-text-memory.ts';
+import { originOfPeerText, rememberPeerText } from '../peers/received-values.ts';
 
 it('knows the peer of a whole text, and of no part of one', () => {
   expect(originOfPeerText('the lab says that we can ship')).toBeUndefined();

@@ -6,13 +6,12 @@ import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { CallPeerInput, DelegateTaskInput } from './call-peer.ts';
-import { type FailureData, failureOf } from './failure-outcome.ts';
-import type { NoInput } from './list-peers.ts';
 import { isPeerToolName, type PeerTool, peerTools } from './peer-tools.ts';
 import type { PeerReplyOutcome } from './reply-outcome.ts';
 import type { TaskList } from './task-tools.ts';
 import type { ToolOutcome } from './tool-definition.ts';
-import { runTool } from './tool-run.ts';
+import { type FailureData, failureOf, runTool } from './tool-run.ts';
+import type { NoInput } from './workspace-tools.ts';
 
 const ASK = { peer_id: PEER, text: 'hello' };
 

@@ -3,10 +3,9 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { knownOptions } from '../settings/known-options.ts';
 import { clientProblem, optionsProblem } from './adapter-options.ts';
 import { callPeerTool, delegateTaskTool } from './call-peer.ts';
-import { listPeersTool } from './list-peers.ts';
-import { getWorkspaceInfoTool, sendMessageToUserTool } from './own-workspace-tools.ts';
 import { cancelTaskTool, checkTaskStatusTool, delegateTaskAsyncTool } from './task-tools.ts';
 import type { ToolContext } from './tool-run.ts';
+import { getWorkspaceInfoTool, listPeersTool, sendMessageToUserTool } from './workspace-tools.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 const DEFAULT_MODEL_CHARS = 32_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { reportProgress } from './progress-reports.ts';
+import { reportProgress } from './call-peer.ts';
 
 function stage(report?: (text: string) => void) {
   const clock = new ManualClock();

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { isErrorCode } from '@molecule-ai/protocol';
 import { currentMessage } from '../client/current-message.ts';
-import { LatestMap } from '../client/latest-map.ts';
 import type { PeerClient } from '../client/platform-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 
 /** Calls without an end that may be repeated. */
 const MAX_OPEN = 1_000;

@@ -1,7 +1,7 @@
 import { fencePeerText, findLookAlikes, wrapA2aBoundary } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRepeatedMarkRemover, removeRepeatedMarks } from './repeated-marks.ts';
+import { createRepeatedMarkRemover, removeRepeatedMarks } from './streamed-answer.ts';
 
 const NONCE = '7df5'.repeat(8);
 const PEER = '0b7c5f1e-93d1-4d0e-9b7e-0f6f3f7d2a10';

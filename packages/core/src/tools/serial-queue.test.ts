@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SerialQueue } from './serial-queue.ts';
+import { SerialQueue } from './message-turn.ts';
 
 const never = new AbortController().signal;
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { createReply, type PeerReply } from '../peers/peer-reply.ts';
-import { wordsOfReply } from './reply-words.ts';
-import { ShownWords } from './shown-words.ts';
+import { ShownWords, wordsOfReply } from './reply-outcome.ts';
 
 const START = '[A2A_RESULT_FROM_PEER]';
 const END = '[/A2A_RESULT_FROM_PEER]';

@@ -1,10 +1,43 @@
 import type { JsonValue } from '@molecule-ai/protocol';
 import { handlerSignal } from '../client/current-message.ts';
 import type { PeerClient } from '../client/platform-client.ts';
+import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
+import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { brokenOutcome, type FailureData, failureOf, type OutcomeContext } from './failure-outcome.ts';
-import type { ReplyContext } from './reply-outcome.ts';
-import type { ToolCall, ToolDefinition, ToolOutcome } from './tool-definition.ts';
+import { isShownId } from '../peers/text-for-model.ts';
+import {
+  type ArgumentsOf,
+  readArguments,
+  schemaOf,
+  type ToolCall,
+  type ToolDefinition,
+  type ToolOutcome,
+} from './tool-definition.ts';
+
+/** What went wrong, for programs. */
+export type FailureData = {
+  status: 'error';
+  code: MoleculeErrorCode;
+  /** The message that may have reached the peer all the same; `null` for none. */
+  messageId: string | null;
+  /** How long to wait before a repeat, in milliseconds, where the platform says it. */
+  retryAfterMs: number | null;
+};
+
+export interface OutcomeContext {
+  /** The names of the tools that the model has. */
+  readonly offered: ReadonlySet<string>;
+  /** The workspace of this agent. */
+  readonly ownId: string;
+  /** What the call is about. @default 'peer' */
+  readonly subject?: 'peer' | 'task' | undefined;
+}
+
+export interface ReplyContext extends OutcomeContext {
+  /** At most so many UTF-16 units of a peer's words. */
+  readonly maxModelChars: number;
+}
 
 /** What all tools of one agent share. */
 export interface ToolContext extends ReplyContext {
@@ -13,25 +46,149 @@ export interface ToolContext extends ReplyContext {
   readonly timeoutMs: number;
 }
 
-/** Runs the work of a tool: what it throws becomes an outcome, except the reason of an abort. */
-export async function asOutcome<Data extends JsonValue>(
-  context: ToolContext,
-  { signal }: ToolCall,
-  work: () => Promise<ToolOutcome<Data>>,
-): Promise<ToolOutcome<Data | FailureData>> {
-  // The signal of the handler ends its tools as well, also where the framework does not pass it on.
-  const ending = [signal, handlerSignal()];
-  for (const each of ending) each?.throwIfAborted();
-  try {
-    return await work();
-  } catch (error) {
-    for (const each of ending) {
-      if (each?.aborted === true) throw each.reason;
-    }
-    if (MoleculeError.isInstance(error)) return failureOf(error, context);
-    context.client.logger.error({ error }, 'A tool for peers failed.');
-    return brokenOutcome();
+const OTHER_WAY = 'Ask another peer, do it without, or tell the user.';
+const TELL_USER = 'Do not repeat it: tell the user, or do it without.';
+const LATER = 'Try again later, ask another peer, or do it without.';
+const STOP = 'Stop: nobody waits for the result any more.';
+
+/** What happened, and what to do next, in words for a model. None of them come from a response. */
+const SENTENCES: Readonly<Partial<Record<MoleculeErrorCode, readonly [happened: string, next: string]>>> = {
+  access_denied: ['You may not write to this workspace, or there is none with this id.', OTHER_WAY],
+  agent_stopped: ['This agent is being stopped.', STOP],
+  budget_exceeded: ['The workspace has spent its budget.', OTHER_WAY],
+  client_closed: ['This agent is being stopped.', STOP],
+  conflict: ['This message was sent before, and what became of it is not known here.', OTHER_WAY],
+  connection_failed: ['The platform could not be reached, or the connection broke.', LATER],
+  inbox_full: ['The peer has too many messages waiting.', LATER],
+  loop_detected: [
+    'This call would continue a circle of agents that ask each other.',
+    'Do not repeat it: answer with what you know.',
+  ],
+  message_expired: ['The time for the message that you are handling is over.', STOP],
+  not_found: ['The platform does not know this id.', OTHER_WAY],
+  not_supported: ['The platform does not offer this.', TELL_USER],
+  payload_too_large: ['The text is too large for the platform.', 'Send less.'],
+  peer_changed: [
+    'The peer is not what it was when it was first used, so calls to it wait until a person has checked it.',
+    'Tell the user, or ask another peer.',
+  ],
+  platform_error: ['The platform failed.', LATER],
+  platform_unavailable: ['The platform or the peer is not available at the moment.', LATER],
+  quota_exceeded: ['This workspace has stored as much as it may.', TELL_USER],
+  rate_limited: ['Too many requests were sent.', 'Do not repeat it at once.'],
+  redirect_refused: ['The response did not come from the platform.', TELL_USER],
+  request_rejected: [
+    'The platform refused the request as invalid.',
+    'Correct the arguments, or do it without.',
+  ],
+  response_too_large: ['The answer is larger than this agent reads.', 'Ask for a shorter answer.'],
+  routing_problem: ['The response did not come from the platform.', TELL_USER],
+  timed_out: ['There was no response in time.', LATER],
+  unauthorized: ['The platform does not accept the credential of this agent.', TELL_USER],
+  unexpected_response: ['The response is not one of the platform.', TELL_USER],
+  workspace_paused: ['The workspace of this agent is paused.', TELL_USER],
+};
+
+/** The outcome of a call that threw. */
+export function failureOf(error: MoleculeError, context: OutcomeContext): ToolOutcome<FailureData> {
+  const { code, retryAfterMs = null } = error;
+  const isInDoubt =
+    (TimeoutError.isInstance(error) || ConnectionError.isInstance(error)) && error.delivered === 'unknown';
+  const messageId = isInDoubt ? (error.messageId ?? null) : null;
+  const sentences = [...sentencesFor(error, context)];
+  if (retryAfterMs !== null) {
+    sentences.push(`Wait at least ${Math.max(1, Math.ceil(retryAfterMs / 1_000))} s before a repeat.`);
   }
+  if (messageId !== null) {
+    const look = whereToLook(messageId, context, ' before you send it again');
+    sentences.push(`The message may have arrived all the same${look}`);
+  }
+  return failed(sentences.join(' '), { status: 'error', code, messageId, retryAfterMs });
+}
+
+function failed(words: string, data: FailureData): ToolOutcome<FailureData> {
+  return { forModel: `Error: ${words}`, data, isError: true };
+}
+
+/** The end of a sentence that says by which call the end of a message is learned. */
+export function whereToLook(taskId: string, { offered }: Pick<OutcomeContext, 'offered'>, when = ''): string {
+  if (!isShownId(taskId)) return '.';
+  return offered.has('check_task_status')
+    ? `: call check_task_status with task_id "${taskId}"${when}.`
+    : `; its task id is ${taskId}.`;
+}
+
+function sentencesFor(
+  error: MoleculeError,
+  { ownId, subject = 'peer', offered }: OutcomeContext,
+): readonly [string, string] {
+  const { code } = error;
+  // Written by this package, about the arguments.
+  if (code === 'invalid_argument') return [error.message, error.hint ?? 'Correct the arguments.'];
+  if (WorkspaceRemovedError.isInstance(error)) {
+    return error.workspaceId === ownId
+      ? ['The workspace of this agent was removed.', STOP]
+      : ['The peer was removed for good.', OTHER_WAY];
+  }
+  const given = SENTENCES[code] ?? [`The call failed (${code}).`, OTHER_WAY];
+  if (code === 'rate_limited' && ApiError.isInstance(error) && error.details?.scope === 'pair') {
+    return ['You and this peer have exchanged too many messages in the last minute.', given[1]];
+  }
+  const isNoId = ApiError.isInstance(error) && error.platformCode === 'invalid_workspace_id';
+  if (code !== 'not_found' && code !== 'access_denied' && !isNoId) return given;
+  if (subject === 'task') {
+    return [
+      'You sent no message with this task id.',
+      'Use a task_id as it was given to you, or "" for the latest ones.',
+    ];
+  }
+  const happened = isNoId ? 'This is not the id of a workspace.' : given[0];
+  return [
+    happened,
+    offered.has('list_peers') ? 'Use an id that list_peers returns, or do it without.' : OTHER_WAY,
+  ];
+}
+
+interface ToolParts<Name, Input, Data extends JsonValue> {
+  readonly name: Name;
+  readonly description: string;
+  readonly args: ArgumentsOf<Input>;
+  /** Arguments that other tools have, and that change nothing here. */
+  readonly ignored?: readonly string[];
+  /** What it throws is an outcome, except the reason of an abort. */
+  run(input: Input, call: ToolCall): Promise<ToolOutcome<Data>>;
+}
+
+export function defineTool<Name extends string, Input extends object, Data extends JsonValue>(
+  context: ToolContext,
+  { name, description, args, ignored = [], run }: ToolParts<Name, Input, Data>,
+): ToolDefinition<Name, Input, Data | FailureData> {
+  return {
+    name,
+    description,
+    inputSchema: schemaOf(args),
+    parse: (raw) => readArguments<Input>(raw, args, ignored),
+    async run(input, call = {}) {
+      // The signal of the handler ends its tools as well, also where the framework does not pass it on.
+      const ending = [call.signal, handlerSignal()];
+      for (const each of ending) each?.throwIfAborted();
+      try {
+        return await run(input, call);
+      } catch (error) {
+        for (const each of ending) each?.throwIfAborted();
+        if (MoleculeError.isInstance(error)) return failureOf(error, context);
+        context.client.logger.error({ error }, 'A tool for peers failed.');
+        // Its words may quote anything.
+        const words = `The tool failed in this program. ${TELL_USER}`;
+        return failed(words, {
+          status: 'error',
+          code: 'handler_failed',
+          messageId: null,
+          retryAfterMs: null,
+        });
+      }
+    },
+  };
 }
 
 /**
@@ -48,9 +205,7 @@ export async function runTool<Definition extends ToolDefinition>(
     input = definition.parse(raw);
   } catch (error) {
     if (!MoleculeError.isInstance(error)) throw error;
-    return failureOf(error, NO_CONTEXT);
+    return failureOf(error, { offered: new Set(), ownId: '' });
   }
   return (await definition.run(input, call)) as Awaited<ReturnType<Definition['run']>>;
 }
-
-const NO_CONTEXT: OutcomeContext = { offered: new Set(), ownId: '' };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { valueDigest } from './value-digest.ts';
+import { valueDigest } from './call-identity.ts';
 
 it('is the same for the same value, and another for any other', () => {
   const value = (byte: number) => [

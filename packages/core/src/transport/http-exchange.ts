@@ -5,7 +5,7 @@ import type {
   DispatchController,
   DispatchHandler,
   RequestDispatcher,
-} from '../settings/request-dispatcher.ts';
+} from '../settings/connection-settings.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
 import { ResponseStream } from './response-stream.ts';

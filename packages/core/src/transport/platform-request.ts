@@ -1,4 +1,4 @@
-import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
+import type { RequestDispatcher } from '../settings/connection-settings.ts';
 
 export interface CallOptions {
   /** Aborts the call, which then rejects with the signal's reason. */

@@ -1,8 +1,7 @@
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { ConnectionSettings } from '../settings/connection-settings.ts';
-import type { RequestDispatcher } from '../settings/request-dispatcher.ts';
+import type { ConnectionSettings, RequestDispatcher } from '../settings/connection-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
@@ -264,7 +263,7 @@ export class RetryBudget {
       return undefined;
     if (!this.#isHarmless && !wasNotProcessed(error)) return undefined;
     if (error.retryAfterMs !== undefined && error.retryAfterMs > maxRetryAfterMs) return undefined;
-    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#retries + 1, {}, random);
+    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#retries + 1, random);
     return clock.monotonic() + waitMs < this.#endsAt ? waitMs : undefined;
   }
 

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NEWER_TOKEN, PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { ScriptedServer } from '../../test/scripted-server.ts';
 import { operatorStage, stage } from '../../test/test-client.ts';
-import { FileTokenStore } from '../credentials/file-token-store.ts';
+import { FileTokenStore } from '../credentials/token-store.ts';
 import type { ApiError } from '../errors/api-error.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';

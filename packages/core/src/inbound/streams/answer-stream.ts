@@ -1,72 +1,65 @@
 import { BODY_LIMITS, GrowingText } from '@molecule-ai/protocol';
 import { MoleculeError } from '../../errors/molecule-error.ts';
-import type { Clock } from '../../time/clock.ts';
-import { EventLoopTurn } from '../../time/event-loop-turn.ts';
-import { orAborted } from '../../time/linked-abort.ts';
-import { Changes, type ReaderWait } from './reader-waits.ts';
+import type { Clock, Timer } from '../../time/clock.ts';
+import { orAborted, withDeadline } from '../../time/linked-abort.ts';
 
 /** How far the handler may be ahead of its fastest reader, in UTF-16 units. */
 const MAX_LEAD = 64 * 1024;
+/** How long the handler of one message waits for its readers, in all, so that nobody holds its place by not reading. */
+const MAX_WAIT_MS = 5_000;
 /** How long a failure waits for readers of the text before it, in milliseconds. */
 const MAX_DRAIN_MS = 2_000;
+
+export interface ReaderWaits {
+  readonly clock: Clock;
+  /** Whether a message waits until a handler has ended: then no handler waits for readers. */
+  readonly isPlaceWanted: () => boolean;
+  /** Called for each 64 Ki characters by which the text grows while nobody waits for readers that are far behind. */
+  readonly onBehind: () => void;
+}
 
 /**
  * The text of the answer to one message while its handler makes it, for any number of readers. Each attempt begins it anew; once
  * some of it has left, no later attempt shows its own.
  */
 export class AnswerStream {
+  readonly #waits: ReaderWaits | null;
   readonly #readers = new Set<AnswerReader>();
-  readonly #grown = new Changes();
+  /** Changes of the text, and of what readers get of it. */
+  readonly grown = new Changes();
   readonly #taken = new Changes();
-  readonly #wait: ReaderWait | null;
-  readonly #onBehind: () => void;
   #text: AttemptText | null = null;
-  /** Length of the text when {@link #onBehind} was called last. */
+  /** Length of the text when `onBehind` was called last. */
   #reportedLength = 0;
+  #waitLeftMs = MAX_WAIT_MS;
+  #waitBeganAt = 0;
+  #waitTimer: Timer | undefined;
 
-  /**
-   * @param options `wait`: without it the handler waits for no reader. `onBehind`: called for each 64 Ki characters by which the text
-   * grows while nobody waits for readers that are far behind.
-   */
-  constructor({
-    wait = null,
-    onBehind = () => {},
-  }: { readonly wait?: ReaderWait | null; readonly onBehind?: () => void } = {}) {
-    this.#wait = wait;
-    this.#onBehind = onBehind;
+  /** @param waits without it the handler waits for no reader */
+  constructor(waits: ReaderWaits | null = null) {
+    this.#waits = waits;
+  }
+
+  /** The text of the present attempt. */
+  get text(): AttemptText | null {
+    return this.#text;
   }
 
   /** Begins the text of an attempt. */
-  begin(options: Pick<AttemptTextOptions, 'isShown' | 'isRequest' | 'onFirst'>): AttemptText {
+  begin(options: AttemptTextOptions): AttemptText {
     this.#text?.discard();
-    const text = new AttemptText({
-      ...options,
-      onChange: () => this.#grown.happened(),
-      whenTaken: () => this.#whenTaken(text),
-    });
-    this.#text = text;
+    this.#text = new AttemptText(this, options);
     this.#reportedLength = 0;
-    return text;
+    return this.#text;
   }
 
   /**
    * A reader, which begins with the first character. Call `leave` in the end.
-   * @param options `outlivesInterruption`: it waits for the next attempt; `confirms`: what it took counts as sent once it calls
-   * `confirm`, not before. @default false
+   * @param options `isReport`: it waits for the next attempt after an interruption, and what it took counts as sent once it
+   * calls `confirm`, not before. @default false
    */
-  read({ outlivesInterruption = false, confirms = false } = {}): AnswerReader {
-    const reader = new AnswerReader({
-      outlivesInterruption,
-      confirms,
-      current: () => this.#text,
-      changed: () => this.#grown.next(),
-      wake: () => this.#grown.happened(),
-      onTaken: () => {
-        this.#taken.happened();
-        this.#wait?.happened();
-      },
-      onLeave: () => this.#readers.delete(reader),
-    });
+  read({ isReport = false } = {}): AnswerReader {
+    const reader = new AnswerReader(this, isReport);
     this.#readers.add(reader);
     return reader;
   }
@@ -74,30 +67,51 @@ export class AnswerStream {
   /** Ends the text of an attempt that failed. Resolves when its readers got what there is, after two seconds, or at an abort. */
   async drain(text: AttemptText, clock: Clock, signal: AbortSignal): Promise<void> {
     text.close();
-    const over = Promise.withResolvers<'over'>();
-    const stop = (): void => over.resolve('over');
-    const timer = clock.setTimer(MAX_DRAIN_MS, stop);
-    signal.addEventListener('abort', stop, { once: true });
-    while (text.isShown && [...this.#readers].some((reader) => reader.isBehind(text))) {
-      if ((await Promise.race([this.#taken.next(), over.promise])) === 'over') break;
-    }
-    timer.cancel();
-    signal.removeEventListener('abort', stop);
+    const limits = { clock, timeoutMs: MAX_DRAIN_MS, what: 'Reading', signal };
+    const drained = withDeadline(limits, async (inner) => {
+      while (text.isShown && [...this.#readers].some((reader) => reader.isBehind(text))) {
+        await orAborted(this.#taken.next(), inner);
+      }
+    });
+    await drained.catch(() => {});
   }
 
   /** The message is handled again later: its readers leave, so that their callers ask again. */
   interrupt(): void {
-    for (const reader of [...this.#readers]) reader.interrupted();
+    for (const reader of [...this.#readers]) if (!reader.isReport) reader.leave();
   }
 
-  #whenTaken(text: AttemptText): Promise<void> | null {
-    if (this.#leadOver(text) <= MAX_LEAD) return null;
-    const taken = this.#wait?.next() ?? null;
-    if (taken === null && text.length - this.#reportedLength > MAX_LEAD) {
-      this.#reportedLength = text.length;
-      this.#onBehind();
+  left(reader: AnswerReader): void {
+    this.#readers.delete(reader);
+    this.goOn();
+    this.grown.happened();
+  }
+
+  /** What to wait for while the readers are far behind; `null` when they are not, or nobody waits for them any more. */
+  whenTaken(text: AttemptText): Promise<void> | null {
+    if (this.#waits === null || this.#leadOver(text) <= MAX_LEAD) return null;
+    const { clock, isPlaceWanted, onBehind } = this.#waits;
+    if (this.#waitLeftMs > 0 && !isPlaceWanted()) {
+      if (this.#waitTimer === undefined) {
+        this.#waitBeganAt = clock.monotonic();
+        this.#waitTimer = clock.setTimer(this.#waitLeftMs, () => this.goOn());
+      }
+      return this.#taken.next();
     }
-    return taken;
+    if (text.length - this.#reportedLength > MAX_LEAD) {
+      this.#reportedLength = text.length;
+      onBehind();
+    }
+    return null;
+  }
+
+  /** A reader has taken something, or nobody waits for readers any more: the handler goes on. */
+  goOn(): void {
+    this.#taken.happened();
+    if (this.#waits === null || this.#waitTimer === undefined) return;
+    this.#waitTimer.cancel();
+    this.#waitTimer = undefined;
+    this.#waitLeftMs -= this.#waits.clock.monotonic() - this.#waitBeganAt;
   }
 
   #leadOver(text: AttemptText): number {
@@ -108,6 +122,22 @@ export class AnswerStream {
   }
 }
 
+/** Wakes those who wait for something to change. */
+class Changes {
+  #next: PromiseWithResolvers<void> | undefined;
+
+  happened(): void {
+    this.#next?.resolve();
+    this.#next = undefined;
+  }
+
+  /** Resolves at the next change. */
+  next(): Promise<void> {
+    this.#next ??= Promise.withResolvers<void>();
+    return this.#next.promise;
+  }
+}
+
 /** Longest answer, in characters. */
 export const MAX_ANSWER_LENGTH = 10 * 1024 * 1024;
 /** Longest text that a request can carry, in bytes of JSON: the rest is for what is around it. */
@@ -115,20 +145,18 @@ const MAX_REQUEST_BYTES = BODY_LIMITS.json - 1024;
 /** Most bytes of one UTF-16 unit as JSON: an escaped one. */
 const MAX_BYTES_OF_UNIT = 6;
 
-export interface AttemptTextOptions {
+interface AttemptTextOptions {
   /** Whether readers get the text while it is made. */
   readonly isShown: boolean;
   /** Whether the answer is sent as a request, whatever happens: its text is shorter then. */
   readonly isRequest: boolean;
   /** Called before text leaves for the first time, which it does when the promise has resolved. */
   readonly onFirst: () => Promise<unknown>;
-  readonly onChange: () => void;
-  /** What to wait for while the readers are far behind; `null` when they are not, or nobody waits for them any more. */
-  readonly whenTaken: () => Promise<void> | null;
 }
 
 /** What one attempt of a handler has streamed. */
 export class AttemptText {
+  readonly #stream: AnswerStream;
   readonly #options: AttemptTextOptions;
   readonly #text = new GrowingText();
   readonly #turn = new EventLoopTurn();
@@ -140,7 +168,8 @@ export class AttemptText {
   /** Up to this length the text is not too long for a request. */
   #countedLength = MAX_REQUEST_BYTES / MAX_BYTES_OF_UNIT;
 
-  constructor(options: AttemptTextOptions) {
+  constructor(stream: AnswerStream, options: AttemptTextOptions) {
+    this.#stream = stream;
     this.#options = options;
     this.#isShown = options.isShown;
   }
@@ -183,7 +212,7 @@ export class AttemptText {
       await this.#turn.whenLong();
     }
     while (delta !== '' && this.#isShown) {
-      const taken = this.#options.whenTaken();
+      const taken = this.#stream.whenTaken(this);
       if (taken === null) return;
       await orAborted(taken, signal);
     }
@@ -199,7 +228,7 @@ export class AttemptText {
     }
     if (delta === '') return;
     this.#text.append(delta);
-    this.#options.onChange();
+    this.#stream.grown.happened();
   }
 
   #rejectionOf(delta: string): MoleculeError | null {
@@ -216,13 +245,13 @@ export class AttemptText {
   /** Readers do not get what they have not taken yet. */
   hide(): void {
     this.#isShown = false;
-    this.#options.onChange();
+    this.#stream.grown.happened();
   }
 
   /** Nothing is added any more; readers still get what there is. */
   close(): void {
     this.#text.end();
-    this.#options.onChange();
+    this.#stream.grown.happened();
   }
 
   /** The attempt has failed. */
@@ -234,8 +263,7 @@ export class AttemptText {
   /** The handler has returned. */
   complete(): void {
     this.#isComplete = true;
-    this.#text.end();
-    this.#options.onChange();
+    this.close();
   }
 
   /** Call before a piece is given away, and wait. */
@@ -249,19 +277,53 @@ export class AttemptText {
     this.#hasLeft = true;
   }
 
-  /** A piece for a reader, without half of a surrogate pair at its end; `''` when it is not shown. */
+  /** A piece for a reader; `''` when it is not shown. */
   slice(from: number, maxLength: number): string {
     if (!this.#isShown) return '';
     const piece = this.#text.slice(from, maxLength);
-    const isLast = this.#text.isEnded && from + piece.length === this.length;
-    const endsInPair = (piece.charCodeAt(piece.length - 1) & 0xfc00) === 0xd800;
-    return endsInPair && !isLast ? piece.slice(0, -1) : piece;
+    return withoutHalfPair(piece, this.#text.isEnded && from + piece.length === this.length);
   }
 
   /** The whole. */
   toString(): string {
     return this.#text.toString();
   }
+}
+
+/** Rounds of a loop, and how long they may hold the event loop together. */
+const MAX_ROUNDS = 64;
+const MAX_TURN_MS = 5;
+
+/** Whether a loop of promises that are always resolved keeps timers, sockets and everything else from running. */
+class EventLoopTurn {
+  #rounds = 0;
+  #beganAt = 0;
+  #next: Promise<void> | undefined;
+
+  /** Call it in each round. A promise for the next turn of the event loop when this one takes long, else `null`. */
+  whenLong(): Promise<void> | null {
+    this.#rounds += 1;
+    if (this.#rounds === 1) this.#begin();
+    const isLong = this.#rounds > MAX_ROUNDS && performance.now() - this.#beganAt >= MAX_TURN_MS;
+    if (!isLong) return null;
+    this.#next ??= new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    return this.#next;
+  }
+
+  #begin(): void {
+    this.#beganAt = performance.now();
+    setImmediate(() => {
+      this.#rounds = 0;
+      this.#next = undefined;
+    });
+  }
+}
+
+/** A piece of a text, without half of a surrogate pair at its end unless it is the last one. */
+export function withoutHalfPair(piece: string, isLast: boolean): string {
+  return isLast ? piece : piece.replace(/[\ud800-\udbff]$/, '');
 }
 
 export function answerTooLarge(): MoleculeError {
@@ -285,19 +347,11 @@ function handlerReturned(): MoleculeError {
   });
 }
 
-interface AnswerReaderOptions {
-  readonly outlivesInterruption: boolean;
-  readonly confirms: boolean;
-  readonly current: () => AttemptText | null;
-  readonly changed: () => Promise<void>;
-  readonly wake: () => void;
-  readonly onTaken: () => void;
-  readonly onLeave: () => void;
-}
-
 /** Reads the text of an answer from a place of its own. */
 export class AnswerReader {
-  readonly #options: AnswerReaderOptions;
+  readonly #stream: AnswerStream;
+  /** Whether it waits for the next attempt after an interruption, and confirms what it took. */
+  readonly isReport: boolean;
   #text: AttemptText | null = null;
   #place = 0;
   /** How much of it counts as sent. */
@@ -305,8 +359,9 @@ export class AnswerReader {
   #hasLeft = false;
   #holdsBack = true;
 
-  constructor(options: AnswerReaderOptions) {
-    this.#options = options;
+  constructor(stream: AnswerStream, isReport: boolean) {
+    this.#stream = stream;
+    this.isReport = isReport;
   }
 
   /** Whether the handler waits for this reader when it is far ahead. */
@@ -316,7 +371,7 @@ export class AnswerReader {
 
   set holdsBack(holdsBack: boolean) {
     this.#holdsBack = holdsBack;
-    this.#options.onTaken();
+    this.#stream.goOn();
   }
 
   /** Whether it has left, itself or because the message was interrupted. */
@@ -360,8 +415,8 @@ export class AnswerReader {
     // It may have been discarded meanwhile.
     if (this.#hasLeft || !text.isShown) return '';
     this.#place += piece.length;
-    if (!this.#options.confirms) this.confirm();
-    this.#options.onTaken();
+    if (this.isReport) this.#stream.goOn();
+    else this.confirm();
     return piece;
   }
 
@@ -369,7 +424,7 @@ export class AnswerReader {
   confirm(): void {
     this.#sent = this.#place;
     this.mayHaveArrived();
-    this.#options.onTaken();
+    this.#stream.goOn();
   }
 
   /** Whether what was taken has arrived is not known. */
@@ -388,12 +443,12 @@ export class AnswerReader {
    * for it after a `''`.
    */
   changed(): Promise<void> {
-    return this.#options.changed();
+    return this.#stream.grown.next();
   }
 
   /** Makes `changed` resolve. */
   wake(): void {
-    this.#options.wake();
+    this.#stream.grown.happened();
   }
 
   /** Takes the text again from an earlier place, in UTF-16 units. */
@@ -406,22 +461,16 @@ export class AnswerReader {
     return this.#text === text ? this.#place : 0;
   }
 
-  interrupted(): void {
-    if (!this.#options.outlivesInterruption) this.leave();
-  }
-
   /** Idempotent. */
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
-    this.#options.onLeave();
-    this.#options.onTaken();
-    this.#options.wake();
+    this.#stream.left(this);
   }
 
   /** What was taken of one attempt is not continued by another one. */
   #followed(): AttemptText | null {
-    if (this.#place === 0) this.#text = this.#options.current();
+    if (this.#place === 0) this.#text = this.#stream.text;
     return this.#text;
   }
 }

@@ -1,5 +1,4 @@
-import { AnswerStream } from './answer-stream.ts';
-import { ReaderWaits, type ReaderWaitsOptions } from './reader-waits.ts';
+import { AnswerStream, type ReaderWaits } from './answer-stream.ts';
 
 /** The answers of the messages in progress, by the ids of their rows. */
 export class AnswerStreams {
@@ -8,15 +7,13 @@ export class AnswerStreams {
   /** What is kept for readers, also of answers that are whole. */
   readonly kept = new KeptTexts();
 
-  constructor(options: ReaderWaitsOptions) {
-    this.#waits = new ReaderWaits(options);
+  constructor({ clock, isPlaceWanted }: Pick<ReaderWaits, 'clock' | 'isPlaceWanted'>) {
+    this.#waits = { clock, isPlaceWanted, onBehind: () => this.kept.trim() };
   }
 
   /** Call `end` when the message has ended. */
   of(row: string): AnswerStream {
-    const known = this.#open.get(row);
-    if (known !== undefined) return known;
-    const stream = new AnswerStream({ wait: this.#waits.begin(), onBehind: () => this.kept.trim() });
+    const stream = this.#open.get(row) ?? new AnswerStream(this.#waits);
     this.#open.set(row, stream);
     return stream;
   }
@@ -31,7 +28,7 @@ export class AnswerStreams {
 
   /** Call it when a message begins to wait for a place: no handler waits for readers until it has one. */
   placeWanted(): void {
-    this.#waits.placeWanted();
+    for (const stream of this.#open.values()) stream.goOn();
   }
 }
 

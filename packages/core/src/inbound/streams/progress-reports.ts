@@ -8,7 +8,7 @@ import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
 import type { Clock } from '../../time/clock.ts';
-import { type LinkedAbort, linkAbort, orAborted } from '../../time/linked-abort.ts';
+import { type LinkedAbort, linkAbort, orAborted, withDeadline } from '../../time/linked-abort.ts';
 import type { AnswerReader, AnswerStream } from './answer-stream.ts';
 
 /** Longest text of a report, in UTF-16 units: as JSON it is below 1 MiB, whatever it consists of. */
@@ -32,7 +32,8 @@ export interface ProgressReportsOptions {
 /** Reports answers to the platform while they are made, for the messages of the feed whose senders read streams. */
 export class ProgressReports {
   readonly #options: ProgressReportsOptions;
-  #active = 0;
+  /** Those that have something to report. */
+  readonly #active = new Set<ProgressReporter>();
 
   constructor(options: ProgressReportsOptions) {
     this.#options = options;
@@ -40,20 +41,16 @@ export class ProgressReports {
 
   /** `null` for a message whose sender reads no stream, or where the platform takes no reports. */
   start(message: InboundMessage, stream: AnswerStream): ProgressReporter | null {
-    const { client, signal } = this.#options;
+    const { client } = this.#options;
     const { reportProgress } = client;
     const isOffered = client.capabilities.has('stream') && reportProgress !== undefined;
     if (!isOffered || !STREAM_METHODS.has(message.method)) return null;
     return new ProgressReporter({
       ...this.#options,
       activityId: message.id,
-      reader: stream.read({ outlivesInterruption: true, confirms: true }),
-      life: linkAbort(signal),
+      reader: stream.read({ isReport: true }),
       report: (report, options) => reportProgress.call(client, report, options),
-      onActive: (change) => {
-        this.#active += change;
-      },
-      intervalMs: () => Math.max(MIN_INTERVAL_MS, this.#active * INTERVAL_SHARE_MS),
+      active: this.#active,
     });
   }
 }
@@ -61,28 +58,25 @@ export class ProgressReports {
 interface ProgressReporterOptions extends ProgressReportsOptions {
   readonly activityId: string;
   readonly reader: AnswerReader;
-  readonly life: LinkedAbort;
   readonly report: PlatformClient['reportProgress'];
-  /** One more, or one less, that has something to report. */
-  readonly onActive: (change: 1 | -1) => void;
-  /** The least time from one report to the next. */
-  readonly intervalMs: () => number;
+  readonly active: Set<ProgressReporter>;
 }
 
 /** Reports the answer to one message. Failures concern nobody but those who read the stream. */
 export class ProgressReporter {
   readonly #options: ProgressReporterOptions;
+  readonly #life: LinkedAbort;
   readonly #runId = randomUUID();
   readonly #ended: Promise<void>;
-  #lastAt: number | undefined;
-  #isActive = false;
+  #lastAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #conflicts = 0;
 
   constructor(options: ProgressReporterOptions) {
     this.#options = options;
+    this.#life = linkAbort(options.signal);
     // Rejects with the abort only.
-    this.#ended = this.#run(options.life.signal)
+    this.#ended = this.#run(this.#life.signal)
       .catch(() => {})
       .finally(() => this.#onEnded());
   }
@@ -90,17 +84,16 @@ export class ProgressReporter {
   /** Resolves when the text, which is complete, was reported, or two seconds have passed; then it ends. */
   async flush(): Promise<void> {
     const { clock, reader } = this.#options;
-    if (reader.place === 0 && !reader.hasMore) return this.stop();
-    const isOver = Promise.withResolvers<void>();
-    const timer = clock.setTimer(MAX_FLUSH_MS, () => isOver.resolve());
-    await Promise.race([this.#ended, isOver.promise]);
-    timer.cancel();
+    if (reader.place > 0 || reader.hasMore) {
+      const limits = { clock, timeoutMs: MAX_FLUSH_MS, what: 'The last report' };
+      await withDeadline(limits, () => this.#ended).catch(() => {});
+    }
     this.stop();
   }
 
   /** Idempotent. */
   stop(): void {
-    this.#options.life.abort();
+    this.#life.abort();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -152,10 +145,10 @@ export class ProgressReporter {
   }
 
   async #waitForTurn(signal: AbortSignal): Promise<void> {
-    const { clock, intervalMs, onActive } = this.#options;
-    if (!this.#isActive) onActive(1);
-    this.#isActive = true;
-    const leftMs = this.#lastAt === undefined ? 0 : this.#lastAt + intervalMs() - clock.monotonic();
+    const { clock, active } = this.#options;
+    active.add(this);
+    const intervalMs = Math.max(MIN_INTERVAL_MS, active.size * INTERVAL_SHARE_MS);
+    const leftMs = this.#lastAt + intervalMs - clock.monotonic();
     if (leftMs > 0) await clock.sleep(leftMs, { signal, keepAlive: false });
   }
 
@@ -164,22 +157,21 @@ export class ProgressReporter {
     const { clock, random, reader } = this.#options;
     this.#failures += 1;
     reader.holdsBack = false;
-    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#failures, {}, random);
+    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#failures, random);
     await clock.sleep(waitMs, { signal, keepAlive: false });
   }
 
   #endedBy(error: unknown): true {
-    const { logger, activityId, life } = this.#options;
-    if (!life.signal.aborted)
+    const { logger, activityId } = this.#options;
+    if (!this.#life.signal.aborted)
       logger.debug({ activityId, error }, 'An answer is no longer reported while it is made.');
     return true;
   }
 
   #onEnded(): void {
-    const { reader, life, onActive } = this.#options;
-    if (this.#isActive) onActive(-1);
-    reader.leave();
-    life.unlink();
+    this.#options.active.delete(this);
+    this.#options.reader.leave();
+    this.#life.unlink();
   }
 }
 

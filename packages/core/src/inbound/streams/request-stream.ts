@@ -1,12 +1,12 @@
 import type {
-  InboundResult,
+  AboutMessage,
   InboundStream,
   MessageEnd,
   StreamStep,
 } from '../../inbound-http/inbound-agent.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import type { WaitResult } from '../waiting-requests.ts';
-import type { AnswerReader } from './answer-stream.ts';
+import { type AnswerReader, withoutHalfPair } from './answer-stream.ts';
 import type { KeptText, KeptTexts } from './answer-streams.ts';
 
 /** Longest piece, in UTF-16 units. */
@@ -37,21 +37,21 @@ export interface RequestStreamOptions {
 }
 
 /** The answer of one message, for one request. */
-export class RequestStream implements InboundStream {
+export class RequestStream implements InboundStream, KeptText {
   readonly kind = 'stream';
   readonly taskId: string;
   readonly messageId: string;
   readonly contextId: string;
   readonly answerId: string;
   readonly at: string;
+  readonly sender: string;
+  caughtUpAt: number;
   readonly #options: RequestStreamOptions;
   readonly #stalled = new AbortController();
   #end: WaitResult | undefined;
   /** Where in the whole text the caller is, once the message has ended. */
   #placeInWhole: number | undefined;
   #lastTextAt: number;
-  #caughtUpAt: number;
-  readonly #kept: KeptText;
   #stallTimer: Timer | undefined;
 
   constructor(options: RequestStreamOptions) {
@@ -64,20 +64,10 @@ export class RequestStream implements InboundStream {
       answerId: this.answerId,
     } = about);
     this.at = new Date(clock.now()).toISOString();
+    this.sender = sender;
     this.#lastTextAt = clock.monotonic();
-    this.#caughtUpAt = this.#lastTextAt;
-    const stream = this;
-    this.#kept = {
-      sender,
-      get length() {
-        return stream.#unread > MAX_PIECE ? stream.#length : 0;
-      },
-      get caughtUpAt() {
-        return stream.#caughtUpAt;
-      },
-      disconnect: () => this.#disconnect(),
-    };
-    kept.add(this.#kept);
+    this.caughtUpAt = this.#lastTextAt;
+    kept.add(this);
     void end.then((result) => {
       this.#end = result;
       reader.wake();
@@ -90,11 +80,15 @@ export class RequestStream implements InboundStream {
     return this.#stalled.signal;
   }
 
+  get length(): number {
+    return this.#unread > MAX_PIECE ? this.#length : 0;
+  }
+
   async next(): Promise<StreamStep> {
     this.#stallTimer?.cancel();
     const step = await this.#nextStep();
     if (step.kind === 'end' || step.kind === 'closed') this.close();
-    else if (this.#isTooLongBehind()) this.#disconnect();
+    else if (this.#isTooLongBehind()) this.disconnect();
     else this.#watch();
     return step;
   }
@@ -103,7 +97,7 @@ export class RequestStream implements InboundStream {
     const { reader, kept, onClose } = this.#options;
     this.#stallTimer?.cancel();
     reader.leave();
-    kept.delete(this.#kept);
+    kept.delete(this);
     onClose();
   }
 
@@ -124,7 +118,8 @@ export class RequestStream implements InboundStream {
         if (this.#end?.kind === 'withdrawn' || this.#end?.kind === 'left') return CLOSED;
         if (isSilent) {
           const isOver = !isPush && clock.monotonic() - this.#lastTextAt >= MAX_SILENCE_MS;
-          return isOver ? { kind: 'end', result: this.#working() } : SILENCE;
+          const at = new Date(clock.now()).toISOString();
+          return isOver ? { kind: 'end', result: { kind: 'working', ...this.#ids, at } } : SILENCE;
         }
         timer ??= clock.setTimer(KEEP_ALIVE_MS, () => {
           isSilent = true;
@@ -141,21 +136,16 @@ export class RequestStream implements InboundStream {
   #stepOfEnd(end: MessageEnd): StreamStep {
     const whole = end.answer?.text ?? '';
     const place = this.#placeInWhole ?? this.#options.reader.place;
-    const piece = whole.trim() === '' ? '' : pieceOf(whole, place);
-    if (piece === '') return { kind: 'end', result: this.#ended(end) };
+    const to = place + MAX_PIECE;
+    const piece = whole.trim() === '' ? '' : withoutHalfPair(whole.slice(place, to), to >= whole.length);
+    if (piece === '') return { kind: 'end', result: { kind: 'ended', ...this.#ids, end } };
     this.#placeInWhole = place + piece.length;
     return { kind: 'text', text: piece };
   }
 
-  #ended(end: MessageEnd): Exclude<InboundResult, { kind: 'refused' }> {
+  get #ids(): AboutMessage {
     const { taskId, messageId, contextId } = this;
-    return { kind: 'ended', taskId, messageId, contextId, end };
-  }
-
-  #working(): Exclude<InboundResult, { kind: 'refused' }> {
-    const { taskId, messageId, contextId } = this;
-    const at = new Date(this.#options.clock.now()).toISOString();
-    return { kind: 'working', taskId, messageId, contextId, at };
+    return { taskId, messageId, contextId };
   }
 
   /** Of the text so far, or of the whole. */
@@ -171,25 +161,17 @@ export class RequestStream implements InboundStream {
   #isTooLongBehind(): boolean {
     const now = this.#options.clock.monotonic();
     // Half of a surrogate pair waits for the other half.
-    if (this.#unread <= 1) this.#caughtUpAt = now;
-    return !this.#options.isPush && now - this.#caughtUpAt >= MAX_BEHIND_MS;
+    if (this.#unread <= 1) this.caughtUpAt = now;
+    return !this.#options.isPush && now - this.caughtUpAt >= MAX_BEHIND_MS;
   }
 
   #watch(): void {
-    this.#stallTimer = this.#options.clock.setTimer(MAX_STALL_MS, () => this.#disconnect());
+    this.#stallTimer = this.#options.clock.setTimer(MAX_STALL_MS, () => this.disconnect());
   }
 
   /** The message goes on; whoever reads may ask again. */
-  #disconnect(): void {
+  disconnect(): void {
     this.#stalled.abort();
     this.close();
   }
-}
-
-/** A piece of a text, without half of a surrogate pair at its end. */
-function pieceOf(whole: string, from: number): string {
-  const piece = whole.slice(from, from + MAX_PIECE);
-  const isCut =
-    (piece.charCodeAt(piece.length - 1) & 0xfc00) === 0xd800 && from + piece.length < whole.length;
-  return isCut ? piece.slice(0, -1) : piece;
 }

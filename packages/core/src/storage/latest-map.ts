@@ -52,6 +52,11 @@ export class LatestMap<V> {
   }
 
   /** Oldest first. */
+  entries(): IterableIterator<[string, V]> {
+    return this.#values?.entries() ?? [].values();
+  }
+
+  /** Oldest first. */
   values(): IterableIterator<V> {
     return this.#values?.values() ?? [].values();
   }
