@@ -130,7 +130,8 @@ export function checkNumbers<Name extends string>(
   known: Readonly<Record<Name, NumberOption>>,
 ): Readonly<Record<Name, number>> {
   const checked = Object.entries<NumberOption>(known).map(([name, { byDefault, ...bounds }]) => {
-    return [name, checkNumber(name, options[name as Name] ?? byDefault, bounds)];
+    const { [name as Name]: given = byDefault } = options;
+    return [name, checkNumber(name, given, bounds)];
   });
   return Object.fromEntries(checked);
 }
