@@ -3,23 +3,18 @@ import { InboundSecret } from '../credentials/inbound-secret.ts';
 import { TokenManager } from '../credentials/token-manager.ts';
 import { FileTokenStore, type TokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
-import type { Logger } from '../logging/logger.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerDirectory } from '../peers/peer-directory.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
 import { checkMethods, checkObject } from '../settings/checked-values.ts';
-import {
-  type ClientOptions,
-  type ClientSettings,
-  resolveClientSettings,
-} from '../settings/client-settings.ts';
+import { type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { CONNECTION_OPTION_NAMES } from '../settings/connection-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
-import { AbandonedCalls } from './abandoned-calls.ts';
+import { AbandonedCalls } from './cancellation.ts';
 import { DirectCalls } from './direct-calls.ts';
 import { DirectMessages } from './direct-messages.ts';
 import { PeerLookup } from './peer-lookup.ts';
@@ -58,29 +53,10 @@ const CLIENT_OPTIONS = knownOptions<RemoteAgentClientOptions & { operatorKey: un
 });
 
 /** What the operations of a client share. */
-export interface ClientContext {
-  readonly settings: ClientSettings;
-  readonly transport: Transport;
-  readonly heldReads: HeldReads;
-  readonly tokens: TokenManager;
-  /** They repeat heartbeats by themselves, with the token in use. */
-  readonly heartbeatThreads: Set<HeartbeatThread>;
-  readonly inboundSecret: InboundSecret;
-  readonly peers: PeerDirectory;
-  readonly lookup: PeerLookup;
-  readonly identities: PeerIdentities;
-  readonly direct: DirectCalls;
-  readonly directMessages: DirectMessages;
-  readonly sent: RememberedMessages;
-  readonly abandoned: AbandonedCalls;
-  /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
-  readonly profile: { card: AgentCard; streams: boolean };
-  /** Redacts credentials. */
-  readonly logger: Logger;
-}
+export type ClientContext = ReturnType<typeof createClientContext>;
 
 /** Validates the options and creates the parts of a client, without any I/O. */
-export function createClientContext(options: RemoteAgentClientOptions): ClientContext {
+export function createClientContext(options: RemoteAgentClientOptions) {
   checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
   checkOptionNames('RemoteAgentClient', options, CLIENT_OPTIONS);
   const checked = resolveClientSettings(options, processEnvironment());
@@ -96,6 +72,7 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
     ['load', 'save', 'clear'],
     'Pass new MemoryTokenStore(), a TokenStore of your own, or leave it out for a file in stateDirectory.',
   );
+  /** They repeat heartbeats by themselves, with the token in use. */
   const heartbeatThreads = new Set<HeartbeatThread>();
   const tokens = new TokenManager({
     store,
@@ -116,42 +93,44 @@ export function createClientContext(options: RemoteAgentClientOptions): ClientCo
   const { platformOrigin: origin, isShared, maxHeldReads: most } = settings;
   const heldReads = new HeldReads({ origin, isShared, most, clock });
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
-  const { onPeerChange } = settings;
+  const { onPeerChange, peerAddresses: policy, maxConnections } = settings;
   const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
   const lookup = new PeerLookup(transport, peers, identities);
-  const { peerAddresses: policy, maxConnections } = settings;
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
-  const abandoned = new AbandonedCalls(transport, {
-    close: async () => {
-      heldReads.close();
-      const threads = [...heartbeatThreads].map((thread) => thread.close());
-      await Promise.all([...threads, peerTransport.close(), identities.close()]);
-    },
+  const abandoned = new AbandonedCalls(transport, async () => {
+    heldReads.close();
+    const threads = [...heartbeatThreads].map((thread) => thread.close());
+    await Promise.all([...threads, peerTransport.close(), identities.close()]);
   });
   const { capabilities } = transport;
   const direct = new DirectCalls({
     settings,
     capabilities,
-    directory: peers,
+    peers,
     lookup,
     transport: peerTransport,
     abandoned,
   });
+  const directMessages = new DirectMessages(direct, transport, workspaceId);
+  const sent = new RememberedMessages();
+  /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
+  const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
   return {
     settings,
+    transport,
+    heldReads,
     tokens,
     heartbeatThreads,
     inboundSecret,
-    transport,
-    heldReads,
-    abandoned,
     peers,
     lookup,
     identities,
     direct,
-    directMessages: new DirectMessages(direct, transport, workspaceId),
-    sent: new RememberedMessages(),
-    profile: { card: settings.agentCard, streams: false },
+    directMessages,
+    sent,
+    abandoned,
+    profile,
+    /** Redacts credentials. */
     logger,
   };
 }

@@ -11,12 +11,11 @@ import {
   outcomeOfResponse,
 } from '../peers/direct-outcome.ts';
 import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import type { PeerTransport } from '../transport/peer-transport.ts';
 import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';
-import type { AbandonedCalls } from './abandoned-calls.ts';
+import type { AbandonedCalls } from './cancellation.ts';
 import type { CallLimits } from './current-message.ts';
 import { ACCEPT_STREAM, holdSecondsFor, isAbandoned, type OutgoingMessage } from './peer-calls.ts';
 import type { PeerLookup } from './peer-lookup.ts';
@@ -28,7 +27,7 @@ const PROXY_SHARE = 0.08;
 export interface DirectCallsOptions {
   readonly settings: ClientSettings;
   readonly capabilities: PlatformCapabilities;
-  readonly directory: PeerDirectory;
+  readonly peers: PeerDirectory;
   readonly lookup: PeerLookup;
   readonly transport: PeerTransport;
   readonly abandoned: AbandonedCalls;
@@ -116,7 +115,7 @@ export class DirectCalls {
   }
 
   async #call(message: OutgoingMessage, limits: PostOptions): Promise<Called | null> {
-    const { directory, lookup, settings } = this.#options;
+    const { peers, lookup, settings } = this.#options;
     const { targetId, messageId } = message;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
@@ -148,13 +147,13 @@ export class DirectCalls {
         },
         'A direct call to a peer got no reply.',
       );
-      if (step === 'refuse') throw refusalOf(outcome);
+      if (outcome.kind === 'refused') throw refusalOf(outcome);
       if (step !== 'renew-token') {
-        directory.avoid(targetId, avoidedFor(outcome));
+        peers.avoid(targetId, avoidedFor(outcome));
         if (step === 'give-up') throw deliveryUnknown(error, peer.url, messageId);
         return null;
       }
-      directory.forget(targetId);
+      peers.forget(targetId);
       peer = await lookup.addressOf(targetId, limits);
     }
     return peer === null ? null : this.#skip(targetId, messageId, 'no_url');
@@ -166,7 +165,7 @@ export class DirectCalls {
     { messageId, method }: { readonly messageId: string; readonly method: 'tasks/get' | 'tasks/cancel' },
     signal: AbortSignal | undefined,
   ): Promise<JsonObject | null> {
-    const { directory, lookup, settings } = this.#options;
+    const { peers, lookup, settings } = this.#options;
     const limits = { signal, timeoutMs: settings.requestTimeoutMs };
     const body = { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } };
     for (let isRenewed = false; ; isRenewed = true) {
@@ -177,14 +176,14 @@ export class DirectCalls {
         const response = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
         return response?.result === undefined ? null : response;
       }
-      directory.forget(peerId);
+      peers.forget(peerId);
     }
   }
 
   #obstacleTo(peerId: string): 'off' | 'failed_before' | 'not_offered' | null {
-    const { directory, settings, capabilities } = this.#options;
+    const { peers, settings, capabilities } = this.#options;
     if (settings.directCalls === 'off') return 'off';
-    if (directory.isAvoided(peerId)) return 'failed_before';
+    if (peers.isAvoided(peerId)) return 'failed_before';
     return settings.directCalls === 'always' || capabilities.words.has('peer-tokens') ? null : 'not_offered';
   }
 
@@ -237,16 +236,15 @@ export function replyOf(
 }
 
 /** The error of a message that the peer refused, in our own words: what the peer says of it is untrusted. */
-function refusalOf(outcome: DirectOutcome): ApiError {
-  const isLoop = outcome.kind === 'refused' && outcome.code === 'loop_detected';
-  const platformCode = isLoop ? 'loop_detected' : 'message_id_conflict';
-  return new ApiError(ERROR_CODES[platformCode], {
+function refusalOf({ code, status }: Extract<DirectOutcome, { kind: 'refused' }>): ApiError {
+  const isLoop = code === 'loop_detected';
+  return new ApiError(ERROR_CODES[code], {
     code: isLoop ? 'loop_detected' : 'conflict',
-    status: outcome.kind === 'refused' ? outcome.status : 409,
+    status,
     method: 'POST',
     // Not that of the peer's URL, which may be secret.
     path: '/',
-    platformCode,
+    platformCode: code,
     hint: isLoop
       ? 'Answer the message that you are handling without this call.'
       : 'The same message id was sent with another text: use a new one.',

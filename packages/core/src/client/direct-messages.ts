@@ -1,14 +1,13 @@
 import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { PeerReply } from '../peers/peer-reply.ts';
-import { readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { readOwnFeed } from './answer-on-feed.ts';
 import { currentMessage, type MessagePath, pathOfMessage } from './current-message.ts';
 import type { DirectCalls } from './direct-calls.ts';
+import { readOwnFeed } from './message-state.ts';
 
 /** Messages whose state is kept, the latest; of older ones a late answer is still a message on the feed. */
 const CAPACITY = 1_000;

@@ -28,16 +28,8 @@ import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/know
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
-import { AbandonedCalls } from './abandoned-calls.ts';
-import { cancelMessage } from './cancellation.ts';
-import {
-  CALL,
-  GET_WORKSPACE,
-  LIST_ACTIVITY,
-  LIST_QUESTIONS,
-  SEND_MESSAGE,
-  WAIT_FOR_ANSWER,
-} from './known-options.ts';
+import { AbandonedCalls, cancelMessage } from './cancellation.ts';
+import { CALL, GET_WORKSPACE, LIST_ACTIVITY, SEND_MESSAGE, WAIT_FOR_ANSWER } from './known-options.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
 import {
   asCall,
@@ -107,12 +99,6 @@ export interface DeleteWorkspaceOptions extends CallOptions {
   purge?: boolean | undefined;
 }
 
-const DELETE_WORKSPACE = knownOptions<DeleteWorkspaceOptions>({
-  signal: true,
-  confirm: true,
-  purge: true,
-});
-
 const NEW_WORKSPACE = knownOptions<NewWorkspace>({
   name: true,
   role: true,
@@ -152,7 +138,10 @@ class OperatorCalls {
       listWorkspaces: [0, CALL],
       getWorkspace: [1, GET_WORKSPACE],
       updateWorkspace: [2, CALL],
-      deleteWorkspace: [1, DELETE_WORKSPACE],
+      deleteWorkspace: [
+        1,
+        knownOptions<DeleteWorkspaceOptions>({ signal: true, confirm: true, purge: true }),
+      ],
       pause: [1, CALL],
       resume: [1, CALL],
       state: [1, CALL],
@@ -161,7 +150,10 @@ class OperatorCalls {
       cancelMessage: [2, CALL],
       getMessage: [2, CALL],
       waitForAnswer: [2, WAIT_FOR_ANSWER],
-      listQuestions: [1, LIST_QUESTIONS],
+      listQuestions: [
+        1,
+        knownOptions<ListQuestionsOptions>({ signal: true, state: true, limit: true, offset: true }),
+      ],
       answerQuestion: [3, CALL],
       listActivity: [1, LIST_ACTIVITY],
       health: [0, CALL],

@@ -4,6 +4,7 @@ import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import type { Timer } from '../time/clock.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
 import { isRepeatedLater, type OutgoingMessage, type StartedCall } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
@@ -37,6 +38,10 @@ export interface PeerStreamOptions extends Omit<ReadingOptions, 'signal' | 'mess
  */
 export interface PeerStream extends Omit<GatheredAnswer, typeof inspect.custom> {}
 
+type StreamEnd =
+  | { readonly reply: PeerReply; readonly error?: undefined }
+  | { readonly error: unknown; readonly reply?: undefined };
+
 class GatheredAnswer {
   readonly #options: PeerStreamOptions;
   readonly #text = new GrowingText();
@@ -46,9 +51,9 @@ class GatheredAnswer {
   readonly #timedOut = new Error('The time limit of the stream has passed.');
   /** A piece may be asked for anywhere; what is read then belongs to where the stream was made. */
   readonly #inContext = AsyncLocalStorage.snapshot();
-  readonly #stopTimer: () => void;
+  readonly #limit: Timer | undefined;
   #step: Promise<void> | undefined;
-  #end: { readonly reply: PeerReply } | { readonly error: unknown } | undefined;
+  #end: StreamEnd | undefined;
   #isIterated = false;
   #fenced: { readonly length: number; readonly text: string } | undefined;
 
@@ -59,10 +64,9 @@ class GatheredAnswer {
     this.#reading = new AnswerReading({ ...options, signal }, this.#text);
     this.#steps = this.#read();
     signal.addEventListener('abort', () => this.#onAbort(), { once: true });
-    const limit = Number.isFinite(timeoutMs)
+    this.#limit = Number.isFinite(timeoutMs)
       ? settings.clock.setTimer(timeoutMs, () => link.abort(this.#timedOut))
       : undefined;
-    this.#stopTimer = () => limit?.cancel();
     void this.#advance();
   }
 
@@ -85,8 +89,8 @@ class GatheredAnswer {
   forModel(): string {
     const { length } = this.#text;
     if (this.#fenced?.length !== length) {
-      const reply = this.#end !== undefined && 'reply' in this.#end ? this.#end.reply : undefined;
       const { text } = this;
+      const reply = this.#end?.reply;
       const fenced = reply?.text === text ? reply.forModel() : fencePeerText(text, { origin: this.peerId });
       this.#fenced = { length, text: fenced };
     }
@@ -98,12 +102,13 @@ class GatheredAnswer {
    * @throws what the iteration throws; MoleculeError `invalid_argument` when the stream was closed before its end.
    */
   async reply(): Promise<PeerReply> {
-    for (;;) {
-      if (this.#end === undefined) await this.#advance();
-      else if ('reply' in this.#end) return this.#end.reply;
-      else if (this.#end.error !== this.#closed) throw this.#end.error;
-      else throw closedBeforeEnd(this.#options.message.answerKey);
-    }
+    const { reply, error } = await this.#whole();
+    if (reply !== undefined) return reply;
+    if (error !== this.#closed) throw error;
+    throw new MoleculeError('The stream was closed before its end.', {
+      code: 'invalid_argument',
+      hint: `The peer may still answer: waitForAnswer(${this.#options.message.answerKey}).`,
+    });
   }
 
   /**
@@ -123,14 +128,13 @@ class GatheredAnswer {
       for (;;) {
         const piece = this.#pieceFrom(place);
         const end = this.#end;
-        const isClosed = end !== undefined && 'error' in end && end.error === this.#closed;
-        if (isClosed) return DONE;
+        if (end !== undefined && end.error === this.#closed) return DONE;
         if (piece !== '') {
           place += piece.length;
           return { done: false, value: piece };
         }
         if (end === undefined) await this.#advance();
-        else if ('error' in end) throw end.error;
+        else if (end.reply === undefined) throw end.error;
         else return { done: true, value: end.reply };
       }
     };
@@ -145,7 +149,7 @@ class GatheredAnswer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#end !== undefined) return;
     this.#options.link.abort(this.#closed);
-    while (this.#end === undefined) await this.#advance();
+    await this.#whole();
   }
 
   /** Returns {@link forModel}. */
@@ -171,6 +175,11 @@ class GatheredAnswer {
     return yield* this.#reading.read();
   }
 
+  async #whole(): Promise<StreamEnd> {
+    while (this.#end === undefined) await this.#advance();
+    return this.#end;
+  }
+
   /** Reads until the text has grown or the stream has ended. Never rejects. */
   #advance(): Promise<void> {
     this.#step ??= this.#inContext(() => this.#steps.next())
@@ -184,7 +193,7 @@ class GatheredAnswer {
     return this.#step;
   }
 
-  #endOf(error: unknown): { readonly reply: PeerReply } | { readonly error: unknown } {
+  #endOf(error: unknown): StreamEnd {
     const { unfinished } = this.#reading;
     if (error !== this.#timedOut) return { error };
     if (unfinished !== null) return { reply: unfinished };
@@ -195,16 +204,17 @@ class GatheredAnswer {
     return { error: new TimeoutError(text, { timeoutMs, delivered: 'unknown', messageId, hint }) };
   }
 
-  #finish(end: { readonly reply: PeerReply } | { readonly error: unknown }): void {
+  #finish(end: StreamEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
     this.#text.end();
-    this.#stopTimer();
+    this.#limit?.cancel();
     this.#options.link.unlink();
     const { call, onReply } = this.#options;
-    if ('reply' in end) {
-      call.ended(end.reply);
-      this.#inContext(() => onReply?.(end.reply));
+    const { reply } = end;
+    if (reply !== undefined) {
+      call.ended(reply);
+      this.#inContext(() => onReply?.(reply));
     } else if (end.error === this.#closed) call.left();
     else call.failed(end.error);
   }
@@ -231,11 +241,4 @@ const DONE = { done: true, value: undefined } as unknown as IteratorReturnResult
 /** Sends the message and returns its answer as it is made. Never throws: errors come with the iteration and the reply. */
 export function createPeerStream(options: PeerStreamOptions): PeerStream {
   return new GatheredAnswer(options);
-}
-
-function closedBeforeEnd(answerKey: string): MoleculeError {
-  return new MoleculeError('The stream was closed before its end.', {
-    code: 'invalid_argument',
-    hint: `The peer may still answer: waitForAnswer(${answerKey}).`,
-  });
 }

@@ -20,7 +20,7 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
-import { checkArgumentNames, checkCallsOf } from '../settings/known-options.ts';
+import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
@@ -43,25 +43,7 @@ import {
   readInboundPage,
 } from './inbound-page.ts';
 import { goodbye } from './instance.ts';
-import {
-  ACKNOWLEDGE,
-  CALL,
-  CALL_PEER,
-  FETCH_CANCELLATIONS,
-  FETCH_INBOUND,
-  GET_WORKSPACE,
-  HEARTBEAT,
-  HEARTBEAT_METRICS,
-  HISTORY,
-  LIST_ACTIVITY,
-  LIST_MESSAGES,
-  NOTIFY,
-  POLL_STATE,
-  READ_INBOUND,
-  REGISTER,
-  REPLY,
-  WAIT_FOR_ANSWER,
-} from './known-options.ts';
+import { CALL, CALL_PEER, GET_WORKSPACE, LIST_ACTIVITY, OF_READ, WAIT_FOR_ANSWER } from './known-options.ts';
 import {
   type ListMessagesOptions,
   listSentMessages,
@@ -98,6 +80,18 @@ import {
   type TokenInfo,
   type TokenRotation,
 } from './tokens.ts';
+
+const METRICS = knownOptions<HeartbeatMetrics>({
+  currentTask: true,
+  activeTasks: true,
+  errorRate: true,
+  sampleError: true,
+  uptimeSeconds: true,
+  monthlySpendCents: true,
+  runtimeState: true,
+  runtimeMetadata: true,
+  eventLoopLagMs: true,
+});
 
 /** Whether the platform reaches an agent; `reason` is a word of docs/contract/presence.md#probe, `null` when it does. */
 export interface ProbeResult {
@@ -141,25 +135,50 @@ export interface ProgressReceipt {
  */
 export class PlatformClient extends ClientIdentity {
   static {
+    const ofInstance = { signal: true, instanceId: true, isRetried: true } as const;
     checkCallsOf<PlatformClient>(PlatformClient.prototype, {
-      register: [0, REGISTER],
+      register: [0, knownOptions<RegisterOptions>({ ...ofInstance, deliveryMode: true, agentCard: true })],
       probe: [1, CALL],
       fetchSigningKeys: [0, CALL],
-      pollState: [0, POLL_STATE],
-      heartbeat: [1, HEARTBEAT],
+      pollState: [
+        0,
+        knownOptions<Pick<RegisterOptions, 'signal' | 'isRetried'>>({ signal: true, isRetried: true }),
+      ],
+      heartbeat: [1, knownOptions<HeartbeatOptions>({ ...ofInstance, thread: true })],
       goodbye: [1, CALL],
       updateCard: [1, CALL],
       getWorkspace: [0, GET_WORKSPACE],
       listActivity: [0, LIST_ACTIVITY],
-      conversationHistory: [1, HISTORY],
-      fetchInbound: [0, FETCH_INBOUND],
-      fetchInboundPage: [0, READ_INBOUND],
-      fetchCancellations: [0, FETCH_CANCELLATIONS],
-      acknowledge: [1, ACKNOWLEDGE],
+      conversationHistory: [1, knownOptions<HistoryOptions>({ signal: true, limit: true, before: true })],
+      fetchInbound: [0, knownOptions<FetchInboundOptions>(OF_READ)],
+      fetchInboundPage: [
+        0,
+        knownOptions<ReadInboundOptions>({ ...OF_READ, ...ofInstance, takeover: true, takesTurns: true }),
+      ],
+      fetchCancellations: [
+        0,
+        knownOptions<FetchCancellationsOptions>({
+          signal: true,
+          sinceSeq: true,
+          waitSecs: true,
+          takesTurns: true,
+          isRetried: true,
+        }),
+      ],
+      acknowledge: [1, knownOptions<AcknowledgeOptions>({ signal: true, outcomes: true })],
       reportProgress: [1, CALL],
-      reply: [2, REPLY],
+      reply: [2, knownOptions<ReplyOptions>({ signal: true, idempotencyKey: true, end: true })],
       sendInboundProbe: [1, CALL],
-      notify: [1, NOTIFY],
+      notify: [
+        1,
+        knownOptions<NotifyOptions>({
+          signal: true,
+          attachments: true,
+          idempotencyKey: true,
+          inReplyTo: true,
+          metadata: true,
+        }),
+      ],
       getPeers: [0, CALL],
       discoverPeer: [1, CALL],
       callPeer: [2, CALL_PEER],
@@ -168,7 +187,10 @@ export class PlatformClient extends ClientIdentity {
       cancelTask: [1, CALL],
       askQuestions: [1, CALL],
       getMessage: [1, CALL],
-      listMessages: [0, LIST_MESSAGES],
+      listMessages: [
+        0,
+        knownOptions<ListMessagesOptions>({ signal: true, state: true, since: true, limit: true }),
+      ],
       waitForAnswer: [1, WAIT_FOR_ANSWER],
       listTokens: [0, LIST_TOKENS],
       rotateToken: [0, CALL],
@@ -230,7 +252,7 @@ export class PlatformClient extends ClientIdentity {
    * @throws WorkspaceRemovedError when the workspace was removed.
    */
   async heartbeat(metrics: HeartbeatMetrics = {}, options: HeartbeatOptions = {}): Promise<HeartbeatReport> {
-    checkArgumentNames('heartbeat', metrics, HEARTBEAT_METRICS);
+    checkArgumentNames('heartbeat', metrics, METRICS);
     return await this.#heartbeats.send(metrics, options);
   }
 

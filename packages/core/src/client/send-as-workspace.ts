@@ -2,7 +2,6 @@ import type { InboundMessage, JsonObject } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { waitForAnswerOnFeed } from './answer-on-feed.ts';
 import { cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import { type CallLimits, linkHandling, withinHandling, withOrigin } from './current-message.ts';
@@ -11,6 +10,7 @@ import {
   readMessageState,
   type WaitForAnswerOptions,
   waitForAnswer,
+  waitForAnswerOnFeed,
 } from './message-state.ts';
 import {
   asCall,

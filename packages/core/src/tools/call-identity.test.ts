@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
-import { rememberCanceled } from '../client/abandoned-calls.ts';
+import { rememberCanceled } from '../client/cancellation.ts';
 import { runHandling, toCurrentMessage } from '../client/current-message.ts';
 import {
   contextIdOfCall,

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import crypto from 'node:crypto';
-import { wasCanceled } from '../client/abandoned-calls.ts';
+import { wasCanceled } from '../client/cancellation.ts';
 import { currentMessage } from '../client/current-message.ts';
 import type { PeerClient } from '../client/platform-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';

@@ -6,12 +6,13 @@ import type { PeerReply } from '../peers/peer-reply.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
 import { outcomeOfReply, type PeerReplyOutcome } from './reply-outcome.ts';
-import type { ToolCall, ToolDefinition } from './tool-definition.ts';
 import {
   type AnswerInput,
   answersArgument,
   flagArgument,
   idArgument,
+  type ToolCall,
+  type ToolDefinition,
   textArgument,
 } from './tool-definition.ts';
 import { defineTool, type FailureData, type ToolContext } from './tool-run.ts';
