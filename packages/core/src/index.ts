@@ -29,7 +29,13 @@ export {
   type TextStage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
-export type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent/agent-events.ts';
+export type {
+  AgentEventName,
+  AgentEvents,
+  AgentListener,
+  DegradedReason,
+  LastFailure,
+} from './agent/agent-events.ts';
 export type {
   AgentClient,
   ConflictPolicy,
@@ -39,7 +45,7 @@ export type {
 } from './agent/agent-options.ts';
 export { createRemoteAgent } from './agent/create-remote-agent.ts';
 export type { ExitWhenDead } from './agent/exit-when-dead.ts';
-export type { AgentHealth, AgentState, LastFailure } from './agent/health.ts';
+export type { AgentHealth, AgentState } from './agent/health.ts';
 export type { InboundAuth } from './agent/inbound-auth.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
@@ -57,7 +63,6 @@ export type {
   MessageOutcome,
   ReadInboundOptions,
 } from './client/inbound-page.ts';
-export type { InstanceOptions } from './client/instance.ts';
 export type {
   ListMessagesOptions,
   SentMessage,
@@ -155,4 +160,4 @@ export type {
   RequestDispatcher,
 } from './settings/connection-settings.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
-export type { CallOptions } from './transport/platform-request.ts';
+export type { CallOptions, InstanceOptions } from './transport/platform-request.ts';

@@ -13,13 +13,13 @@ import type {
   MessageOutcome,
   ReadInboundOptions,
 } from '../src/client/inbound-page.ts';
-import type { InstanceOptions } from '../src/client/instance.ts';
 import type { ProbeResult } from '../src/client/platform-client.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { RegisterOptions, Registration } from '../src/client/registration.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/inbound-store.ts';
 import { recordingLogger } from '../src/testing/recording-logger.ts';
+import type { InstanceOptions } from '../src/transport/platform-request.ts';
 import { PEER, SELF } from './agent-ids.ts';
 import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble, unreachable } from './presence-double.ts';

@@ -26,6 +26,15 @@ export type DegradedReason =
   | 'answers-refused'
   | 'clock-skew';
 
+/** The latest failure of a handler or of sending its answer; never its text. */
+export interface LastFailure {
+  readonly activityId: string;
+  /** The code of the error; `handler_failed` for an error without one. */
+  readonly code: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
 /** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {
   /** Registered, sending heartbeats and receiving messages. Emitted once; for an agent that starts paused, after the resume. */

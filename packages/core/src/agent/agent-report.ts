@@ -6,8 +6,13 @@ import type { InboundObserver } from '../inbound/inbound-observer.ts';
 import { failureCode, replyFailureKind } from '../inbound/life.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
-import type { AgentEventName, AgentEvents, AgentListener, DegradedReason } from './agent-events.ts';
-import type { LastFailure } from './health.ts';
+import type {
+  AgentEventName,
+  AgentEvents,
+  AgentListener,
+  DegradedReason,
+  LastFailure,
+} from './agent-events.ts';
 import { loggableError } from './loggable-error.ts';
 
 const WINDOW_MS = 300_000;

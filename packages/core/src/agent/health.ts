@@ -3,22 +3,13 @@ import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { PresenceState } from '../presence/presence-machine.ts';
 import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
-import type { DegradedReason } from './agent-events.ts';
+import type { DegradedReason, LastFailure } from './agent-events.ts';
 
 /**
  * `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final, and `closed` resolves with
  * the reason.
  */
 export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'stopped';
-
-/** The latest failure of a handler or of sending its answer; never its text. */
-export interface LastFailure {
-  readonly activityId: string;
-  /** The code of the error; `handler_failed` for an error without one. */
-  readonly code: string;
-  /** RFC 3339. */
-  readonly at: string;
-}
 
 /** A snapshot for probes and support. Times are ISO 8601. */
 export interface AgentHealth {

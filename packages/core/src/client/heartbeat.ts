@@ -8,8 +8,8 @@ import { call } from '../platform-api/call.ts';
 import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 import { codeForStatus } from '../transport/api-failure.ts';
+import type { InstanceOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
-import type { InstanceOptions } from './instance.ts';
 
 /** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
 export interface HeartbeatMetrics {

@@ -15,11 +15,10 @@ import { call, requestLine, send } from '../platform-api/call.ts';
 import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
-import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
+import type { CallOptions, InstanceOptions, PlatformResponse } from '../transport/platform-request.ts';
 import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
-import type { InstanceOptions } from './instance.ts';
 import { observeReply } from './send-as-workspace.ts';
 
 const DEFAULT_LIMIT = 100;

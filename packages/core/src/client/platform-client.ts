@@ -42,7 +42,6 @@ import {
   type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
-import { goodbye } from './instance.ts';
 import { CALL, CALL_PEER, GET_WORKSPACE, LIST_ACTIVITY, OF_READ, WAIT_FOR_ANSWER } from './known-options.ts';
 import {
   type ListMessagesOptions,
@@ -269,8 +268,9 @@ export class PlatformClient extends ClientIdentity {
    * is active.
    * @throws ApiError `routing_problem` from a platform without this route.
    */
-  goodbye(instanceId: string, options: CallOptions = {}): Promise<void> {
-    return goodbye(this.#context, instanceId, options);
+  async goodbye(instanceId: string, { signal }: CallOptions = {}): Promise<void> {
+    const body = { workspace_id: this.workspaceId, instance_id: instanceId };
+    await call(this.#context.transport, routes.goodbye, { body, signal });
   }
 
   /** Replaces the whole agent card. */

@@ -14,10 +14,9 @@ import { isError } from '../errors/is-error.ts';
 import { type Call, call, parseResponse, send } from '../platform-api/call.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
-import type { InstanceOptions } from './instance.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
 

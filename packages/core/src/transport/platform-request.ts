@@ -5,6 +5,15 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Options of the requests that identify one running agent of a workspace. */
+export interface InstanceOptions extends CallOptions {
+  /**
+   * The running agent that sends this, 1–200 printable ASCII characters. The platform lets one of them at a time read
+   * the messages of a workspace. @default none: the request neither claims nor renews anything
+   */
+  instanceId?: string | undefined;
+}
+
 /**
  * Requests of one lane never wait for those of another. `calls` and `receiving` each have `maxConnections` requests at the same
  * time; `presence`, of which there are few, is not limited.
