@@ -294,11 +294,9 @@ class OperatorCalls {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
     const composed = composeMessage(this.#transport, workspaceId, text, options);
     return await asCall(startCall('send_message', composed, ''), (message) =>
-      sendThroughProxy(this.#transport, message, {
-        signal,
-        timeoutMs,
-        onAbandoned: (messageId) => this.#abandoned.cancel({ workspaceId, messageId }),
-      }),
+      sendThroughProxy(this.#transport, message, { signal, timeoutMs }, (messageId) =>
+        this.#abandoned.cancel({ workspaceId, messageId }),
+      ),
     );
   }
 

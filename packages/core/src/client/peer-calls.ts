@@ -15,6 +15,7 @@ import { numberProblem } from '../settings/checked-values.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { CallLimits } from './current-message.ts';
 import { answerKeyOf, WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
 import { requireOffered } from './offered.ts';
 import { type AnswerOfUser, type AnswerToQuestion, QUESTIONS } from './questions.ts';
@@ -158,23 +159,20 @@ function metadataOf(transport: Transport, { answers, metadata }: SendMessageOpti
   return { ...metadata, answers: given };
 }
 
-interface ProxyLimits {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs: number;
+interface ProxyLimits extends CallLimits {
   /** How long the platform may hold the request for the answer, in whole seconds. @default slightly shorter than the time limit */
   readonly holdSeconds?: number | undefined;
 }
 
-interface ProxyOptions extends ProxyLimits {
-  /** The caller aborted the call after the message may have reached the platform. */
-  readonly onAbandoned: (messageId: string) => void;
-}
-
-/** Sends one message through the platform and returns the answer. Retries use the same message id. */
+/**
+ * Sends one message through the platform and returns the answer. Retries use the same message id.
+ * @param onAbandoned called when the caller aborts the call after the message may have reached the platform
+ */
 export async function sendThroughProxy(
   transport: Transport,
   message: OutgoingMessage,
-  { onAbandoned, ...limits }: ProxyOptions,
+  limits: ProxyLimits,
+  onAbandoned: (messageId: string) => void,
 ): Promise<PeerReply> {
   const { targetId: peerId, messageId, contextId } = message;
   const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator };

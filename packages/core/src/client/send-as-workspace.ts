@@ -39,13 +39,8 @@ export async function sendAsWorkspace(
   const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-  const {
-    message: composed,
-    metadata,
-    isDirect,
-    remembered,
-  } = composeAsWorkspace(context, peerId, text, options);
-  const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed, workspaceId);
+  const { metadata, isDirect, remembered, ...composed } = composeAsWorkspace(context, peerId, text, options);
+  const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed.message, workspaceId);
   const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
     const endsAt = clock.monotonic() + limits.timeoutMs;
     if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
@@ -54,12 +49,11 @@ export async function sendAsWorkspace(
       directMessages.add(replied, metadata);
       return replied;
     }
-    return sendThroughProxy(transport, message, {
-      signal: limits.signal,
-      timeoutMs: Math.max(1, endsAt - clock.monotonic()),
-      holdSeconds,
-      onAbandoned: (messageId) => abandoned.cancel({ workspaceId, messageId }),
-    });
+    const leftMs = Math.max(1, endsAt - clock.monotonic());
+    const left = { signal: limits.signal, timeoutMs: leftMs, holdSeconds };
+    return sendThroughProxy(transport, message, left, (messageId) =>
+      abandoned.cancel({ workspaceId, messageId }),
+    );
   };
   const reply = await asCall(call, (message) =>
     withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
@@ -78,13 +72,8 @@ export function streamAsWorkspace(
   const { abandoned, direct, directMessages, lookup, transport, settings } = context;
   const { workspaceId, clock, callTimeoutMs } = settings;
   const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-  const {
-    message: composed,
-    metadata,
-    isDirect,
-    remembered,
-  } = composeAsWorkspace(context, peerId, text, options);
-  const call = startCall('stream_peer', composed, workspaceId);
+  const { metadata, isDirect, remembered, ...composed } = composeAsWorkspace(context, peerId, text, options);
+  const call = startCall('stream_peer', composed.message, workspaceId);
   const { message } = call;
   const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, abandoned.closed);
   const platform = platformSource(transport, message, (messageId) =>

@@ -13,6 +13,7 @@ import { backoffDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
+import type { CallLimits } from './current-message.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
 
 /** Breaks in a row, without new text in between, after which the answer is read from the next source. */
@@ -29,8 +30,8 @@ export interface AnswerSource {
   readonly maxLength: number;
   /** Whether an answer with more values or levels than are allowed is refused. */
   readonly isStrict: boolean;
-  /** Sends the message, once more after a break. `null` when the next source has to be used. */
-  open(limits: OpeningLimits): Promise<OpenedAnswer | null>;
+  /** Sends the message, once more after a break, in the time until a response begins. `null` when the next source has to be used. */
+  open(limits: CallLimits & { readonly signal: AbortSignal }): Promise<OpenedAnswer | null>;
   /** The reply of which a stream consisted, or another response to the message. */
   toReply(response: JsonObject): PeerReply;
   /** The reply when an answer exceeds a limit; may throw instead. */
@@ -41,12 +42,6 @@ export interface AnswerSource {
   leave(): void;
   /** The caller aborted the call. */
   cancel(): void;
-}
-
-export interface OpeningLimits {
-  readonly signal: AbortSignal;
-  /** Until the response begins. */
-  readonly timeoutMs: number;
 }
 
 /** A stream, or the reply, if the answer does not come as a stream. */
