@@ -39,6 +39,22 @@ describe('redactingLogger', () => {
     expect(written).toContain('[circular]');
   });
 
+  it('prepares nothing that the logger does not write', () => {
+    const target = { ...recordingLogger(), isLevelEnabled: (level: string) => level === 'warn' };
+    const logger = redactingLogger(target);
+    let reads = 0;
+    const counted = {
+      get count() {
+        reads += 1;
+        return reads;
+      },
+    };
+    logger.debug(counted, 'not written');
+    expect(reads).toBe(0);
+    logger.warn({ token: 'x' }, 'written');
+    expect(target.lines).toEqual([{ level: 'warn', fields: { token: '[redacted]' }, message: 'written' }]);
+  });
+
   it('ignores a logger and fields that throw', () => {
     const logger = redactingLogger({
       ...silentLogger,
