@@ -38,6 +38,10 @@ function rows(section) {
         .split('; ')
         .map((path) => `[${basename(path.replace(/#.*/, ''), '.md')}](../../${path})`);
       const files = tests.filter(({ claimed }) => claimed.has(id)).map(({ name }) => name);
+      if (files.length === 0) {
+        console.error(`No test names ${id}.`);
+        process.exitCode = 1;
+      }
       const elsewhere = command === 'test' ? '' : ` (\`${command}\`)`;
       return `| \`${id}\`<br>${sentence.replaceAll('|', '\\|')} | ${sources.join(', ')}<br>${files.join(', ')}${elsewhere} |`;
     })

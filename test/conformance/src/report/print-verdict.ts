@@ -1,6 +1,6 @@
 import type { ClaimingTest, Verdict } from './judge.ts';
 
-/** The verdict as text: one line when all is proven, a list of each kind of fault otherwise. */
+/** The verdict as text: how many are proven, a list of each kind of fault, and what is for later. */
 export function printVerdict(verdict: Verdict): string {
   const total = verdict.proven.length + verdict.unclaimed.length + countIds(verdict.unproven);
   const lines = [`Conformance: ${verdict.proven.length} of ${total} behaviours proven`];
