@@ -49,15 +49,15 @@ export class PortDouble implements InboundPort {
     throw new Error('unused');
   }
 
-  resubscribe(): null {
+  async resubscribe(): Promise<null> {
     return null;
   }
 
-  find(): null {
+  async find(): Promise<null> {
     return null;
   }
 
-  cancel(): null {
+  async cancel(): Promise<null> {
     return null;
   }
 

@@ -144,15 +144,15 @@ export class AgentInbound implements InboundPort {
     return this.#options.inbound.requests.stream(request);
   }
 
-  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): InboundStream | null {
+  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): Promise<InboundStream | null> {
     return this.#options.inbound.requests.resubscribe(caller, taskId, signal);
   }
 
-  find(caller: InboundCaller, taskId: string): InboundResult | null {
+  find(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
     return this.#options.inbound.requests.find(caller, taskId);
   }
 
-  cancel(caller: InboundCaller, taskId: string): InboundResult | null {
+  cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
     return this.#options.inbound.requests.cancel(caller, taskId);
   }
 

@@ -23,11 +23,11 @@ export interface InboundPort {
   /** Accepts a message for a stream of its answer; a result where there is nothing to stream. Never rejects. */
   stream(request: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult>;
   /** The stream of a message that this caller sent before; `null` for any other. */
-  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): InboundStream | null;
+  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): Promise<InboundStream | null>;
   /** The state of a message that this caller sent; `null` for any other. */
-  find(caller: InboundCaller, taskId: string): InboundResult | null;
+  find(caller: InboundCaller, taskId: string): Promise<InboundResult | null>;
   /** Ends a message that this caller sent; `null` when it sent none that can end. */
-  cancel(caller: InboundCaller, taskId: string): InboundResult | null;
+  cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null>;
   /** The platform says that the state of the workspace has changed. */
   stateChanged(status: string): void;
 }

@@ -165,7 +165,7 @@ async function takeCall(
     case 'resubscribe': {
       const result =
         'taskId' in call
-          ? inbound.resubscribe(caller, call.taskId, signal)
+          ? await inbound.resubscribe(caller, call.taskId, signal)
           : await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
       if (result === null) return refusalResponse(UNKNOWN_TASK, form);
       return result.kind === 'stream'
@@ -176,7 +176,9 @@ async function takeCall(
       return stateResponse(inbound, caller, call.status, form);
     default: {
       const { taskId } = call;
-      const result = call.kind === 'get' ? inbound.find(caller, taskId) : inbound.cancel(caller, taskId);
+      const result = await (call.kind === 'get'
+        ? inbound.find(caller, taskId)
+        : inbound.cancel(caller, taskId));
       if (result === null) return refusalResponse(UNKNOWN_TASK, form);
       const isLate = call.kind === 'cancel' && form.isStrict && hasEndedBefore(result);
       return isLate ? refusalResponse(ENDED_BEFORE, form) : taskResponse(result, form);

@@ -4,6 +4,34 @@ import { arrivalStage } from '../../test/arrival-stage.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { MemoryInboundStore } from './inbound-store.ts';
 
+/** A store whose writes can be held, and fail. */
+class DiskDouble extends MemoryInboundStore {
+  isWritable = true;
+  #held: Promise<void> | undefined;
+
+  /** Holds writes until the returned promise is resolved. */
+  hold(): PromiseWithResolvers<void> {
+    const held = Promise.withResolvers<void>();
+    this.#held = held.promise;
+    return held;
+  }
+
+  override async append(lines: readonly string[]): Promise<void> {
+    await this.#write();
+    await super.append(lines);
+  }
+
+  override async replace(lines: readonly string[]): Promise<void> {
+    await this.#write();
+    await super.replace(lines);
+  }
+
+  async #write(): Promise<void> {
+    await this.#held;
+    if (!this.isWritable) throw new Error('No.');
+  }
+}
+
 describe('a message that a request brings', () => {
   it('is not handled when a call has returned what it says; the platform gets a task without an answer', async () => {
     const store = new MemoryInboundStore();
@@ -20,25 +48,83 @@ describe('a message that a request brings', () => {
   });
 
   it('is answered through the platform when the outcome is stored', async () => {
-    const stored = Promise.withResolvers<void>();
-    let isHeld = false;
-    class SlowStore extends MemoryInboundStore {
-      override async append(lines: readonly string[]): Promise<void> {
-        if (isHeld) await stored.promise;
-        await super.append(lines);
-      }
-    }
+    const store = new DiskDouble();
     const gate = new Gate();
-    const stage = await arrivalStage({ store: new SlowStore(), onMessage: gate.handler });
+    const stage = await arrivalStage({ store, onMessage: gate.handler });
     const { response } = await stage.push('row-1', { headers: { 'x-timeout': '0' } });
     expect(await response).toMatchObject({ status: 202 });
-    isHeld = true;
+    const disk = store.hold();
     gate.open();
     await stage.client.flushPromises();
     expect(stage.client.replies).toEqual([]);
-    stored.resolve();
+    disk.resolve();
     await stage.client.flushPromises();
     expect(stage.client.replies).toEqual(['row-1: done']);
+  });
+
+  it('is not handled, and no response says anything about it, before it is stored', async () => {
+    const store = new DiskDouble();
+    const stage = await arrivalStage({ store, onMessage: () => 'done' });
+    await (await stage.push('row-0')).response;
+    for (const isWritable of [true, false]) {
+      const row = `row-${isWritable}`;
+      const disk = store.hold();
+      const responses: unknown[] = [];
+      const sent = [
+        stage.push(row),
+        stage.push(row, { headers: { 'x-timeout': '0' } }),
+        stage.post({ jsonrpc: '2.0', id: 1, method: 'tasks/get', params: { id: row } }),
+      ].map(async (sending) => {
+        const received = await sending;
+        const { status, body } = await ('response' in received ? received.response : received);
+        responses.push([status, body.result?.status?.state ?? body.result?.kind ?? body.error?.code]);
+      });
+      await stage.client.flushPromises();
+      expect(responses).toEqual([]);
+      expect(stage.events).not.toContain(`message ${row}`);
+      store.isWritable = isWritable;
+      disk.resolve();
+      await Promise.all(sent);
+      const isRefused = [
+        [200, -32001],
+        [503, -32000],
+        [503, -32000],
+      ];
+      const isTaken = [
+        [200, 'message'],
+        [200, 'working'],
+        [202, undefined],
+      ];
+      expect(responses.toSorted()).toEqual(isWritable ? isTaken : isRefused);
+    }
+    expect(stage.events.filter((event) => event.endsWith('row-false'))).toEqual([]);
+    expect(stage.client.replies).toEqual([]);
+  });
+
+  it('has its end in every response when that is stored, also when the time of its request is over meanwhile', async () => {
+    const store = new DiskDouble();
+    const gate = new Gate();
+    const stage = await arrivalStage({
+      store,
+      onMessage: async (message, context) =>
+        message.id === 'row-none'
+          ? void (await gate.handler(message, context))
+          : gate.handler(message, context),
+    });
+    for (const row of ['row-none', 'row-text']) {
+      const { response } = await stage.push(row, { headers: { 'x-timeout': '5' } });
+      const disk = store.hold();
+      gate.open();
+      await stage.client.flushPromises();
+      await stage.client.clock.advance(10_000);
+      const repeat = await stage.push(row);
+      const responses = Promise.all([response, repeat.response]);
+      expect(await Promise.race([responses, 'none yet'])).toBe('none yet');
+      disk.resolve();
+      for (const { status } of await responses) expect(status).toBe(200);
+      expect((await store.load()).join('')).toContain(`"row":"${row}"`);
+    }
+    expect(stage.client.replies).toEqual([]);
   });
 });
 
@@ -95,29 +181,14 @@ describe('an agent that does not accept messages', () => {
     expect((await store.load()).join('')).not.toContain('row-');
   });
 
-  it('is one that cannot store the message: while that goes on, no handler runs', async () => {
-    let works = true;
-    class FickleStore extends MemoryInboundStore {
-      override async append(lines: readonly string[]): Promise<void> {
-        if (!works) throw new Error('No.');
-        await super.append(lines);
-      }
-      override async replace(lines: readonly string[]): Promise<void> {
-        if (!works) throw new Error('No.');
-        await super.replace(lines);
-      }
-    }
-    const seen: string[] = [];
-    const stage = await arrivalStage({ store: new FickleStore(), onMessage: ({ id }) => void seen.push(id) });
-    works = false;
-    expect(await (await stage.push('row-1')).response).toMatchObject(refused);
-    // The first one that cannot be stored may have been handled.
-    expect(await (await stage.push('row-2')).response).toMatchObject(refused);
-    expect(seen).not.toContain('row-2');
-    works = true;
-    expect(await (await stage.push('row-2')).response).toMatchObject({ status: 200 });
+  it('is one that cannot store the message: it is as if it had not come', async () => {
+    const store = new DiskDouble();
+    const stage = await arrivalStage({ store });
+    store.isWritable = false;
+    for (const _repeat of [1, 2]) expect(await (await stage.push('row-1')).response).toMatchObject(refused);
+    expect(stage.events.filter((event) => event.endsWith('row-1'))).toEqual([]);
+    store.isWritable = true;
     expect(await (await stage.push('row-1')).response).toMatchObject({ status: 200 });
-    expect(seen.filter((id) => id === 'row-2')).toEqual(['row-2']);
   });
 
   it('gives the requests of unfinished messages a response when it stops, and handles them when it starts', async () => {

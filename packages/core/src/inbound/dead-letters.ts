@@ -61,14 +61,13 @@ export class DeadLetters {
     const home: RunHome = {
       isAtMostOnce: false,
       isReplay: true,
-      isRefused: false,
       stream: new AnswerStream(),
       isWaited: () => false,
       // Until the replay has ended the letter stays as it is.
       change: async (change: Change) => {
         record.progress = withChange(record.progress, change);
       },
-      accept: () => null,
+      accept: async () => true,
       flush: async () => {},
       answerWaits: () => false,
       send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>

@@ -93,7 +93,7 @@ export class Inbound {
       streams,
       ledger,
       room: () => ({ most: readAhead, free: this.#inbox.free }),
-      onMessage: (record, isStored) => this.#start(record, isStored),
+      onMessage: (record) => this.#start(record),
       onCanceled: (row) => this.#cancellations.canceled(row),
     });
     this.deadLetters = new DeadLetters({ ledger, scheduler: this.#scheduler, run: options });
@@ -163,7 +163,7 @@ export class Inbound {
    * @throws MoleculeError `storage_failed` for the state of an earlier version.
    */
   async load(): Promise<void> {
-    for (const record of await this.#ledger.load()) this.#start(record, Promise.resolve(true));
+    for (const record of await this.#ledger.load()) this.#start(record);
   }
 
   /** Receives and handles messages until {@link suspend} or {@link close}. */
@@ -230,23 +230,24 @@ export class Inbound {
   /** A new message of the feed. */
   #received(record: OpenMessage): void {
     if (this.#probe.received(record.message)) void this.#ledger.finish(record, { outcome: 'unanswered' });
-    else this.#start(record, null);
+    else this.#start(record);
   }
 
-  /** @param isStored of a message that a request brings: it is accepted when it is stored */
-  #start(record: OpenMessage, isStored: Promise<boolean> | null): void {
-    const { message } = record;
+  #start(record: OpenMessage): void {
+    const { message, via, isStored } = record;
     const cancellations = this.#cancellations;
+    const whenStored = (work: () => void): void => {
+      if (via === 'feed') work();
+      else void isStored.then((stored) => (stored ? work() : undefined));
+    };
     if (message.method === 'cancel_task') {
-      const received = () => cancellations.received(message, () => void this.#ledger.finish(record, null));
-      if (isStored === null) received();
-      else void isStored.then((stored) => (stored ? received() : undefined));
+      whenStored(() => cancellations.received(message, () => void this.#ledger.finish(record, null)));
       return;
     }
-    this.#options.observer.received(message);
-    const home = new MessageHome(record, isStored, this.#parts);
+    whenStored(() => this.#options.observer.received(message));
+    const home = new MessageHome(record, this.#parts);
     this.#scheduler.add(new MessageRun(record, home, this.#options));
-    cancellations.added(message);
+    whenStored(() => cancellations.added(message));
   }
 
   /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */

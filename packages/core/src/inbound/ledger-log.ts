@@ -53,17 +53,6 @@ export class LedgerLog {
     return write;
   }
 
-  /** Whether the latest write has failed. */
-  get isDegraded(): boolean {
-    return this.#isDegraded;
-  }
-
-  /** Resolves at once: a crash may lose this line, which the next write stores. Update the state of the snapshot before. */
-  async defer(line: LedgerLine): Promise<boolean> {
-    if (!this.#isClosed) this.#queue.push(line);
-    return !this.#isClosed;
-  }
-
   /** Like {@link write}, and reduces the log to the current state, without texts of finished messages. */
   compact(): Promise<boolean> {
     if (this.#appendedLength > 0) this.#mustReplace = true;

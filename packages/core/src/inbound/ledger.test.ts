@@ -89,21 +89,19 @@ describe('the log', () => {
     await ledger.removeDeadLetter('x');
     ledger.outcomesReported([...ledger.outcomes.values()].slice(0, 1));
     const [waiting, ended] = [ledger.add(pushed('one', 'm-1')), ledger.add(pushed('two', 'm-2'))];
-    await ledger.change(waiting.record, { attempts: 2 });
-    await ledger.keepEnd(ended.record, end);
-    await ledger.finish(ended.record, null, true);
+    await ledger.change(waiting, { attempts: 2 });
+    await ledger.keepEnd(ended, end);
+    await ledger.finish(ended, null, true);
     for (const compacted of [false, true]) {
       if (compacted) await (await ledgerOn(store)).ledger.compact();
       const { ledger: again, resumed } = await ledgerOn(store);
       expect([again.acknowledged, again.readPosition, again.unfinished]).toEqual(['a', 'a', 1]);
-      expect(resumed).toMatchObject([
-        { message: waiting.record.message, via: 'push', progress: { attempts: 2 } },
-      ]);
+      expect(resumed).toMatchObject([{ message: waiting.message, via: 'push', progress: { attempts: 2 } }]);
       expect(again.deadLetters).toEqual([letterOf('a')]);
       expect([...again.outcomes.values()]).toEqual([
         { activityId: 'c', outcome: 'failed', error: { message: 'No.' } },
       ]);
-      expect(again.known(ended.record.message)).toMatchObject({ kind: 'ended', ended: { end } });
+      expect(again.known(ended.message)).toMatchObject({ kind: 'ended', ended: { end } });
       expect(again.sentBy({ use: 'push', subject: PEER }, 'row-of-m-1')).toMatchObject({ kind: 'open' });
       expect(open(again, 'b').progress).toEqual({
         attempts: 1,
@@ -120,7 +118,7 @@ describe('the log', () => {
     const store = new MemoryInboundStore();
     const { ledger } = await ledgerOn(store);
     await ledger.change(open(ledger, 'row-of-m'), { attempts: 1, effects: { paid: true } });
-    const { record } = (await ledgerOn(store)).ledger.add(pushed('one'));
+    const record = (await ledgerOn(store)).ledger.add(pushed('one'));
     expect(record.progress).toMatchObject({ attempts: 1, effects: { paid: true } });
   });
 
@@ -138,8 +136,8 @@ describe('the log', () => {
     const answers = [{ questionId: 'q', question: '', decision: null, text: 'yes', by: 'user' }] as const;
     const store = new MemoryInboundStore();
     const { ledger } = await ledgerOn(store);
-    const { record, isStored } = ledger.add(pushed(text, 'm', answers));
-    expect(await isStored).toBe(true);
+    const record = ledger.add(pushed(text, 'm', answers));
+    expect(await record.isStored).toBe(true);
     expect((await store.load()).join().length).toBeLessThan(text.length + 2_000);
     expect((await ledgerOn(store)).resumed).toMatchObject([{ message: record.message, digest: '' }]);
   });

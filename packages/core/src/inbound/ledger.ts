@@ -34,6 +34,8 @@ const MAX_ROWS = 2_000;
 /** Of dead letters, and of the ends that are kept for repeats; and of each of them together, as JSON. */
 const MAX_KEPT = 1_000;
 const MAX_CHARACTERS = 8 * 1024 * 1024;
+/** Of a message that the platform keeps, or that was stored by an earlier run. */
+const STORED = Promise.resolve(true);
 
 export interface LedgerOptions {
   readonly store: InboundStore;
@@ -52,6 +54,8 @@ export interface OpenMessage extends MessageRecord {
   readonly key: string;
   /** The row under which it is handled, and those of its copies. */
   readonly rows: string[];
+  /** Resolves with false when a request has brought it and it cannot be stored: it counts as never brought then. */
+  readonly isStored: Promise<boolean>;
   progress: Progress;
 }
 
@@ -174,7 +178,15 @@ export class Ledger {
       return null;
     }
     const progress = this.#earlierOf(id);
-    const record: OpenMessage = { key, message, via: 'feed', digest: '', rows: [id], progress };
+    const record: OpenMessage = {
+      key,
+      message,
+      via: 'feed',
+      digest: '',
+      rows: [id],
+      progress,
+      isStored: STORED,
+    };
     this.#open.set(key, record);
     return record;
   }
@@ -244,14 +256,12 @@ export class Ledger {
     return ended === undefined ? null : { kind: 'ended', ended };
   }
 
-  /** Adds a new message that a request has brought. `isStored` resolves with false when it cannot be stored: it counts as never brought then. */
-  add(arrival: Arrival): { readonly record: OpenMessage; readonly isStored: Promise<boolean> } {
-    const record = this.#begin(arrival);
-    const isStored = this.#write({ arrived: storedArrival(arrival) }, true).then((stored) => {
-      if (!stored) this.#forget(record);
-      return stored;
-    });
-    return { record, isStored };
+  /** Adds a new message that a request has brought. */
+  add(arrival: Arrival): OpenMessage {
+    const isStored = this.#write({ arrived: storedArrival(arrival) }, true);
+    const record = this.#begin(arrival, isStored);
+    void isStored.then((stored) => (stored ? undefined : this.#forget(record)));
+    return record;
   }
 
   /** The answer to a message waits until its recipient has room for it. False when too many wait. */
@@ -261,15 +271,14 @@ export class Ledger {
     return mayWait;
   }
 
-  /** Ignored for a finished message. A deferred change is stored with the next write, which {@link save} begins. */
-  async change(record: OpenMessage, change: Change, isDeferred = false): Promise<boolean> {
+  /** Ignored for a finished message. */
+  async change(record: OpenMessage, change: Change): Promise<boolean> {
     record.progress = withChange(record.progress, change);
     if (this.#open.get(record.key) !== record) return false;
-    const line = { row: record.message.id, progress: change };
-    return isDeferred ? this.#log.defer(line) : this.#write(line);
+    return this.#write({ row: record.message.id, progress: change });
   }
 
-  /** Keeps how a message ended, at once for its repeats; resolves with whether that is stored. */
+  /** Keeps how a message ended, for its repeats. After a crash the message counts as finished: its end must have been sent, or have a request that waits. */
   keepEnd({ key, message, via, digest }: OpenMessage, end: MessageEnd): Promise<boolean> {
     const { id: row, messageId, contextId, sourceId } = message;
     const ended = { key, row, messageId, contextId, via, sourceId, digest, end } as EndedMessage;
@@ -301,7 +310,7 @@ export class Ledger {
     const line = { ...outcomes, finished: { rows: finished, keys } };
     // A kept end says the same.
     const isKept = outcomes === undefined && finished.length === 0 && this.#ended.has(key);
-    const stored = isKept ? Promise.resolve(true) : this.#write(line);
+    const stored = this.#write(isKept ? undefined : line);
     this.#options.onFinished();
     return stored;
   }
@@ -347,21 +356,16 @@ export class Ledger {
     return this.#log.compact();
   }
 
-  /** Whether the latest write has failed. */
-  get isDegraded(): boolean {
-    return this.#log.isDegraded;
-  }
-
   /** Ignores all later writes. */
   close(): void {
     this.#log.close();
   }
 
-  #begin(arrival: Arrival): OpenMessage {
+  #begin(arrival: Arrival, isStored = STORED): OpenMessage {
     const { message } = arrival;
     // An earlier run may have read it from the feed.
     const progress = this.#earlierOf(message.id);
-    const record = { ...arrival, key: messageKey(message), rows: [message.id], progress };
+    const record = { ...arrival, key: messageKey(message), rows: [message.id], progress, isStored };
     this.#open.set(record.key, record);
     this.room.add(arrival);
     for (const task of tasksOf({ ...arrival, ...message, row: message.id }))

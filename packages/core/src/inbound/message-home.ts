@@ -31,24 +31,17 @@ export interface MessageHomeParts {
 export class MessageHome implements RunHome {
   readonly isAtMostOnce: boolean;
   readonly isReplay = false;
-  isRefused = false;
   readonly stream: AnswerStream;
   readonly #record: OpenMessage;
   readonly #parts: MessageHomeParts;
   readonly #isBrought: boolean;
-  readonly #isStored: Promise<boolean> | null;
   readonly #reporter: ProgressReporter | null;
 
-  /** @param isStored of a message that a request brings: it is accepted when it is stored */
-  constructor(record: OpenMessage, isStored: Promise<boolean> | null, parts: MessageHomeParts) {
+  constructor(record: OpenMessage, parts: MessageHomeParts) {
     this.#record = record;
     this.#parts = parts;
     this.isAtMostOnce = parts.atMostOnce;
     this.#isBrought = record.via !== 'feed';
-    this.#isStored = isStored;
-    void isStored?.then((stored) => {
-      this.isRefused = !stored;
-    });
     this.stream = parts.streams.of(record.message.id);
     this.#reporter = this.#isBrought ? null : parts.reports.start(record.message, this.stream);
   }
@@ -65,24 +58,14 @@ export class MessageHome implements RunHome {
       record.progress = withChange(record.progress, change);
       return undefined;
     }
-    // The first attempt is stored with the message.
-    return ledger.change(record, change, this.#isBrought && change.attempts === 1);
+    return ledger.change(record, change);
   }
 
-  /**
-   * A request gets no response before its message is stored, so the handler need not wait for that. It does while the store fails: the message may be
-   * refused.
-   */
-  accept(signal: AbortSignal): Promise<void> | null {
-    const { ledger, acks } = this.#parts;
-    if (this.isAtMostOnce) return this.#acceptFirst(acks, signal);
-    if (this.#isStored === null || !ledger.isDegraded) return null;
-    return this.#isStored.then(() => {});
-  }
-
-  async #acceptFirst(acks: MessageHomeParts['acks'], signal: AbortSignal): Promise<void> {
-    await this.#isStored;
-    if (!this.isRefused && !signal.aborted) await acks.acknowledgeFirst(this.#record, signal).catch(() => {});
+  async accept(signal: AbortSignal): Promise<boolean> {
+    if (!(await this.#record.isStored)) return false;
+    const isFirst = this.isAtMostOnce && !signal.aborted;
+    if (isFirst) await this.#parts.acks.acknowledgeFirst(this.#record, signal).catch(() => {});
+    return true;
   }
 
   async flush(): Promise<void> {
@@ -108,9 +91,11 @@ export class MessageHome implements RunHome {
     if (via === 'direct') await this.#ask(answer.metadata, options.signal);
     const isUnknown = isBrought && message.source === 'unknown';
     if (isBrought && (isUnknown || (isWaited && !ledger.isOnFeed(this.#record)))) {
-      await ledger.keepEnd(this.#record, end);
       // Nobody but the caller itself can be given an answer to a caller without a name.
-      if (waiting.complete(id, end) || isUnknown) return { status: 'sent', via: 'response', messageId };
+      waiting.keep(id);
+      await ledger.keepEnd(this.#record, end);
+      waiting.complete(id, end);
+      return { status: 'sent', via: 'response', messageId };
     }
     // What leaves must be what a later run sends.
     if (isBrought) await ledger.change(this.#record, { answer: this.#record.progress.answer });
@@ -125,10 +110,10 @@ export class MessageHome implements RunHome {
   async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
     const { ledger, waiting, streams } = this.#parts;
     const { message, via } = this.#record;
+    const isWaited = waiting.keep(message.id);
     if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
     this.#reporter?.stop();
     streams.end(message.id);
-    const isWaited = this.isWaited();
     // An answer is kept when it is sent.
     if (this.#isBrought && !isReported) void ledger.keepEnd(this.#record, end);
     const isKnown = this.#isBrought && (via !== 'push' || isWaited);
@@ -168,7 +153,6 @@ export class MessageHome implements RunHome {
 export class CopyHome implements RunHome {
   readonly isAtMostOnce = false;
   readonly isReplay = false;
-  readonly isRefused = false;
   readonly stream = new AnswerStream();
   readonly record: OpenMessage;
   readonly #parts: Pick<MessageHomeParts, 'client' | 'ledger'>;
@@ -180,7 +164,15 @@ export class CopyHome implements RunHome {
   ) {
     const { messageId: _, ...answer } = end.answer ?? { messageId: '', text: '' };
     const progress = { ...NO_PROGRESS, answer: answer as { text: string } };
-    this.record = { key: '', message, via: 'feed', digest: '', rows: [message.id], progress };
+    this.record = {
+      key: '',
+      message,
+      via: 'feed',
+      digest: '',
+      rows: [message.id],
+      progress,
+      isStored: Promise.resolve(true),
+    };
     this.#parts = parts;
   }
 
@@ -192,8 +184,8 @@ export class CopyHome implements RunHome {
     this.record.progress = withChange(this.record.progress, change);
   }
 
-  accept(): null {
-    return null;
+  async accept(): Promise<boolean> {
+    return true;
   }
 
   async flush(): Promise<void> {}

@@ -34,7 +34,7 @@ export interface RequestsOptions {
   /** The room for messages that are read, or brought by requests. */
   readonly room: () => WholeRoom;
   /** Handles a new message, as soon as it is stored. */
-  readonly onMessage: (record: OpenMessage, isStored: Promise<boolean>) => void;
+  readonly onMessage: (record: OpenMessage) => void;
   /** Ends the handling of a row; false when it is not handled. */
   readonly onCanceled: (row: string) => boolean;
 }
@@ -93,24 +93,28 @@ export class Requests {
   }
 
   /** The stream of a message that this caller sent before; `null` for any other. */
-  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): InboundStream | null {
-    const known = this.#options.ledger.sentBy(caller, taskId);
+  async resubscribe(
+    caller: InboundCaller,
+    taskId: string,
+    signal: AbortSignal,
+  ): Promise<InboundStream | null> {
+    const known = await this.#sentBy(caller, taskId);
     if (known?.kind === 'open')
       return this.#openStream(known.record.message.id, known.record as Arrival, signal);
     return known?.ended === undefined ? null : this.#streamOf(resultOf(known.ended), caller);
   }
 
   /** The state of a message that this caller sent; `null` for any other. */
-  find(caller: InboundCaller, taskId: string): InboundResult | null {
-    const known = this.#options.ledger.sentBy(caller, taskId);
+  async find(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
+    const known = await this.#sentBy(caller, taskId);
     if (known?.kind === 'open') return this.#working(known.record as Arrival);
     return known?.ended === undefined ? null : resultOf(known.ended);
   }
 
   /** Ends a message that this caller sent; the platform may name any row. */
-  cancel(caller: InboundCaller, taskId: string): InboundResult | null {
-    const { clock, ledger, onCanceled } = this.#options;
-    const known = ledger.sentBy(caller, taskId);
+  async cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
+    const { clock, onCanceled } = this.#options;
+    const known = await this.#sentBy(caller, taskId);
     const end = endOf('canceled', clock.now());
     if (known?.kind === 'open') {
       const arrival = known.record as Arrival;
@@ -141,10 +145,14 @@ export class Requests {
     if (read.kind === 'refused') return read;
     const { arrival } = read;
     const known = ledger.known(arrival.message);
-    if (known.kind === 'ended') return this.#repeated(arrival, known.ended);
+    if (known.kind === 'ended') {
+      await ledger.save();
+      return this.#repeated(arrival, known.ended);
+    }
     if (known.kind === 'open') {
       if (isOther(arrival, known.record)) return CONFLICT;
-      return { kind: 'attached', arrival, waiting: wait(known.record.message.id, arrival) };
+      const waiting = wait(known.record.message.id, arrival);
+      return (await known.record.isStored) ? { kind: 'attached', arrival, waiting } : NOT_STORED;
     }
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
@@ -155,13 +163,20 @@ export class Requests {
     const { id } = arrival.message;
     streams.of(id);
     const waiting = wait(id, arrival);
-    const { record, isStored } = ledger.add(arrival);
+    const record = ledger.add(arrival);
     // Begins at once, so that its first attempt is stored with it.
-    onMessage(record, isStored);
-    if (await isStored) return { kind: 'attached', arrival, waiting };
+    onMessage(record);
+    if (await record.isStored) return { kind: 'attached', arrival, waiting };
     requests.withdraw(id);
     streams.end(id);
-    return notAccepting('The agent cannot store messages at the moment.');
+    return NOT_STORED;
+  }
+
+  /** What is known of a message when that is stored: a response must be true after a crash. */
+  async #sentBy(caller: InboundCaller, taskId: string): Promise<ReturnType<Ledger['sentBy']>> {
+    const { ledger } = this.#options;
+    await ledger.save();
+    return ledger.sentBy(caller, taskId);
   }
 
   #openStream(row: string, arrival: Arrival, signal: AbortSignal): InboundStream {
@@ -246,6 +261,7 @@ const EXPIRED_ANSWER = refused({
   message: 'The message was handled before, and its answer is no longer kept.',
 });
 
+const NOT_STORED = notAccepting('The agent cannot store messages at the moment.');
 const CLOSED = notAccepting('The agent does not accept messages at the moment.');
 /** The platform pushes what it has stored as soon as the agent has registered, a moment before the agent runs. */
 const STARTING = notAccepting('The agent is starting.', STARTING_SECONDS);

@@ -49,16 +49,17 @@ export interface RunHome {
   /** See {@link next}. */
   readonly isAtMostOnce: boolean;
   readonly isReplay: boolean;
-  /** Whether the request that brought the message was refused, because the message could not be stored. */
-  readonly isRefused: boolean;
   /** Its answer, while the handler makes it. */
   readonly stream: AnswerStream;
   /** Whether a request waits for the end. */
   isWaited(): boolean;
   /** Applies a change to the record; resolves when it survives a crash, or cannot. */
   change(change: Change): Promise<unknown>;
-  /** Call before the handler runs. Resolves when it may; `null` for at once. With `isAtMostOnce` the message cannot be delivered again then. */
-  accept(signal: AbortSignal): Promise<void> | null;
+  /**
+   * Call before the handler runs. Resolves when it may, with `isAtMostOnce` when the message cannot be delivered again; with false when the request that
+   * brought the message is refused, because the message cannot be stored.
+   */
+  accept(signal: AbortSignal): Promise<boolean>;
   /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
   flush(): Promise<void>;
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
@@ -135,9 +136,8 @@ export class MessageRun implements AttemptJournal {
       if (change !== undefined) await this.#home.change(change);
       switch (effect.kind) {
         case 'handle':
-          await this.#home.accept(signal);
-          if (!this.#home.isRefused) event = await this.#handle(signal);
-          if (this.#home.isRefused) return { kind: 'ended', how: 'not_stored' };
+          if (!(await this.#home.accept(signal))) return { kind: 'ended', how: 'not_stored' };
+          event = await this.#handle(signal);
           break;
         case 'send':
           if (effect.answer.end === undefined) await this.#home.flush();

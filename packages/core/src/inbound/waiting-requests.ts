@@ -12,12 +12,16 @@ export type WaitResult =
 /** Of a request that waits as long as its caller does. */
 export const NO_HOLD_LIMIT = Number.POSITIVE_INFINITY;
 
-type Finish = (result: WaitResult) => void;
+interface Waiting {
+  readonly finish: (result: WaitResult) => void;
+  /** Its time and its caller no longer end the wait. */
+  readonly keep: () => void;
+}
 
 /** The requests that wait for the end of their message, by the id of its row: of each caller the latest, and all that read streams. */
 export class WaitingRequests {
   readonly #clock: Clock;
-  readonly #open = new Map<string, Map<string | symbol, Finish>>();
+  readonly #open = new Map<string, Map<string | symbol, Waiting>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,27 +45,38 @@ export class WaitingRequests {
   ): Promise<WaitResult> {
     if (signal.aborted || holdMs <= 0) return Promise.resolve({ kind: 'left' });
     return new Promise((resolve) => {
-      const waiting = this.#open.get(row) ?? new Map<string | symbol, Finish>();
+      const waiting = this.#open.get(row) ?? new Map<string | symbol, Waiting>();
       const key = caller === undefined ? Symbol('any') : `${caller.use} ${caller.subject}`;
-      const finish: Finish = (result) => {
-        timer?.cancel();
-        signal.removeEventListener('abort', leave);
-        if (waiting.get(key) === finish) waiting.delete(key);
-        if (waiting.size === 0 && this.#open.get(row) === waiting) this.#open.delete(row);
-        resolve(result);
+      const own: Waiting = {
+        finish: (result) => {
+          own.keep();
+          if (waiting.get(key) === own) waiting.delete(key);
+          if (waiting.size === 0 && this.#open.get(row) === waiting) this.#open.delete(row);
+          resolve(result);
+        },
+        keep: () => {
+          timer?.cancel();
+          signal.removeEventListener('abort', leave);
+        },
       };
-      const leave = (): void => finish({ kind: 'left' });
+      const leave = (): void => own.finish({ kind: 'left' });
       const timer = holdMs === NO_HOLD_LIMIT ? undefined : this.#clock.setTimer(holdMs, leave);
       signal.addEventListener('abort', leave, { once: true });
       const earlier = waiting.get(key);
-      this.#open.set(row, waiting.set(key, finish));
-      earlier?.({ kind: 'left' });
+      this.#open.set(row, waiting.set(key, own));
+      earlier?.finish({ kind: 'left' });
     });
   }
 
-  /** Gives the end to the requests that wait for it; false when there is none. */
-  complete(row: string, end: MessageEnd): boolean {
-    return this.#finish(row, { kind: 'ended', end });
+  /** The requests that wait now get the end that is being stored, even when their time is over before. False when there is none. */
+  keep(row: string): boolean {
+    for (const { keep } of this.#open.get(row)?.values() ?? []) keep();
+    return this.isOpen(row);
+  }
+
+  /** Gives the end to the requests that wait for it. */
+  complete(row: string, end: MessageEnd): void {
+    this.#finish(row, { kind: 'ended', end });
   }
 
   withdraw(row: string): void {
@@ -72,9 +87,7 @@ export class WaitingRequests {
     for (const row of [...this.#open.keys()]) this.withdraw(row);
   }
 
-  #finish(row: string, result: WaitResult): boolean {
-    const waiting = this.#open.get(row);
-    for (const finish of [...(waiting?.values() ?? [])]) finish(result);
-    return waiting !== undefined;
+  #finish(row: string, result: WaitResult): void {
+    for (const { finish } of [...(this.#open.get(row)?.values() ?? [])]) finish(result);
   }
 }

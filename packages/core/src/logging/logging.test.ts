@@ -40,7 +40,8 @@ describe('redactingLogger', () => {
   });
 
   it('prepares nothing that the logger does not write', () => {
-    const target = { ...recordingLogger(), isLevelEnabled: (level: string) => level === 'warn' };
+    const recorded = recordingLogger();
+    const target = { ...silentLogger, warn: recorded.warn };
     const logger = redactingLogger(target);
     let reads = 0;
     const counted = {
@@ -52,7 +53,7 @@ describe('redactingLogger', () => {
     logger.debug(counted, 'not written');
     expect(reads).toBe(0);
     logger.warn({ token: 'x' }, 'written');
-    expect(target.lines).toEqual([{ level: 'warn', fields: { token: '[redacted]' }, message: 'written' }]);
+    expect(recorded.lines).toEqual([{ level: 'warn', fields: { token: '[redacted]' }, message: 'written' }]);
   });
 
   it('ignores a logger and fields that throw', () => {

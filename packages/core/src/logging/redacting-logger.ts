@@ -1,6 +1,6 @@
 import { isError } from '../errors/is-error.ts';
 import { MIN_KNOWN_LENGTH, redactSecrets } from '../errors/redact-secrets.ts';
-import { type LogFields, type Logger, loggerOf } from './logger.ts';
+import { type LogFields, type Logger, loggerOf, writeNothing } from './logger.ts';
 
 const REDACTED = '[redacted]';
 const SECRET_KEY = /token|secret|authorization|password|passwd|api[_-]?key|cookie|credential/i;
@@ -26,7 +26,7 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
   for (const secret of secrets) addSecret(secret);
   const logger = loggerOf((level, fields, message) => {
     try {
-      if (target.isLevelEnabled?.(level) === false) return;
+      if (target[level] === writeNothing) return;
       target[level](redactFields(fields, known) as LogFields, redactSecrets(message, known));
     } catch {
       // An error of the logger must not affect its caller.

@@ -1,4 +1,4 @@
-import { type LogFields, type Logger, type LogLevel, loggerOf } from './logger.ts';
+import { type LogFields, type Logger, loggerOf, writeNothing } from './logger.ts';
 
 const MAX_VALUE_LENGTH = 500;
 const MAX_FRAMES = 8;
@@ -12,11 +12,10 @@ const CONNECTION_FAILED = 'connection_failed';
  * @param write For tests. @default process.stderr
  */
 export function stderrLogger(write: (line: string) => void = (line) => process.stderr.write(line)): Logger {
-  const isLevelEnabled = (level: LogLevel): boolean => level === 'warn' || level === 'error';
-  const logger = loggerOf((level, fields, message) => {
-    if (isLevelEnabled(level)) write(formatLine(level.toUpperCase(), fields, message));
+  const { warn, error } = loggerOf((level, fields, message) => {
+    write(formatLine(level.toUpperCase(), fields, message));
   });
-  return { ...logger, isLevelEnabled };
+  return { debug: writeNothing, info: writeNothing, warn, error };
 }
 
 function formatLine(level: string, fields: LogFields, message: string): string {

@@ -109,9 +109,9 @@ it('the exchange is over when the caller leaves before its body is read', async 
     },
     receive: () => Promise.reject(new Error('No message was sent.')),
     stream: () => Promise.reject(new Error('No message was sent.')),
-    resubscribe: () => null,
-    find: () => null,
-    cancel: () => null,
+    resubscribe: async () => null,
+    find: async () => null,
+    cancel: async () => null,
     stateChanged: () => {},
     serverChanged: () => {},
   };
