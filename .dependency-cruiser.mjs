@@ -21,7 +21,6 @@ const coreModules = [
   'inbound',
   'tools',
   'agent',
-  'remote-agent-client',
   'server',
   'testing',
 ];

@@ -39,17 +39,17 @@ export type {
 export type {
   AgentClient,
   ConflictPolicy,
+  ExitWhenDead,
   HandlerContext,
   MessageHandler,
   RemoteAgentOptions,
 } from './agent/agent-options.ts';
-export { createRemoteAgent } from './agent/create-remote-agent.ts';
-export type { ExitWhenDead } from './agent/exit-when-dead.ts';
 export type { AgentHealth, AgentState } from './agent/health.ts';
 export type { InboundAuth } from './agent/inbound-auth.ts';
-export type { RemoteAgent } from './agent/remote-agent.ts';
-export type { AgentLoopOptions } from './agent/run-agent-loop.ts';
-export type { AgentStartOptions, AgentStopOptions } from './agent/start-and-stop.ts';
+export type { AgentStartOptions, AgentStopOptions, RemoteAgent } from './agent/remote-agent.ts';
+export { createRemoteAgent } from './agent/remote-agent.ts';
+export type { AgentLoopOptions } from './agent/remote-agent-client.ts';
+export { RemoteAgentClient } from './agent/remote-agent-client.ts';
 export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HistoryEntry, HistoryOptions, HistoryPage } from './client/conversation-history.ts';
@@ -145,12 +145,11 @@ export { type MessageForModelOptions, messageForModel, peersForModel } from './p
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
+export type { LoopOutcome } from './presence/presence-machine.ts';
 export type {
   HeartbeatLoopRunOptions,
   IsolationOptions,
-  LoopOutcome,
 } from './presence/run-heartbeat-loop.ts';
-export { RemoteAgentClient } from './remote-agent-client/remote-agent-client.ts';
 export { A2AServer, type A2AServerOptions } from './server/a2a-server.ts';
 export { toNodeListener } from './server/node-exchange.ts';
 export type {

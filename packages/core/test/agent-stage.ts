@@ -1,8 +1,8 @@
 import type { AgentCard, Capability, DeliveryMode, InboundMessage, Jwks } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
 import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
-import { createRemoteAgent } from '../src/agent/create-remote-agent.ts';
 import type { RemoteAgent } from '../src/agent/remote-agent.ts';
+import { createRemoteAgent } from '../src/agent/remote-agent.ts';
 import type { CancellationPage } from '../src/client/cancellation.ts';
 import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type {

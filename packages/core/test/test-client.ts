@@ -1,7 +1,7 @@
+import { RemoteAgentClient } from '../src/agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../src/client/client-context.ts';
 import { OperatorClient } from '../src/client/operator-client.ts';
 import { MemoryTokenStore, type TokenStore } from '../src/credentials/token-store.ts';
-import { RemoteAgentClient } from '../src/remote-agent-client/remote-agent-client.ts';
 import type { OperatorClientOptions } from '../src/settings/client-settings.ts';
 import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { SELF, TOKEN } from './agent-ids.ts';

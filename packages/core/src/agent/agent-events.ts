@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { MessageFailure } from '../errors/message-failure.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
-import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
+import type { LoopOutcome } from '../presence/presence-machine.ts';
 
 /**
  * What is wrong with the agent. `inbound-stale`: the feed could not be read for three times the expected interval. `inbound-dead`: the

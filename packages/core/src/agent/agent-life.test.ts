@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, agentStage, runningAgent } from '../../test/agent-stage.ts';
 import { removed } from '../../test/presence-double.ts';
-import { runAgentLoop } from './run-agent-loop.ts';
+import { runAgentLoop } from './remote-agent-client.ts';
 
 describe('heartbeats', () => {
   it('report progress and the share of failures, never a text of a message', async () => {

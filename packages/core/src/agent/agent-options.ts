@@ -24,11 +24,12 @@ import {
 } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
-import { checkExitWhenDead, type ExitWhenDead } from './exit-when-dead.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
+const DEFAULT_EXIT_AFTER_MS = 300_000;
+const EXIT_HINT = 'Pass true for five minutes, or { afterMs: 300_000 }, in milliseconds.';
 const CLIENT_METHODS = ['register', 'heartbeat', 'fetchInboundPage', 'acknowledge', 'reply'];
 const PAUSE_POLICIES = ['wait', 'stop'] as const;
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
@@ -38,6 +39,17 @@ const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
  * 45 s, `takeover` ends that one with the outcome `superseded`, `fail` ends this one.
  */
 export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
+
+/** `true` for five minutes. */
+export type ExitWhenDead =
+  | boolean
+  | {
+      /**
+       * How long the agent may be dead, in milliseconds, at least 10 000. Heartbeats that are refused because of their rate count
+       * after three intervals at least. @default 300_000
+       */
+      readonly afterMs?: number | undefined;
+    };
 
 /** The methods of a client that the agent uses. `RemoteAgentClient` implements them; a test double can as well. */
 export type AgentClient = Pick<
@@ -299,4 +311,21 @@ function checkProbeAfter(value: number | null | false | undefined): number | nul
 
 function checkInteger(name: string, value: number, min: number): number {
   return checkNumber(name, value, { min, isInteger: true });
+}
+
+/** Returns the time in milliseconds; `null` for never. @throws ConfigurationError */
+function checkExitWhenDead(value: ExitWhenDead | undefined): number | null {
+  if (value === undefined || value === false) return null;
+  if (value === true) return DEFAULT_EXIT_AFTER_MS;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const problem = `exitWhenDead must be true, false or an object, got ${describe(value)}.`;
+    throw new ConfigurationError(problem, { hint: EXIT_HINT });
+  }
+  const unknown = Object.keys(value).find((key) => key !== 'afterMs');
+  if (unknown !== undefined) {
+    const problem = `exitWhenDead has no option ${JSON.stringify(unknown.slice(0, 80))}, only afterMs.`;
+    throw new ConfigurationError(problem, { hint: EXIT_HINT });
+  }
+  const { afterMs = DEFAULT_EXIT_AFTER_MS } = value;
+  return checkNumber('exitWhenDead.afterMs', afterMs, { min: 10_000 });
 }

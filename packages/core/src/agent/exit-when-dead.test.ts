@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { AgentReport } from './agent-report.ts';
-import { checkExitWhenDead, exitWhenDead } from './exit-when-dead.ts';
+import { exitWhenDead } from './exit-when-dead.ts';
 
 /** Its timers run late after `suspend`. */
 class SuspendedClock extends ManualClock {
@@ -148,16 +148,5 @@ describe('exitWhenDead', () => {
     agent.isEnding = true;
     await clock.advance(600_000);
     expect([exits, logger.messages('error'), clock.pending]).toEqual([[], [], 0]);
-  });
-
-  it('is off unless it is set', () => {
-    expect([undefined, false, true, {}, { afterMs: 10_000 }].map(checkExitWhenDead)).toEqual([
-      null,
-      null,
-      300_000,
-      300_000,
-      10_000,
-    ]);
-    expect(() => checkExitWhenDead({ afterMs: 9_999 })).toThrow(/exitWhenDead/);
   });
 });

@@ -1,12 +1,8 @@
-import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { checkNumber, describe } from '../settings/checked-values.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import type { DegradedReason } from './agent-events.ts';
 import type { AgentReport } from './agent-report.ts';
 
-const DEFAULT_AFTER_MS = 300_000;
-const EXIT_HINT = 'Pass true for five minutes, or { afterMs: 300_000 }, in milliseconds.';
 /** The process ends so long after the error is logged, whether the agent has stopped or not. */
 const STOP_MS = 5_000;
 const HANDLERS_MS = 2_000;
@@ -21,34 +17,6 @@ const DEAD_EXIT_CODE = 70;
 
 /** The agent neither sends heartbeats nor receives messages, and waiting has not helped. */
 const DEAD: ReadonlySet<DegradedReason> = new Set(['platform-unreachable', 'inbound-stale', 'inbound-dead']);
-
-/** `true` for five minutes. */
-export type ExitWhenDead =
-  | boolean
-  | {
-      /**
-       * How long the agent may be dead, in milliseconds, at least 10 000. Heartbeats that are refused because of their rate count
-       * after three intervals at least. @default 300_000
-       */
-      readonly afterMs?: number | undefined;
-    };
-
-/** Returns the time in milliseconds; `null` for never. @throws ConfigurationError */
-export function checkExitWhenDead(value: ExitWhenDead | undefined): number | null {
-  if (value === undefined || value === false) return null;
-  if (value === true) return DEFAULT_AFTER_MS;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const problem = `exitWhenDead must be true, false or an object, got ${describe(value)}.`;
-    throw new ConfigurationError(problem, { hint: EXIT_HINT });
-  }
-  const unknown = Object.keys(value).find((key) => key !== 'afterMs');
-  if (unknown !== undefined) {
-    const problem = `exitWhenDead has no option ${JSON.stringify(unknown.slice(0, 80))}, only afterMs.`;
-    throw new ConfigurationError(problem, { hint: EXIT_HINT });
-  }
-  const { afterMs = DEFAULT_AFTER_MS } = value;
-  return checkNumber('exitWhenDead.afterMs', afterMs, { min: 10_000 });
-}
 
 export interface DeadWatchOptions {
   readonly clock: Clock;

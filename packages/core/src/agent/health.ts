@@ -1,8 +1,7 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
-import type { PresenceState } from '../presence/presence-machine.ts';
-import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
+import type { LoopOutcome, PresenceState } from '../presence/presence-machine.ts';
 import type { DegradedReason, LastFailure } from './agent-events.ts';
 
 /**

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { SELF } from '../../test/agent-ids.ts';
 import { AgentClientDouble } from '../../test/agent-stage.ts';
+import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { PollDelivery } from '../inbound/deliveries.ts';
-import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
-import type { RemoteAgentOptions } from './agent-options.ts';
-import { createRemoteAgent } from './create-remote-agent.ts';
+import { type RemoteAgentOptions, resolveRemoteAgentOptions } from './agent-options.ts';
+import { createRemoteAgent } from './remote-agent.ts';
 
 type Wrong<Options> = Readonly<Record<keyof Required<Options>, readonly unknown[]>>;
 
@@ -130,6 +130,14 @@ describe('RemoteAgentClient refuses', () => {
     expect(make).toThrow(/authToken .* must be a text/);
     expect(make).not.toThrow(/planted/);
   });
+});
+
+it('exitWhenDead is off unless it is set, and five minutes unless it says how long', () => {
+  const client = new AgentClientDouble();
+  const read = [undefined, false, true, {}, { afterMs: 10_000 }].map(
+    (exitWhenDead) => resolveRemoteAgentOptions({ client, onMessage: () => '', exitWhenDead }).exitAfterMs,
+  );
+  expect(read).toEqual([null, null, 300_000, 300_000, 10_000]);
 });
 
 describe('the hint for', () => {

@@ -5,9 +5,10 @@ import { listDeadLetters } from '../inbound/ledger-lines.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
+import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
 import { registerWithRetry } from '../presence/registration-retry.ts';
-import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
+import { checkCallsOf, knownOptions, unknownOptions } from '../settings/known-options.ts';
 import { lockWorkspace } from '../storage/file-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
@@ -23,7 +24,26 @@ import type { AgentReport } from './agent-report.ts';
 import { type AgentRequests, isRateLimited } from './agent-requests.ts';
 import { type AgentHealth, type AgentState, describeHealth } from './health.ts';
 import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
-import { type AgentStartOptions, type AgentStopOptions, checkStop, withoutFrames } from './start-and-stop.ts';
+
+export interface AgentStartOptions {
+  /**
+   * `false`: `start()` resolves at once, and the agent registers in the background. `health()` and the events `started`
+   * and `degraded` report how far it is. An error that ends the start is logged and emitted as `start-failed`, and
+   * `closed` rejects with it. @default true
+   */
+  wait?: boolean | undefined;
+  /** Aborts the start, which then rejects with the signal's reason; with `wait: false` the agent ends as `stopped`. */
+  signal?: AbortSignal | undefined;
+}
+
+const START_OPTIONS = knownOptions<AgentStartOptions>({ wait: true, signal: true });
+
+export interface AgentStopOptions {
+  /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
+  timeoutMs?: number | undefined;
+}
+
+const STOP_OPTIONS = knownOptions<AgentStopOptions>({ timeoutMs: true });
 
 /**
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
@@ -313,4 +333,33 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     }
     if (failure === undefined) this.#report.emit('stopped', outcome);
   }
+}
+
+checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, START_OPTIONS] });
+
+/**
+ * Creates an agent from a client and a handler; `start()` runs it.
+ * @throws ConfigurationError naming the option.
+ *
+ * @example
+ * const agent = createRemoteAgent({ client, onMessage: (message) => `echo: ${message.text}` });
+ * await agent.start();
+ * process.once('SIGTERM', () => agent.stop());
+ * await agent.closed;
+ */
+export function createRemoteAgent<Client extends AgentClient>(
+  options: RemoteAgentOptions<Client>,
+): RemoteAgent {
+  return new AgentRuntime(options);
+}
+
+/** Logs an option that `stop` does not have: to stop never fails. */
+function checkStop(options: AgentStopOptions, logger: Logger): void {
+  const unknown = unknownOptions('stop', options, STOP_OPTIONS);
+  if (unknown !== null) logger.warn({ hint: unknown.hint }, unknown.problem);
+}
+
+/** The error of a start for the log: the frames of one of this package are of no use, because its hint has what to do. */
+function withoutFrames(error: unknown): unknown {
+  return MoleculeError.isInstance(error) ? error.toJSON() : error;
 }

@@ -2,7 +2,7 @@ import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
+import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { withDeadline } from '../time/linked-abort.ts';
 import type { AgentClient } from './agent-options.ts';
 

@@ -14,11 +14,7 @@ import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { Transport } from '../transport/transport.ts';
-import { AbandonedCalls } from './cancellation.ts';
-import { DirectCalls } from './direct-calls.ts';
-import { DirectMessages } from './direct-messages.ts';
 import { PeerLookup } from './peer-lookup.ts';
-import { RememberedMessages } from './remembered-messages.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
 export interface RemoteAgentClientOptions extends ClientOptions {
@@ -97,22 +93,6 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
   const lookup = new PeerLookup(transport, peers, identities);
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
-  const abandoned = new AbandonedCalls(transport, async () => {
-    heldReads.close();
-    const threads = [...heartbeatThreads].map((thread) => thread.close());
-    await Promise.all([...threads, peerTransport.close(), identities.close()]);
-  });
-  const { capabilities } = transport;
-  const direct = new DirectCalls({
-    settings,
-    capabilities,
-    peers,
-    lookup,
-    transport: peerTransport,
-    abandoned,
-  });
-  const directMessages = new DirectMessages(direct, transport, workspaceId);
-  const sent = new RememberedMessages();
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
   return {
@@ -125,12 +105,15 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     peers,
     lookup,
     identities,
-    direct,
-    directMessages,
-    sent,
-    abandoned,
+    peerTransport,
     profile,
     /** Redacts credentials. */
     logger,
+    /** Closes what has connections, files or threads, except `transport`. */
+    close: async (): Promise<void> => {
+      heldReads.close();
+      const threads = [...heartbeatThreads].map((thread) => thread.close());
+      await Promise.all([...threads, peerTransport.close(), identities.close()]);
+    },
   };
 }

@@ -11,8 +11,8 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
 import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
+import { objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { objectOf, textOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
 

@@ -10,28 +10,16 @@ import {
   outcomeOfFailure,
   outcomeOfResponse,
 } from '../peers/direct-outcome.ts';
-import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
+import type { PeerAddress } from '../peers/peer-directory.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
-import type { ClientSettings } from '../settings/client-settings.ts';
-import type { PeerTransport } from '../transport/peer-transport.ts';
-import type { PlatformCapabilities } from '../transport/platform-capabilities.ts';
 import type { AbandonedCalls } from './cancellation.ts';
+import type { ClientContext } from './client-context.ts';
 import type { CallLimits } from './current-message.ts';
 import { ACCEPT_STREAM, holdSecondsFor, isAbandoned, type OutgoingMessage } from './peer-calls.ts';
-import type { PeerLookup } from './peer-lookup.ts';
 import type { OpenedAnswer } from './stream-reading.ts';
 
 /** What a direct call leaves of the time for the platform, at least. */
 const PROXY_SHARE = 0.08;
-
-export interface DirectCallsOptions {
-  readonly settings: ClientSettings;
-  readonly capabilities: PlatformCapabilities;
-  readonly peers: PeerDirectory;
-  readonly lookup: PeerLookup;
-  readonly transport: PeerTransport;
-  readonly abandoned: AbandonedCalls;
-}
 
 /** The answer of a peer that accepted a message. */
 export type OpenedDirectly = OpenedAnswer & {
@@ -52,10 +40,12 @@ interface PostOptions extends CallLimits {
 
 /** Sends messages to the servers of peers. See docs/contract/messages.md#direct-calls. */
 export class DirectCalls {
-  readonly #options: DirectCallsOptions;
+  readonly #context: ClientContext;
+  readonly #abandoned: AbandonedCalls;
 
-  constructor(options: DirectCallsOptions) {
-    this.#options = options;
+  constructor(context: ClientContext, abandoned: AbandonedCalls) {
+    this.#context = context;
+    this.#abandoned = abandoned;
   }
 
   /** Whether there is no reason yet to send a message through the platform. */
@@ -85,7 +75,7 @@ export class DirectCalls {
 
   #skip(peerId: string, messageId: string, reason: string): null {
     const text = 'A peer is called through the platform.';
-    this.#options.settings.logger.debug({ peerId, messageId, reason }, text);
+    this.#context.settings.logger.debug({ peerId, messageId, reason }, text);
     return null;
   }
 
@@ -109,13 +99,13 @@ export class DirectCalls {
 
   /** Cancels a message whose answer nobody waits for, in the background. */
   abandon({ targetId, messageId }: Pick<OutgoingMessage, 'targetId' | 'messageId'>): void {
-    this.#options.abandoned.run(messageId, (signal) =>
+    this.#abandoned.run(messageId, (signal) =>
       this.ask(targetId, { messageId, method: 'tasks/cancel' }, signal),
     );
   }
 
   async #call(message: OutgoingMessage, limits: PostOptions): Promise<Called | null> {
-    const { peers, lookup, settings } = this.#options;
+    const { peers, lookup, settings } = this.#context;
     const { targetId, messageId } = message;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
@@ -165,7 +155,7 @@ export class DirectCalls {
     { messageId, method }: { readonly messageId: string; readonly method: 'tasks/get' | 'tasks/cancel' },
     signal: AbortSignal | undefined,
   ): Promise<JsonObject | null> {
-    const { peers, lookup, settings } = this.#options;
+    const { peers, lookup, settings } = this.#context;
     const limits = { signal, timeoutMs: settings.requestTimeoutMs };
     const body = { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } };
     for (let isRenewed = false; ; isRenewed = true) {
@@ -181,10 +171,12 @@ export class DirectCalls {
   }
 
   #obstacleTo(peerId: string): 'off' | 'failed_before' | 'not_offered' | null {
-    const { peers, settings, capabilities } = this.#options;
+    const { peers, settings, transport } = this.#context;
     if (settings.directCalls === 'off') return 'off';
     if (peers.isAvoided(peerId)) return 'failed_before';
-    return settings.directCalls === 'always' || capabilities.words.has('peer-tokens') ? null : 'not_offered';
+    return settings.directCalls === 'always' || transport.capabilities.words.has('peer-tokens')
+      ? null
+      : 'not_offered';
   }
 
   async #post(
@@ -192,11 +184,11 @@ export class DirectCalls {
     body: object,
     { isStreamed = false, headers = {}, onSent = () => {}, ...limits }: PostOptions,
   ): Promise<{ outcome: DirectOutcome; error?: unknown; status?: number }> {
-    const { settings, transport } = this.#options;
+    const { settings, peerTransport } = this.#context;
     const { peerToken } = peer;
     const request = { url: urlOf(peer), peerToken, body: JSON.stringify(body), headers, onSent, ...limits };
     try {
-      const response = await (isStreamed ? transport.open(request) : transport.post(request));
+      const response = await (isStreamed ? peerTransport.open(request) : peerTransport.post(request));
       return { outcome: outcomeOfResponse(response, settings.clock.now()), status: response.status };
     } catch (error) {
       const outcome = outcomeOfFailure(error);

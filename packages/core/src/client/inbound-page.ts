@@ -15,11 +15,10 @@ import { call, requestLine, send } from '../platform-api/call.ts';
 import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
+import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, InstanceOptions, PlatformResponse } from '../transport/platform-request.ts';
-import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation.ts';
-import { observeReply } from './send-as-workspace.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -97,14 +96,18 @@ export interface AcknowledgeOptions extends CallOptions {
   outcomes?: readonly MessageOutcome[] | undefined;
 }
 
-/** Reads one page of the inbound feed. */
+/**
+ * Reads one page of the inbound feed.
+ * @param isReturned whether a call returns what a message says: such a message is left out
+ */
 export async function readInboundPage(
   context: ClientContext,
+  isReturned: (message: InboundMessage) => boolean,
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
   const { workspaceId } = context.settings;
   try {
-    const page = await readPage(context, options);
+    const page = await readPage(context, isReturned, options);
     const result = page.rows === 0 ? 'empty' : 'rows';
     feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': result, 'molecule.rows': page.rows });
     return page;
@@ -114,7 +117,11 @@ export async function readInboundPage(
   }
 }
 
-async function readPage(context: ClientContext, options: ReadInboundOptions): Promise<InboundPage> {
+async function readPage(
+  context: ClientContext,
+  isReturned: (message: InboundMessage) => boolean,
+  options: ReadInboundOptions,
+): Promise<InboundPage> {
   const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
   const { settings, transport, logger } = context;
   const peerId = options.peerId || undefined;
@@ -153,8 +160,7 @@ async function readPage(context: ClientContext, options: ReadInboundOptions): Pr
   const showsHandled = !transport.capabilities.words.has('acknowledge');
   const expected = feed.deliverable.filter(
     (message) =>
-      !(message.inReplyTo !== '' && observeReply(context, message)) &&
-      !(showsHandled && hasResponse(message)),
+      !(message.inReplyTo !== '' && isReturned(message)) && !(showsHandled && hasResponse(message)),
   );
   const whole = await fetchWholeMessages(context, expected, options.signal);
   const { endsBefore } = whole;

@@ -5,8 +5,8 @@ import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerIdentities } from '../peers/peer-identities.ts';
 import { parseResponse, send } from '../platform-api/call.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
+import { headerOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { headerOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
 

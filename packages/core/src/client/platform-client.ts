@@ -63,14 +63,7 @@ import {
   type ReplyTarget,
   replyTo,
 } from './reply.ts';
-import {
-  cancelAsWorkspace,
-  observeReply,
-  readAsWorkspace,
-  sendAsWorkspace,
-  streamAsWorkspace,
-  waitAsWorkspace,
-} from './send-as-workspace.ts';
+import { SentMessages } from './sent-messages.ts';
 import {
   LIST_TOKENS,
   type ListTokensOptions,
@@ -198,6 +191,7 @@ export class PlatformClient extends ClientIdentity {
 
   readonly #context: ClientContext;
   readonly #heartbeats: Heartbeats;
+  readonly #sent: SentMessages;
 
   /** @throws ConfigurationError naming the option and its environment variable. */
   constructor(options: RemoteAgentClientOptions = {}) {
@@ -205,6 +199,7 @@ export class PlatformClient extends ClientIdentity {
     super(context);
     this.#context = context;
     this.#heartbeats = new Heartbeats(context);
+    this.#sent = new SentMessages(context);
   }
 
   /** The current token, for example for a worker thread; `undefined` if there is none yet. Never log it. */
@@ -303,12 +298,12 @@ export class PlatformClient extends ClientIdentity {
    * @throws CursorLostError when the platform no longer knows `sinceId`.
    */
   async fetchInbound(options: FetchInboundOptions = {}): Promise<readonly InboundMessage[]> {
-    return (await readInboundPage(this.#context, options)).messages;
+    return (await this.fetchInboundPage(options)).messages;
   }
 
   /** Like {@link fetchInbound}, with the data needed to move a cursor. */
   fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
-    return readInboundPage(this.#context, options);
+    return readInboundPage(this.#context, (message) => this.#sent.observe(message), options);
   }
 
   /**
@@ -423,7 +418,7 @@ export class PlatformClient extends ClientIdentity {
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   callPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    return sendAsWorkspace(this.#context, peerId, text, options);
+    return this.#sent.send(peerId, text, options);
   }
 
   /**
@@ -434,7 +429,7 @@ export class PlatformClient extends ClientIdentity {
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
   streamPeer(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
-    return streamAsWorkspace(this.#context, peerId, text, options);
+    return this.#sent.stream(peerId, text, options);
   }
 
   /**
@@ -443,7 +438,7 @@ export class PlatformClient extends ClientIdentity {
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   sendToPeer(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    return sendAsWorkspace(this.#context, peerId, text, { ...options, holdSeconds: 0 });
+    return this.#sent.send(peerId, text, { ...options, holdSeconds: 0 });
   }
 
   /**
@@ -461,7 +456,7 @@ export class PlatformClient extends ClientIdentity {
    * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
    */
   cancelTask(messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    return cancelAsWorkspace(this.#context, messageId, options);
+    return this.#sent.cancel(messageId, options);
   }
 
   /**
@@ -474,7 +469,7 @@ export class PlatformClient extends ClientIdentity {
 
   /** The state of a message that was sent, and its answer when there is one; does not wait. */
   getMessage(messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    return readAsWorkspace(this.#context, messageId, options);
+    return this.#sent.read(messageId, options);
   }
 
   /**
@@ -493,7 +488,7 @@ export class PlatformClient extends ClientIdentity {
    * feed, where other ends are not seen.
    */
   waitForAnswer(messageId: string, options: WaitForAnswerOptions = {}): Promise<PeerReply> {
-    return waitAsWorkspace(this.#context, messageId, options);
+    return this.#sent.wait(messageId, options);
   }
 
   /**
@@ -501,7 +496,7 @@ export class PlatformClient extends ClientIdentity {
    * Returns whether a call has returned what it says, now or before; then it is not handled.
    */
   observeReply(message: InboundMessage): boolean {
-    return observeReply(this.#context, message);
+    return this.#sent.observe(message);
   }
 
   /** The valid tokens of the workspace, newest first, without their values. */
@@ -519,12 +514,12 @@ export class PlatformClient extends ClientIdentity {
 
   /** Aborts, with `client_closed`, when the client closes. Its agent ends with it. */
   get closeSignal(): AbortSignal {
-    return this.#context.abandoned.closed;
+    return this.#sent.closed;
   }
 
   /** Closes all connections, after up to a second for aborted calls; pending calls reject with `client_closed`. Idempotent. */
   close(): Promise<void> {
-    return this.#context.abandoned.close();
+    return this.#sent.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

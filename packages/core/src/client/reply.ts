@@ -19,8 +19,8 @@ import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
 import { codeOfError, replies } from '../telemetry/telemetry.ts';
+import { objectOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { objectOf } from '../transport/response-body.ts';
 import type { ClientContext } from './client-context.ts';
 import { handlerSignal, withOrigin } from './current-message.ts';
 

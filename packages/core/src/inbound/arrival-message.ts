@@ -15,7 +15,7 @@ import { withConversation } from '../client/conversation.ts';
 import type { InboundCaller, InboundRefusal } from '../inbound-http/inbound-agent.ts';
 import { STREAM_METHODS } from '../inbound-http/inbound-call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
-import { textOf } from '../transport/response-body.ts';
+import { textOf } from '../transport/http-response.ts';
 import type { Arrival } from './ledger-lines.ts';
 
 /** Metadata that says where and when a message was sent, and not what it is. */

@@ -7,8 +7,9 @@ import {
 } from '@molecule-ai/protocol';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
-import type { HttpResponse, StreamedResponse } from '../transport/http-exchange.ts';
-import { headerOf, readBody, textOf } from '../transport/response-body.ts';
+import type { StreamedResponse } from '../transport/http-exchange.ts';
+import type { HttpResponse } from '../transport/http-response.ts';
+import { headerOf, readBody, textOf } from '../transport/http-response.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
 import { valueIn } from './peer-reply.ts';
 

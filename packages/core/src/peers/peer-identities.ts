@@ -5,7 +5,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
-import { textOf } from '../transport/response-body.ts';
+import { textOf } from '../transport/http-response.ts';
 import { valueIn } from './peer-reply.ts';
 
 const FILE = 'peers.json';

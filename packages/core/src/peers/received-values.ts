@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import { isWorkspaceId } from '../settings/checked-values.ts';
+import { isWorkspaceId } from '../settings/environment.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 

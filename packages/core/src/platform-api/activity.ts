@@ -1,7 +1,7 @@
 import { extractAnswerText, extractMessageText, type JsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError, CursorLostError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
-import { headerOf, objectOf, textOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 import { send } from './call.ts';
 

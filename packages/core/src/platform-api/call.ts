@@ -15,13 +15,13 @@ import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
+import { objectOf } from '../transport/http-response.ts';
 import type {
   CallOptions,
   PlatformRequest,
   PlatformResponse,
   RequestLane,
 } from '../transport/platform-request.ts';
-import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 
 /** Default time limit of a call that runs another agent, in milliseconds. */

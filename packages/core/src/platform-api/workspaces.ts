@@ -1,8 +1,8 @@
 import { type AgentCard, type JsonObject, routes } from '@molecule-ai/protocol';
 import { WorkspaceRemovedError } from '../errors/api-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
+import { objectOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { objectOf } from '../transport/response-body.ts';
 import type { Transport } from '../transport/transport.ts';
 import { call, requestLine, send } from './call.ts';
 

@@ -2,10 +2,11 @@ import workers from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TOKEN } from '../../test/agent-ids.ts';
 import { HeartbeatServer, type SeenHeartbeat } from '../../test/heartbeat-server.ts';
+import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
-import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
-import type { HeartbeatLoopRunOptions, LoopOutcome } from './run-heartbeat-loop.ts';
+import type { LoopOutcome } from './presence-machine.ts';
+import type { HeartbeatLoopRunOptions } from './run-heartbeat-loop.ts';
 
 let server: HeartbeatServer;
 let loops = 0;

@@ -17,6 +17,12 @@ export type PresenceChange =
   | 'revoked'
   | 'stopped';
 
+/**
+ * Why a loop ended: the workspace was paused or removed, its token revoked, another running agent of the workspace
+ * took over, or the loop was stopped.
+ */
+export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped';
+
 interface PresenceStep {
   readonly state: PresenceState;
   readonly change: PresenceChange | null;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ScriptedResponse } from '../../test/scripted-server.ts';
 import { type ClientStage, stage } from '../../test/test-client.ts';
-import type { HeartbeatLoopRunOptions, LoopOutcome, TaskReport } from './run-heartbeat-loop.ts';
+import type { LoopOutcome } from './presence-machine.ts';
+import type { HeartbeatLoopRunOptions, TaskReport } from './run-heartbeat-loop.ts';
 
 const online: ScriptedResponse = { body: { status: 'ok', workspace_status: 'online', paused: false } };
 

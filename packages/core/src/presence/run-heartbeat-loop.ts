@@ -5,14 +5,9 @@ import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop, type HeartbeatLoopOptions } from './heartbeat-loop.ts';
+import type { LoopOutcome } from './presence-machine.ts';
 
 const DEFAULT_MAX_BLOCK_MS = 300_000;
-
-/**
- * Why a loop ended: the workspace was paused or removed, its token revoked, another running agent of the workspace
- * took over, or the loop was stopped.
- */
-export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped';
 
 /** The current work of an agent that uses only the heartbeat loop. */
 export interface TaskReport {

@@ -3,21 +3,21 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type AgentCard, DELIVERY_MODES, type DeliveryMode } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/molecule-error.ts';
-import {
-  checkCredential,
-  checkHttpUrl,
-  checkNumbers,
-  checkObject,
-  checkWord,
-  checkWorkspaceId,
-} from './checked-values.ts';
+import { checkNumbers, checkObject, checkWord } from './checked-values.ts';
 import {
   CONNECTION_OPTION_NAMES,
   type ConnectionOptions,
   type ConnectionSettings,
   resolveConnection,
 } from './connection-settings.ts';
-import { type Environment, nameOption, originOf, readOption } from './environment.ts';
+import {
+  checkCredential,
+  checkHttpUrl,
+  checkWorkspaceId,
+  nameOption,
+  originOf,
+  readOption,
+} from './environment.ts';
 import { checkOptionNames, knownOptions } from './known-options.ts';
 import { isLoopback } from './platform-proxy.ts';
 
@@ -120,7 +120,7 @@ export interface ClientSettings extends ConnectionSettings, Readonly<Record<keyo
  * Validates the options of an agent. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
-export function resolveClientSettings(options: ClientOptions, env: Environment): ClientSettings {
+export function resolveClientSettings(options: ClientOptions, env: NodeJS.ProcessEnv): ClientSettings {
   requireNames(options, env);
   const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
   const reported = readOption('reportedUrl', options.reportedUrl, env);
@@ -151,7 +151,7 @@ export function resolveClientSettings(options: ClientOptions, env: Environment):
 }
 
 /** @throws ConfigurationError that names all that is missing, so that nobody finds one after the other. */
-function requireNames(options: ClientOptions, env: Environment): void {
+function requireNames(options: ClientOptions, env: NodeJS.ProcessEnv): void {
   const isMissing = (name: 'platformUrl' | 'workspaceId' | 'authToken') =>
     readOption(name, options[name] ?? undefined, env) === undefined;
   if (!isMissing('platformUrl') || !isMissing('workspaceId')) return;
@@ -189,7 +189,7 @@ function resolveStateDirectory(text: string | undefined, workspaceId: string): s
 function resolvePeerAddresses(
   { allowPeerNetworks }: ClientOptions,
   platformUrl: string,
-  env: Environment,
+  env: NodeJS.ProcessEnv,
 ): ClientSettings['peerAddresses'] {
   const isLocal = isLoopback(new URL(platformUrl));
   const listed = readOption('allowPeerNetworks', undefined, env)?.split(',') ?? [];
@@ -239,7 +239,10 @@ export interface OperatorSettings extends ConnectionSettings {
 }
 
 /** @throws ConfigurationError naming the option and its environment variables. */
-export function resolveOperatorSettings(options: OperatorClientOptions, env: Environment): OperatorSettings {
+export function resolveOperatorSettings(
+  options: OperatorClientOptions,
+  env: NodeJS.ProcessEnv,
+): OperatorSettings {
   checkObject('options', options, 'Pass an object, such as { platformUrl, operatorKey }.');
   checkOptionNames('OperatorClient', options, OPERATOR_OPTIONS);
   const connection = resolveConnection(options, env);

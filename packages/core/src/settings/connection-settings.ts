@@ -2,14 +2,8 @@ import { LOG_LEVELS, type Logger } from '../logging/logger.ts';
 import { stderrLogger } from '../logging/stderr-logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
-import {
-  checkHeaderValue,
-  checkMethods,
-  checkNumbers,
-  checkPlatformUrl,
-  checkRandom,
-} from './checked-values.ts';
-import { type Environment, readOption } from './environment.ts';
+import { checkMethods, checkNumbers, checkRandom } from './checked-values.ts';
+import { checkHeaderValue, checkPlatformUrl, readOption } from './environment.ts';
 import { type PlatformProxy, resolveProxy } from './platform-proxy.ts';
 
 const NUMBERS = {
@@ -178,7 +172,7 @@ export interface ConnectionSettings extends Readonly<Record<keyof typeof NUMBERS
  * Validates {@link ConnectionOptions}. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
-export function resolveConnection(options: ConnectionOptions, env: Environment): ConnectionSettings {
+export function resolveConnection(options: ConnectionOptions, env: NodeJS.ProcessEnv): ConnectionSettings {
   const url = checkPlatformUrl(readOption('platformUrl', options.platformUrl, env));
   const basePath = url.pathname.replace(/\/+$/, '');
   const clock = checkMethods(

@@ -1,9 +1,11 @@
 import { ConfigurationError } from '../errors/molecule-error.ts';
+import { describe } from './checked-values.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const HEADER_VALUE = /^[\x20-\x7e]+$/;
 
 /** The only place in this package that reads the environment. */
-export function processEnvironment(): Environment {
+export function processEnvironment(): NodeJS.ProcessEnv {
   return process.env;
 }
 
@@ -15,7 +17,7 @@ const TLS_VARIABLES = [
 ];
 
 /** The variables that decide which certificates Node trusts. */
-export function tlsEnvironment(): Environment {
+export function tlsEnvironment(): NodeJS.ProcessEnv {
   const env = processEnvironment();
   return Object.fromEntries(
     TLS_VARIABLES.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]),
@@ -43,7 +45,7 @@ export type EnvironmentOption = keyof typeof ENVIRONMENT_VARIABLES;
 export function readOption(
   option: EnvironmentOption,
   value: string | undefined,
-  env: Environment,
+  env: NodeJS.ProcessEnv,
 ): string | undefined {
   if (value !== undefined) return checkText(option, value).trim() || undefined;
   const texts = ENVIRONMENT_VARIABLES[option].map((variable) => env[variable]?.trim());
@@ -54,7 +56,7 @@ export function readOption(
 export function originOf(
   option: EnvironmentOption,
   value: string | undefined,
-  env: Environment,
+  env: NodeJS.ProcessEnv,
 ): string | null {
   if (value !== undefined) return value.trim() === '' ? null : `the option ${option}`;
   const variable = ENVIRONMENT_VARIABLES[option].find((name) => env[name]?.trim());
@@ -74,3 +76,89 @@ function checkText(option: EnvironmentOption, value: unknown): string {
 export function nameOption(option: EnvironmentOption): string {
   return `${option} (or ${ENVIRONMENT_VARIABLES[option].join(', ')})`;
 }
+
+export function isWorkspaceId(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** Returns the id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
+export function checkWorkspaceId(text: string | undefined): string {
+  if (text === undefined)
+    throw new ConfigurationError(`${nameOption('workspaceId')} is missing.`, {
+      hint: 'Set it to the id that POST /workspaces returned.',
+    });
+  if (!isWorkspaceId(text)) {
+    throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${describe(text)}.`, {
+      hint: isWorkspaceId(text.slice(1, -1))
+        ? `Set it without the characters around it, ${text.at(0)} and ${text.at(-1)}.`
+        : 'Set it to the id that POST /workspaces returned, not to the name of the workspace.',
+    });
+  }
+  return text.toLowerCase();
+}
+
+export function checkPlatformUrl(text: string | undefined): URL {
+  if (text === undefined)
+    throw new ConfigurationError(`${nameOption('platformUrl')} is missing.`, {
+      hint: 'For example http://localhost:8080.',
+    });
+  return checkHttpUrl(text, 'platformUrl');
+}
+
+/** Accepts http and https URLs without user info. */
+export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new ConfigurationError(
+      `${nameOption(option)} must be an http or https URL, got ${describe(text)}.`,
+      {
+        hint: urlHint(text),
+      },
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigurationError(`${nameOption(option)} must not contain a user name or password.`, {
+      hint: 'Pass the workspace token as authToken, never inside a URL.',
+    });
+  }
+  return url;
+}
+
+function urlHint(text: string): string {
+  if (/^["'`<]/.test(text)) return `Set it without the character ${text.at(0)} around it.`;
+  if (/^wss?:/i.test(text))
+    return `Write ${/^wss:/i.test(text) ? 'https' : 'http'}: instead of ${text.split(':', 1)[0]}:.`;
+  return text.includes('://')
+    ? 'Write it as in http://localhost:8080.'
+    : 'Add the scheme, as in http://localhost:8080.';
+}
+
+/** Accepts printable ASCII only, so that a line break cannot add another header. */
+export function checkHeaderValue(text: string | undefined, option: EnvironmentOption): string | undefined {
+  if (text === undefined || HEADER_VALUE.test(text)) return text;
+  throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
+    hint: 'Remove line breaks and characters outside ASCII.',
+  });
+}
+
+/**
+ * Returns the credential. What people copy with it is refused, because the platform would only answer that it is wrong.
+ * The error does not contain it.
+ */
+export function checkCredential(text: string | undefined, option: EnvironmentOption): string | undefined {
+  const found = CREDENTIAL_MISTAKES.find(([pattern]) => text !== undefined && pattern.test(text));
+  if (found === undefined) return text;
+  const [, problem, hint] = found;
+  throw new ConfigurationError(`${nameOption(option)} ${problem}.`, { hint });
+}
+
+const CREDENTIAL_MISTAKES: readonly (readonly [pattern: RegExp, problem: string, hint: string])[] = [
+  [/^(["'`]).*\1$/s, 'has quotes around it', 'Set it without the quotes.'],
+  [/^bearer\s/i, 'begins with the word Bearer', 'Set it to the token alone: the client adds the word.'],
+  [/^[A-Z_]+TOKEN=/, 'begins with the name of a variable', 'Set it to what follows the sign =.'],
+  [
+    /[^\x21-\x7e]/,
+    'contains white space, a line break or a character outside ASCII',
+    'Copy it again: a token is one word.',
+  ],
+];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { SELF } from '../../test/agent-ids.ts';
 import { AgentClientDouble } from '../../test/agent-stage.ts';
-import { createRemoteAgent } from '../agent/create-remote-agent.ts';
-import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
+import { createRemoteAgent } from '../agent/remote-agent.ts';
+import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import { checkArgumentNames, checkOptionNames, knownOptions, unknownOptions } from './known-options.ts';
 
 const CLIENT = { workspaceId: SELF, platformUrl: 'http://127.0.0.1:1' };

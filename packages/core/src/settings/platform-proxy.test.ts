@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import { Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { describe, expect, it } from 'vitest';
-import type { Environment } from './environment.ts';
 import { isExempt, resolveProxy } from './platform-proxy.ts';
 
 const HTTP = 'http://platform.test:8080';
@@ -10,13 +9,13 @@ const ONE = 'http://one:3128';
 const TWO = 'http://two:3128';
 
 /** Proxy and variable, as `one:3128 of http_proxy`; `null` for none. */
-function proxyOf(platform: string, env: Environment): string | null {
+function proxyOf(platform: string, env: NodeJS.ProcessEnv): string | null {
   const proxy = resolveProxy(undefined, new URL(platform), env);
   return proxy && `${proxy.host} of ${proxy.setting}`;
 }
 
 describe('the proxy of the environment', () => {
-  it.each<[string, Environment, string | null]>([
+  it.each<[string, NodeJS.ProcessEnv, string | null]>([
     [HTTP, {}, null],
     [HTTP, { HTTP_PROXY: ONE }, 'one:3128 of HTTP_PROXY'],
     [HTTP, { HTTP_PROXY: ONE, http_proxy: TWO }, 'two:3128 of http_proxy'],

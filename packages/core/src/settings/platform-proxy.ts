@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { describe } from './checked-values.ts';
-import type { Environment } from './environment.ts';
 
 /** What {@link PlatformProxy.setting} is when no environment variable named the proxy. */
 export const PROXY_OPTION = 'the option proxy';
@@ -45,7 +44,7 @@ export class PlatformProxy {
 export function resolveProxy(
   option: string | false | undefined,
   platform: URL,
-  env: Environment,
+  env: NodeJS.ProcessEnv,
 ): PlatformProxy | null {
   if (option === false) return null;
   if (option !== undefined) return parseProxy(checkOption(option), PROXY_OPTION);
@@ -63,7 +62,7 @@ function checkOption(option: unknown): string {
 }
 
 /** Lower case first; an https platform without a variable of its own uses that of http. */
-function variableFor({ protocol }: URL, env: Environment): readonly [string, string | undefined] {
+function variableFor({ protocol }: URL, env: NodeJS.ProcessEnv): readonly [string, string | undefined] {
   const named = (lower: string) => {
     const name = env[lower] === undefined ? lower.toUpperCase() : lower;
     return [name, env[name]?.trim()] as const;

@@ -2,7 +2,8 @@ import { Agent, request as undiciRequest } from 'undici';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { exchange, type HttpResponse, OpenExchanges, openExchange } from '../transport/http-exchange.ts';
+import { exchange, OpenExchanges, openExchange } from '../transport/http-exchange.ts';
+import type { HttpResponse } from '../transport/http-response.ts';
 import { type Chaos, type ChaosOptions, chaos } from './chaos.ts';
 import type { ChaosRule } from './chaos-rules.ts';
 

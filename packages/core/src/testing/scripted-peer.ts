@@ -1,7 +1,8 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agent/agent-options.ts';
-import { createRemoteAgent } from '../agent/create-remote-agent.ts';
 import type { RemoteAgent } from '../agent/remote-agent.ts';
+import { createRemoteAgent } from '../agent/remote-agent.ts';
+import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
 import type { PeerClient } from '../client/platform-client.ts';
@@ -10,7 +11,6 @@ import { MessageFailure } from '../errors/message-failure.ts';
 import type { AnswerContent, HandlerAnswer } from '../inbound/handler-answer.ts';
 import { MemoryInboundStore } from '../inbound/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
-import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import type { RequestDispatcher } from '../settings/connection-settings.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { Clock } from '../time/clock.ts';

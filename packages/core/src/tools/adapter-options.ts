@@ -2,10 +2,10 @@ import {
   describe,
   eitherOf,
   isObject,
-  isWorkspaceId,
   type NumberBounds,
   numberProblem,
 } from '../settings/checked-values.ts';
+import { isWorkspaceId } from '../settings/environment.ts';
 import { type KnownOptions, unknownOptions } from '../settings/known-options.ts';
 
 /** What a value of an option may be: a type, one of several words, or a number within bounds. */

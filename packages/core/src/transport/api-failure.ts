@@ -14,9 +14,9 @@ import {
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { redactSecrets } from '../errors/redact-secrets.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
-import type { HttpResponse } from './http-exchange.ts';
+import type { HttpResponse } from './http-response.ts';
+import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './http-response.ts';
 import type { PlatformRequest } from './platform-request.ts';
-import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './response-body.ts';
 
 const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
   401: 'unauthorized',

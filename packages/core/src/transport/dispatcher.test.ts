@@ -2,9 +2,9 @@ import { Agent as HttpsAgent } from 'node:https';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { OPERATOR_KEY } from '../../test/test-client.ts';
+import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { DispatchController, DispatchedRequest, DispatchHandler, RequestDispatcher } from '../index.ts';
 import { OperatorClient } from '../operator.ts';
-import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 
 /** Nobody listens there. */
 const PLATFORM = 'http://platform.test';

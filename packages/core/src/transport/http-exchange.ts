@@ -8,15 +8,8 @@ import type {
 } from '../settings/connection-settings.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
+import type { HttpResponse } from './http-response.ts';
 import { ResponseStream } from './response-stream.ts';
-
-export interface HttpResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Buffer;
-  /** Whether the body exceeded the limit; then only its beginning was kept. */
-  readonly isTooLarge: boolean;
-}
 
 /** A response that is read as it arrives: 200 `text/event-stream`. */
 export interface StreamedResponse extends Pick<HttpResponse, 'status' | 'headers'> {

@@ -6,11 +6,11 @@ import type { Clock } from '../time/clock.ts';
 import {
   exchange,
   type HttpAttempt,
-  type HttpResponse,
   OpenExchanges,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
+import type { HttpResponse } from './http-response.ts';
 import { loadPool } from './undici-pool.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;

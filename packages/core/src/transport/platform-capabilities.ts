@@ -1,6 +1,6 @@
 import { CAPABILITIES_HEADER, type Capability, parseCapabilities } from '@molecule-ai/protocol';
-import type { HttpResponse } from './http-exchange.ts';
-import { headerOf } from './response-body.ts';
+import type { HttpResponse } from './http-response.ts';
+import { headerOf } from './http-response.ts';
 
 const NONE: ReadonlySet<Capability> = new Set();
 /** The last one that was read in this process: all agents of a platform read the same, and share it. */

@@ -5,9 +5,9 @@ import { SELF } from '../../test/agent-ids.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { stage } from '../../test/test-client.ts';
+import type { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 
 type Request = (client: RemoteAgentClient) => Promise<unknown>;
 

@@ -8,14 +8,13 @@ import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import {
   exchange,
   type HttpAttempt,
-  type HttpResponse,
   OpenExchanges,
   openExchange,
   type StreamedResponse,
 } from './http-exchange.ts';
+import { type HttpResponse, readBody } from './http-response.ts';
 import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
-import { readBody } from './response-body.ts';
 import { LazyPool } from './undici-pool.ts';
 
 /** Connections for streams: as many as a platform opens for one workspace. See docs/contract/streams.md#limits. */

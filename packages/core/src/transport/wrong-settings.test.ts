@@ -4,10 +4,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NEWER_TOKEN, PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { ScriptedServer } from '../../test/scripted-server.ts';
 import { operatorStage, stage } from '../../test/test-client.ts';
+import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import { FileTokenStore } from '../credentials/token-store.ts';
 import type { ApiError } from '../errors/api-error.ts';
 import { silentLogger } from '../logging/logger.ts';
-import { RemoteAgentClient } from '../remote-agent-client/remote-agent-client.ts';
 import { temporaryState } from '../testing/temporary-state.ts';
 
 afterEach(() => {

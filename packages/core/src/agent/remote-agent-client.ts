@@ -1,5 +1,8 @@
+import type { RemoteAgentClientOptions } from '../client/client-context.ts';
+import { type PeerClient, PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { LoopOutcome } from '../presence/run-heartbeat-loop.ts';
+import type { LoopOutcome } from '../presence/presence-machine.ts';
+import { type HeartbeatLoopRunOptions, runHeartbeatLoop } from '../presence/run-heartbeat-loop.ts';
 import { checkObject } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
@@ -8,8 +11,47 @@ import {
   type MessageHandler,
   type RemoteAgentOptions,
 } from './agent-options.ts';
-import { createRemoteAgent } from './create-remote-agent.ts';
-import type { RemoteAgent } from './remote-agent.ts';
+import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
+
+/**
+ * The client of an agent: a method per endpoint of the platform, the heartbeat loop and the agent loop.
+ *
+ * @example
+ * const client = new RemoteAgentClient({ workspaceId, platformUrl });
+ * await client.register();
+ * const reply = await client.callPeer(peerId, 'Summarise the incident');
+ */
+export interface RemoteAgentClient extends PeerClient {
+  /**
+   * Sends heartbeats until the workspace is paused or removed, its token is revoked, or the signal aborts. For an agent
+   * that receives its work from elsewhere. Register before.
+   */
+  runHeartbeatLoop(options?: HeartbeatLoopRunOptions): Promise<LoopOutcome>;
+
+  /**
+   * Registers, sends heartbeats, receives messages and answers them until the workspace is paused or removed, the
+   * token is revoked, or the signal aborts. For an agent that stays running during a pause, use `createRemoteAgent`.
+   */
+  runAgentLoop(
+    onMessage: MessageHandler<RemoteAgentClient>,
+    options?: AgentLoopOptions<RemoteAgentClient>,
+  ): Promise<LoopOutcome>;
+}
+
+/** @throws ConfigurationError naming the option and its environment variable. */
+export const RemoteAgentClient: new (options?: RemoteAgentClientOptions) => RemoteAgentClient =
+  class RemoteAgentClient extends PlatformClient {
+    runHeartbeatLoop(options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
+      return runHeartbeatLoop(this, options);
+    }
+
+    runAgentLoop(
+      onMessage: MessageHandler<RemoteAgentClient>,
+      options: AgentLoopOptions<RemoteAgentClient> = {},
+    ): Promise<LoopOutcome> {
+      return runAgentLoop<RemoteAgentClient>(this, onMessage, options);
+    }
+  };
 
 /** The options of `createRemoteAgent` except client and handler. */
 export interface AgentLoopOptions<Client extends AgentClient = AgentClient>

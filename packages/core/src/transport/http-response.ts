@@ -1,4 +1,10 @@
-import type { HttpResponse } from './http-exchange.ts';
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  /** Whether the body exceeded the limit; then only its beginning was kept. */
+  readonly isTooLarge: boolean;
+}
 
 /** Parsed JSON, or what the body is instead. */
 export type ReadBody =

@@ -1,0 +1,199 @@
+import type { InboundMessage, JsonObject } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
+import type { CallOptions } from '../transport/platform-request.ts';
+import { AbandonedCalls, cancelMessage } from './cancellation.ts';
+import type { ClientContext } from './client-context.ts';
+import { type CallLimits, linkHandling, withinHandling, withOrigin } from './current-message.ts';
+import { DirectCalls } from './direct-calls.ts';
+import { DirectMessages } from './direct-messages.ts';
+import {
+  DEFAULT_ANSWER_TIMEOUT_MS,
+  readMessageState,
+  type WaitForAnswerOptions,
+  waitForAnswer,
+  waitForAnswerOnFeed,
+} from './message-state.ts';
+import {
+  asCall,
+  type CallPeerOptions,
+  composeMessage,
+  type OutgoingMessage,
+  type StreamPeerOptions,
+  sendThroughProxy,
+  startCall,
+} from './peer-calls.ts';
+import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
+import { requireNoDecision } from './questions.ts';
+import { type RememberedMessage, RememberedMessages } from './remembered-messages.ts';
+import { peerSource, platformSource } from './stream-sources.ts';
+
+interface ComposedMessage {
+  readonly message: OutgoingMessage;
+  readonly metadata: JsonObject | undefined;
+  /** Whether the server of the peer may get it. */
+  readonly isDirect: boolean;
+  readonly remembered: RememberedMessage;
+}
+
+/**
+ * The messages that this workspace sends: to the peer's server where that is possible, else through the platform. In a handler they are part of
+ * its handling.
+ */
+export class SentMessages {
+  readonly #context: ClientContext;
+  readonly #abandoned: AbandonedCalls;
+  readonly #direct: DirectCalls;
+  /** Those that peers got directly and had not ended. */
+  readonly #unended: DirectMessages;
+  readonly #latest = new RememberedMessages();
+
+  constructor(context: ClientContext) {
+    const { transport, settings } = context;
+    this.#context = context;
+    this.#abandoned = new AbandonedCalls(transport, () => context.close());
+    this.#direct = new DirectCalls(context, this.#abandoned);
+    this.#unended = new DirectMessages(this.#direct, transport, settings.workspaceId);
+  }
+
+  /** Aborts when the client closes. */
+  get closed(): AbortSignal {
+    return this.#abandoned.closed;
+  }
+
+  /** Closes all connections, after up to a second for messages that are being canceled. */
+  close(): Promise<void> {
+    return this.#abandoned.close();
+  }
+
+  /** Sends a message and waits for its answer. `holdSeconds: 0` does not wait; the platform stores such a message. */
+  async send(
+    peerId: string,
+    text: string,
+    options: CallPeerOptions & { readonly holdSeconds?: number },
+  ): Promise<PeerReply> {
+    const { lookup, transport, settings } = this.#context;
+    const { workspaceId, clock, callTimeoutMs } = settings;
+    const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
+    const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
+    const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed.message, workspaceId);
+    const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
+      const endsAt = clock.monotonic() + limits.timeoutMs;
+      if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
+      const isReachable = isDirect && this.#direct.mayReach(message);
+      const replied = isReachable ? await this.#direct.send(message, limits) : null;
+      if (replied !== null) {
+        this.#unended.add(replied, metadata);
+        return replied;
+      }
+      const leftMs = Math.max(1, endsAt - clock.monotonic());
+      const left = { signal: limits.signal, timeoutMs: leftMs, holdSeconds };
+      return sendThroughProxy(transport, message, left, this.#cancelAbandoned);
+    };
+    const reply = await asCall(call, (message) =>
+      withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
+    );
+    remembered.replied(reply);
+    return reply;
+  }
+
+  /** As {@link send}, and returns the answer as it is made. */
+  stream(peerId: string, text: string, options: StreamPeerOptions): PeerStream {
+    const { lookup, transport, settings } = this.#context;
+    const { workspaceId, clock, callTimeoutMs } = settings;
+    const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
+    const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
+    const call = startCall('stream_peer', composed.message, workspaceId);
+    const { message } = call;
+    const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, this.closed);
+    const platform = platformSource(transport, message, this.#cancelAbandoned);
+    const peer = peerSource(this.#direct, this.#unended, message, metadata);
+    const streamed: PeerStreamOptions = {
+      settings,
+      message,
+      call,
+      link,
+      sources: isDirect ? [peer, platform] : [platform],
+      openTimeoutMs: callTimeoutMs,
+      timeoutMs: limitMs,
+      prepare: async (limits) => {
+        if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
+      },
+      onReply: (reply) => {
+        if (reply.via === 'direct') this.#unended.add(reply, metadata);
+        remembered.replied(reply);
+      },
+    };
+    return call.run(() => createPeerStream(streamed));
+  }
+
+  /**
+   * Waits for the end of a message; in a handler no longer than its handling. On a platform without the state of messages it waits for the answer on
+   * the feed.
+   */
+  wait(
+    messageId: string,
+    { signal, peerId, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
+  ): Promise<PeerReply> {
+    const { transport, settings } = this.#context;
+    const { workspaceId, clock } = settings;
+    return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
+      const endsAt = clock.monotonic() + limits.timeoutMs;
+      if (this.#unended.has(messageId)) {
+        return this.#unended.waitForEnd(messageId, { signal: limits.signal, endsAt });
+      }
+      try {
+        return await waitForAnswer(transport, workspaceId, messageId, limits);
+      } catch (error) {
+        if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
+        const known = peerId ?? this.#latest.find(messageId)?.peerId;
+        const waiting = { signal: limits.signal, endsAt, peerId: known };
+        return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
+      }
+    });
+  }
+
+  /** The state of a message, where it is known: at the platform, or at the peer that got it directly. */
+  async read(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
+    if (this.#unended.has(messageId)) return this.#unended.read(messageId, { signal });
+    const { transport, settings } = this.#context;
+    return await readMessageState(transport, settings.workspaceId, messageId, { signal });
+  }
+
+  /** Cancels a message where it is. */
+  async cancel(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
+    if (this.#unended.has(messageId)) return this.#unended.cancel(messageId, { signal });
+    const { transport, settings } = this.#context;
+    return await cancelMessage(transport, { workspaceId: settings.workspaceId, messageId }, { signal });
+  }
+
+  /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
+  observe(message: InboundMessage): boolean {
+    return this.#latest.hasReturned(message) || this.#unended.observe(message);
+  }
+
+  readonly #cancelAbandoned = (messageId: string): void => {
+    this.#abandoned.cancel({ workspaceId: this.#context.settings.workspaceId, messageId });
+  };
+
+  #compose(
+    peerId: string,
+    text: string,
+    options: CallPeerOptions & { readonly holdSeconds?: number },
+  ): ComposedMessage {
+    const { via, holdSeconds, answers } = options;
+    if (via !== undefined && via !== 'proxy') {
+      throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
+    }
+    requireNoDecision(answers);
+    const { transport, settings } = this.#context;
+    const metadata = withOrigin(settings.workspaceId, options.metadata, (id) => this.#unended.pathAfter(id));
+    const message = composeMessage(transport, peerId, text, { ...options, metadata });
+    const remembered = this.#latest.add(message.messageId, peerId, message.hasOwnId);
+    // Answers belong to questions, which the platform keeps.
+    const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
+    if (!isStored) this.#unended.checkTurns();
+    const isDirect = !isStored && metadata?.in_reply_to === undefined;
+    return { message, metadata, isDirect, remembered };
+  }
+}
