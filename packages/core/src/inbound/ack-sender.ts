@@ -62,7 +62,7 @@ export class AckSender {
 
   /** Whether the platform has the current position and all outcomes. */
   get isUpToDate(): boolean {
-    return this.#options.ledger.outcomes.size === 0 && !this.#hasNewPosition;
+    return this.#options.ledger.outcomes.size === 0 && this.#newPosition === null;
   }
 
   /** Sends a new position in the background. `signal` stops the retries. */
@@ -105,10 +105,11 @@ export class AckSender {
     }
   }
 
-  get #hasNewPosition(): boolean {
+  /** The position that the platform does not have and may be given; `null` for none. */
+  get #newPosition(): string | null {
+    if (!this.#isSupported || this.#options.delivery?.isPositionHeld === true) return null;
     const { acknowledged } = this.#options.ledger;
-    if (this.#options.delivery?.isPositionHeld === true) return false;
-    return this.#isSupported && acknowledged !== null && acknowledged !== this.#sent;
+    return acknowledged === this.#sent ? null : acknowledged;
   }
 
   async #sendAll(signal: AbortSignal): Promise<void> {
@@ -116,7 +117,7 @@ export class AckSender {
     let failures = 0;
     // One request acknowledges all messages that finish in the same tick.
     await Promise.resolve();
-    while (!this.isUpToDate && !signal.aborted) {
+    for (let isNew = true; isNew && !signal.aborted; isNew = !this.isUpToDate) {
       const pauseMs = this.#mayBeSentAt() - clock.monotonic();
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal }).catch(() => {});
       if (signal.aborted) return;
@@ -146,11 +147,10 @@ export class AckSender {
     const all = [...ledger.outcomes.values()];
     if (all.length > 0 && !client.capabilities.has('outcomes')) {
       ledger.outcomesReported(all);
-      return { position: ledger.acknowledged, outcomes: [] };
+      return { position: this.#newPosition, outcomes: [] };
     }
     const outcomes = all.slice(0, MAX_OUTCOMES);
-    const isLast = outcomes.length === all.length;
-    return { position: isLast && this.#hasNewPosition ? ledger.acknowledged : null, outcomes };
+    return { position: outcomes.length === all.length ? this.#newPosition : null, outcomes };
   }
 
   async #sendOne(

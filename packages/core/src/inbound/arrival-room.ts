@@ -45,9 +45,9 @@ export class ArrivalRoom {
     return this.#places.size;
   }
 
-  /** Messages whose answers wait: they take no room. */
-  get waiting(): number {
-    return this.#all.waiting;
+  /** Number of messages without those whose answers wait: they take no room. */
+  get taken(): number {
+    return this.#places.size - this.#all.waiting;
   }
 
   /** Whether one more message may be accepted. The one that reaches a limit in bytes is. */

@@ -13,7 +13,7 @@ import { Requests } from './requests.ts';
 import { MessageRun } from './run.ts';
 import { Scheduler } from './scheduler.ts';
 import { InboundProbe, StaleWatch } from './silence.ts';
-import { AnswerStreams } from './streams/answer-streams.ts';
+import { AnswerStreams } from './streams/answer-stream.ts';
 import { ProgressReports } from './streams/progress-reports.ts';
 import { WaitingRequests } from './waiting-requests.ts';
 
@@ -272,8 +272,9 @@ export class Inbound {
 
   #recordActivity(): void {
     const { clock } = this.#options;
-    this.#lastRead = { at: clock.now(), monotonicMs: clock.monotonic() };
-    this.#watch.touch();
+    const monotonicMs = clock.monotonic();
+    this.#lastRead = { at: clock.now(), monotonicMs };
+    this.#watch.touch(monotonicMs);
   }
 
   #onFinished(): void {

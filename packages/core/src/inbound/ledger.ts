@@ -129,7 +129,7 @@ export class Ledger {
 
   /** How many more messages may be accepted: of so many that are read and not finished, and of so many rows that are not acknowledged. */
   freeOf(readAhead: number, mostRows: number): number {
-    const free = readAhead - this.unfinished + this.room.waiting;
+    const free = readAhead - this.#position.unfinished - this.room.taken;
     return Math.min(free, mostRows - this.#position.size, mostRows - this.#outcomes.size);
   }
 

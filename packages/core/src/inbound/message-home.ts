@@ -8,8 +8,8 @@ import type { Ledger, OpenMessage } from './ledger.ts';
 import type { EndedMessage } from './ledger-lines.ts';
 import { type Change, endOf, NO_PROGRESS, outcomeOf, withChange } from './life.ts';
 import type { RunFailure, RunHome } from './run.ts';
+import type { AnswerStreams } from './streams/answer-stream.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
-import type { AnswerStreams } from './streams/answer-streams.ts';
 import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
 import type { WaitingRequests } from './waiting-requests.ts';
 

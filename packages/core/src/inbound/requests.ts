@@ -16,8 +16,8 @@ import type { WholeRoom } from './arrival-room.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { Arrival, EndedMessage } from './ledger-lines.ts';
 import { endOf } from './life.ts';
+import type { AnswerStreams } from './streams/answer-stream.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
-import type { AnswerStreams } from './streams/answer-streams.ts';
 import { RequestStream } from './streams/request-stream.ts';
 import { NO_HOLD_LIMIT, type WaitingRequests } from './waiting-requests.ts';
 

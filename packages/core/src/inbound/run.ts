@@ -174,7 +174,8 @@ export class MessageRun implements AttemptJournal {
     // A dead letter that is handled again has ended for its sender long ago.
     const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
     // Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got.
-    const isShown = answerRefusal(this.record) === null && !this.hasReplied && hasStreamed !== true;
+    const refusal = answerRefusal(this.record);
+    const isShown = refusal === null && !this.hasReplied && hasStreamed !== true;
     const text = stream.begin({
       isShown,
       isRequest: this.record.via === 'feed',
@@ -219,8 +220,9 @@ export class MessageRun implements AttemptJournal {
       }
       logIgnored(logger, message, read.ignored);
       observer.succeeded(message);
-      const refusal = read.answer === null ? null : answerRefusal(this.record);
-      if (refusal !== null && !this.hasReplied) logger.info({ activityId: message.id }, refusal);
+      if (refusal !== null && read.answer !== null && !this.hasReplied) {
+        logger.info({ activityId: message.id }, refusal);
+      }
       return { kind: 'returned', answer: read.answer };
     }
     if (signal.aborted) return { kind: 'stopped', reason: signal.reason, isHandling: true };

@@ -35,9 +35,9 @@ export class StaleWatch {
     this.#arm(this.#options.limitMs);
   }
 
-  /** Call each time it happens. */
-  touch(): void {
-    this.#lastAt = this.#options.clock.monotonic();
+  /** Call each time it happens. @param at the monotonic time, in milliseconds */
+  touch(at: number): void {
+    this.#lastAt = at;
     if (!this.#isStale) return;
     this.#isStale = false;
     this.#options.onFresh();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeptTexts } from './answer-streams.ts';
+import { KeptTexts } from './answer-stream.ts';
 
 const MIB = 1024 * 1024;
 

@@ -41,10 +41,10 @@ export class ProgressReports {
 
   /** `null` for a message whose sender reads no stream, or where the platform takes no reports. */
   start(message: InboundMessage, stream: AnswerStream): ProgressReporter | null {
+    if (!STREAM_METHODS.has(message.method)) return null;
     const { client } = this.#options;
     const { reportProgress } = client;
-    const isOffered = client.capabilities.has('stream') && reportProgress !== undefined;
-    if (!isOffered || !STREAM_METHODS.has(message.method)) return null;
+    if (reportProgress === undefined || !client.capabilities.has('stream')) return null;
     return new ProgressReporter({
       ...this.#options,
       activityId: message.id,

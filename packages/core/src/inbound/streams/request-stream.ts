@@ -6,8 +6,8 @@ import type {
 } from '../../inbound-http/inbound-agent.ts';
 import type { Clock, Timer } from '../../time/clock.ts';
 import type { WaitResult } from '../waiting-requests.ts';
+import type { KeptText, KeptTexts } from './answer-stream.ts';
 import { type AnswerReader, withoutHalfPair } from './answer-stream.ts';
-import type { KeptText, KeptTexts } from './answer-streams.ts';
 
 /** Longest piece, in UTF-16 units. */
 const MAX_PIECE = 64 * 1024;
