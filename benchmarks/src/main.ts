@@ -14,10 +14,12 @@ import { LARGE, QUICK, USUAL } from './options.ts';
 import { benchProxiedCall } from './proxied-call.ts';
 import { benchPushServer } from './push-server.ts';
 import { benchSimulatedDay } from './simulated-day.ts';
+import { benchSize } from './size.ts';
 import { benchStartUp } from './start-up.ts';
 import { benchStreams } from './streams.ts';
 
 const benchmarks = {
+  size: benchSize,
   'start-up': benchStartUp,
   'call-peer': benchCallPeer,
   'direct-call': benchDirectCall,
