@@ -129,7 +129,7 @@ export class HeartbeatLoop {
     this.#comparison = clock.setTimer(pauseMs, () => {
       this.#comparison = undefined;
       const { activeTasks, currentTask } = this.#options.metrics();
-      const isEqual = activeTasks === this.#sent?.activeTasks && currentTask === this.#sent.currentTask;
+      const isEqual = activeTasks === this.#sent?.activeTasks && currentTask === this.#sent?.currentTask;
       if (!isEqual) this.#askForHeartbeat();
     });
   }
