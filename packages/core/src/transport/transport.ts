@@ -174,17 +174,15 @@ export class Transport {
     this.capabilities.readHeader(response);
     if ('stream' in response) return response;
     if (status < 200 || status >= 300) {
-      throw apiFailure(response, {
+      const failed = {
         request,
         bearer,
-        credential: {
-          workspaceId: this.#workspaceId,
-          origin: bearer === undefined ? null : this.#bearers.originOf(bearer),
-          storeName: this.#bearers.storeName,
-        },
+        workspaceId: this.#workspaceId,
+        origin: bearer === undefined ? null : this.#bearers.originOf(bearer),
+        storeName: this.#bearers.storeName,
         basePath: this.settings.basePath,
-        nowMs: this.settings.clock.now(),
-      });
+      };
+      throw apiFailure(response, failed, this.settings.clock.now());
     }
     if (response.isTooLarge) {
       request.onTooLarge?.(response.body);
