@@ -186,9 +186,10 @@ export class DirectCalls {
   ): Promise<{ outcome: DirectOutcome; error?: unknown; status?: number }> {
     const { settings, peerTransport } = this.#context;
     const { peerToken } = peer;
-    const request = { url: urlOf(peer), peerToken, body: JSON.stringify(body), headers, onSent, ...limits };
+    const sent = { headers, onSent, isStreamed, ...limits };
+    const request = { url: urlOf(peer), peerToken, body: JSON.stringify(body), ...sent };
     try {
-      const response = await (isStreamed ? peerTransport.open(request) : peerTransport.post(request));
+      const response = await peerTransport.post(request);
       return { outcome: outcomeOfResponse(response, settings.clock.now()), status: response.status };
     } catch (error) {
       const outcome = outcomeOfFailure(error);

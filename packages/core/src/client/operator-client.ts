@@ -171,7 +171,6 @@ class OperatorCalls {
     const { operatorKey, keyOrigin } = checked;
     const logger = redactingLogger(checked.logger, operatorKey === null ? [] : [operatorKey]);
     const bearers = {
-      isLoaded: true,
       load: async () => {},
       current: () => operatorKey ?? undefined,
       renew: async () => undefined,

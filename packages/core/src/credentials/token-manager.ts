@@ -27,10 +27,6 @@ export class TokenManager {
     if (options.given !== null) this.#use(options.given);
   }
 
-  get isLoaded(): boolean {
-    return this.#isLoaded;
-  }
-
   /** The token to send; `undefined` if there is none. */
   current(): string | undefined {
     return this.#token;

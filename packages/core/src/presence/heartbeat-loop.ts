@@ -7,8 +7,8 @@ import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import type { RepeatedHeartbeat } from '../heartbeat-worker/worker-messages.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
-import { type Clock, systemClock } from '../time/clock.ts';
-import { WakeableSleep, withDeadline } from '../time/linked-abort.ts';
+import { type Clock, systemClock, type Timer } from '../time/clock.ts';
+import { linkAbort, withDeadline } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { eventLoopLag } from './event-loop-lag.ts';
 import {
@@ -64,7 +64,6 @@ export interface HeartbeatLoopOptions {
  */
 export class HeartbeatLoop {
   readonly #options: HeartbeatLoopOptions;
-  readonly #sleep: WakeableSleep;
   readonly #reregistration: Reregistration;
   readonly #firstRound = Promise.withResolvers<void>();
   #state: PresenceState = 'starting';
@@ -74,7 +73,13 @@ export class HeartbeatLoop {
   #lastError: unknown;
   #isLimited = false;
   #thread: HeartbeatThread | null | undefined;
+  /** Whether a heartbeat is to be sent before its time. */
   #isAsked = false;
+  /** Ends the pause before the next heartbeat. */
+  #wake: () => void = () => {};
+  #startedAt = Number.NEGATIVE_INFINITY;
+  /** Compares the metrics when it runs. */
+  #comparison: Timer | undefined;
   /** How long the event loop was blocked, in milliseconds, when that was last reported to the platform; 0 once it is logged. */
   #wedgedMs = 0;
   /** Whether the heartbeats of this agent have a phase of their own. */
@@ -84,7 +89,6 @@ export class HeartbeatLoop {
 
   constructor(options: HeartbeatLoopOptions) {
     this.#options = options;
-    this.#sleep = new WakeableSleep(options.clock);
     this.#reregistration = new Reregistration(options);
   }
 
@@ -119,7 +123,15 @@ export class HeartbeatLoop {
 
   /** Call when the metrics changed: sends a heartbeat soon, unless they are equal to the last ones sent. */
   metricsChanged(): void {
-    this.#sleep.wake();
+    if (this.#comparison !== undefined || isFinal(this.#state)) return;
+    const { clock } = this.#options;
+    const pauseMs = Math.max(DEBOUNCE_MS, this.#startedAt + MIN_GAP_MS - clock.monotonic());
+    this.#comparison = clock.setTimer(pauseMs, () => {
+      this.#comparison = undefined;
+      const { activeTasks, currentTask } = this.#options.metrics();
+      const isEqual = activeTasks === this.#sent?.activeTasks && currentTask === this.#sent?.currentTask;
+      if (!isEqual) this.#askForHeartbeat();
+    });
   }
 
   /**
@@ -138,7 +150,7 @@ export class HeartbeatLoop {
 
   #askForHeartbeat(): void {
     this.#isAsked = true;
-    this.#sleep.wake();
+    this.#wake();
   }
 
   /** Resolves with the final state, `stopped` when the signal aborts. Never rejects. */
@@ -147,15 +159,17 @@ export class HeartbeatLoop {
     try {
       this.#thread = this.#options.openThread?.((heartbeat) => this.#applyRepeated(heartbeat));
       while (!isFinal(this.#state)) {
-        const startedAt = this.#options.clock.monotonic();
+        this.#startedAt = this.#options.clock.monotonic();
+        this.#isAsked = false;
         await this.#sendHeartbeat(signal);
         this.#firstRound.resolve();
-        if (!isFinal(this.#state)) await this.#waitForNextHeartbeat(startedAt, signal);
+        if (!isFinal(this.#state)) await this.#waitForNextHeartbeat(signal);
       }
     } catch (error) {
       if (!signal.aborted) this.#options.logger.error({ error }, 'The heartbeat loop failed.');
       this.#step('stop', error);
     }
+    this.#comparison?.cancel();
     endMeasuring?.();
     await this.#thread?.close().catch(() => {});
     this.#firstRound.resolve();
@@ -164,8 +178,8 @@ export class HeartbeatLoop {
 
   async #sendHeartbeat(signal: AbortSignal): Promise<void> {
     const metrics = { eventLoopLagMs: this.eventLoopLagMs ?? undefined, ...this.#options.metrics() };
-    const result = await this.#report(metrics, signal).catch((error: unknown) => ({ error }));
     this.#sent = metrics;
+    const result = await this.#report(metrics, signal).catch((error: unknown) => ({ error }));
     this.#reportWedged();
     if ('error' in result) {
       signal.throwIfAborted();
@@ -285,10 +299,10 @@ export class HeartbeatLoop {
     this.#options.onChange(change, error);
   }
 
-  async #waitForNextHeartbeat(startedAt: number, signal: AbortSignal): Promise<void> {
+  async #waitForNextHeartbeat(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs, random } = this.#options;
     if (this.#failures > 0 || this.#isLimited) {
-      const leftMs = startedAt + DEFAULT_HEARTBEAT_INTERVAL_MS - clock.monotonic();
+      const leftMs = this.#startedAt + DEFAULT_HEARTBEAT_INTERVAL_MS - clock.monotonic();
       const retryMs = heartbeatRetryDelayMs(this.#failures, this.#lastError, random);
       await clock.sleep(Math.min(retryMs, Math.max(MIN_GAP_MS, leftMs)), { signal });
       return;
@@ -296,25 +310,13 @@ export class HeartbeatLoop {
     // Agents that start together, or find the platform again together, do not send heartbeats together after the first one.
     const share = this.#isSpread ? 0.9 + 0.1 * random() : 0.1 + 0.9 * random();
     this.#isSpread = true;
-    const dueAt = startedAt + Math.floor(intervalMs * share);
-    for (;;) {
-      const isWoken = await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
-      if (!isWoken || this.#takeAsked()) return;
-      const debouncedAt = Math.max(clock.monotonic() + DEBOUNCE_MS, startedAt + MIN_GAP_MS);
-      await clock.sleep(Math.min(debouncedAt, dueAt) - clock.monotonic(), { signal });
-      if (clock.monotonic() >= dueAt || this.#hasChanges()) return;
-    }
-  }
-
-  #takeAsked(): boolean {
-    const isAsked = this.#isAsked;
-    this.#isAsked = false;
-    return isAsked;
-  }
-
-  #hasChanges(): boolean {
-    const { activeTasks, currentTask } = this.#options.metrics();
-    return activeTasks !== this.#sent?.activeTasks || currentTask !== this.#sent?.currentTask;
+    if (this.#isAsked) return;
+    const pauseMs = this.#startedAt + Math.floor(intervalMs * share) - clock.monotonic();
+    using woken = linkAbort(signal);
+    this.#wake = () => woken.abort();
+    await clock.sleep(Math.max(0, pauseMs), { signal: woken.signal }).catch((error: unknown) => {
+      if (!this.#isAsked || signal.aborted) throw error;
+    });
   }
 }
 

@@ -31,6 +31,14 @@ const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {
   503: 'platform_unavailable',
   504: 'platform_unavailable',
 };
+/** The codes of the platform that say more than the status. The pause is a 404, as the published platform has it. */
+const BY_CODE: ReadonlyMap<string | undefined, MoleculeErrorCode> = new Map([
+  ['inbox_full', 'inbox_full'],
+  ['message_expired', 'message_expired'],
+  ['quota_exceeded', 'quota_exceeded'],
+  ['already_paused', 'conflict'],
+  ['not_paused', 'conflict'],
+]);
 /** Platform codes for which a retry does not help, although their status suggests it. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
   'token_limit',
@@ -43,19 +51,38 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   // A peer that is away. Messages for it are stored.
   'workspace_unavailable',
 ]);
-export interface FailedRequest {
+
+/** A request that failed, and with which credential it was sent, for people; no hint shows the credential itself. */
+interface FailedRequest {
   readonly request: PlatformRequest;
   /** The bearer that was sent; redacted from the response. */
   readonly bearer: string | undefined;
-  readonly credential: SentCredential;
+  /** The workspace that the client is; `null` for an operator, whose credential has another option. */
+  readonly workspaceId: string | null;
+  /** Where the credential came from, such as `the variable MOLECULE_WORKSPACE_TOKEN`; `null` when none was sent. */
+  readonly origin: string | null;
+  /** Where credentials are stored; `null` where nothing is. */
+  readonly storeName: string | null;
   /** The path of `platformUrl`, which every request begins with; `''` for none. */
   readonly basePath: string;
-  readonly nowMs: number;
+}
+
+type Details = Readonly<Record<string, unknown>> | undefined;
+
+/** What a response outside 2xx says. */
+interface Failure extends FailedRequest {
+  readonly status: number;
+  readonly bodyKind: ReadBody['kind'];
+  readonly details: Details;
+  readonly platformCode: string | undefined;
+  /** Whether the platform wrote the body, and no peer. */
+  readonly isPlatformText: boolean;
+  readonly isRemoval: boolean;
 }
 
 /** Creates the error for a response outside 2xx. */
-export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiError {
-  const { request } = failed;
+export function apiFailure(response: HttpResponse, failed: FailedRequest, nowMs: number): ApiError {
+  const { request, bearer, basePath } = failed;
   const { status } = response;
   if (status < 400) {
     return headerOf(response, 'location') === undefined
@@ -65,43 +92,39 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   const body = readBody(response);
   const details = body.kind === 'json' ? objectOf(errorBodyOf(body.value)) : undefined;
   const platformCode = textOf(details?.code);
-  const known = failed.bearer === undefined ? [] : [failed.bearer];
   const isPlatformText = isWrittenByPlatform(request, response);
-  const isRemoved = isRemoval(status, details, request);
-  const written = isPlatformText ? textOf(details?.error) : meaningOf(platformCode);
-  const description = findingAbout({ status, platformCode, credential: failed.credential }) ?? written;
+  const failure: Failure = {
+    ...failed,
+    status,
+    bodyKind: body.kind,
+    details,
+    platformCode,
+    isPlatformText,
+    isRemoval: isRemoval(status, details, request),
+  };
+  const known = bearer === undefined ? [] : [bearer];
+  const meaning = isErrorCode(platformCode) ? ERROR_CODES[platformCode] : undefined;
+  const description = findingAbout(failure) ?? (isPlatformText ? textOf(details?.error) : meaning);
   const base: Omit<ApiErrorOptions, 'code'> = {
-    ...whereOf(request, status),
-    platformCode: isPlatformText || isErrorCode(platformCode) ? platformCode : undefined,
+    status,
+    method: request.method,
+    path: request.path,
+    platformCode: isPlatformText || meaning !== undefined ? platformCode : undefined,
     body: isPlatformText ? redactSecrets(excerptOf(response), known) : '',
     details,
     isWebPage: body.kind === 'html',
-    hint: hintForResponse({
-      status,
-      platformCode,
-      details,
-      bodyKind: body.kind,
-      credential: failed.credential,
-      isPlatformText,
-      basePath: failed.basePath,
-      // A 401 is about the token of the sender.
-      isRemovedPeer:
-        isRemoved &&
-        status !== 401 &&
-        request.relaysPeerText === true &&
-        request.goneWorkspaceId !== undefined,
-    }),
-    isRetryable: isWorthRepeating(status, platformCode, details),
-    retryAfterMs: retryAfterOf(response, details, failed.nowMs),
+    hint: hintFor(failure),
+    isRetryable: isWorthRepeating(failure),
+    retryAfterMs: retryAfterOf(response, details, nowMs),
   };
   const shown = description === undefined ? undefined : redactSecrets(description.slice(0, 300), known);
   // A model reads it, to which a request line says nothing.
   if (platformCode === 'loop_detected') {
     return new ApiError(sentenceOf(shown ?? ERROR_CODES.loop_detected), { ...base, code: 'loop_detected' });
   }
-  const path = failed.basePath + request.path.split('?', 1)[0];
+  const path = basePath + request.path.split('?', 1)[0];
   const message = `${request.method} ${path} returned ${status}${shown === undefined ? '' : `: ${shown}`}`;
-  if (isRemoved) {
+  if (failure.isRemoval) {
     return new WorkspaceRemovedError(message, {
       ...base,
       isRetryable: false,
@@ -112,10 +135,8 @@ export function apiFailure(response: HttpResponse, failed: FailedRequest): ApiEr
   if (status === 403) return new AccessDeniedError(message, base);
   const isRouting =
     platformCode === 'org_mismatch' || (details === undefined && isOfAnotherServer(status, body.kind));
-  return new ApiError(message, {
-    ...base,
-    code: isRouting ? 'routing_problem' : codeForStatus(status, platformCode),
-  });
+  const code = isRouting ? 'routing_problem' : codeForStatus(status, platformCode);
+  return new ApiError(message, { ...base, code });
 }
 
 /** Whether an error without a JSON body comes from a server that has no such route. The platform writes no web pages. */
@@ -140,47 +161,33 @@ function sentenceOf(text: string): string {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
-function meaningOf(platformCode: string | undefined): string | undefined {
-  return isErrorCode(platformCode) ? ERROR_CODES[platformCode] : undefined;
-}
-
 /** Creates the error for a response that is too large or has an unexpected status or body. */
 export function unexpectedResponse(
   request: PlatformRequest,
   response: HttpResponse,
   problem: string,
 ): ApiError {
-  const kind: ReadBody['kind'] = response.isTooLarge ? 'other' : readBody(response).kind;
-  return new ApiError(`${request.method} ${request.path} returned ${response.status}: ${problem}`, {
-    ...whereOf(request, response.status),
+  const isWebPage = !response.isTooLarge && readBody(response).kind === 'html';
+  return errorOf(request, response.status, `: ${problem}`, {
     code: response.isTooLarge ? 'response_too_large' : 'unexpected_response',
     body: response.isTooLarge || request.relaysPeerText === true ? '' : excerptOf(response),
-    isWebPage: kind === 'html',
-    hint:
-      kind === 'html'
-        ? 'The response is a web page: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'
-        : undefined,
+    isWebPage,
+    hint: isWebPage
+      ? 'The response is a web page: check platformUrl, and Origin and X-Molecule-Org-Id behind a gateway.'
+      : undefined,
   });
 }
 
 function redirectRefused(response: HttpResponse, request: PlatformRequest): ApiError {
   const location = headerOf(response, 'location') ?? '';
   const target = URL.canParse(location) ? new URL(location).origin : 'another path of the same host';
-  return new ApiError(
-    `${request.method} ${request.path} returned ${response.status}, a redirect to ${target}.`,
-    {
-      ...whereOf(request, response.status),
-      code: 'redirect_refused',
-      hint: 'Redirects are never followed, so that the token cannot leave the platform: set platformUrl to the final address.',
-    },
-  );
+  return errorOf(request, response.status, `, a redirect to ${target}.`, {
+    code: 'redirect_refused',
+    hint: 'Redirects are never followed, so that the token cannot leave the platform: set platformUrl to the final address.',
+  });
 }
 
-function isRemoval(
-  status: number,
-  details: Readonly<Record<string, unknown>> | undefined,
-  request: PlatformRequest,
-): boolean {
+function isRemoval(status: number, details: Details, request: PlatformRequest): boolean {
   if (details?.code === 'workspace_removed') return true;
   if (status === 404 && request.goneWorkspaceId !== undefined) return details?.deleted === true;
   if (status !== 410) return false;
@@ -188,42 +195,21 @@ function isRemoval(
   return details !== undefined && ('removed_at' in details || details.deleted === true);
 }
 
-function retryAfterOf(
-  response: HttpResponse,
-  details: Readonly<Record<string, unknown>> | undefined,
-  nowMs: number,
-): number | undefined {
+function retryAfterOf(response: HttpResponse, details: Details, nowMs: number): number | undefined {
   const header = headerOf(response, 'retry-after');
   if (header !== undefined) return parseRetryAfter(header, nowMs);
   const seconds = details?.retry_after;
   return typeof seconds === 'number' ? parseRetryAfter(String(seconds), nowMs) : undefined;
 }
 
-function whereOf(request: PlatformRequest, status: number): { status: number; method: string; path: string } {
-  return { status, method: request.method, path: request.path };
-}
-
-/** Codes of the platform that are those of the client. */
-const OWN_CODES = ['inbox_full', 'message_expired', 'quota_exceeded'] as const;
-
-function isOwnCode(code: string): code is (typeof OWN_CODES)[number] {
-  return OWN_CODES.some((own) => own === code);
-}
-
 /** The error code for a response outside 2xx. */
 export function codeForStatus(status: number, platformCode: string | undefined): MoleculeErrorCode {
-  if (platformCode !== undefined && isOwnCode(platformCode)) return platformCode;
-  // A 404, as the published platform has it.
-  if (platformCode === 'already_paused' || platformCode === 'not_paused') return 'conflict';
-  return BY_STATUS[status] ?? (status >= 500 ? 'platform_error' : 'request_rejected');
+  const fallback = status >= 500 ? 'platform_error' : 'request_rejected';
+  return BY_CODE.get(platformCode) ?? BY_STATUS[status] ?? fallback;
 }
 
 /** Whether a retry can succeed: 429, 502, 503, 504, unless the body says otherwise. */
-export function isWorthRepeating(
-  status: number,
-  platformCode: string | undefined,
-  details: Readonly<Record<string, unknown>> | undefined,
-): boolean {
+function isWorthRepeating({ status, platformCode, details }: Failure): boolean {
   if (status !== 429 && status !== 502 && status !== 503 && status !== 504) return false;
   // The agent has run: with the same message id the platform only repeats this response.
   if (details?.delivered === true || details?.delivery_confirmed === true) return false;
@@ -234,7 +220,7 @@ export function isWorthRepeating(
  * Whether the response of a held call reports that the delivery of its message has failed for good. Only such an error
  * names the stored message.
  */
-export function isFailedDelivery(details: Readonly<Record<string, unknown>> | undefined): boolean {
+export function isFailedDelivery(details: Details): boolean {
   return textOf(details?.queue_id) !== undefined && textOf(details?.message_id) !== undefined;
 }
 
@@ -244,24 +230,21 @@ export function shapeError(
   status: number,
   problem: string,
 ): ApiError {
-  return new ApiError(
-    `${request.method} ${request.path} returned ${status} with an unexpected shape: ${problem}.`,
-    {
-      code: 'unexpected_response',
-      status,
-      method: request.method,
-      path: request.path,
-      hint: 'Check that platformUrl is a Molecule platform and that its version is supported.',
-    },
-  );
+  return errorOf(request, status, ` with an unexpected shape: ${problem}.`, {
+    code: 'unexpected_response',
+    hint: 'Check that platformUrl is a Molecule platform and that its version is supported.',
+  });
 }
 
-/** The message of a 401 when the client has no token: the platform responds alike to none and to a wrong one. */
-const NO_TOKEN = 'No token was sent';
-/** The message of a 403 `caller_mismatch`. */
-const FOREIGN_TOKEN = 'This token belongs to another workspace: check workspaceId';
+function errorOf(
+  { method, path }: Pick<PlatformRequest, 'method' | 'path'>,
+  status: number,
+  problem: string,
+  options: Omit<ApiErrorOptions, 'status' | 'method' | 'path'>,
+): ApiError {
+  return new ApiError(`${method} ${path} returned ${status}${problem}`, { ...options, status, method, path });
+}
 
-const NO_OPERATOR_KEY = 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
 const GONE_PEER =
   'The peer does not exist any more, and no repeat helps: choose another one, getPeers() lists them.';
 const GONE_WORKSPACE =
@@ -271,87 +254,72 @@ const CHECK_ORIGIN =
   'A gateway refused the request: check the Origin header (option origin; null sends none).';
 const CHECK_ROUTING =
   'The response does not come from the platform: check platformUrl, Origin (option origin) and X-Molecule-Org-Id (option orgId).';
-
-/** With which credential a request was sent, for people; nothing of it is the credential itself. */
-export interface SentCredential {
-  /** The workspace that the client is; `null` for an operator, whose credential has another option. */
-  readonly workspaceId: string | null;
-  /** Where the credential came from, such as `the variable MOLECULE_WORKSPACE_TOKEN`; `null` when none was sent. */
-  readonly origin: string | null;
-  /** Where credentials are stored; `null` where nothing is. */
-  readonly storeName: string | null;
-}
-const PROXY_GAVE_UP =
-  'A proxy in front of the platform gave up waiting: its time-out has to be longer than requests are held, which is 25 s by default.';
 const PROXY_HAS_NO_PLATFORM =
   'A proxy in front of the platform wrote this response: it does not reach the platform, or is set up for another one.';
 
-export interface FailureFacts {
-  readonly status: number;
-  readonly platformCode: string | undefined;
-  readonly details: Readonly<Record<string, unknown>> | undefined;
-  readonly bodyKind: ReadBody['kind'];
-  readonly credential: SentCredential;
-  /** Whether the platform wrote the body, and no peer. @default true */
-  readonly isPlatformText?: boolean;
-  /** The path of `platformUrl`; `''` for none. @default '' */
-  readonly basePath?: string;
-  /** Whether the request was a message to another workspace, which is what was removed. @default false */
-  readonly isRemovedPeer?: boolean;
-}
+const HINTS_BY_CODE: ReadonlyMap<string | undefined, string> = new Map([
+  ['workspace_removed', 'Create a new workspace and register it with its own token.'],
+  ['inbox_full', 'The target has to acknowledge messages before it accepts more.'],
+]);
+const HINTS_BY_STATUS: Readonly<Record<number, string>> = {
+  402: 'The target has spent its monthly budget: an operator can raise it.',
+  413: 'Send less, or upload it as a file.',
+  429: 'Send fewer requests; wait for retryAfterMs if it is set.',
+};
+/** For a body that is not JSON. */
+const HINTS_OF_PROXIES: Readonly<Record<number, string>> = {
+  502: PROXY_HAS_NO_PLATFORM,
+  503: PROXY_HAS_NO_PLATFORM,
+  504: 'A proxy in front of the platform gave up waiting: its time-out has to be longer than requests are held, which is 25 s by default.',
+};
 
 /**
  * One or two sentences on what to do: those of the platform if there are any, except that only the client knows which
  * option sets a missing credential or organisation.
  */
-export function hintForResponse(facts: FailureFacts): string | undefined {
-  const { status, platformCode, details, credential } = facts;
-  const isOperator = credential.workspaceId === null;
-  if (status === 401 && REFUSALS.has(platformCode)) return refusalHint(facts);
-  if (platformCode === 'caller_mismatch' && !isOperator) return foreignTokenHint(credential);
-  if (facts.isRemovedPeer === true) return isOperator ? GONE_WORKSPACE : GONE_PEER;
+function hintFor(failure: Failure): string | undefined {
+  const { request, status, platformCode, details, basePath, workspaceId } = failure;
+  const isOperator = workspaceId === null;
+  if (status === 401 && REFUSALS.has(platformCode)) return refusalHint(failure);
+  if (platformCode === 'caller_mismatch' && !isOperator) {
+    return `workspaceId is ${workspaceId}, and the token came from ${failure.origin}. Correct the one that is wrong: both come from the same response of POST /workspaces.`;
+  }
+  // A 401 is about the token of the sender.
+  const isOfTarget =
+    status !== 401 && request.relaysPeerText === true && request.goneWorkspaceId !== undefined;
+  if (failure.isRemoval && isOfTarget) return isOperator ? GONE_WORKSPACE : GONE_PEER;
   if (platformCode === 'org_mismatch') return 'Set orgId (MOLECULE_ORG_ID) to the id of the organisation.';
-  if (status === 404 && facts.basePath && (details?.error === undefined || platformCode === 'not_found')) {
-    return `platformUrl has the path ${facts.basePath}: remove it, unless the platform is behind a proxy that serves it under this path.`;
+  if (status === 404 && basePath !== '' && (details?.error === undefined || platformCode === 'not_found')) {
+    return `platformUrl has the path ${basePath}: remove it, unless the platform is behind a proxy that serves it under this path.`;
   }
   if (platformCode === 'identity_in_use' && details?.superseded !== true) return IN_USE;
-  const given = facts.isPlatformText === false ? undefined : textOf(details?.hint);
-  if (given !== undefined) return given.slice(0, 300);
-  if (platformCode === 'workspace_removed')
-    return 'Create a new workspace and register it with its own token.';
-  if (platformCode === 'inbox_full') return 'The target has to acknowledge messages before it accepts more.';
-  switch (status) {
-    case 402:
-      return 'The target has spent its monthly budget: an operator can raise it.';
-    case 403:
-      return details === undefined ? CHECK_ORIGIN : accessHint(platformCode);
-    case 404:
-      return details?.error === undefined ? CHECK_ROUTING : undefined;
-    case 410:
-      return undefined;
-    case 413:
-      return 'Send less, or upload it as a file.';
-    case 429:
-      return 'Send fewer requests; wait for retryAfterMs if it is set.';
-    case 502:
-    case 503:
-      return facts.bodyKind === 'json' ? undefined : PROXY_HAS_NO_PLATFORM;
-    case 504:
-      return facts.bodyKind === 'json' ? undefined : PROXY_GAVE_UP;
-    default:
-      return facts.bodyKind === 'html' ? CHECK_ROUTING : undefined;
+  return givenHint(failure, 300) ?? HINTS_BY_CODE.get(platformCode) ?? hintForStatus(failure);
+}
+
+/** What the platform suggests. */
+function givenHint({ isPlatformText, details }: Failure, length: number): string | undefined {
+  return isPlatformText ? textOf(details?.hint)?.slice(0, length) : undefined;
+}
+
+function hintForStatus({ status, platformCode, details, bodyKind }: Failure): string | undefined {
+  if (status === 403 && details === undefined) return CHECK_ORIGIN;
+  if (status === 403) {
+    return platformCode === 'forbidden'
+      ? 'This route needs an operator key.'
+      : 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
   }
+  if (status === 404) return details?.error === undefined ? CHECK_ROUTING : undefined;
+  const ofProxy = bodyKind === 'json' ? undefined : HINTS_OF_PROXIES[status];
+  const isWebPage = bodyKind === 'html' && status !== 410;
+  return HINTS_BY_STATUS[status] ?? ofProxy ?? (isWebPage ? CHECK_ROUTING : undefined);
 }
 
 /** What the client itself finds about a refused token, which is more than the platform's sentence; `undefined` for other failures. */
-export function findingAbout({
-  status,
-  platformCode,
-  credential,
-}: Pick<FailureFacts, 'status' | 'platformCode' | 'credential'>): string | undefined {
-  if (credential.workspaceId === null) return undefined;
-  if (platformCode === 'caller_mismatch') return FOREIGN_TOKEN;
-  return status === 401 && credential.origin === null && REFUSALS.has(platformCode) ? NO_TOKEN : undefined;
+function findingAbout({ status, platformCode, workspaceId, origin }: Failure): string | undefined {
+  if (workspaceId === null) return undefined;
+  if (platformCode === 'caller_mismatch') return 'This token belongs to another workspace: check workspaceId';
+  // The platform responds alike to no token and to a wrong one.
+  return status === 401 && origin === null && REFUSALS.has(platformCode) ? 'No token was sent' : undefined;
 }
 
 /** Codes of a 401 about the credential of the request; older platforms send none. */
@@ -362,12 +330,13 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /** What the client sent, which only it knows: the platform answers each refused credential alike. */
-function refusalHint({ credential, details, isPlatformText }: FailureFacts): string {
-  const { origin, storeName, workspaceId } = credential;
+function refusalHint(failure: Failure): string {
+  const { origin, storeName, workspaceId } = failure;
   if (workspaceId === null) {
-    if (origin === null) return NO_OPERATOR_KEY;
-    const given = isPlatformText === false ? undefined : textOf(details?.hint)?.slice(0, 200);
-    return `The refused operator key came from ${origin}. ${given ?? 'Compare it with that of the platform.'}`;
+    if (origin === null)
+      return 'No credential was sent: pass operatorKey (MOLECULE_OPERATOR_KEY, ADMIN_TOKEN).';
+    const given = givenHint(failure, 200) ?? 'Compare it with that of the platform.';
+    return `The refused operator key came from ${origin}. ${given}`;
   }
   if (origin === null) {
     return `Set MOLECULE_WORKSPACE_TOKEN or the option authToken. None is stored in ${storeName}; register() stores one there for a workspace that never had a token.`;
@@ -378,13 +347,4 @@ function refusalHint({ credential, details, isPlatformText }: FailureFacts): str
   const place = /^the (?:option|variable) (\w+)$/.exec(origin)?.[1];
   const isKept = place === undefined ? ' and was kept' : '';
   return `The refused token came from ${origin}${isKept}. It is mistyped, was revoked or belongs to another workspace: get a new one from an operator and set ${place ?? 'MOLECULE_WORKSPACE_TOKEN'} to it.`;
-}
-
-function foreignTokenHint({ workspaceId, origin }: SentCredential): string {
-  return `workspaceId is ${workspaceId}, and the token came from ${origin}. Correct the one that is wrong: both come from the same response of POST /workspaces.`;
-}
-
-function accessHint(platformCode: string | undefined): string {
-  if (platformCode === 'forbidden') return 'This route needs an operator key.';
-  return 'Only the same workspace, siblings, parent and child may communicate: go through the parent.';
 }

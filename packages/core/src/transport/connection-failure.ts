@@ -47,7 +47,7 @@ export function connectionFailure(
   const ofProxy = proxy ? proxyFailureIn(cause) : undefined;
   const code = codeOf(ofProxy ?? cause);
   if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') {
-    return new MoleculeError('The client was closed.', { code: 'client_closed', cause });
+    return clientClosed(cause);
   }
   if (code === 'UND_ERR_INVALID_ARG') {
     return new MoleculeError(`The request cannot be sent: ${cause.message}`, {
@@ -70,6 +70,11 @@ export function connectionFailure(
     hint,
     cause,
   });
+}
+
+/** The error of a request after the client was closed. */
+export function clientClosed(cause?: Error): MoleculeError {
+  return new MoleculeError('The client was closed.', { code: 'client_closed', cause });
 }
 
 interface Problem {

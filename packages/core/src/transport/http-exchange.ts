@@ -30,6 +30,8 @@ export interface HttpAttempt {
   readonly maxResponseBytes: number;
   /** Whether the beginning of a larger response is received; else such a response is refused by its size. */
   readonly keepsBeginning: boolean;
+  /** Whether a stream of server-sent events is returned with its headers. @default false: it is read to its end */
+  readonly isStreamed?: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
@@ -46,70 +48,43 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Sends one request and reads the whole response. One deadline covers queueing, connecting, headers and body. Rejects with
  * the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
- * processed. Uses undici's handler interface to avoid a stream per response.
+ * processed. Uses undici's handler interface to avoid a stream per response. The body of a streamed response has no total time
+ * limit, is bounded by the reader only, and ends with the signal.
  */
-export function exchange(dispatcher: RequestDispatcher, attempt: HttpAttempt): Promise<HttpResponse> {
-  return new Promise((resolve, reject) => {
-    dispatch(dispatcher, attempt, { resolve, reject });
-  });
-}
-
-/**
- * As {@link exchange}, but a stream of server-sent events is returned with its headers. Its body has no total time limit, is
- * bounded by the reader only, and ends with the signal.
- */
-export function openExchange(
+export function exchange(
   dispatcher: RequestDispatcher,
   attempt: HttpAttempt,
 ): Promise<HttpResponse | StreamedResponse> {
-  return new Promise((resolve, reject) => {
-    dispatch(dispatcher, attempt, { resolve, reject, stream: resolve });
-  });
-}
-
-interface Receiver {
-  readonly resolve: (response: HttpResponse) => void;
-  readonly reject: (reason: unknown) => void;
-  /** Gets a streamed response; without it each response is read to its end. */
-  readonly stream?: (response: StreamedResponse) => void;
-}
-
-function dispatch(dispatcher: RequestDispatcher, attempt: HttpAttempt, receiver: Receiver): void {
-  if (attempt.signal?.aborted) {
-    receiver.reject(attempt.signal.reason);
-    return;
-  }
+  if (attempt.signal?.aborted) return Promise.reject(attempt.signal.reason);
   const { origin, path, method, headers, body } = attempt;
-  const handler = new ExchangeHandler(attempt, receiver);
+  const request = { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 } as const;
+  const handler = new ExchangeHandler(attempt);
   attempt.open.add(handler, () => {
     try {
-      dispatcher.dispatch(
-        { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 },
-        handler,
-      );
+      dispatcher.dispatch(request, handler);
     } catch (error) {
       handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
     }
   });
+  return handler.received.promise;
 }
 
-class ExchangeHandler implements DispatchHandler, OpenExchange {
+/** An exchange that has not ended. */
+class ExchangeHandler implements DispatchHandler {
   readonly #attempt: HttpAttempt;
-  readonly #receiver: Receiver;
+  readonly received = Promise.withResolvers<HttpResponse | StreamedResponse>();
   readonly #timer: Timer;
   #bodyTimer: Timer | undefined;
   #controller: DispatchController | undefined;
   #hasEnded = false;
   #status = 0;
   #headers: HttpResponse['headers'] = {};
-  #first: Buffer = EMPTY;
-  #more: Buffer[] | undefined;
+  readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #stream: ResponseStream | undefined;
 
-  constructor(attempt: HttpAttempt, receiver: Receiver) {
+  constructor(attempt: HttpAttempt) {
     this.#attempt = attempt;
-    this.#receiver = receiver;
     this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
     attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -127,8 +102,8 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
-    if (this.#receiver.stream !== undefined && isEventStream(status, headers)) {
-      this.#startStream(controller, this.#receiver.stream);
+    if (this.#attempt.isStreamed && isEventStream(status, headers)) {
+      this.#startStream(controller);
       return;
     }
     // Before the platform has written it all and takes it for received.
@@ -150,11 +125,11 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
     }
     const room = this.#attempt.maxResponseBytes - this.#bytes;
     this.#bytes += chunk.length;
-    this.#keep(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
     if (chunk.length > room) this.#discard();
   }
 
-  #startStream(connection: DispatchController, receive: (response: StreamedResponse) => void): void {
+  #startStream(connection: DispatchController): void {
     if (this.#hasEnded) return;
     const { clock } = this.#attempt;
     this.#timer.cancel();
@@ -166,13 +141,7 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
       onClose: () => this.#fail(() => ENDED),
     });
     this.#stream = stream;
-    receive({ status: this.#status, headers: this.#headers, stream });
-  }
-
-  #keep(chunk: Buffer): void {
-    if (this.#more !== undefined) this.#more.push(chunk);
-    else if (this.#first === EMPTY) this.#first = chunk;
-    else this.#more = [this.#first, chunk];
+    this.received.resolve({ status: this.#status, headers: this.#headers, stream });
   }
 
   onResponseEnd(): void {
@@ -187,6 +156,7 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
     });
   }
 
+  /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
   cancel(reason: Error): void {
     this.#fail(() => reason);
   }
@@ -226,8 +196,9 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
       this.#stream.complete();
       return;
     }
-    const body = this.#more === undefined ? this.#first : Buffer.concat(this.#more);
-    this.#receiver.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
+    const [first = EMPTY] = this.#chunks;
+    const body = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
+    this.received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
   #discard(): void {
@@ -237,7 +208,7 @@ class ExchangeHandler implements DispatchHandler, OpenExchange {
 
   #fail(makeReason: () => unknown): void {
     if (!this.#end()) return;
-    if (this.#stream === undefined) this.#receiver.reject(makeReason());
+    if (this.#stream === undefined) this.received.reject(makeReason());
     else this.#stream.fail(makeReason());
     this.#controller?.abort(ENDED);
   }
@@ -267,18 +238,12 @@ function removeReceived(error: Error): void {
   if (isError(error.cause)) Reflect.deleteProperty(error.cause, 'data');
 }
 
-/** An exchange that has not ended. */
-export interface OpenExchange {
-  /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
-  cancel(reason: Error): void;
-}
-
 /** The exchanges of one client that have not ended. At most so many run at the same time; the others wait for their turn. */
 export class OpenExchanges {
   readonly #most: number;
-  readonly #running = new Set<OpenExchange>();
+  readonly #running = new Set<ExchangeHandler>();
   /** Made for the first one: few clients reach their limit. */
-  #waiting: Map<OpenExchange, () => void> | undefined;
+  #waiting: Map<ExchangeHandler, () => void> | undefined;
 
   /** @param most `Infinity` for no limit */
   constructor(most: number) {
@@ -286,7 +251,7 @@ export class OpenExchanges {
   }
 
   /** Sends the request of an exchange now or later; not at all if it ends before. */
-  add(exchange: OpenExchange, send: () => void): void {
+  add(exchange: ExchangeHandler, send: () => void): void {
     if (this.#running.size >= this.#most) {
       this.#waiting ??= new Map();
       this.#waiting.set(exchange, send);
@@ -297,7 +262,7 @@ export class OpenExchanges {
   }
 
   /** Call when an exchange has ended. */
-  delete(exchange: OpenExchange): void {
+  delete(exchange: ExchangeHandler): void {
     if (this.#waiting?.delete(exchange) === true || !this.#running.delete(exchange)) return;
     // Not before the connection can be used again.
     if (this.#waiting !== undefined && this.#waiting.size > 0) setImmediate(() => this.#sendNext());

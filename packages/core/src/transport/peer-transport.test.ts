@@ -33,6 +33,7 @@ function requestTo(url: string, more: Partial<PeerRequest> = {}): PeerRequest {
     timeoutMs: 5_000,
     signal: undefined,
     onSent: () => {},
+    isStreamed: false,
     ...more,
   };
 }

@@ -1,15 +1,9 @@
 import { BODY_LIMITS } from '@molecule-ai/protocol';
 import type { Dispatcher, Pool } from 'undici';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import type { Clock } from '../time/clock.ts';
-import {
-  exchange,
-  type HttpAttempt,
-  OpenExchanges,
-  openExchange,
-  type StreamedResponse,
-} from './http-exchange.ts';
+import { clientClosed } from './connection-failure.ts';
+import { exchange, type HttpAttempt, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
 import { loadPool } from './undici-pool.ts';
 
@@ -50,6 +44,8 @@ export interface PeerRequest {
   readonly signal: AbortSignal | undefined;
   /** Called when the request is written to a connection. */
   readonly onSent: () => void;
+  /** Whether a stream of server-sent events is returned with its headers. */
+  readonly isStreamed: boolean;
 }
 
 type Connector = Pool.Options['connect'];
@@ -63,8 +59,7 @@ export class PeerTransport {
   /** By origin, the most recently used last. */
   readonly #pools = new Map<string, Pool>();
   readonly #open = new OpenExchanges(Number.POSITIVE_INFINITY);
-  #loading: Promise<void> | undefined;
-  #newPool: ((origin: string) => Pool) | undefined;
+  #newPool: Promise<(origin: string) => Pool> | undefined;
   #isClosed = false;
 
   constructor(options: PeerTransportOptions) {
@@ -72,17 +67,9 @@ export class PeerTransport {
   }
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
-  async post(request: PeerRequest): Promise<HttpResponse> {
-    this.#loading ??= this.#load();
-    if (this.#newPool === undefined) await this.#loading;
-    return exchange(this.#poolFor(request.url.origin), this.#attempt(request));
-  }
-
-  /** As {@link post}; a stream of server-sent events is returned with its headers. */
-  async open(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
-    this.#loading ??= this.#load();
-    if (this.#newPool === undefined) await this.#loading;
-    return openExchange(this.#poolFor(request.url.origin), this.#attempt(request));
+  async post(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
+    this.#newPool ??= this.#load();
+    return exchange(this.#poolFor(request.url.origin, await this.#newPool), this.#attempt(request));
   }
 
   /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
@@ -94,31 +81,28 @@ export class PeerTransport {
     await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
   }
 
-  #attempt({ url, body, peerToken, headers, timeoutMs, signal, onSent }: PeerRequest): HttpAttempt {
+  #attempt({ url, peerToken, headers, ...request }: PeerRequest): HttpAttempt {
     const list = ['content-type', 'application/json', 'user-agent', USER_AGENT];
     if (headers.accept === undefined) list.push('accept', 'application/json');
     if (peerToken !== undefined) list.push('authorization', `Bearer ${peerToken}`);
     for (const [name, value] of Object.entries(headers)) list.push(name, value);
     return {
+      ...request,
       origin: url.origin,
       method: 'POST',
       path: url.pathname + url.search,
       headers: list,
-      body,
-      timeoutMs,
       bodyTimeoutMs: BODY_TIMEOUT_MS,
       maxResponseBytes: BODY_LIMITS.agentResponse,
       keepsBeginning: false,
       clock: this.#options.clock,
-      signal,
-      onSent,
       open: this.#open,
     };
   }
 
-  #poolFor(origin: string): Pool {
-    if (this.#isClosed || this.#newPool === undefined) throw clientClosed();
-    const pool = this.#pools.get(origin) ?? this.#newPool(origin);
+  #poolFor(origin: string, newPool: (origin: string) => Pool): Pool {
+    if (this.#isClosed) throw clientClosed();
+    const pool = this.#pools.get(origin) ?? newPool(origin);
     this.#pools.delete(origin);
     this.#pools.set(origin, pool);
     for (const [oldest, unused] of this.#pools) {
@@ -130,7 +114,7 @@ export class PeerTransport {
   }
 
   /** With the first call of a peer, because the guard and undici take longer to load than the rest of this package. */
-  async #load(): Promise<void> {
+  async #load(): Promise<(origin: string) => Pool> {
     const { policy, maxConnections, resolve } = this.#options;
     const [PoolClass, { createAddressGuard }] = await Promise.all([
       loadPool(),
@@ -142,7 +126,7 @@ export class PeerTransport {
       connectOptions: { timeout: CONNECT_TIMEOUT_MS, allowH2: false },
     });
     const connect: Connector = guard.connect;
-    this.#newPool = (origin) =>
+    return (origin) =>
       new PoolClass(origin, {
         connect,
         connections: maxConnections,
@@ -153,8 +137,4 @@ export class PeerTransport {
         allowH2: false,
       });
   }
-}
-
-function clientClosed(): MoleculeError {
-  return new MoleculeError('The client was closed.', { code: 'client_closed' });
 }

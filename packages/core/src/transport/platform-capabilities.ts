@@ -1,6 +1,5 @@
 import { CAPABILITIES_HEADER, type Capability, parseCapabilities } from '@molecule-ai/protocol';
 import type { HttpResponse } from './http-response.ts';
-import { headerOf } from './http-response.ts';
 
 const NONE: ReadonlySet<Capability> = new Set();
 /** The last one that was read in this process: all agents of a platform read the same, and share it. */
@@ -14,7 +13,6 @@ function wordsOf(text: string): ReadonlySet<Capability> {
 /** What the platform offers, as its latest response that said so named it. Empty for a platform that never does. */
 export class PlatformCapabilities {
   #words = NONE;
-  #header: string | undefined;
 
   /** Whether the platform responded at all: then a word that is missing is not offered. */
   isKnown = false;
@@ -31,16 +29,12 @@ export class PlatformCapabilities {
   /** Reads the response header; responses without it, such as those of a gateway, change nothing. */
   readHeader(response: Pick<HttpResponse, 'status' | 'headers'>): void {
     if (response.status < 500) this.isKnown = true;
-    const header = headerOf(response, CAPABILITIES_HEADER);
-    if (header === undefined || header === this.#header) return;
-    this.#header = header;
-    this.#words = wordsOf(header);
+    const header = response.headers[CAPABILITIES_HEADER];
+    if (header !== undefined) this.#words = wordsOf(String(header));
   }
 
   /** Reads the list in the body of a register or heartbeat response; `undefined` changes nothing. */
   readList(list: readonly string[] | undefined): void {
-    if (list === undefined) return;
-    this.#header = undefined;
-    this.#words = wordsOf(list.join(','));
+    if (list !== undefined) this.#words = wordsOf(list.join(','));
   }
 }

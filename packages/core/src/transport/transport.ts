@@ -5,13 +5,8 @@ import type { ConnectionSettings, RequestDispatcher } from '../settings/connecti
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
-import {
-  exchange,
-  type HttpAttempt,
-  OpenExchanges,
-  openExchange,
-  type StreamedResponse,
-} from './http-exchange.ts';
+import { clientClosed } from './connection-failure.ts';
+import { exchange, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import { type HttpResponse, readBody } from './http-response.ts';
 import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
@@ -19,11 +14,13 @@ import { LazyPool } from './undici-pool.ts';
 
 /** Connections for streams: as many as a platform opens for one workspace. See docs/contract/streams.md#limits. */
 const MAX_STREAMS = 100;
+const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 /** Provides the bearer token. */
-export interface BearerSource {
-  readonly isLoaded: boolean;
+interface BearerSource {
+  /** Reads what is stored, once. */
   load(): Promise<void>;
+  /** The bearer to send; `undefined` if there is none, or it was not loaded. */
   current(): string | undefined;
   /** Returns another bearer after this one was refused, if there is one. */
   renew(rejected: string | undefined): Promise<string | undefined>;
@@ -43,38 +40,42 @@ export class Transport {
   /** Whether the client is that of an operator. */
   readonly isOperator: boolean;
   readonly #workspaceId: string | null;
-  readonly #headers: RequestHeaders;
+  /** Those of every request. */
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #pool: LazyPool;
+  #dispatcher: RequestDispatcher | null;
   readonly #lanes: Readonly<Record<RequestLane, OpenExchanges>>;
   /** Streams stay open for long: apart from the others they delay no request. */
   readonly #streams: OpenExchanges;
-  #closing: Promise<unknown> | undefined;
+  #closing: Promise<void> | undefined;
 
   /** @param workspaceId The caller, sent in headers; `null` for an operator. */
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
+    const { proxy, logger, dispatcher, maxConnections, origin, orgId } = settings;
     this.settings = settings;
     this.#bearers = bearers;
     this.isOperator = workspaceId === null;
     this.#workspaceId = workspaceId;
-    this.#headers = new RequestHeaders(settings, workspaceId);
-    this.#pool = new LazyPool({
-      origin: settings.platformOrigin,
-      proxy: settings.proxy,
-      isShared: settings.isShared,
-    });
-    const { proxy, logger } = settings;
+    this.#headers = {
+      accept: 'application/json',
+      'user-agent': USER_AGENT,
+      ...(origin === null ? {} : { origin }),
+      ...(orgId === null ? {} : { 'x-molecule-org-id': orgId }),
+      ...(workspaceId === null
+        ? {}
+        : { 'x-workspace-id': workspaceId, 'x-source-workspace-id': workspaceId }),
+    };
+    this.#pool = new LazyPool(settings);
+    this.#dispatcher = dispatcher;
     if (proxy !== null) {
-      logger.debug(
-        { proxy: proxy.host, setting: proxy.setting },
-        'Requests to the platform go through a proxy.',
-      );
+      const named = { proxy: proxy.host, setting: proxy.setting };
+      logger.debug(named, 'Requests to the platform go through a proxy.');
     }
-    const limited = (most: number) =>
-      new OpenExchanges(settings.dispatcher === null ? most : Number.POSITIVE_INFINITY);
+    const limited = (most: number) => new OpenExchanges(dispatcher === null ? most : NO_LIMIT);
     this.#lanes = {
-      presence: new OpenExchanges(Number.POSITIVE_INFINITY),
-      receiving: limited(settings.maxConnections),
-      calls: limited(settings.maxConnections),
+      presence: new OpenExchanges(NO_LIMIT),
+      receiving: limited(maxConnections),
+      calls: limited(maxConnections),
     };
     this.#streams = limited(MAX_STREAMS);
   }
@@ -85,29 +86,20 @@ export class Transport {
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
   send(request: PlatformRequest): Promise<PlatformResponse> {
-    return this.#send<never>(request, this.#lanes[request.lane], exchange);
+    // Without `isStreamed` there are no streams.
+    return this.#send(request, false) as Promise<PlatformResponse>;
   }
 
   /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
   open(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
-    return this.#send(request, this.#streams, openExchange);
+    return this.#send(request, true);
   }
 
-  get #isClosed(): boolean {
-    return this.#closing !== undefined;
-  }
-
-  async #send<R extends StreamedResponse>(
-    request: PlatformRequest,
-    open: OpenExchanges,
-    exchangeWith: Exchange<R>,
-  ): Promise<PlatformResponse | R> {
-    if (!this.#bearers.isLoaded && request.bearer === undefined) await this.#bearers.load();
-    const body = request.body === undefined ? null : JSON.stringify(request.body);
+  async #send(request: PlatformRequest, isStreamed: boolean): Promise<PlatformResponse | StreamedResponse> {
     const budget = new RetryBudget(this.settings, request, this.capabilities);
     for (;;) {
       try {
-        return await this.#sendOnce(request, body, budget.attemptTimeoutMs(), open, exchangeWith);
+        return await this.#sendOnce(request, isStreamed, budget.attemptTimeoutMs());
       } catch (error) {
         await budget.waitBeforeRetry(error);
       }
@@ -119,77 +111,78 @@ export class Transport {
     const reason = clientClosed();
     this.#closing ??= this.#pool.leave(reason);
     for (const open of [...Object.values(this.#lanes), this.#streams]) open.cancelAll(reason);
-    return this.#closing.then(() => {});
+    return this.#closing;
   }
 
   /** Sends the current bearer; after a 401 it retries once if there is a newer one. */
-  async #sendOnce<R extends StreamedResponse>(
+  async #sendOnce(
     request: PlatformRequest,
-    body: string | null,
+    isStreamed: boolean,
     timeoutMs: number,
-    open: OpenExchanges,
-    exchangeWith: Exchange<R>,
-  ): Promise<PlatformResponse | R> {
-    const bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
-    const attempt = (dispatcher: RequestDispatcher, sent: string | undefined) => {
-      if (this.#isClosed) throw clientClosed();
-      const chosen = request.through?.(dispatcher) ?? dispatcher;
-      return exchangeWith(chosen, this.#attempt(request, body, sent, { timeoutMs, open }));
+  ): Promise<PlatformResponse | StreamedResponse> {
+    const { settings } = this;
+    let bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
+    if (bearer === undefined && request.bearer === undefined) {
+      await this.#bearers.load();
+      bearer = this.#bearers.current();
+    }
+    if (this.#closing !== undefined) throw clientClosed();
+    this.#dispatcher ??= await this.#pool.open();
+    const dispatcher = request.through?.(this.#dispatcher) ?? this.#dispatcher;
+    const body = request.body === undefined ? null : JSON.stringify(request.body);
+    const exchangeWith = (sent: string | undefined) => {
+      if (this.#closing !== undefined) throw clientClosed();
+      return exchange(dispatcher, {
+        origin: settings.platformOrigin,
+        proxy: settings.proxy,
+        method: request.method,
+        path: settings.basePath + request.path + (request.query ?? ''),
+        headers: this.#headersOf(request, sent),
+        body,
+        timeoutMs,
+        maxResponseBytes: settings.maxResponseBytes,
+        keepsBeginning: request.onTooLarge !== undefined,
+        isStreamed,
+        clock: settings.clock,
+        signal: request.signal,
+        onSent: request.onSent,
+        open: isStreamed ? this.#streams : this.#lanes[request.lane],
+      });
     };
-    if (this.#isClosed) throw clientClosed();
-    const pool = this.settings.dispatcher ?? this.#pool.dispatcher();
-    const dispatcher = pool instanceof Promise ? await pool : pool;
-    const response = await attempt(dispatcher, bearer);
+    const response = await exchangeWith(bearer);
     if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
     const newer = await this.#bearers.renew(bearer);
     if (newer === undefined) return this.#read(request, response, bearer);
-    return this.#read(request, await attempt(dispatcher, newer), newer);
+    return this.#read(request, await exchangeWith(newer), newer);
   }
 
-  #attempt(
-    request: PlatformRequest,
-    body: string | null,
-    bearer: string | undefined,
-    { timeoutMs, open }: Pick<HttpAttempt, 'timeoutMs' | 'open'>,
-  ): HttpAttempt {
-    const { settings } = this;
-    return {
-      origin: settings.platformOrigin,
-      proxy: settings.proxy,
-      method: request.method,
-      path: settings.basePath + request.path + (request.query ?? ''),
-      headers: this.#headers.for(bearer ?? null, body !== null, request),
-      body,
-      timeoutMs,
-      maxResponseBytes: settings.maxResponseBytes,
-      keepsBeginning: request.onTooLarge !== undefined,
-      clock: settings.clock,
-      signal: request.signal,
-      onSent: request.onSent,
-      open,
-    };
+  /** In undici's flat form. A header of the request replaces the one that all requests have. */
+  #headersOf({ body, headers, holdSeconds }: PlatformRequest, bearer: string | undefined): string[] {
+    const named: Record<string, string> = { ...this.#headers, ...headers };
+    if (bearer !== undefined) named.authorization = `Bearer ${bearer}`;
+    if (body !== undefined) named['content-type'] = 'application/json';
+    if (holdSeconds !== undefined) named['x-timeout'] = String(holdSeconds);
+    return Object.entries(named).flat();
   }
 
-  #read<R extends StreamedResponse>(
+  #read(
     request: PlatformRequest,
-    response: HttpResponse | R,
+    response: HttpResponse | StreamedResponse,
     bearer: string | undefined,
-  ): PlatformResponse | R {
+  ): PlatformResponse | StreamedResponse {
     const { status, headers } = response;
     this.capabilities.readHeader(response);
     if ('stream' in response) return response;
     if (status < 200 || status >= 300) {
-      throw apiFailure(response, {
+      const failed = {
         request,
         bearer,
-        credential: {
-          workspaceId: this.#workspaceId,
-          origin: bearer === undefined ? null : this.#bearers.originOf(bearer),
-          storeName: this.#bearers.storeName,
-        },
+        workspaceId: this.#workspaceId,
+        origin: bearer === undefined ? null : this.#bearers.originOf(bearer),
+        storeName: this.#bearers.storeName,
         basePath: this.settings.basePath,
-        nowMs: this.settings.clock.now(),
-      });
+      };
+      throw apiFailure(response, failed, this.settings.clock.now());
     }
     if (response.isTooLarge) {
       request.onTooLarge?.(response.body);
@@ -202,21 +195,11 @@ export class Transport {
   }
 }
 
-type Exchange<R extends StreamedResponse> = (
-  dispatcher: RequestDispatcher,
-  attempt: HttpAttempt,
-) => Promise<HttpResponse | R>;
-
-function clientClosed(): MoleculeError {
-  return new MoleculeError('The client was closed.', { code: 'client_closed' });
-}
-
-const NO_LIMIT = Number.POSITIVE_INFINITY;
 /** The platform refused the request before it did anything. */
 const REFUSED: ReadonlySet<number> = new Set([429, 503]);
 
 /** Decides whether and when a request is retried. */
-export class RetryBudget {
+class RetryBudget {
   readonly #settings: ConnectionSettings;
   readonly #request: PlatformRequest;
   readonly #capabilities: Pick<PlatformCapabilities, 'words'>;
@@ -283,63 +266,4 @@ function deliveryUnknown(error: unknown): unknown {
   if (!ConnectionError.isInstance(error) || error.delivered !== 'no') return error;
   const { message, origin, isRetryable, hint, cause } = error;
   return new ConnectionError(message, { origin, delivered: 'unknown', isRetryable, hint, cause });
-}
-
-/** A header of the request replaces the one that all requests have. */
-function withHeaders(list: readonly string[], more: NonNullable<PlatformRequest['headers']>): string[] {
-  const all: string[] = [];
-  for (let at = 0; at < list.length; at += 2) {
-    const [name = '', value = ''] = [list[at], list[at + 1]];
-    if (more[name] === undefined) all.push(name, value);
-  }
-  for (const name of Object.keys(more)) all.push(name, more[name] ?? '');
-  return all;
-}
-
-/** Builds header lists in undici's flat form. They are reused until the token changes. */
-export class RequestHeaders {
-  readonly #fixed: readonly string[];
-  #bearer: string | null = null;
-  #plain: string[];
-  #json: string[];
-  /** The last list for a held request with headers of its own: most calls have the same ones. */
-  #held: { seconds: number; more: PlatformRequest['headers']; headers: string[] } | undefined;
-
-  /** @param workspaceId The caller; `null` for an operator. */
-  constructor(settings: ConnectionSettings, workspaceId: string | null) {
-    this.#fixed = [
-      'accept',
-      'application/json',
-      'user-agent',
-      USER_AGENT,
-      ...(settings.origin === null ? [] : ['origin', settings.origin]),
-      ...(settings.orgId === null ? [] : ['x-molecule-org-id', settings.orgId]),
-      ...(workspaceId === null ? [] : ['x-workspace-id', workspaceId, 'x-source-workspace-id', workspaceId]),
-    ];
-    this.#plain = [...this.#fixed];
-    this.#json = ['content-type', 'application/json', ...this.#fixed];
-  }
-
-  /** Do not modify the returned list. */
-  for(
-    bearer: string | null,
-    hasBody: boolean,
-    { holdSeconds, headers: more }: Pick<PlatformRequest, 'holdSeconds' | 'headers'>,
-  ): string[] {
-    if (bearer !== this.#bearer) this.#rebuild(bearer);
-    const list = hasBody ? this.#json : this.#plain;
-    if (holdSeconds === undefined) return more === undefined ? list : withHeaders(list, more);
-    if (this.#held?.seconds === holdSeconds && this.#held.more === more && hasBody) return this.#held.headers;
-    const headers = withHeaders(list, { ...more, 'x-timeout': String(holdSeconds) });
-    if (hasBody) this.#held = { seconds: holdSeconds, more, headers };
-    return headers;
-  }
-
-  #rebuild(bearer: string | null): void {
-    this.#bearer = bearer;
-    const authorization = bearer === null ? [] : ['authorization', `Bearer ${bearer}`];
-    this.#plain = [...authorization, ...this.#fixed];
-    this.#json = [...authorization, 'content-type', 'application/json', ...this.#fixed];
-    this.#held = undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import type { Dispatcher, Pool } from 'undici';
-import type { PlatformProxy } from '../settings/platform-proxy.ts';
+import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { processState } from '../storage/process-state.ts';
 import { openProxyPool } from './proxy-pool.ts';
 
@@ -9,18 +9,13 @@ export async function loadPool(): Promise<typeof Pool> {
   return part?.default ?? (await import('undici')).Pool;
 }
 
-export interface LazyPoolOptions {
-  readonly origin: string;
-  readonly proxy: PlatformProxy | null;
-  /** Whether other clients of the process use the same connections. */
-  readonly isShared: boolean;
-}
+/** `isShared`: whether other clients of the process use the same connections. */
+type PoolSettings = Pick<ConnectionSettings, 'platformOrigin' | 'proxy' | 'isShared'>;
 
 interface OpenPool {
   /** The clients that have not been closed. */
   users: number;
   readonly opening: Promise<Dispatcher>;
-  pool: Dispatcher | undefined;
 }
 
 /**
@@ -28,19 +23,16 @@ interface OpenPool {
  * Created with the first request, because loading undici takes longer than loading the rest of this package.
  */
 export class LazyPool {
-  readonly #options: LazyPoolOptions;
-  readonly #key: string;
+  readonly #settings: PoolSettings;
   #joined: OpenPool | undefined;
 
-  constructor(options: LazyPoolOptions) {
-    const { origin, proxy } = options;
-    this.#options = options;
-    this.#key = proxy === null ? origin : `${origin} through ${proxy.id}`;
+  constructor(settings: PoolSettings) {
+    this.#settings = settings;
   }
 
-  dispatcher(): Dispatcher | Promise<Dispatcher> {
+  open(): Promise<Dispatcher> {
     this.#joined ??= this.#join();
-    return this.#joined.pool ?? this.#joined.opening;
+    return this.#joined.opening;
   }
 
   /** Closes the connections unless another client uses them: then pending requests of this one have to be ended by their controllers. */
@@ -49,33 +41,34 @@ export class LazyPool {
     if (joined === undefined) return;
     joined.users -= 1;
     if (joined.users > 0) return;
-    if (sharedPools().get(this.#key) === joined) sharedPools().delete(this.#key);
+    const key = keyOf(this.#settings);
+    if (sharedPools().get(key) === joined) sharedPools().delete(key);
     const pool = await joined.opening.catch(() => undefined);
     await pool?.destroy(reason);
   }
 
   #join(): OpenPool {
-    const { isShared } = this.#options;
-    const known = isShared ? sharedPools().get(this.#key) : undefined;
-    const joined = known ?? openPool(this.#options);
-    if (isShared) sharedPools().set(this.#key, joined);
+    const { isShared } = this.#settings;
+    const key = keyOf(this.#settings);
+    const known = isShared ? sharedPools().get(key) : undefined;
+    const joined = known ?? { users: 0, opening: openPool(this.#settings) };
+    if (isShared) sharedPools().set(key, joined);
     joined.users += 1;
     return joined;
   }
+}
+
+function keyOf({ platformOrigin, proxy }: PoolSettings): string {
+  return proxy === null ? platformOrigin : `${platformOrigin} through ${proxy.id}`;
 }
 
 function sharedPools(): Map<string, OpenPool> {
   return processState('connection-pools', () => new Map<string, OpenPool>());
 }
 
-function openPool({ origin, proxy }: LazyPoolOptions): OpenPool {
-  const opened: OpenPool = { users: 0, pool: undefined, opening: open() };
-  return opened;
-
-  async function open(): Promise<Dispatcher> {
-    const limits = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 10_000 };
-    const pool = proxy === null ? new (await loadPool())(origin, limits) : await openProxyPool(proxy, limits);
-    opened.pool = pool;
-    return pool;
-  }
+async function openPool({ platformOrigin, proxy }: PoolSettings): Promise<Dispatcher> {
+  const limits = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 10_000 };
+  if (proxy !== null) return openProxyPool(proxy, limits);
+  const PoolClass = await loadPool();
+  return new PoolClass(platformOrigin, limits);
 }
