@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { isError } from '../errors/is-error.ts';
 import type { MessageFailure } from '../errors/message-failure.ts';
-import type { InboundObserver } from '../inbound/inbound-observer.ts';
+import type { AttemptEnd, InboundObserver } from '../inbound/inbound-observer.ts';
 import { failureCode, replyFailureKind } from '../inbound/life.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
@@ -138,43 +138,22 @@ export class AgentReport implements InboundObserver {
     this.#options.onMetricsChanged();
   }
 
-  ended(message: InboundMessage): void {
+  ended(message: InboundMessage, end: AttemptEnd): void {
     this.#tasks.delete(message.id);
+    if (end !== 'interrupted') {
+      const failure = end === 'succeeded' ? null : describeFailure(end.error);
+      this.#attempts.push({ at: this.#options.clock.monotonic(), failure });
+      if (this.#attempts.length > MAX_SAMPLES) this.#attempts.shift();
+    }
     this.#options.onMetricsChanged();
-  }
-
-  succeeded(): void {
-    this.#attempted(null);
-  }
-
-  failed(message: InboundMessage, error: unknown): void {
-    this.#attempted(describeFailure(error));
-    this.#failed(message, error);
+    if (typeof end === 'string') return;
+    this.#failed(message, end.error);
+    if (end.failure !== null) this.#endedAsFailed(message, end.failure);
   }
 
   replySent(message: InboundMessage): void {
     this.recovered('answers-refused');
     this.emit('reply-sent', message);
-  }
-
-  delivered(message: InboundMessage): void {
-    this.emit('delivered', message);
-  }
-
-  cancelled(message: InboundMessage): void {
-    this.emit('cancelled', message);
-  }
-
-  endedAsFailed(message: InboundMessage, failure: MessageFailure): void {
-    const { logger } = this.#options;
-    const { code, cause } = failure;
-    if (code === 'rejected' && cause === undefined) {
-      logger.info({ ...idsOf(message), code }, 'A message ended without what somebody had to approve.');
-    } else {
-      const error = loggableError(cause ?? failure, message.text);
-      logger.warn({ ...idsOf(message), code, error }, 'The handler ended a message as failed.');
-    }
-    this.emit('failed', message, failure);
   }
 
   expired(message: InboundMessage): void {
@@ -281,9 +260,16 @@ export class AgentReport implements InboundObserver {
     this.recovered('storage');
   }
 
-  #attempted(failure: string | null): void {
-    this.#attempts.push({ at: this.#options.clock.monotonic(), failure });
-    if (this.#attempts.length > MAX_SAMPLES) this.#attempts.shift();
+  #endedAsFailed(message: InboundMessage, failure: MessageFailure): void {
+    const { logger } = this.#options;
+    const { code, cause } = failure;
+    if (code === 'rejected' && cause === undefined) {
+      logger.info({ ...idsOf(message), code }, 'A message ended without what somebody had to approve.');
+    } else {
+      const error = loggableError(cause ?? failure, message.text);
+      logger.warn({ ...idsOf(message), code, error }, 'The handler ended a message as failed.');
+    }
+    this.emit('failed', message, failure);
   }
 
   #failed(message: InboundMessage, error: unknown): void {
