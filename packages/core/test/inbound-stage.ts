@@ -200,8 +200,7 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
   return {
     started: withRow('started'),
     progressed: (message, text) => void observed.push(`progressed:${message.id}:${text}`),
-    ended: (message, end) =>
-      void observed.push(`${typeof end === 'string' ? end : 'failed'}:${message.id}`),
+    ended: (message, end) => void observed.push(`${typeof end === 'string' ? end : 'failed'}:${message.id}`),
     replySent: withRow('replySent'),
     emit: (event, message) => void observed.push(`${event}:${message.id}`),
     expired: withRow('expired'),

@@ -11,27 +11,23 @@ import type {
   InboundStream,
 } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { RemoteAgentSettings } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
 import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
 import { PeerTokenVerifier } from './peer-token-verifier.ts';
 
 /** Between two warnings. */
-const CLOCK_WARNING_MS = 3_600_000;
-const WARNING_INTERVAL_MS = 60_000;
+const WARNING_INTERVALS_MS = { body: 60_000, secret: 60_000, clock: 3_600_000 } as const;
 
 export interface AgentInboundOptions {
   readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
   readonly inbound: Inbound;
   readonly logger: Logger;
   readonly report: AgentReport;
-  readonly onStateChanged: (status: string) => void;
-  /** A server of this agent started or stopped. */
-  readonly onServerChanged: () => void;
-  /** The platform brought a message. */
-  readonly onPushed: () => void;
-  /** The platform signs under another name than it had when the agent registered. */
-  readonly onIssuerChanged: () => void;
+  readonly presence: Pick<HeartbeatLoop, 'stateChanged' | 'registrationNeeded'>;
+  readonly autoDelivery: { probeNow(): void } | null;
+  readonly pushProbe: { pushed(): void } | null;
 }
 
 /** The receiving side of an agent, for the server of its own URL. */
@@ -39,9 +35,8 @@ export class AgentInbound implements InboundPort {
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
   #isAttached = false;
-  #warnedOfClockAt = Number.NEGATIVE_INFINITY;
   /** When each problem with requests was last logged. */
-  readonly #loggedAt = new Map<'body' | 'secret', number>();
+  readonly #loggedAt = new Map<keyof typeof WARNING_INTERVALS_MS, number>();
   #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {
@@ -52,7 +47,7 @@ export class AgentInbound implements InboundPort {
       clock: client.clock,
       issuer: () => this.#issuer,
       fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
-      onIssuerChanged: options.onIssuerChanged,
+      onIssuerChanged: () => options.presence.registrationNeeded(),
       onClockSkew: (skewMs) => this.#clockSkewed(skewMs),
     });
   }
@@ -90,7 +85,7 @@ export class AgentInbound implements InboundPort {
   }
 
   serverChanged(): void {
-    this.#options.onServerChanged();
+    this.#options.autoDelivery?.probeNow();
   }
 
   bodyWasRead(): void {
@@ -157,19 +152,18 @@ export class AgentInbound implements InboundPort {
   }
 
   stateChanged(status: string): void {
-    this.#options.onStateChanged(status);
+    this.#options.presence.stateChanged(status);
   }
 
   #notePush({ use }: InboundCaller): void {
-    if (use === 'push') this.#options.onPushed();
+    if (use === 'push') this.#options.pushProbe?.pushed();
   }
 
   /** `null`: the clock is right. */
   #clockSkewed(skewMs: number | null): void {
-    const { report, logger, settings } = this.#options;
+    const { report, logger } = this.#options;
     if (skewMs === null) report.recovered('clock-skew');
     if (skewMs === null || report.isDegraded('clock-skew')) return;
-    const now = settings.client.clock.monotonic();
     const seconds = Math.round(Math.abs(skewMs) / 1_000);
     const side = skewMs > 0 ? 'ahead of' : 'behind';
     const error = new ConfigurationError(
@@ -177,8 +171,7 @@ export class AgentInbound implements InboundPort {
       { hint: 'Set the clock, for example by NTP.' },
     );
     // Near the limit, tokens are refused and accepted in turn.
-    if (now - this.#warnedOfClockAt >= CLOCK_WARNING_MS) {
-      this.#warnedOfClockAt = now;
+    if (this.#isDue('clock')) {
       logger.warn({ error, skewSeconds: Math.round(skewMs / 1_000) }, 'The clock of this machine is wrong.');
     }
     report.degraded('clock-skew', error);
@@ -193,9 +186,10 @@ export class AgentInbound implements InboundPort {
     );
   }
 
-  #isDue(problem: 'body' | 'secret'): boolean {
+  #isDue(problem: keyof typeof WARNING_INTERVALS_MS): boolean {
     const now = this.#options.settings.client.clock.monotonic();
-    const isDue = now - (this.#loggedAt.get(problem) ?? Number.NEGATIVE_INFINITY) >= WARNING_INTERVAL_MS;
+    const sinceMs = now - (this.#loggedAt.get(problem) ?? Number.NEGATIVE_INFINITY);
+    const isDue = sinceMs >= WARNING_INTERVALS_MS[problem];
     if (isDue) this.#loggedAt.set(problem, now);
     return isDue;
   }

@@ -213,35 +213,29 @@ const AGENT_OPTIONS = knownOptions<RemoteAgentOptions>({
   onMessage: true,
 });
 
+/** {@link RemoteAgentOptions} with their defaults. */
+type CompleteOptions<Client extends AgentClient> = {
+  readonly [Name in keyof RemoteAgentOptions<Client>]-?: Exclude<RemoteAgentOptions<Client>[Name], undefined>;
+};
+
 /** Validated {@link RemoteAgentOptions} with all defaults applied. */
-export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
+export interface RemoteAgentSettings<Client extends AgentClient = AgentClient>
+  extends Omit<
+    CompleteOptions<Client>,
+    'client' | 'delivery' | 'inboundSecret' | 'probeAfterMs' | 'exitWhenDead'
+  > {
   readonly client: Client;
-  readonly onMessage: MessageHandler<Client>;
   readonly delivery: InboundDelivery;
   /** The name of the delivery, or `own`. */
   readonly deliveryChoice: 'auto' | 'long-poll' | 'poll' | 'push' | 'own';
-  readonly onPause: 'wait' | 'stop';
-  readonly onConflict: ConflictPolicy;
-  readonly concurrency: number;
-  readonly readAhead: number;
-  readonly handlerTimeoutMs: number | null;
-  readonly stopTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly isolateHeartbeat: boolean;
-  readonly maxBlockMs: number;
-  readonly atMostOnce: boolean;
-  readonly inboundAuth: InboundAuth;
   /** Of `shared-secret`; `null` for the one that the platform sent. */
   readonly inboundSecret: string | null;
-  readonly store: InboundStore;
   /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
-  readonly reconnectSpreadMs: number;
   /** `null` for never. */
   readonly probeAfterMs: number | null;
   /** `null` for never. */
   readonly exitAfterMs: number | null;
-  readonly random: RandomSource;
 }
 
 /** @throws ConfigurationError naming the option. */
@@ -260,13 +254,12 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
   if (options.delivery === 'push' && client.reportedUrl === null) {
     throw new ConfigurationError(
       'delivery "push" needs reportedUrl, the URL under which the platform reaches the agent.',
-      {
-        hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.',
-      },
+      { hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.' },
     );
   }
   const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
-  const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
+  const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS, reconnectSpreadMs = DEFAULT_RECONNECT_SPREAD_MS } =
+    options;
   return Object.freeze({
     client,
     onMessage,
@@ -290,14 +283,10 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
       'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.',
     ),
     usesFolder: options.store === undefined,
-    reconnectSpreadMs: checkNumber(
-      'reconnectSpreadMs',
-      options.reconnectSpreadMs ?? DEFAULT_RECONNECT_SPREAD_MS,
-      {
-        min: 500,
-        max: DEFAULT_RECONNECT_SPREAD_MS,
-      },
-    ),
+    reconnectSpreadMs: checkNumber('reconnectSpreadMs', reconnectSpreadMs, {
+      min: 500,
+      max: DEFAULT_RECONNECT_SPREAD_MS,
+    }),
     probeAfterMs: checkProbeAfter(options.probeAfterMs),
     exitAfterMs: checkExitWhenDead(options.exitWhenDead),
     random: checkRandom(options.random),

@@ -8,6 +8,7 @@ import {
   type InboundDelivery,
   keepDelivering,
 } from '../inbound/delivery.ts';
+import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 
 /** The times between probes, in milliseconds: while the agent long-polls, the last one repeats; while it is pushed to. */
@@ -16,10 +17,15 @@ const RECHECK_MS = 60_000;
 /** A push that was on its way may take so long to fail and come back into the feed: its time limit, and some more. */
 const SETTLE_MS = 330_000;
 
-export interface AutoDeliveryOptions {
-  /** Why the platform need not be asked whether it reaches the agent; `null` when it can be. */
+/** Asks the platform whether it reaches the agent. */
+export interface PlatformProbe {
+  /** Why it need not be asked; `null` when it can be. */
   readonly obstacle: () => 'not_offered' | 'inbound_auth' | null;
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
+}
+
+export interface AutoDeliveryOptions extends PlatformProbe {
+  readonly clock: Clock;
   /** Registers in the mode that {@link AutoDelivery.deliveryMode} names. */
   readonly register: (signal: AbortSignal) => Promise<unknown>;
   /** The mode has changed, or is long-poll from the start. */
@@ -37,7 +43,6 @@ export class AutoDelivery implements InboundDelivery {
   readonly #longPoll: LongPollDelivery;
   #mode: 'push' | 'long-poll' = 'long-poll';
   #settlesAt = Number.NEGATIVE_INFINITY;
-  #now: () => number = () => 0;
   #failures = 0;
   /** Why messages are not pushed, as far as it is known. */
   #reason: string | null = null;
@@ -46,13 +51,8 @@ export class AutoDelivery implements InboundDelivery {
 
   constructor(options: AutoDeliveryOptions) {
     this.#options = options;
-    this.#longPoll = new LongPollDelivery(
-      {},
-      {
-        isUnacknowledgedOnly: true,
-        fromAcknowledged: () => this.isPositionHeld,
-      },
-    );
+    const fromAcknowledged = () => this.isPositionHeld;
+    this.#longPoll = new LongPollDelivery({}, { isUnacknowledgedOnly: true, fromAcknowledged });
   }
 
   /** The one that is used. */
@@ -79,7 +79,7 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   get isPositionHeld(): boolean {
-    return this.#mode === 'long-poll' && this.#now() < this.#settlesAt;
+    return this.#mode === 'long-poll' && this.#options.clock.monotonic() < this.#settlesAt;
   }
 
   /** Probes now, and not when the pause is over: the server of the agent has started or stopped. */
@@ -89,7 +89,6 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
-    this.#now = () => context.clock.monotonic();
     let phase = this.#start(context, signal);
     try {
       for (;;) {
@@ -154,12 +153,12 @@ export class AutoDelivery implements InboundDelivery {
 
   async #switchTo(
     wanted: 'push' | 'long-poll',
-    { clock, logger }: DeliveryContext,
+    { logger }: DeliveryContext,
     signal: AbortSignal,
   ): Promise<boolean> {
     const before = this.#mode;
     this.#mode = wanted;
-    if (wanted === 'long-poll') this.#settlesAt = clock.monotonic() + SETTLE_MS;
+    if (wanted === 'long-poll') this.#settlesAt = this.#options.clock.monotonic() + SETTLE_MS;
     try {
       await this.#options.register(signal);
       return true;

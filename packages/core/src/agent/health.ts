@@ -3,6 +3,8 @@ import type { Inbound } from '../inbound/inbound.ts';
 import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { LoopOutcome, PresenceState } from '../presence/presence-machine.ts';
 import type { DegradedReason, LastFailure } from './agent-events.ts';
+import type { AgentReport } from './agent-report.ts';
+import type { AutoDelivery } from './auto-delivery.ts';
 
 /**
  * `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final, and `closed` resolves with
@@ -56,15 +58,20 @@ interface StartFailure {
   readonly error: unknown;
 }
 
+/** What is described, of the parts of an agent. */
+interface HealthParts {
+  readonly report: Pick<AgentReport, 'degradedReasons' | 'lastFailure'>;
+  readonly presence: HeartbeatLoop;
+  readonly inbound: Inbound;
+  readonly autoDelivery: Pick<AutoDelivery, 'reason'> | null;
+}
+
 export function describeHealth(
   state: AgentState,
-  presence: HeartbeatLoop,
-  inbound: Inbound,
-  deliveryReason: string | null,
-  degradedReasons: readonly DegradedReason[],
-  lastFailure: LastFailure | null,
+  { report, presence, inbound, autoDelivery }: HealthParts,
   end: StartFailure | LoopOutcome | undefined,
 ): AgentHealth {
+  const { degradedReasons, lastFailure } = report;
   return {
     state,
     presence: presence.state,
@@ -75,7 +82,7 @@ export function describeHealth(
     heartbeats: presence.place,
     eventLoopLagMs: presence.eventLoopLagMs,
     delivery: inbound.deliveryName,
-    deliveryReason,
+    deliveryReason: autoDelivery?.reason ?? null,
     lastInboundAt: isoTime(inbound.lastReadAt),
     inboundAgeMs: inbound.inboundAgeMs,
     inFlight: inbound.active,

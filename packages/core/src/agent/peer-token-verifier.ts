@@ -11,9 +11,6 @@ const KEYS_TTL_MS = 300_000;
 const REFETCH_AFTER_MS = 30_000;
 const MAX_VERIFIED = 1_000;
 const MAX_TOKEN_LENGTH = 4_096;
-const RETRY_SECONDS = 30;
-const NOT_REGISTERED_RETRY_SECONDS = 1;
-const REGISTRATION_SECONDS = 5;
 const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface PeerTokenVerifierOptions {
@@ -57,17 +54,17 @@ export class PeerTokenVerifier {
   /** Never rejects. */
   async verify(token: string): Promise<InboundAccess> {
     const { clock } = this.#options;
-    if (token.length > MAX_TOKEN_LENGTH) return refused();
+    if (token.length > MAX_TOKEN_LENGTH) return REFUSED;
     const hash = crypto.hash('sha256', token, 'base64url');
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
     const issuer = this.#options.issuer();
-    if (issuer === undefined) return notRegistered();
-    if (issuer === null) return notSigned();
+    if (issuer === undefined) return NOT_REGISTERED;
+    if (issuer === null) return NOT_SIGNED;
     try {
       return await this.#verify(token, hash, issuer);
     } catch {
-      return refused();
+      return REFUSED;
     }
   }
 
@@ -75,12 +72,12 @@ export class PeerTokenVerifier {
     const { clock, workspaceId } = this.#options;
     const { decodeJwt, decodeProtectedHeader, jwtVerify } = await import('jose');
     const { kid, alg } = decodeProtectedHeader(token);
-    if (alg !== 'EdDSA' || typeof kid !== 'string') return refused();
+    if (alg !== 'EdDSA' || typeof kid !== 'string') return REFUSED;
     const key = await this.#keyOf(kid);
     if (key === undefined) {
       const { iat = 0 } = decodeJwt(token);
       // The keys are older than the token, and may not be read again yet: it may be good.
-      return iat * 1_000 > this.#keysOf ? keysUnknown() : refused();
+      return iat * 1_000 > this.#keysOf ? KEYS_UNKNOWN : REFUSED;
     }
     // Valid at its own time; that of the clock follows.
     const { payload } = await jwtVerify(token, key, {
@@ -95,20 +92,20 @@ export class PeerTokenVerifier {
     const isExpired = clock.now() >= (exp + SKEW_SECONDS) * 1_000;
     if (payload.iss !== issuer) {
       // That of a peer may be from before the change: the peer gets a new one.
-      if (use !== 'push' || isExpired) return refused();
+      if (use !== 'push' || isExpired) return REFUSED;
       this.#options.onIssuerChanged();
-      return issuerChanged();
+      return ISSUER_CHANGED;
     }
     const isPush = use === 'push' && (sub === 'canvas' || WORKSPACE_ID.test(sub));
     const isDirect = use === 'direct' && WORKSPACE_ID.test(sub);
-    if (jti === '' || !(isPush || isDirect)) return refused();
+    if (jti === '' || !(isPush || isDirect)) return REFUSED;
     if (isExpired || ageMs < -SKEW_SECONDS * 1_000) {
       // Peers keep tokens that have expired, and say nothing about the clock by them.
-      if (!isPush) return refused();
+      if (!isPush) return REFUSED;
       // So that the first one after this is verified again, and reported.
       this.#verified.clear();
       this.#options.onClockSkew(ageMs);
-      return clockSkewed();
+      return CLOCK_SKEWED;
     }
     if (isPush) this.#options.onClockSkew(null);
     const caller = { use: isPush ? 'push' : 'direct', subject: sub.toLowerCase() } as const;
@@ -158,41 +155,21 @@ export class PeerTokenVerifier {
   }
 }
 
-function refused(): InboundAccess {
-  return unauthorized(
-    'The token is not accepted.',
-    'Send a token that the platform signed for this agent: its own push has one, and discovery gives one to peers.',
-  );
-}
-
-function notSigned(): InboundAccess {
-  return unauthorized(
-    'The agent cannot check tokens, because its platform signs none.',
-    'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
-  );
-}
-
-function notRegistered(): InboundAccess {
-  const message = 'The agent has not registered yet.';
-  return {
-    kind: 'refused',
-    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: NOT_REGISTERED_RETRY_SECONDS },
-  };
-}
-
-function keysUnknown(): InboundAccess {
-  return later('The keys of the platform cannot be read at the moment.', RETRY_SECONDS);
-}
-
-function issuerChanged(): InboundAccess {
-  return later('The platform has another name now: the agent registers again.', REGISTRATION_SECONDS);
-}
-
-function clockSkewed(): InboundAccess {
-  const message =
-    'The token is not valid by the clock of the agent, which differs from that of the platform.';
-  return { ...later(message, RETRY_SECONDS), hasWrongTime: true };
-}
+const REFUSED = unauthorized(
+  'The token is not accepted.',
+  'Send a token that the platform signed for this agent: its own push has one, and discovery gives one to peers.',
+);
+const NOT_SIGNED = unauthorized(
+  'The agent cannot check tokens, because its platform signs none.',
+  'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
+);
+const NOT_REGISTERED = later('The agent has not registered yet.', 1);
+const KEYS_UNKNOWN = later('The keys of the platform cannot be read at the moment.', 30);
+const ISSUER_CHANGED = later('The platform has another name now: the agent registers again.', 5);
+const CLOCK_SKEWED: InboundAccess = {
+  ...later('The token is not valid by the clock of the agent, which differs from that of the platform.', 30),
+  hasWrongTime: true,
+};
 
 function later(message: string, retryAfterSeconds: number): InboundAccess & { kind: 'refused' } {
   return { kind: 'refused', refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds } };

@@ -5,22 +5,18 @@ import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import type { AgentReport } from './agent-report.ts';
-import { deliveryHint } from './auto-delivery.ts';
+import { deliveryHint, type PlatformProbe } from './auto-delivery.ts';
 
 const ASK_AGAIN_MS = 60_000;
 const REFUSALS_UNTIL_DEAD = 2;
 
-export interface PushProbeOptions {
+export interface PushProbeOptions extends PlatformProbe {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
   readonly report: AgentReport;
   /** Time without a push until the platform is asked, in milliseconds. */
   readonly afterMs: number;
-  /** Whether the platform can be asked. */
-  readonly isOffered: () => boolean;
-  /** Asks the platform whether it reaches the agent. */
-  readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
 }
 
 /**
@@ -65,7 +61,7 @@ export class PushProbe {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { clock, random, afterMs, isOffered } = this.#options;
+    const { clock, random, afterMs, obstacle } = this.#options;
     for (;;) {
       const waitMs = afterMs * (1 + 0.1 * random());
       const leftMs = this.#lastPushAt + waitMs - clock.monotonic();
@@ -73,7 +69,7 @@ export class PushProbe {
         await clock.sleep(leftMs, { signal, keepAlive: false });
         continue;
       }
-      const isReached = isOffered() ? await this.#ask(signal) : null;
+      const isReached = obstacle() === null ? await this.#ask(signal) : null;
       if (isReached === true) this.#lastPushAt = clock.monotonic();
       else await clock.sleep(ASK_AGAIN_MS, { signal, keepAlive: false });
     }
