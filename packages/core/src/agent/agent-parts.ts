@@ -93,7 +93,7 @@ export function createAgentParts<Client extends AgentClient>(
           register: (signal) => requests.register({ signal }),
           onChange: (mode, reason) => {
             if (mode === 'push') {
-              requests.noLongerReads();
+              requests.granted();
               inbound.positionReleased();
             }
             report.emit('delivery-changed', mode, reason);

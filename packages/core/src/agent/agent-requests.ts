@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from '../client/heartbeat.ts';
-import type { Acknowledgement, InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
+import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
 import type { RegisterOptions, Registration } from '../client/registration.ts';
-import type { ReplyReceipt } from '../client/reply.ts';
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundOptions } from '../inbound/inbound-options.ts';
@@ -17,6 +16,7 @@ import type { AgentReport } from './agent-report.ts';
 const LONGEST_RETRY_MS = 5_000;
 
 type FeedClient = InboundOptions['client'];
+type RepeatedRequest = 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply';
 
 export interface AgentRequestsOptions {
   readonly client: AgentClient;
@@ -39,13 +39,23 @@ export interface AgentRequestsOptions {
  */
 export class AgentRequests implements FeedClient {
   readonly workspaceId: string;
+  readonly getWorkspace: AgentClient['getWorkspace'] = (...asked) => this.#client.getWorkspace(...asked);
+  readonly askQuestions: AgentClient['askQuestions'] = (...asked) => this.#client.askQuestions(...asked);
+  readonly fetchCancellations: AgentClient['fetchCancellations'] = (...asked) =>
+    this.#client.fetchCancellations(...asked);
+  readonly pollState: AgentClient['pollState'] = (...asked) =>
+    this.#followed('state', this.#client.pollState(...asked));
+  readonly acknowledge: AgentClient['acknowledge'] = (...acknowledged) =>
+    this.#followed('acknowledge', this.#client.acknowledge(...acknowledged));
+  readonly reply: AgentClient['reply'] = (...answer) =>
+    this.#followed('reply', this.#client.reply(...answer));
   readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
   readonly sendInboundProbe?: NonNullable<FeedClient['sendInboundProbe']>;
   readonly #client: AgentClient;
   readonly #options: AgentRequestsOptions;
   readonly #firstRead = Promise.withResolvers<void>();
   /** The kinds of requests that are limited. */
-  readonly #limited = new Set<string>();
+  readonly #limited = new Set<RepeatedRequest>();
   #instanceId: string = randomUUID();
   #isStored = false;
   #isRefused = false;
@@ -93,36 +103,8 @@ export class AgentRequests implements FeedClient {
     return this.#followed('heartbeat', sent);
   }
 
-  pollState(options?: Parameters<AgentClient['pollState']>[0]): ReturnType<AgentClient['pollState']> {
-    return this.#followed('state', this.#client.pollState(options));
-  }
-
-  getWorkspace(
-    options?: Parameters<AgentClient['getWorkspace']>[0],
-  ): ReturnType<AgentClient['getWorkspace']> {
-    return this.#client.getWorkspace(options);
-  }
-
   fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
     return this.#followed('read', this.#read(options));
-  }
-
-  fetchCancellations(
-    options?: Parameters<AgentClient['fetchCancellations']>[0],
-  ): ReturnType<AgentClient['fetchCancellations']> {
-    return this.#client.fetchCancellations(options);
-  }
-
-  acknowledge(...acknowledged: Parameters<AgentClient['acknowledge']>): Promise<Acknowledgement> {
-    return this.#followed('acknowledge', this.#client.acknowledge(...acknowledged));
-  }
-
-  reply(...answer: Parameters<AgentClient['reply']>): Promise<ReplyReceipt> {
-    return this.#followed('reply', this.#client.reply(...answer));
-  }
-
-  askQuestions(...asked: Parameters<AgentClient['askQuestions']>): ReturnType<AgentClient['askQuestions']> {
-    return this.#client.askQuestions(...asked);
   }
 
   observeReply(message: InboundMessage): boolean {
@@ -130,10 +112,7 @@ export class AgentRequests implements FeedClient {
   }
 
   /** Follows a request that the agent repeats by itself. One that succeeds ends the limit of those of its `kind`. */
-  async #followed<T>(
-    kind: 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply',
-    request: Promise<T>,
-  ): Promise<T> {
+  async #followed<T>(kind: RepeatedRequest, request: Promise<T>): Promise<T> {
     const { report } = this.#options;
     try {
       const result = await request;
@@ -155,7 +134,7 @@ export class AgentRequests implements FeedClient {
       try {
         const read = { ...options, instanceId: this.#instanceId, ...(takeover ? { takeover } : {}) };
         const page = await this.#client.fetchInboundPage(read);
-        this.#granted();
+        this.granted();
         return page;
       } catch (error) {
         if (WorkspaceRemovedError.isInstance(error)) this.#options.onRemoved();
@@ -175,12 +154,8 @@ export class AgentRequests implements FeedClient {
     }
   }
 
-  /** Call when the agent no longer reads, because its messages are pushed. */
-  noLongerReads(): void {
-    this.#granted();
-  }
-
-  #granted(): void {
+  /** Call when the agent no longer reads, because its messages are pushed, as well. */
+  granted(): void {
     this.#firstRead.resolve();
     if (!this.#isRefused) return;
     this.#isRefused = false;

@@ -1,7 +1,6 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type DeadLetter, listDeadLetters } from '../inbound/ledger-lines.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
 import {
   type LoopOutcome,
   ONBOARD_AGAIN,
@@ -131,7 +130,9 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    * Unfinished messages are delivered again. Never rejects; further calls return the same promise.
    */
   stop(options: AgentStopOptions = {}): Promise<void> {
-    checkStop(options, this.#parts.logger);
+    const unknown = unknownOptions('stop', options, STOP_OPTIONS);
+    // To stop never fails.
+    if (unknown !== null) this.#parts.logger.warn({ hint: unknown.hint }, unknown.problem);
     return this.#finish('stopped', options.timeoutMs);
   }
 
@@ -275,15 +276,14 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
+    const { logger, report, presence } = this.#parts;
     this.#state = 'stopping';
     await shutDown(this.#parts, {
       outcome,
       timeoutMs,
       transition: this.#transition,
       isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
-      isReachable:
-        this.#parts.presence.lastSuccess !== undefined &&
-        !this.#parts.report.isDegraded('platform-unreachable'),
+      isReachable: presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable'),
       endHeartbeats: () => {
         this.#life.abort(agentStopped());
         return this.#heartbeats;
@@ -291,20 +291,18 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     });
     await this.#lock?.then((release) => release()).catch(() => {});
     this.#state = 'stopped';
-    this.#reportEnd(outcome);
-  }
-
-  #reportEnd(outcome: LoopOutcome): void {
-    this.#parts.report.end();
+    report.end();
     const failure = this.#startFailure;
     if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
-      this.#parts.logger.error({ error: withoutFrames(failure.error) }, 'The agent could not start.');
-      this.#parts.report.emit('start-failed', failure.error);
+      const { error } = failure;
+      // The frames of an error of this package are of no use, because its hint has what to do.
+      logger.error({ error: MoleculeError.isInstance(error) ? error.toJSON() : error }, 'The agent could not start.');
+      report.emit('start-failed', error);
       this.#closed.promise.catch(() => {});
-      this.#closed.reject(failure.error);
+      this.#closed.reject(error);
     }
-    if (failure === undefined) this.#parts.report.emit('stopped', outcome);
+    if (failure === undefined) report.emit('stopped', outcome);
   }
 }
 
@@ -324,15 +322,4 @@ export function createRemoteAgent<Client extends AgentClient>(
   options: RemoteAgentOptions<Client>,
 ): RemoteAgent {
   return new AgentRuntime(options);
-}
-
-/** Logs an option that `stop` does not have: to stop never fails. */
-function checkStop(options: AgentStopOptions, logger: Logger): void {
-  const unknown = unknownOptions('stop', options, STOP_OPTIONS);
-  if (unknown !== null) logger.warn({ hint: unknown.hint }, unknown.problem);
-}
-
-/** The error of a start for the log: the frames of one of this package are of no use, because its hint has what to do. */
-function withoutFrames(error: unknown): unknown {
-  return MoleculeError.isInstance(error) ? error.toJSON() : error;
 }
