@@ -17,6 +17,7 @@ import {
   checkBoolean,
   checkMethods,
   checkNumber,
+  checkNumbers,
   checkObject,
   checkRandom,
   checkWord,
@@ -26,6 +27,15 @@ import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
+const NUMBERS = {
+  concurrency: { byDefault: 4, min: 1, isInteger: true },
+  stopTimeoutMs: { byDefault: 30_000, min: 0, isInteger: true },
+  reconnectSpreadMs: {
+    byDefault: DEFAULT_RECONNECT_SPREAD_MS,
+    min: 500,
+    max: DEFAULT_RECONNECT_SPREAD_MS,
+  },
+};
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
 const DEFAULT_EXIT_AFTER_MS = 300_000;
@@ -257,9 +267,9 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
       { hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.' },
     );
   }
-  const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
-  const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS, reconnectSpreadMs = DEFAULT_RECONNECT_SPREAD_MS } =
-    options;
+  const numbers = checkNumbers(options, NUMBERS);
+  const { concurrency } = numbers;
+  const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
   return Object.freeze({
     client,
     onMessage,
@@ -267,11 +277,10 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     deliveryChoice: typeof options.delivery === 'object' ? 'own' : (options.delivery ?? 'auto'),
     onPause: checkWord('onPause', options.onPause, PAUSE_POLICIES) ?? 'wait',
     onConflict: checkWord('onConflict', options.onConflict, CONFLICT_POLICIES) ?? 'wait',
-    concurrency,
+    ...numbers,
     readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
     handlerTimeoutMs:
       handlerTimeoutMs === null ? null : checkInteger('handlerTimeoutMs', handlerTimeoutMs, 1),
-    stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
     heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
     ...checkIsolation(options),
     atMostOnce: checkBoolean('atMostOnce', options.atMostOnce, false),
@@ -283,10 +292,6 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
       'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.',
     ),
     usesFolder: options.store === undefined,
-    reconnectSpreadMs: checkNumber('reconnectSpreadMs', reconnectSpreadMs, {
-      min: 500,
-      max: DEFAULT_RECONNECT_SPREAD_MS,
-    }),
     probeAfterMs: checkProbeAfter(options.probeAfterMs),
     exitAfterMs: checkExitWhenDead(options.exitWhenDead),
     random: checkRandom(options.random),

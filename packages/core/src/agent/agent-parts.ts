@@ -53,13 +53,16 @@ export function createAgentParts<Client extends AgentClient>(
   const { clock, reportedUrl } = client;
   const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
   const report = new AgentReport({ clock, logger, onMetricsChanged: () => presence.metricsChanged() });
-  followClose(client.closeSignal, report, (reason) => {
+  const onClosed = (): void => {
     if (isEnding()) return;
     const text =
       'The client was closed while its agent was running, which ends: stop an agent before its client.';
+    const reason: unknown = client.closeSignal?.reason;
     logger.error({ error: reason }, text);
     onClientClosed(reason);
-  });
+  };
+  client.closeSignal?.addEventListener('abort', onClosed, { once: true });
+  report.onEnd(() => client.closeSignal?.removeEventListener('abort', onClosed));
   const { exitAfterMs: afterMs } = settings;
   if (afterMs !== null) {
     const lastHeartbeat = () => presence.lastSuccess?.monotonicMs;
@@ -160,14 +163,4 @@ async function historyBefore(
     if (!isUnknownRow || options.before !== undefined) throw error;
     return await client.conversationHistory(conversationId, options);
   }
-}
-
-function followClose(
-  signal: AbortSignal | undefined,
-  report: AgentReport,
-  onClientClosed: (reason: unknown) => void,
-): void {
-  const onAbort = (): void => onClientClosed(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  report.onEnd(() => signal?.removeEventListener('abort', onAbort));
 }

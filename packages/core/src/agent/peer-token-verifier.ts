@@ -2,6 +2,7 @@ import crypto from 'node:crypto';
 import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import type { Clock } from '../time/clock.ts';
 import { unauthorized } from './inbound-auth.ts';
 
@@ -40,7 +41,7 @@ interface Verified {
  */
 export class PeerTokenVerifier {
   readonly #options: PeerTokenVerifierOptions;
-  readonly #verified = new Map<string, Verified>();
+  #verified = new LatestMap<Verified>(MAX_VERIFIED);
   #keys = new Map<string, CryptoKey>();
   #fetchedAt = Number.NEGATIVE_INFINITY;
   /** Unix time of the last read that succeeded. */
@@ -103,14 +104,14 @@ export class PeerTokenVerifier {
       // Peers keep tokens that have expired, and say nothing about the clock by them.
       if (!isPush) return REFUSED;
       // So that the first one after this is verified again, and reported.
-      this.#verified.clear();
+      this.#verified = new LatestMap(MAX_VERIFIED);
       this.#options.onClockSkew(ageMs);
       return CLOCK_SKEWED;
     }
     if (isPush) this.#options.onClockSkew(null);
     const caller = { use: isPush ? 'push' : 'direct', subject: sub.toLowerCase() } as const;
     const access: InboundAccess = { kind: 'granted', caller, tokenId: jti };
-    this.#remember(hash, { access, untilMs: (exp + SKEW_SECONDS) * 1_000 });
+    this.#verified.set(hash, { access, untilMs: (exp + SKEW_SECONDS) * 1_000 });
     return access;
   }
 
@@ -146,12 +147,6 @@ export class PeerTokenVerifier {
     } catch {
       // The next unknown key, or the next read, tries again.
     }
-  }
-
-  #remember(hash: string, verified: Verified): void {
-    this.#verified.set(hash, verified);
-    const [oldest] = this.#verified.keys();
-    if (this.#verified.size > MAX_VERIFIED && oldest !== undefined) this.#verified.delete(oldest);
   }
 }
 

@@ -297,7 +297,10 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     else {
       const { error } = failure;
       // The frames of an error of this package are of no use, because its hint has what to do.
-      logger.error({ error: MoleculeError.isInstance(error) ? error.toJSON() : error }, 'The agent could not start.');
+      logger.error(
+        { error: MoleculeError.isInstance(error) ? error.toJSON() : error },
+        'The agent could not start.',
+      );
       report.emit('start-failed', error);
       this.#closed.promise.catch(() => {});
       this.#closed.reject(error);

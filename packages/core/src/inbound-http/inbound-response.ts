@@ -62,9 +62,11 @@ export function refusalResponse(refusal: CallRefusal, form: CallForm = NO_FORM):
   return errorResponse(status, { code: rpcCode, message, data }, form, headers);
 }
 
+const NOT_ENDED = { state: 'delivered', answer: null, error: null } as const;
+
 function taskOf(result: TakenResult): JsonObject {
   const { taskId, messageId, contextId } = result;
-  const { state, at, answer, error } = result.kind === 'ended' ? result.end : workingSince(result.at);
+  const { state, at, answer, error } = result.kind === 'ended' ? result.end : { ...NOT_ENDED, at: result.at };
   const said = answer ?? (error && { messageId: 'error', text: error.message });
   const message = said && { message: messageOf(said, contextId) };
   return {
@@ -74,10 +76,6 @@ function taskOf(result: TakenResult): JsonObject {
     status: { state: taskStateOf(state), timestamp: at, ...message },
     metadata: { message_id: messageId, state, ...(error && { code: error.code }) },
   };
-}
-
-function workingSince(at: string) {
-  return { state: 'delivered', at, answer: null, error: null } as const;
 }
 
 /** The JSON-RPC error of a message that failed. */
