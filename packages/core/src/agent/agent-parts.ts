@@ -5,7 +5,7 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { Inbound } from '../inbound/inbound.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
-import type { PresenceChange } from '../presence/presence-machine.ts';
+import type { LoopOutcome, PresenceChange } from '../presence/presence-machine.ts';
 import { threadOpener } from '../presence/run-heartbeat-loop.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
@@ -13,6 +13,7 @@ import { AgentReport } from './agent-report.ts';
 import { AgentRequests } from './agent-requests.ts';
 import { AutoDelivery, type PlatformProbe } from './auto-delivery.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
+import type { AgentHealth, AgentState } from './health.ts';
 import { PushProbe } from './push-probe.ts';
 
 /** What an agent consists of. */
@@ -163,4 +164,45 @@ async function historyBefore(
     if (!isUnknownRow || options.before !== undefined) throw error;
     return await client.conversationHistory(conversationId, options);
   }
+}
+
+interface StartFailure {
+  readonly error: unknown;
+}
+
+export function describeHealth(
+  state: AgentState,
+  { report, presence, inbound, autoDelivery }: AgentParts,
+  end: StartFailure | LoopOutcome | undefined,
+): AgentHealth {
+  const { degradedReasons, lastFailure } = report;
+  return {
+    state,
+    presence: presence.state,
+    ok: degradedReasons.length === 0 && (state === 'running' || state === 'paused'),
+    degradedReasons,
+    lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
+    consecutiveHeartbeatFailures: presence.consecutiveFailures,
+    heartbeats: presence.place,
+    eventLoopLagMs: presence.eventLoopLagMs,
+    delivery: inbound.deliveryName,
+    deliveryReason: autoDelivery?.reason ?? null,
+    lastInboundAt: isoTime(inbound.lastReadAt),
+    inboundAgeMs: inbound.inboundAgeMs,
+    inFlight: inbound.active,
+    unfinished: inbound.unfinished,
+    acknowledged: inbound.acknowledged,
+    deadLetters: inbound.deadLetterCount,
+    lastFailure: lastFailure ?? inbound.lastGivenUp,
+    endReason: state === 'stopped' && end !== undefined ? endReason(end) : null,
+  };
+}
+
+function endReason(end: StartFailure | LoopOutcome): string {
+  if (typeof end === 'string') return end;
+  return MoleculeError.isInstance(end.error) ? end.error.code : 'start_failed';
+}
+
+function isoTime(unixMs: number | undefined): string | null {
+  return unixMs === undefined ? null : new Date(unixMs).toISOString();
 }

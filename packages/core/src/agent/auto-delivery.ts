@@ -44,9 +44,8 @@ export class AutoDelivery implements InboundDelivery {
   #mode: 'push' | 'long-poll' = 'long-poll';
   #settlesAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
-  /** Why messages are not pushed, as far as it is known. */
-  #reason: string | null = null;
-  #isReported = false;
+  /** Why messages are not pushed; `undefined` before the first report. */
+  #reason: string | null | undefined;
   #pause: LinkedAbort | undefined;
 
   constructor(options: AutoDeliveryOptions) {
@@ -62,7 +61,7 @@ export class AutoDelivery implements InboundDelivery {
 
   /** Why it is not push; `null` when it is, and until the first probe has ended. */
   get reason(): string | null {
-    return this.#reason;
+    return this.#reason ?? null;
   }
 
   /** What the agent registers. */
@@ -174,10 +173,9 @@ export class AutoDelivery implements InboundDelivery {
   /** Says how messages come in, once for each reason. */
   #report({ reason, status = null }: ProbeResult, { logger }: DeliveryContext): void {
     const mode = this.#mode;
-    const [before, isFirst] = [this.#reason, !this.#isReported];
+    const before = this.#reason;
     this.#reason = reason;
-    this.#isReported = true;
-    if (!isFirst && reason === before) return;
+    if (reason === before) return;
     if (reason === null) logger.info({ mode }, 'Messages are pushed from now on.');
     else {
       const fields = { mode, reason, ...(status === null ? {} : { status }), hint: deliveryHint(reason) };
@@ -186,7 +184,7 @@ export class AutoDelivery implements InboundDelivery {
         'Messages are not pushed: the platform has not reached the agent at its reportedUrl.',
       );
     }
-    if (isFirst || (reason === null) !== (before === null)) this.#options.onChange(mode, reason);
+    if (before === undefined || (reason === null) !== (before === null)) this.#options.onChange(mode, reason);
   }
 }
 

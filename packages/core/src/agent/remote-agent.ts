@@ -18,10 +18,19 @@ import {
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
-import { type AgentParts, createAgentParts } from './agent-parts.ts';
+import { type AgentParts, createAgentParts, describeHealth } from './agent-parts.ts';
 import { isRateLimited } from './agent-requests.ts';
-import { type AgentHealth, type AgentState, describeHealth } from './health.ts';
-import { agentStopped, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
+import type { AgentHealth, AgentState } from './health.ts';
+import {
+  agentStopped,
+  drain,
+  flush,
+  runSteps,
+  sayGoodbye,
+  sendLastHeartbeat,
+  stopReceiving,
+  workspacePaused,
+} from './shutdown.ts';
 
 export interface AgentStartOptions {
   /**
@@ -275,20 +284,27 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     return this.#finishing;
   }
 
+  /** Stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
-    const { logger, report, presence } = this.#parts;
+    const parts = this.#parts;
+    const { client, logger, report, presence, inbound } = parts;
     this.#state = 'stopping';
-    await shutDown(this.#parts, {
-      outcome,
-      timeoutMs,
-      transition: this.#transition,
-      isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
-      isReachable: presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable'),
-      endHeartbeats: () => {
+    const isRefused = outcome === 'removed' || outcome === 'revoked';
+    const isRegistered = this.#heartbeats !== undefined && !isRefused && client.closeSignal?.aborted !== true;
+    const isReached = presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
+    await runSteps(logger, [
+      () => stopReceiving(parts, this.#transition),
+      () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
+      () => isRegistered && flush(parts),
+      () => {
         this.#life.abort(agentStopped());
         return this.#heartbeats;
       },
-    });
+      // After the loop has ended: a later heartbeat would report the tasks again.
+      () => isRegistered && isReached && outcome === 'stopped' && sendLastHeartbeat(parts),
+      () => isRegistered && isReached && outcome !== 'superseded' && sayGoodbye(parts),
+      () => inbound.close(agentStopped()),
+    ]);
     await this.#lock?.then((release) => release()).catch(() => {});
     this.#state = 'stopped';
     report.end();

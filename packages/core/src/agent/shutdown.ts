@@ -1,7 +1,6 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { withDeadline } from '../time/linked-abort.ts';
 import type { AgentClient } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
@@ -30,39 +29,8 @@ export function workspacePaused(): MoleculeError {
   return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
-/** How an agent ends. */
-export interface Ending {
-  readonly outcome: LoopOutcome;
-  /** How long running handlers may take, in milliseconds. */
-  readonly timeoutMs: number;
-  /** A pause or resume in progress. */
-  readonly transition: Promise<void>;
-  /** Whether the platform expects heartbeats of this agent. */
-  readonly isRegistered: boolean;
-  /** Whether the last heartbeat reached the platform. */
-  readonly isReachable: boolean;
-  /** Ends the heartbeats; resolves when the last one has ended. */
-  endHeartbeats(): Promise<unknown> | undefined;
-}
-
-/** Ends an agent: stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
-export async function shutDown(parts: ShutdownParts, ending: Ending): Promise<void> {
-  const { outcome, isReachable } = ending;
-  const isRegistered = ending.isRegistered && parts.client.closeSignal?.aborted !== true;
-  await runSteps(parts.logger, [
-    () => stopReceiving(parts, ending.transition),
-    () => drain(parts, ending.timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
-    () => isRegistered && flush(parts),
-    () => ending.endHeartbeats(),
-    // After the loop has ended: a later heartbeat would report the tasks again.
-    () => isRegistered && isReachable && outcome === 'stopped' && sendLastHeartbeat(parts),
-    () => isRegistered && isReachable && outcome !== 'superseded' && sayGoodbye(parts),
-    () => parts.inbound.close(agentStopped()),
-  ]);
-}
-
-/** Runs all steps in order, even if some fail. */
-async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
+/** Runs all steps of a shutdown in order, even if some fail. Never rejects. */
+export async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
   for (const step of steps) {
     try {
       await step();
@@ -83,7 +51,7 @@ export async function stopReceiving(parts: ShutdownParts, before: Promise<void>)
 }
 
 /** Waits for running handlers, then aborts their signals with `reason`. */
-async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
+export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
   const { inbound, logger } = parts;
   if (inbound.active === 0) return;
   const areIdleIn = (ms: number): Promise<boolean> =>
@@ -99,7 +67,7 @@ async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Pr
 }
 
 /** Stores the position and acknowledges finished messages. */
-async function flush(parts: ShutdownParts): Promise<void> {
+export async function flush(parts: ShutdownParts): Promise<void> {
   const text = 'Finished messages could not be acknowledged; this is repeated at the next start.';
   const work = (signal: AbortSignal) => parts.inbound.flush(signal);
   await within(parts, FLUSH_MS, 'The last acknowledgement', work).catch((error: unknown) => {
@@ -108,14 +76,14 @@ async function flush(parts: ShutdownParts): Promise<void> {
 }
 
 /** Reports that no task is running any more. */
-async function sendLastHeartbeat(parts: ShutdownParts): Promise<void> {
+export async function sendLastHeartbeat(parts: ShutdownParts): Promise<void> {
   const idle = { ...parts.report.metrics(), activeTasks: 0, currentTask: '' };
   const work = (signal: AbortSignal) => parts.client.heartbeat(idle, { signal });
   await within(parts, LAST_HEARTBEAT_MS, 'The last heartbeat', work).catch(() => {});
 }
 
 /** Reports that this agent stops, so that nobody waits for it. */
-async function sayGoodbye(parts: ShutdownParts): Promise<void> {
+export async function sayGoodbye(parts: ShutdownParts): Promise<void> {
   const { client, requests } = parts;
   if (!client.capabilities.has('instances')) return;
   const work = (signal: AbortSignal) => client.goodbye(requests.instanceId, { signal });
