@@ -299,10 +299,8 @@ function idsOf({ id, messageId }: InboundMessage): { activityId: string; message
 /** Name and code of an error, such as `ApiError access_denied`. Never its message, which can contain text of a peer. */
 export function describeFailure(error: unknown): string {
   if (!isError(error)) return 'Error';
-  const words = [error.name, Reflect.get(error, 'code')].filter(isPlainWord);
+  const words = [error.name, Reflect.get(error, 'code')].filter(
+    (word: unknown) => typeof word === 'string' && PLAIN_WORD.test(word),
+  );
   return words.length === 0 ? 'Error' : words.join(' ').slice(0, MAX_FAILURE_LENGTH);
-}
-
-function isPlainWord(value: unknown): value is string {
-  return typeof value === 'string' && PLAIN_WORD.test(value);
 }

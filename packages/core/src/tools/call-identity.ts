@@ -66,16 +66,8 @@ export function messageIdOfCall(
   ] as const;
   const turn = turns.find(([, id]) => id !== '');
   if (callId === undefined || callId === '' || turn === undefined) return undefined;
-  let id = deriveUuid(
-    'tool-call',
-    workspaceId,
-    ...turn,
-    callId,
-    toolName,
-    peerId.toLowerCase(),
-    text,
-    ...more,
-  );
+  const content = [toolName, peerId.toLowerCase(), text, ...more];
+  let id = deriveUuid('tool-call', workspaceId, ...turn, callId, ...content);
   while (wasCanceled(id)) id = deriveUuid('tool-call-anew', id);
   return id;
 }
