@@ -8,7 +8,7 @@ import {
   type InboundPort,
   type InboundResult,
 } from './inbound-agent.ts';
-import { readCall } from './inbound-call.ts';
+import { readCall, refusalOf } from './inbound-call.ts';
 import { json, refusalResponse, resultResponse, streamResponse, taskResponse } from './inbound-response.ts';
 import { type ReleaseSlot, RequestSlots } from './request-slots.ts';
 import {
@@ -188,30 +188,14 @@ async function takeCall(
   }
 }
 
-const FAILED = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
-const NOT_THE_PLATFORM = {
-  status: 403,
-  code: 'access_denied',
-  message: 'Only the platform reports the state of the workspace.',
-};
-const UNKNOWN_TASK = {
-  status: 200,
-  rpcCode: -32001,
-  code: 'message_not_found',
-  message: 'The caller sent no message with this id.',
-};
-const ENDED_BEFORE = {
-  status: 200,
-  rpcCode: -32002,
-  code: 'message_ended',
-  message: 'The message has ended: ask for its end with tasks/get.',
-};
-const BUSY = {
-  status: 429,
-  code: 'rate_limited',
-  message: 'The agent has too many requests at the moment.',
-  retryAfterSeconds: 1,
-};
+const FAILED = refusalOf(500, 'internal_error', 'The agent failed.', -32603);
+const PLATFORM_ONLY = 'Only the platform reports the state of the workspace.';
+const NOT_THE_PLATFORM = refusalOf(403, 'access_denied', PLATFORM_ONLY);
+const UNKNOWN_TASK = refusalOf(200, 'message_not_found', 'The caller sent no message with this id.', -32001);
+const HAS_ENDED = 'The message has ended: ask for its end with tasks/get.';
+const ENDED_BEFORE = refusalOf(200, 'message_ended', HAS_ENDED, -32002);
+const TOO_MANY = refusalOf(429, 'rate_limited', 'The agent has too many requests at the moment.');
+const BUSY = { ...TOO_MANY, retryAfterSeconds: 1 };
 
 function hasEndedBefore(result: InboundResult): boolean {
   return result.kind === 'ended' && result.end.state !== 'canceled' && result.end.state !== 'input_required';
