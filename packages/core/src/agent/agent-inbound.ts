@@ -32,6 +32,10 @@ export interface AgentInboundOptions {
 
 /** The receiving side of an agent, for the server of its own URL. */
 export class AgentInbound implements InboundPort {
+  readonly find: InboundPort['find'] = (...asked) => this.#options.inbound.requests.find(...asked);
+  readonly cancel: InboundPort['cancel'] = (...asked) => this.#options.inbound.requests.cancel(...asked);
+  readonly resubscribe: InboundPort['resubscribe'] = (...asked) =>
+    this.#options.inbound.requests.resubscribe(...asked);
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
   #isAttached = false;
@@ -137,18 +141,6 @@ export class AgentInbound implements InboundPort {
   stream(request: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
     this.#notePush(request.caller);
     return this.#options.inbound.requests.stream(request);
-  }
-
-  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): Promise<InboundStream | null> {
-    return this.#options.inbound.requests.resubscribe(caller, taskId, signal);
-  }
-
-  find(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
-    return this.#options.inbound.requests.find(caller, taskId);
-  }
-
-  cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
-    return this.#options.inbound.requests.cancel(caller, taskId);
   }
 
   stateChanged(status: string): void {

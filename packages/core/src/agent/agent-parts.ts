@@ -11,10 +11,9 @@ import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
 import { AgentReport } from './agent-report.ts';
 import { AgentRequests } from './agent-requests.ts';
-import { AutoDelivery, type PlatformProbe } from './auto-delivery.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
 import type { AgentHealth, AgentState } from './health.ts';
-import { PushProbe } from './push-probe.ts';
+import { AutoDelivery, type PlatformProbe, PushProbe } from './push-reach.ts';
 
 /** What an agent consists of. */
 export interface AgentParts {
