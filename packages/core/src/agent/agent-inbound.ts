@@ -80,10 +80,8 @@ export class AgentInbound implements InboundPort {
   attach(): void {
     const { settings, logger } = this.#options;
     if (!this.#isAttached && settings.inboundAuth === 'none') {
-      logger.warn(
-        {},
-        'inboundAuth is "none": everybody who reaches the URL of this agent can send it messages.',
-      );
+      const text = 'inboundAuth is "none": everybody who reaches the URL of this agent can send it messages.';
+      logger.warn({}, text);
     }
     this.#isAttached = true;
   }
@@ -172,10 +170,8 @@ export class AgentInbound implements InboundPort {
   #warnOfSecret(): void {
     if (!this.#isDue('secret')) return;
     const hint = 'Set inboundSecret: the platform has sent none.';
-    this.#options.logger.warn(
-      { hint },
-      'inboundAuth is "shared-secret" without a secret: each request is refused.',
-    );
+    const text = 'inboundAuth is "shared-secret" without a secret: each request is refused.';
+    this.#options.logger.warn({ hint }, text);
   }
 
   #isDue(problem: keyof typeof WARNING_INTERVALS_MS): boolean {

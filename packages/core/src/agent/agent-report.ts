@@ -165,10 +165,8 @@ export class AgentReport implements InboundObserver {
     const { stage, attempt, delayMs } = details;
     if (stage === 'reply') this.#failed(message, details.error);
     const error = loggableError(details.error, message.text);
-    this.#options.logger.warn(
-      { ...idsOf(message), stage, attempt, nextAttemptInMs: delayMs, error },
-      'Handling a message failed; it is retried.',
-    );
+    const fields = { ...idsOf(message), stage, attempt, nextAttemptInMs: delayMs, error };
+    this.#options.logger.warn(fields, 'Handling a message failed; it is retried.');
     this.emit('retry', message, details);
   }
 
@@ -176,10 +174,8 @@ export class AgentReport implements InboundObserver {
     const { stage, attempts } = details;
     if (stage === 'reply') this.#failed(message, details.error);
     const error = loggableError(details.error, message.text);
-    this.#options.logger.error(
-      { ...idsOf(message), stage, attempts, error },
-      'A message was given up: see listDeadLetters and replayDeadLetter.',
-    );
+    const text = 'A message was given up: see listDeadLetters and replayDeadLetter.';
+    this.#options.logger.error({ ...idsOf(message), stage, attempts, error }, text);
     if (stage === 'reply' && replyFailureKind(details.error) === 'refused') {
       this.degraded('answers-refused', details.error);
     }
@@ -219,10 +215,8 @@ export class AgentReport implements InboundObserver {
 
   setAside(row: AgentEvents['set-aside'][0], error: unknown): void {
     const { activityId, messageId } = row;
-    this.#options.logger.error(
-      { activityId, messageId: messageId.slice(0, 100), error },
-      'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.',
-    );
+    const text = 'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.';
+    this.#options.logger.error({ activityId, messageId: messageId.slice(0, 100), error }, text);
     this.emit('set-aside', row, error);
   }
 
@@ -238,10 +232,9 @@ export class AgentReport implements InboundObserver {
   }
 
   blocked(message: InboundMessage): void {
-    this.#options.logger.warn(
-      idsOf(message),
-      'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.',
-    );
+    const text =
+      'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.';
+    this.#options.logger.warn(idsOf(message), text);
     this.degraded('handlers-blocked');
   }
 

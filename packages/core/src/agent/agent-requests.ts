@@ -15,6 +15,8 @@ import type { AgentReport } from './agent-report.ts';
 /** The time between two reads of an agent that waits for another one to end, in milliseconds. */
 const LONGEST_RETRY_MS = 5_000;
 
+const IN_USE = 'Another running agent receives the messages of this workspace';
+
 type FeedClient = InboundOptions['client'];
 type RepeatedRequest = 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply';
 
@@ -159,20 +161,15 @@ export class AgentRequests implements FeedClient {
     this.#firstRead.resolve();
     if (!this.#isRefused) return;
     this.#isRefused = false;
-    this.#options.logger.info(
-      {},
-      'Messages are received, although another agent of this workspace was running.',
-    );
+    const text = 'Messages are received, although another agent of this workspace was running.';
+    this.#options.logger.info({}, text);
     this.#options.report.recovered('identity-in-use');
   }
 
   #refused(error: ApiError): void {
     if (this.#isRefused) return;
     this.#isRefused = true;
-    this.#options.logger.warn(
-      { error },
-      'Another running agent receives the messages of this workspace; this one waits until it ends.',
-    );
+    this.#options.logger.warn({ error }, `${IN_USE}; this one waits until it ends.`);
     this.#options.report.degraded('identity-in-use', error);
   }
 
@@ -181,17 +178,13 @@ export class AgentRequests implements FeedClient {
     const { logger, onLost } = this.#options;
     if (!this.#isLost) {
       this.#isLost = true;
-      logger.error(
-        { error },
-        isSuperseded
-          ? 'Another agent has taken over this workspace; this one ends.'
-          : 'Another running agent receives the messages of this workspace; this one ends.',
-      );
+      const why = isSuperseded ? 'Another agent has taken over this workspace' : IN_USE;
+      logger.error({ error }, `${why}; this one ends.`);
       // Started again it is another agent, which waits for the present one or takes over.
       if (isSuperseded && this.#isStored) await forgetInstanceId(this.#client.stateDirectory);
       onLost(error);
       this.#firstRead.reject(
-        new MoleculeError('Another running agent receives the messages of this workspace.', {
+        new MoleculeError(`${IN_USE}.`, {
           code: 'workspace_in_use',
           hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',
           cause: error,

@@ -96,10 +96,8 @@ export function exitWhenDead(options: DeadWatchOptions): void {
       error: lastError,
     };
     const minutes = Math.round(afterMs / 6_000) / 10;
-    logger.error(
-      fields,
-      `The agent has been dead for ${minutes} min: the process ends, to be started again.`,
-    );
+    const text = `The agent has been dead for ${minutes} min: the process ends, to be started again.`;
+    logger.error(fields, text);
     const limit = clock.setTimer(STOP_MS, () => process.exit(DEAD_EXIT_CODE));
     void stop({ timeoutMs: HANDLERS_MS }).finally(() => {
       limit.cancel();

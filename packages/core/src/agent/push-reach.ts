@@ -182,10 +182,8 @@ export class AutoDelivery implements InboundDelivery {
     if (reason === null) logger.info({ mode }, 'Messages are pushed from now on.');
     else {
       const fields = { mode, reason, ...(status === null ? {} : { status }), hint: deliveryHint(reason) };
-      logger.warn(
-        fields,
-        'Messages are not pushed: the platform has not reached the agent at its reportedUrl.',
-      );
+      const text = 'Messages are not pushed: the platform has not reached the agent at its reportedUrl.';
+      logger.warn(fields, text);
     }
     if (before === undefined || (reason === null) !== (before === null)) this.#options.onChange(mode, reason);
   }

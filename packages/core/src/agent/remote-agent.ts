@@ -311,15 +311,12 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     const failure = this.#startFailure;
     if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
-      const { error } = failure;
       // The frames of an error of this package are of no use, because its hint has what to do.
-      logger.error(
-        { error: MoleculeError.isInstance(error) ? error.toJSON() : error },
-        'The agent could not start.',
-      );
-      report.emit('start-failed', error);
+      const error = MoleculeError.isInstance(failure.error) ? failure.error.toJSON() : failure.error;
+      logger.error({ error }, 'The agent could not start.');
+      report.emit('start-failed', failure.error);
       this.#closed.promise.catch(() => {});
-      this.#closed.reject(error);
+      this.#closed.reject(failure.error);
     }
     if (failure === undefined) report.emit('stopped', outcome);
   }

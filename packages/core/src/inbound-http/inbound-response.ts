@@ -193,13 +193,12 @@ function eventsOf(
   const { parts, metadata } = answer ?? {};
   const hasRest = parts !== undefined || metadata !== undefined;
   const rest = hasRest ? eventOf(events.rest([...(parts ?? [])] as JsonObject[], metadata), form) : '';
-  const asked = state === 'input_required' ? answer : null;
-  if (asked === null) return rest + eventOf(events.end({ state, at }), form);
+  if (state !== 'input_required' || answer === null) return rest + eventOf(events.end({ state, at }), form);
   // The platform reads the questions of an answer itself.
   const end = isPush
-    ? { state: 'answered' as const, at }
-    : { state, at, message: messageOf(asked, result.contextId) };
-  return rest + eventOf(events.end(end), form);
+    ? { state: 'answered' as const }
+    : { state, message: messageOf(answer, result.contextId) };
+  return rest + eventOf(events.end({ ...end, at }), form);
 }
 
 /** One event in the version of the caller. */
