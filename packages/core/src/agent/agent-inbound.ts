@@ -38,6 +38,7 @@ export class AgentInbound implements InboundPort {
     this.#options.inbound.requests.resubscribe(...asked);
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
+  /** Whether requests are served. */
   #isAttached = false;
   /** When each problem with requests was last logged. */
   readonly #loggedAt = new Map<keyof typeof WARNING_INTERVALS_MS, number>();
@@ -56,16 +57,10 @@ export class AgentInbound implements InboundPort {
     });
   }
 
-  /** Whether requests are served. */
-  get isAttached(): boolean {
-    return this.#isAttached;
-  }
-
   /** @throws ConfigurationError for an agent whose URL is announced and not served. */
   checkServed(): void {
     const { client, deliveryChoice } = this.#options.settings;
-    const isAnnounced =
-      deliveryChoice === 'push' || (deliveryChoice === 'auto' && client.reportedUrl !== null);
+    const isAnnounced = client.reportedUrl !== null && ['push', 'auto'].includes(deliveryChoice);
     if (this.#isAttached || !isAnnounced) return;
     throw new ConfigurationError('The client has a reportedUrl, but nothing serves the agent there.', {
       hint: 'Mount createInboundHandler(agent) or start an A2AServer before agent.start(), or set delivery to "long-poll".',
@@ -120,10 +115,8 @@ export class AgentInbound implements InboundPort {
       const secret = inboundSecret ?? (await client.currentInboundSecret());
       if (secret === undefined) this.#warnOfSecret();
       if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
-      return unauthorized(
-        'The secret is missing or wrong.',
-        'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.',
-      );
+      const hint = 'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.';
+      return unauthorized('The secret is missing or wrong.', hint);
     }
     const token = bearerOf(headers);
     if (token !== null) return this.#verifier.verify(token);

@@ -312,10 +312,8 @@ export class PushProbe {
     this.#refusals += 1;
     if (this.#refusals !== REFUSALS_UNTIL_DEAD) return;
     const why = reason ?? 'unknown';
-    const error = new ConfigurationError(
-      `The platform does not reach the agent at its reportedUrl: ${why}.`,
-      { hint: deliveryHint(why) },
-    );
+    const problem = `The platform does not reach the agent at its reportedUrl: ${why}.`;
+    const error = new ConfigurationError(problem, { hint: deliveryHint(why) });
     const fields = { error, reason: why, ...(status === null ? {} : { status }) };
     logger.warn(
       fields,

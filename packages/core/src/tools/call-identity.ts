@@ -85,12 +85,10 @@ export function contextIdOfCall(
   const key = conversationKey(client, call, peerId);
   if (key === undefined) return undefined;
   const handled = currentMessage()?.conversationId ?? '';
-  return (
-    newerOf(client).get(key) ??
-    (CONVERSATION_ID.test(handled)
-      ? handled.replace(CONVERSATION_ID, '$1-$2-$3-$4-$5')
-      : deriveUuid('peer-context', key))
-  );
+  const newer = newerOf(client).get(key);
+  if (newer !== undefined) return newer;
+  if (!CONVERSATION_ID.test(handled)) return deriveUuid('peer-context', key);
+  return handled.replace(CONVERSATION_ID, '$1-$2-$3-$4-$5');
 }
 
 /** The context id of {@link contextIdOfCall} outside of handlers, for code that names the conversation itself. */
