@@ -1,4 +1,4 @@
-import { type AgentCard, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
+import { type AgentCard, type JsonObject, toA2aCard } from '@molecule-ai/protocol';
 import { withStreaming } from '../client/registration.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
@@ -42,16 +42,11 @@ export class AgentInbound implements InboundPort {
   #isAttached = false;
   /** When each problem with requests was last logged. */
   readonly #loggedAt = new Map<keyof typeof WARNING_INTERVALS_MS, number>();
-  #issuer: string | null | undefined;
 
   constructor(options: AgentInboundOptions) {
     this.#options = options;
-    const { client } = options.settings;
     this.#verifier = new PeerTokenVerifier({
-      workspaceId: client.workspaceId,
-      clock: client.clock,
-      issuer: () => this.#issuer,
-      fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
+      client: options.settings.client,
       onIssuerChanged: () => options.presence.registrationNeeded(),
       onClockSkew: (skewMs) => this.#clockSkewed(skewMs),
     });
@@ -69,7 +64,7 @@ export class AgentInbound implements InboundPort {
 
   /** Call with the issuer of each register response. */
   registered(issuer: string | null): void {
-    this.#issuer = issuer;
+    this.#verifier.issuer = issuer;
   }
 
   attach(): void {

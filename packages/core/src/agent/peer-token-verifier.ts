@@ -1,9 +1,8 @@
 import crypto from 'node:crypto';
-import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
+import type { PeerClient } from '../client/platform-client.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
 import { LatestMap } from '../storage/latest-map.ts';
-import type { Clock } from '../time/clock.ts';
 import { unauthorized } from './inbound-auth.ts';
 
 const SKEW_SECONDS = 60;
@@ -15,12 +14,8 @@ const MAX_TOKEN_LENGTH = 4_096;
 const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface PeerTokenVerifierOptions {
-  /** Lower case; the audience of the tokens. */
-  readonly workspaceId: string;
-  readonly clock: Clock;
-  /** Who signs, as the register response says it: `null` when the platform signs none, `undefined` before the response. */
-  readonly issuer: () => string | null | undefined;
-  readonly fetchKeys: () => Promise<Jwks>;
+  /** Its workspace, in lower case, is the audience of the tokens. */
+  readonly client: Pick<PeerClient, 'workspaceId' | 'clock' | 'fetchSigningKeys'>;
   /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
   readonly onIssuerChanged: () => void;
   /**
@@ -40,6 +35,8 @@ interface Verified {
  * again, at most once in 30 s, whoever asks. What was verified is kept by its hash until it expires.
  */
 export class PeerTokenVerifier {
+  /** Who signs, as the register response says it: `null` when the platform signs none, `undefined` before the response. */
+  issuer: string | null | undefined;
   readonly #options: PeerTokenVerifierOptions;
   #verified = new LatestMap<Verified>(MAX_VERIFIED);
   #keys = new Map<string, CryptoKey>();
@@ -54,12 +51,12 @@ export class PeerTokenVerifier {
 
   /** Never rejects. */
   async verify(token: string): Promise<InboundAccess> {
-    const { clock } = this.#options;
+    const { clock } = this.#options.client;
     if (token.length > MAX_TOKEN_LENGTH) return REFUSED;
     const hash = crypto.hash('sha256', token, 'base64url');
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
-    const issuer = this.#options.issuer();
+    const { issuer } = this;
     if (issuer === undefined) return NOT_REGISTERED;
     if (issuer === null) return NOT_SIGNED;
     try {
@@ -70,7 +67,7 @@ export class PeerTokenVerifier {
   }
 
   async #verify(token: string, hash: string, issuer: string): Promise<InboundAccess> {
-    const { clock, workspaceId } = this.#options;
+    const { clock, workspaceId } = this.#options.client;
     const { decodeJwt, decodeProtectedHeader, jwtVerify } = await import('jose');
     const { kid, alg } = decodeProtectedHeader(token);
     if (alg !== 'EdDSA' || typeof kid !== 'string') return REFUSED;
@@ -116,7 +113,7 @@ export class PeerTokenVerifier {
   }
 
   async #keyOf(kid: string): Promise<CryptoKey | undefined> {
-    const age = this.#options.clock.monotonic() - this.#fetchedAt;
+    const age = this.#options.client.clock.monotonic() - this.#fetchedAt;
     const isKnown = this.#keys.has(kid);
     if (age >= KEYS_TTL_MS || (!isKnown && age >= REFETCH_AFTER_MS)) {
       this.#fetching ??= this.#fetch().finally(() => {
@@ -130,11 +127,11 @@ export class PeerTokenVerifier {
 
   /** Keeps the keys that it has when the platform cannot be reached. */
   async #fetch(): Promise<void> {
-    const { clock, fetchKeys } = this.#options;
-    this.#fetchedAt = clock.monotonic();
-    const startedAt = clock.now();
+    const { client } = this.#options;
+    this.#fetchedAt = client.clock.monotonic();
+    const startedAt = client.clock.now();
     try {
-      const [{ keys }, { importJWK }] = await Promise.all([fetchKeys(), import('jose')]);
+      const [{ keys }, { importJWK }] = await Promise.all([client.fetchSigningKeys(), import('jose')]);
       const imported = new Map<string, CryptoKey>();
       for (const key of keys) {
         const { kty, crv, x, kid } = key;
