@@ -200,14 +200,10 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
   return {
     started: withRow('started'),
     progressed: (message, text) => void observed.push(`progressed:${message.id}:${text}`),
-    ended: withRow('ended'),
-    succeeded: withRow('succeeded'),
-    failed: withRow('failed'),
+    ended: (message, end) => void observed.push(`${typeof end === 'string' ? end : 'failed'}:${message.id}`),
     replySent: withRow('replySent'),
-    delivered: withRow('delivered'),
-    endedAsFailed: (message, { code }) => void observed.push(`endedAsFailed:${message.id}:${code}`),
+    emit: (event, message) => void observed.push(`${event}:${message.id}`),
     expired: withRow('expired'),
-    cancelled: withRow('cancelled'),
     retrying: (message, { stage, attempt, delayMs }) =>
       void observed.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),
     gaveUp: (message, { stage, attempts }) => void observed.push(`gaveUp:${message.id}:${stage}:${attempts}`),

@@ -1,4 +1,4 @@
-import { type AgentCard, type JsonObject, type Jwks, toA2aCard } from '@molecule-ai/protocol';
+import { type AgentCard, type JsonObject, toA2aCard } from '@molecule-ai/protocol';
 import { withStreaming } from '../client/registration.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
@@ -11,62 +11,51 @@ import type {
   InboundStream,
 } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import type { RemoteAgentSettings } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
 import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
 import { PeerTokenVerifier } from './peer-token-verifier.ts';
 
 /** Between two warnings. */
-const CLOCK_WARNING_MS = 3_600_000;
-const WARNING_INTERVAL_MS = 60_000;
+const WARNING_INTERVALS_MS = { body: 60_000, secret: 60_000, clock: 3_600_000 } as const;
 
 export interface AgentInboundOptions {
   readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
   readonly inbound: Inbound;
   readonly logger: Logger;
   readonly report: AgentReport;
-  readonly onStateChanged: (status: string) => void;
-  /** A server of this agent started or stopped. */
-  readonly onServerChanged: () => void;
-  /** The platform brought a message. */
-  readonly onPushed: () => void;
-  /** The platform signs under another name than it had when the agent registered. */
-  readonly onIssuerChanged: () => void;
+  readonly presence: Pick<HeartbeatLoop, 'stateChanged' | 'registrationNeeded'>;
+  readonly autoDelivery: { probeNow(): void } | null;
+  readonly pushProbe: { pushed(): void } | null;
 }
 
 /** The receiving side of an agent, for the server of its own URL. */
 export class AgentInbound implements InboundPort {
+  readonly find: InboundPort['find'] = (...asked) => this.#options.inbound.requests.find(...asked);
+  readonly cancel: InboundPort['cancel'] = (...asked) => this.#options.inbound.requests.cancel(...asked);
+  readonly resubscribe: InboundPort['resubscribe'] = (...asked) =>
+    this.#options.inbound.requests.resubscribe(...asked);
   readonly #options: AgentInboundOptions;
   readonly #verifier: PeerTokenVerifier;
+  /** Whether requests are served. */
   #isAttached = false;
-  #warnedOfClockAt = Number.NEGATIVE_INFINITY;
   /** When each problem with requests was last logged. */
-  readonly #loggedAt = new Map<'body' | 'secret', number>();
-  #issuer: string | null | undefined;
+  readonly #loggedAt = new Map<keyof typeof WARNING_INTERVALS_MS, number>();
 
   constructor(options: AgentInboundOptions) {
     this.#options = options;
-    const { client } = options.settings;
     this.#verifier = new PeerTokenVerifier({
-      workspaceId: client.workspaceId,
-      clock: client.clock,
-      issuer: () => this.#issuer,
-      fetchKeys: (): Promise<Jwks> => client.fetchSigningKeys(),
-      onIssuerChanged: options.onIssuerChanged,
+      client: options.settings.client,
+      onIssuerChanged: () => options.presence.registrationNeeded(),
       onClockSkew: (skewMs) => this.#clockSkewed(skewMs),
     });
-  }
-
-  /** Whether requests are served. */
-  get isAttached(): boolean {
-    return this.#isAttached;
   }
 
   /** @throws ConfigurationError for an agent whose URL is announced and not served. */
   checkServed(): void {
     const { client, deliveryChoice } = this.#options.settings;
-    const isAnnounced =
-      deliveryChoice === 'push' || (deliveryChoice === 'auto' && client.reportedUrl !== null);
+    const isAnnounced = client.reportedUrl !== null && ['push', 'auto'].includes(deliveryChoice);
     if (this.#isAttached || !isAnnounced) return;
     throw new ConfigurationError('The client has a reportedUrl, but nothing serves the agent there.', {
       hint: 'Mount createInboundHandler(agent) or start an A2AServer before agent.start(), or set delivery to "long-poll".',
@@ -75,22 +64,20 @@ export class AgentInbound implements InboundPort {
 
   /** Call with the issuer of each register response. */
   registered(issuer: string | null): void {
-    this.#issuer = issuer;
+    this.#verifier.issuer = issuer;
   }
 
   attach(): void {
     const { settings, logger } = this.#options;
     if (!this.#isAttached && settings.inboundAuth === 'none') {
-      logger.warn(
-        {},
-        'inboundAuth is "none": everybody who reaches the URL of this agent can send it messages.',
-      );
+      const text = 'inboundAuth is "none": everybody who reaches the URL of this agent can send it messages.';
+      logger.warn({}, text);
     }
     this.#isAttached = true;
   }
 
   serverChanged(): void {
-    this.#options.onServerChanged();
+    this.#options.autoDelivery?.probeNow();
   }
 
   bodyWasRead(): void {
@@ -123,10 +110,8 @@ export class AgentInbound implements InboundPort {
       const secret = inboundSecret ?? (await client.currentInboundSecret());
       if (secret === undefined) this.#warnOfSecret();
       if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
-      return unauthorized(
-        'The secret is missing or wrong.',
-        'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.',
-      );
+      const hint = 'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.';
+      return unauthorized('The secret is missing or wrong.', hint);
     }
     const token = bearerOf(headers);
     if (token !== null) return this.#verifier.verify(token);
@@ -144,32 +129,19 @@ export class AgentInbound implements InboundPort {
     return this.#options.inbound.requests.stream(request);
   }
 
-  resubscribe(caller: InboundCaller, taskId: string, signal: AbortSignal): Promise<InboundStream | null> {
-    return this.#options.inbound.requests.resubscribe(caller, taskId, signal);
-  }
-
-  find(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
-    return this.#options.inbound.requests.find(caller, taskId);
-  }
-
-  cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
-    return this.#options.inbound.requests.cancel(caller, taskId);
-  }
-
   stateChanged(status: string): void {
-    this.#options.onStateChanged(status);
+    this.#options.presence.stateChanged(status);
   }
 
   #notePush({ use }: InboundCaller): void {
-    if (use === 'push') this.#options.onPushed();
+    if (use === 'push') this.#options.pushProbe?.pushed();
   }
 
   /** `null`: the clock is right. */
   #clockSkewed(skewMs: number | null): void {
-    const { report, logger, settings } = this.#options;
+    const { report, logger } = this.#options;
     if (skewMs === null) report.recovered('clock-skew');
     if (skewMs === null || report.isDegraded('clock-skew')) return;
-    const now = settings.client.clock.monotonic();
     const seconds = Math.round(Math.abs(skewMs) / 1_000);
     const side = skewMs > 0 ? 'ahead of' : 'behind';
     const error = new ConfigurationError(
@@ -177,8 +149,7 @@ export class AgentInbound implements InboundPort {
       { hint: 'Set the clock, for example by NTP.' },
     );
     // Near the limit, tokens are refused and accepted in turn.
-    if (now - this.#warnedOfClockAt >= CLOCK_WARNING_MS) {
-      this.#warnedOfClockAt = now;
+    if (this.#isDue('clock')) {
       logger.warn({ error, skewSeconds: Math.round(skewMs / 1_000) }, 'The clock of this machine is wrong.');
     }
     report.degraded('clock-skew', error);
@@ -187,15 +158,14 @@ export class AgentInbound implements InboundPort {
   #warnOfSecret(): void {
     if (!this.#isDue('secret')) return;
     const hint = 'Set inboundSecret: the platform has sent none.';
-    this.#options.logger.warn(
-      { hint },
-      'inboundAuth is "shared-secret" without a secret: each request is refused.',
-    );
+    const text = 'inboundAuth is "shared-secret" without a secret: each request is refused.';
+    this.#options.logger.warn({ hint }, text);
   }
 
-  #isDue(problem: 'body' | 'secret'): boolean {
+  #isDue(problem: keyof typeof WARNING_INTERVALS_MS): boolean {
     const now = this.#options.settings.client.clock.monotonic();
-    const isDue = now - (this.#loggedAt.get(problem) ?? Number.NEGATIVE_INFINITY) >= WARNING_INTERVAL_MS;
+    const sinceMs = now - (this.#loggedAt.get(problem) ?? Number.NEGATIVE_INFINITY);
+    const isDue = sinceMs >= WARNING_INTERVALS_MS[problem];
     if (isDue) this.#loggedAt.set(problem, now);
     return isDue;
   }

@@ -17,6 +17,7 @@ import {
   checkBoolean,
   checkMethods,
   checkNumber,
+  checkNumbers,
   checkObject,
   checkRandom,
   checkWord,
@@ -26,6 +27,15 @@ import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
 import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
 
+const NUMBERS = {
+  concurrency: { byDefault: 4, min: 1, isInteger: true },
+  stopTimeoutMs: { byDefault: 30_000, min: 0, isInteger: true },
+  reconnectSpreadMs: {
+    byDefault: DEFAULT_RECONNECT_SPREAD_MS,
+    min: 500,
+    max: DEFAULT_RECONNECT_SPREAD_MS,
+  },
+};
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
 const DEFAULT_EXIT_AFTER_MS = 300_000;
@@ -213,35 +223,29 @@ const AGENT_OPTIONS = knownOptions<RemoteAgentOptions>({
   onMessage: true,
 });
 
+/** {@link RemoteAgentOptions} with their defaults. */
+type CompleteOptions<Client extends AgentClient> = {
+  readonly [Name in keyof RemoteAgentOptions<Client>]-?: Exclude<RemoteAgentOptions<Client>[Name], undefined>;
+};
+
 /** Validated {@link RemoteAgentOptions} with all defaults applied. */
-export interface RemoteAgentSettings<Client extends AgentClient = AgentClient> {
+export interface RemoteAgentSettings<Client extends AgentClient = AgentClient>
+  extends Omit<
+    CompleteOptions<Client>,
+    'client' | 'delivery' | 'inboundSecret' | 'probeAfterMs' | 'exitWhenDead'
+  > {
   readonly client: Client;
-  readonly onMessage: MessageHandler<Client>;
   readonly delivery: InboundDelivery;
   /** The name of the delivery, or `own`. */
   readonly deliveryChoice: 'auto' | 'long-poll' | 'poll' | 'push' | 'own';
-  readonly onPause: 'wait' | 'stop';
-  readonly onConflict: ConflictPolicy;
-  readonly concurrency: number;
-  readonly readAhead: number;
-  readonly handlerTimeoutMs: number | null;
-  readonly stopTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly isolateHeartbeat: boolean;
-  readonly maxBlockMs: number;
-  readonly atMostOnce: boolean;
-  readonly inboundAuth: InboundAuth;
   /** Of `shared-secret`; `null` for the one that the platform sent. */
   readonly inboundSecret: string | null;
-  readonly store: InboundStore;
   /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
-  readonly reconnectSpreadMs: number;
   /** `null` for never. */
   readonly probeAfterMs: number | null;
   /** `null` for never. */
   readonly exitAfterMs: number | null;
-  readonly random: RandomSource;
 }
 
 /** @throws ConfigurationError naming the option. */
@@ -260,12 +264,11 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
   if (options.delivery === 'push' && client.reportedUrl === null) {
     throw new ConfigurationError(
       'delivery "push" needs reportedUrl, the URL under which the platform reaches the agent.',
-      {
-        hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.',
-      },
+      { hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.' },
     );
   }
-  const concurrency = checkInteger('concurrency', options.concurrency ?? 4, 1);
+  const numbers = checkNumbers(options, NUMBERS);
+  const { concurrency } = numbers;
   const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
   return Object.freeze({
     client,
@@ -274,11 +277,10 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     deliveryChoice: typeof options.delivery === 'object' ? 'own' : (options.delivery ?? 'auto'),
     onPause: checkWord('onPause', options.onPause, PAUSE_POLICIES) ?? 'wait',
     onConflict: checkWord('onConflict', options.onConflict, CONFLICT_POLICIES) ?? 'wait',
-    concurrency,
+    ...numbers,
     readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
     handlerTimeoutMs:
       handlerTimeoutMs === null ? null : checkInteger('handlerTimeoutMs', handlerTimeoutMs, 1),
-    stopTimeoutMs: checkInteger('stopTimeoutMs', options.stopTimeoutMs ?? 30_000, 0),
     heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
     ...checkIsolation(options),
     atMostOnce: checkBoolean('atMostOnce', options.atMostOnce, false),
@@ -290,14 +292,6 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
       'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.',
     ),
     usesFolder: options.store === undefined,
-    reconnectSpreadMs: checkNumber(
-      'reconnectSpreadMs',
-      options.reconnectSpreadMs ?? DEFAULT_RECONNECT_SPREAD_MS,
-      {
-        min: 500,
-        max: DEFAULT_RECONNECT_SPREAD_MS,
-      },
-    ),
     probeAfterMs: checkProbeAfter(options.probeAfterMs),
     exitAfterMs: checkExitWhenDead(options.exitWhenDead),
     random: checkRandom(options.random),

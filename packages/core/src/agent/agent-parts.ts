@@ -1,23 +1,23 @@
-import type { DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { InboundDelivery } from '../inbound/delivery.ts';
 import { Inbound } from '../inbound/inbound.ts';
 import { childLogger, type Logger } from '../logging/logger.ts';
 import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
-import type { PresenceChange } from '../presence/presence-machine.ts';
+import type { LoopOutcome, PresenceChange } from '../presence/presence-machine.ts';
 import { threadOpener } from '../presence/run-heartbeat-loop.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import type { AgentClient, RemoteAgentSettings } from './agent-options.ts';
 import { AgentReport } from './agent-report.ts';
 import { AgentRequests } from './agent-requests.ts';
-import { AutoDelivery, type AutoDeliveryOptions } from './auto-delivery.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
-import { PushProbe, type PushProbeOptions } from './push-probe.ts';
+import type { AgentHealth, AgentState } from './health.ts';
+import { AutoDelivery, type PlatformProbe, PushProbe } from './push-reach.ts';
 
 /** What an agent consists of. */
 export interface AgentParts {
+  readonly client: AgentClient;
   readonly logger: Logger;
   readonly report: AgentReport;
   readonly requests: AgentRequests;
@@ -25,8 +25,8 @@ export interface AgentParts {
   readonly inbound: Inbound;
   /** The receiving side for requests to the agent's own URL. */
   readonly port: AgentInbound;
-  /** Why `auto` does not push; `null` when it does, and with another delivery. */
-  readonly deliveryReason: () => string | null;
+  /** `null` for an agent with another delivery, or without a URL. */
+  readonly autoDelivery: AutoDelivery | null;
 }
 
 export interface AgentPartsListeners {
@@ -41,54 +41,74 @@ export interface AgentPartsListeners {
   readonly stop: (limits: { readonly timeoutMs: number }) => Promise<void>;
 }
 
+/** What an agent registers by its delivery; `undefined` for what its client says. */
+const MODES = { auto: undefined, own: undefined, 'long-poll': 'poll', poll: 'poll', push: 'push' } as const;
+
 /** Creates and connects the parts of an agent, without any I/O. */
 export function createAgentParts<Client extends AgentClient>(
   settings: RemoteAgentSettings<Client>,
   { onSuperseded, onClientClosed, onPresence, isEnding, stop }: AgentPartsListeners,
 ): AgentParts {
-  const { client, random, heartbeatIntervalMs } = settings;
-  const { clock } = client;
+  const { client, random, heartbeatIntervalMs: intervalMs, deliveryChoice, inboundAuth } = settings;
+  const { clock, reportedUrl } = client;
   const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
   const report = new AgentReport({ clock, logger, onMetricsChanged: () => presence.metricsChanged() });
-  followClose(client.closeSignal, report, (reason) => {
+  const onClosed = (): void => {
     if (isEnding()) return;
     const text =
       'The client was closed while its agent was running, which ends: stop an agent before its client.';
+    const reason: unknown = client.closeSignal?.reason;
     logger.error({ error: reason }, text);
     onClientClosed(reason);
-  });
+  };
+  client.closeSignal?.addEventListener('abort', onClosed, { once: true });
+  report.onEnd(() => client.closeSignal?.removeEventListener('abort', onClosed));
   const { exitAfterMs: afterMs } = settings;
   if (afterMs !== null) {
     const lastHeartbeat = () => presence.lastSuccess?.monotonicMs;
-    const intervalMs = heartbeatIntervalMs;
     exitWhenDead({ clock, logger, events: report, afterMs, intervalMs, lastHeartbeat, isEnding, stop });
   }
   const requests = new AgentRequests({
     ...settings,
     report,
     logger,
-    registration: () => ({ deliveryMode: modeOf(settings, delivery), agentCard: port.registeredCard }),
+    registration: () => ({
+      deliveryMode: autoDelivery?.deliveryMode ?? MODES[deliveryChoice],
+      agentCard: port.registeredCard,
+    }),
     onRegistered: ({ issuer }) => port.registered(issuer),
     onLost: onSuperseded,
     onRemoved: () => presence.stateChanged('removed'),
   });
-  const delivery = createDelivery(settings, {
-    requests,
-    onChange: (mode, reason) => {
-      if (mode === 'push') {
-        requests.noLongerReads();
-        inbound.positionReleased();
-      }
-      report.emit('delivery-changed', mode, reason);
+  const asking: PlatformProbe = {
+    obstacle: () => {
+      if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
+      return client.capabilities.has('probe') ? null : 'not_offered';
     },
-  });
+    probe: (signal) => client.probe(reportedUrl ?? '', { signal }),
+  };
+  const autoDelivery =
+    deliveryChoice !== 'auto' || reportedUrl === null
+      ? null
+      : new AutoDelivery({
+          ...asking,
+          clock,
+          register: (signal) => requests.register({ signal }),
+          onChange: (mode, reason) => {
+            if (mode === 'push') {
+              requests.granted();
+              inbound.positionReleased();
+            }
+            report.emit('delivery-changed', mode, reason);
+          },
+        });
   const presence = new HeartbeatLoop({
     client: requests,
     clock,
     logger,
     random,
-    intervalMs: heartbeatIntervalMs,
-    openThread: threadOpener(client, { ...settings, intervalMs: heartbeatIntervalMs }),
+    intervalMs,
+    openThread: threadOpener(client, { ...settings, intervalMs }),
     metrics: () => report.metrics(),
     onChange: onPresence,
   });
@@ -96,7 +116,7 @@ export function createAgentParts<Client extends AgentClient>(
   report.onEnd(() => stopObserving?.());
   const inbound = new Inbound({
     ...settings,
-    delivery,
+    delivery: autoDelivery ?? settings.delivery,
     client: requests,
     clock,
     logger,
@@ -113,21 +133,14 @@ export function createAgentParts<Client extends AgentClient>(
       }),
     observer: report,
   });
-  const pushProbe = createPushProbe(settings, { clock, logger, random, report });
-  const port = new AgentInbound({
-    settings,
-    inbound,
-    logger,
-    report,
-    onStateChanged: (status) => presence.stateChanged(status),
-    onServerChanged: () => {
-      if (delivery instanceof AutoDelivery) delivery.probeNow();
-    },
-    onPushed: () => pushProbe?.pushed(),
-    onIssuerChanged: () => presence.registrationNeeded(),
-  });
-  const deliveryReason = (): string | null => (delivery instanceof AutoDelivery ? delivery.reason : null);
-  return { logger, report, requests, presence, inbound, port, deliveryReason };
+  const { probeAfterMs } = settings;
+  // `auto` probes by itself.
+  const pushProbe =
+    deliveryChoice === 'push' && probeAfterMs !== null
+      ? new PushProbe({ ...asking, clock, logger, random, report, afterMs: probeAfterMs })
+      : null;
+  const port = new AgentInbound({ settings, inbound, logger, report, presence, autoDelivery, pushProbe });
+  return { client, logger, report, requests, presence, inbound, port, autoDelivery };
 }
 
 /** The history without the message. A direct message has no row in the feed: what is there came before it. */
@@ -152,70 +165,43 @@ async function historyBefore(
   }
 }
 
-function followClose(
-  signal: AbortSignal | undefined,
-  report: AgentReport,
-  onClientClosed: (reason: unknown) => void,
-): void {
-  const onAbort = (): void => onClientClosed(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  report.onEnd(() => signal?.removeEventListener('abort', onAbort));
+interface StartFailure {
+  readonly error: unknown;
 }
 
-/** `auto` of an agent with a URL switches between push and long-poll. */
-function createDelivery(
-  {
-    client,
-    delivery,
-    deliveryChoice,
-    inboundAuth,
-  }: Pick<RemoteAgentSettings, 'client' | 'delivery' | 'deliveryChoice' | 'inboundAuth'>,
-  { requests, onChange }: Pick<AgentParts, 'requests'> & Pick<AutoDeliveryOptions, 'onChange'>,
-): InboundDelivery {
-  const { reportedUrl } = client;
-  if (deliveryChoice !== 'auto' || reportedUrl === null) return delivery;
-  return new AutoDelivery({
-    obstacle: () => obstacleToProbe({ client, inboundAuth }),
-    probe: (signal) => client.probe(reportedUrl, { signal }),
-    register: (signal) => requests.register({ signal }),
-    onChange,
-  });
+export function describeHealth(
+  state: AgentState,
+  { report, presence, inbound, autoDelivery }: AgentParts,
+  end: StartFailure | LoopOutcome | undefined,
+): AgentHealth {
+  const { degradedReasons, lastFailure } = report;
+  return {
+    state,
+    presence: presence.state,
+    ok: degradedReasons.length === 0 && (state === 'running' || state === 'paused'),
+    degradedReasons,
+    lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
+    consecutiveHeartbeatFailures: presence.consecutiveFailures,
+    heartbeats: presence.place,
+    eventLoopLagMs: presence.eventLoopLagMs,
+    delivery: inbound.deliveryName,
+    deliveryReason: autoDelivery?.reason ?? null,
+    lastInboundAt: isoTime(inbound.lastReadAt),
+    inboundAgeMs: inbound.inboundAgeMs,
+    inFlight: inbound.active,
+    unfinished: inbound.unfinished,
+    acknowledged: inbound.acknowledged,
+    deadLetters: inbound.deadLetterCount,
+    lastFailure: lastFailure ?? inbound.lastGivenUp,
+    endReason: state === 'stopped' && end !== undefined ? endReason(end) : null,
+  };
 }
 
-/** `auto` probes by itself. */
-function createPushProbe(
-  {
-    client,
-    deliveryChoice,
-    inboundAuth,
-    probeAfterMs: afterMs,
-  }: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'probeAfterMs'>,
-  parts: Pick<PushProbeOptions, 'clock' | 'logger' | 'random' | 'report'>,
-): PushProbe | undefined {
-  const { reportedUrl } = client;
-  if (deliveryChoice !== 'push' || reportedUrl === null || afterMs === null) return undefined;
-  return new PushProbe({
-    ...parts,
-    afterMs,
-    isOffered: () => obstacleToProbe({ client, inboundAuth }) === null,
-    probe: (signal) => client.probe(reportedUrl, { signal }),
-  });
+function endReason(end: StartFailure | LoopOutcome): string {
+  if (typeof end === 'string') return end;
+  return MoleculeError.isInstance(end.error) ? end.error.code : 'start_failed';
 }
 
-function obstacleToProbe({
-  client,
-  inboundAuth,
-}: Pick<RemoteAgentSettings, 'client' | 'inboundAuth'>): ReturnType<AutoDeliveryOptions['obstacle']> {
-  if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
-  return client.capabilities.has('probe') ? null : 'not_offered';
-}
-
-/** What the agent registers; `undefined` for what its client says. */
-function modeOf(
-  { deliveryChoice }: Pick<RemoteAgentSettings, 'deliveryChoice'>,
-  delivery: InboundDelivery,
-): DeliveryMode | undefined {
-  if (delivery instanceof AutoDelivery) return delivery.deliveryMode;
-  if (deliveryChoice === 'own' || deliveryChoice === 'auto') return undefined;
-  return deliveryChoice === 'push' ? 'push' : 'poll';
+function isoTime(unixMs: number | undefined): string | null {
+  return unixMs === undefined ? null : new Date(unixMs).toISOString();
 }

@@ -13,8 +13,8 @@ describe('AgentReport', () => {
       logger: silentLogger,
       onMetricsChanged: () => {},
     });
-    report.failed(MESSAGE, 'x');
-    for (let count = 0; count < 1_000; count += 1) report.succeeded();
+    report.ended(MESSAGE, { error: 'x', failure: null });
+    for (let count = 0; count < 1_000; count += 1) report.ended(MESSAGE, 'succeeded');
     expect(report.metrics().errorRate).toBe(0);
   });
 });

@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { isError } from '../errors/is-error.ts';
 import type { MessageFailure } from '../errors/message-failure.ts';
-import type { InboundObserver } from '../inbound/inbound-observer.ts';
+import type { AttemptEnd, InboundObserver } from '../inbound/inbound-observer.ts';
 import { failureCode, replyFailureKind } from '../inbound/life.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
@@ -138,43 +138,22 @@ export class AgentReport implements InboundObserver {
     this.#options.onMetricsChanged();
   }
 
-  ended(message: InboundMessage): void {
+  ended(message: InboundMessage, end: AttemptEnd): void {
     this.#tasks.delete(message.id);
+    if (end !== 'interrupted') {
+      const failure = end === 'succeeded' ? null : describeFailure(end.error);
+      this.#attempts.push({ at: this.#options.clock.monotonic(), failure });
+      if (this.#attempts.length > MAX_SAMPLES) this.#attempts.shift();
+    }
     this.#options.onMetricsChanged();
-  }
-
-  succeeded(): void {
-    this.#attempted(null);
-  }
-
-  failed(message: InboundMessage, error: unknown): void {
-    this.#attempted(describeFailure(error));
-    this.#failed(message, error);
+    if (typeof end === 'string') return;
+    this.#failed(message, end.error);
+    if (end.failure !== null) this.#endedAsFailed(message, end.failure);
   }
 
   replySent(message: InboundMessage): void {
     this.recovered('answers-refused');
     this.emit('reply-sent', message);
-  }
-
-  delivered(message: InboundMessage): void {
-    this.emit('delivered', message);
-  }
-
-  cancelled(message: InboundMessage): void {
-    this.emit('cancelled', message);
-  }
-
-  endedAsFailed(message: InboundMessage, failure: MessageFailure): void {
-    const { logger } = this.#options;
-    const { code, cause } = failure;
-    if (code === 'rejected' && cause === undefined) {
-      logger.info({ ...idsOf(message), code }, 'A message ended without what somebody had to approve.');
-    } else {
-      const error = loggableError(cause ?? failure, message.text);
-      logger.warn({ ...idsOf(message), code, error }, 'The handler ended a message as failed.');
-    }
-    this.emit('failed', message, failure);
   }
 
   expired(message: InboundMessage): void {
@@ -186,10 +165,8 @@ export class AgentReport implements InboundObserver {
     const { stage, attempt, delayMs } = details;
     if (stage === 'reply') this.#failed(message, details.error);
     const error = loggableError(details.error, message.text);
-    this.#options.logger.warn(
-      { ...idsOf(message), stage, attempt, nextAttemptInMs: delayMs, error },
-      'Handling a message failed; it is retried.',
-    );
+    const fields = { ...idsOf(message), stage, attempt, nextAttemptInMs: delayMs, error };
+    this.#options.logger.warn(fields, 'Handling a message failed; it is retried.');
     this.emit('retry', message, details);
   }
 
@@ -197,10 +174,8 @@ export class AgentReport implements InboundObserver {
     const { stage, attempts } = details;
     if (stage === 'reply') this.#failed(message, details.error);
     const error = loggableError(details.error, message.text);
-    this.#options.logger.error(
-      { ...idsOf(message), stage, attempts, error },
-      'A message was given up: see listDeadLetters and replayDeadLetter.',
-    );
+    const text = 'A message was given up: see listDeadLetters and replayDeadLetter.';
+    this.#options.logger.error({ ...idsOf(message), stage, attempts, error }, text);
     if (stage === 'reply' && replyFailureKind(details.error) === 'refused') {
       this.degraded('answers-refused', details.error);
     }
@@ -240,10 +215,8 @@ export class AgentReport implements InboundObserver {
 
   setAside(row: AgentEvents['set-aside'][0], error: unknown): void {
     const { activityId, messageId } = row;
-    this.#options.logger.error(
-      { activityId, messageId: messageId.slice(0, 100), error },
-      'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.',
-    );
+    const text = 'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.';
+    this.#options.logger.error({ activityId, messageId: messageId.slice(0, 100), error }, text);
     this.emit('set-aside', row, error);
   }
 
@@ -259,10 +232,9 @@ export class AgentReport implements InboundObserver {
   }
 
   blocked(message: InboundMessage): void {
-    this.#options.logger.warn(
-      idsOf(message),
-      'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.',
-    );
+    const text =
+      'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.';
+    this.#options.logger.warn(idsOf(message), text);
     this.degraded('handlers-blocked');
   }
 
@@ -281,9 +253,16 @@ export class AgentReport implements InboundObserver {
     this.recovered('storage');
   }
 
-  #attempted(failure: string | null): void {
-    this.#attempts.push({ at: this.#options.clock.monotonic(), failure });
-    if (this.#attempts.length > MAX_SAMPLES) this.#attempts.shift();
+  #endedAsFailed(message: InboundMessage, failure: MessageFailure): void {
+    const { logger } = this.#options;
+    const { code, cause } = failure;
+    if (code === 'rejected' && cause === undefined) {
+      logger.info({ ...idsOf(message), code }, 'A message ended without what somebody had to approve.');
+    } else {
+      const error = loggableError(cause ?? failure, message.text);
+      logger.warn({ ...idsOf(message), code, error }, 'The handler ended a message as failed.');
+    }
+    this.emit('failed', message, failure);
   }
 
   #failed(message: InboundMessage, error: unknown): void {
@@ -313,10 +292,8 @@ function idsOf({ id, messageId }: InboundMessage): { activityId: string; message
 /** Name and code of an error, such as `ApiError access_denied`. Never its message, which can contain text of a peer. */
 export function describeFailure(error: unknown): string {
   if (!isError(error)) return 'Error';
-  const words = [error.name, Reflect.get(error, 'code')].filter(isPlainWord);
+  const words = [error.name, Reflect.get(error, 'code')].filter(
+    (word: unknown) => typeof word === 'string' && PLAIN_WORD.test(word),
+  );
   return words.length === 0 ? 'Error' : words.join(' ').slice(0, MAX_FAILURE_LENGTH);
-}
-
-function isPlainWord(value: unknown): value is string {
-  return typeof value === 'string' && PLAIN_WORD.test(value);
 }

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from '../client/heartbeat.ts';
-import type { Acknowledgement, InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
+import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
 import type { RegisterOptions, Registration } from '../client/registration.ts';
-import type { ReplyReceipt } from '../client/reply.ts';
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundOptions } from '../inbound/inbound-options.ts';
@@ -16,7 +15,10 @@ import type { AgentReport } from './agent-report.ts';
 /** The time between two reads of an agent that waits for another one to end, in milliseconds. */
 const LONGEST_RETRY_MS = 5_000;
 
+const IN_USE = 'Another running agent receives the messages of this workspace';
+
 type FeedClient = InboundOptions['client'];
+type RepeatedRequest = 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply';
 
 export interface AgentRequestsOptions {
   readonly client: AgentClient;
@@ -39,13 +41,23 @@ export interface AgentRequestsOptions {
  */
 export class AgentRequests implements FeedClient {
   readonly workspaceId: string;
+  readonly getWorkspace: AgentClient['getWorkspace'] = (...asked) => this.#client.getWorkspace(...asked);
+  readonly askQuestions: AgentClient['askQuestions'] = (...asked) => this.#client.askQuestions(...asked);
+  readonly fetchCancellations: AgentClient['fetchCancellations'] = (...asked) =>
+    this.#client.fetchCancellations(...asked);
+  readonly pollState: AgentClient['pollState'] = (...asked) =>
+    this.#followed('state', this.#client.pollState(...asked));
+  readonly acknowledge: AgentClient['acknowledge'] = (...acknowledged) =>
+    this.#followed('acknowledge', this.#client.acknowledge(...acknowledged));
+  readonly reply: AgentClient['reply'] = (...answer) =>
+    this.#followed('reply', this.#client.reply(...answer));
   readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
   readonly sendInboundProbe?: NonNullable<FeedClient['sendInboundProbe']>;
   readonly #client: AgentClient;
   readonly #options: AgentRequestsOptions;
   readonly #firstRead = Promise.withResolvers<void>();
   /** The kinds of requests that are limited. */
-  readonly #limited = new Set<string>();
+  readonly #limited = new Set<RepeatedRequest>();
   #instanceId: string = randomUUID();
   #isStored = false;
   #isRefused = false;
@@ -93,36 +105,8 @@ export class AgentRequests implements FeedClient {
     return this.#followed('heartbeat', sent);
   }
 
-  pollState(options?: Parameters<AgentClient['pollState']>[0]): ReturnType<AgentClient['pollState']> {
-    return this.#followed('state', this.#client.pollState(options));
-  }
-
-  getWorkspace(
-    options?: Parameters<AgentClient['getWorkspace']>[0],
-  ): ReturnType<AgentClient['getWorkspace']> {
-    return this.#client.getWorkspace(options);
-  }
-
   fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
     return this.#followed('read', this.#read(options));
-  }
-
-  fetchCancellations(
-    options?: Parameters<AgentClient['fetchCancellations']>[0],
-  ): ReturnType<AgentClient['fetchCancellations']> {
-    return this.#client.fetchCancellations(options);
-  }
-
-  acknowledge(...acknowledged: Parameters<AgentClient['acknowledge']>): Promise<Acknowledgement> {
-    return this.#followed('acknowledge', this.#client.acknowledge(...acknowledged));
-  }
-
-  reply(...answer: Parameters<AgentClient['reply']>): Promise<ReplyReceipt> {
-    return this.#followed('reply', this.#client.reply(...answer));
-  }
-
-  askQuestions(...asked: Parameters<AgentClient['askQuestions']>): ReturnType<AgentClient['askQuestions']> {
-    return this.#client.askQuestions(...asked);
   }
 
   observeReply(message: InboundMessage): boolean {
@@ -130,10 +114,7 @@ export class AgentRequests implements FeedClient {
   }
 
   /** Follows a request that the agent repeats by itself. One that succeeds ends the limit of those of its `kind`. */
-  async #followed<T>(
-    kind: 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply',
-    request: Promise<T>,
-  ): Promise<T> {
+  async #followed<T>(kind: RepeatedRequest, request: Promise<T>): Promise<T> {
     const { report } = this.#options;
     try {
       const result = await request;
@@ -155,7 +136,7 @@ export class AgentRequests implements FeedClient {
       try {
         const read = { ...options, instanceId: this.#instanceId, ...(takeover ? { takeover } : {}) };
         const page = await this.#client.fetchInboundPage(read);
-        this.#granted();
+        this.granted();
         return page;
       } catch (error) {
         if (WorkspaceRemovedError.isInstance(error)) this.#options.onRemoved();
@@ -175,29 +156,20 @@ export class AgentRequests implements FeedClient {
     }
   }
 
-  /** Call when the agent no longer reads, because its messages are pushed. */
-  noLongerReads(): void {
-    this.#granted();
-  }
-
-  #granted(): void {
+  /** Call when the agent no longer reads, because its messages are pushed, as well. */
+  granted(): void {
     this.#firstRead.resolve();
     if (!this.#isRefused) return;
     this.#isRefused = false;
-    this.#options.logger.info(
-      {},
-      'Messages are received, although another agent of this workspace was running.',
-    );
+    const text = 'Messages are received, although another agent of this workspace was running.';
+    this.#options.logger.info({}, text);
     this.#options.report.recovered('identity-in-use');
   }
 
   #refused(error: ApiError): void {
     if (this.#isRefused) return;
     this.#isRefused = true;
-    this.#options.logger.warn(
-      { error },
-      'Another running agent receives the messages of this workspace; this one waits until it ends.',
-    );
+    this.#options.logger.warn({ error }, `${IN_USE}; this one waits until it ends.`);
     this.#options.report.degraded('identity-in-use', error);
   }
 
@@ -206,17 +178,13 @@ export class AgentRequests implements FeedClient {
     const { logger, onLost } = this.#options;
     if (!this.#isLost) {
       this.#isLost = true;
-      logger.error(
-        { error },
-        isSuperseded
-          ? 'Another agent has taken over this workspace; this one ends.'
-          : 'Another running agent receives the messages of this workspace; this one ends.',
-      );
+      const why = isSuperseded ? 'Another agent has taken over this workspace' : IN_USE;
+      logger.error({ error }, `${why}; this one ends.`);
       // Started again it is another agent, which waits for the present one or takes over.
       if (isSuperseded && this.#isStored) await forgetInstanceId(this.#client.stateDirectory);
       onLost(error);
       this.#firstRead.reject(
-        new MoleculeError('Another running agent receives the messages of this workspace.', {
+        new MoleculeError(`${IN_USE}.`, {
           code: 'workspace_in_use',
           hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',
           cause: error,

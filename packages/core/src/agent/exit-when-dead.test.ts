@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { AgentReport } from './agent-report.ts';
@@ -39,10 +39,12 @@ function watch({
     lastHeartbeat: () => agent.acceptedAt ?? clock.monotonic(),
     isEnding: () => agent.isEnding,
     stop,
-    exit: (code) => exits.push(code),
   });
+  vi.spyOn(process, 'exit').mockImplementation((code) => exits.push(Number(code)) as never);
   return { clock, logger, events, exits, agent };
 }
+
+afterEach(() => vi.restoreAllMocks());
 
 describe('exitWhenDead', () => {
   it('ends the process after five minutes without heartbeats or messages, with one error line', async () => {

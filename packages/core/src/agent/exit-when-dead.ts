@@ -30,8 +30,6 @@ export interface DeadWatchOptions {
   /** Whether the agent is ending. */
   readonly isEnding: () => boolean;
   readonly stop: (limits: { readonly timeoutMs: number }) => Promise<void>;
-  /** @default ends the process */
-  readonly exit?: ((code: number) => void) | undefined;
 }
 
 /**
@@ -39,7 +37,7 @@ export interface DeadWatchOptions {
  * workspace is paused, and not when the agent ends for another reason. Only time in which the process ran counts.
  */
 export function exitWhenDead(options: DeadWatchOptions): void {
-  const { clock, logger, events, afterMs, intervalMs, isEnding, stop, exit = endProcess } = options;
+  const { clock, logger, events, afterMs, intervalMs, isEnding, stop } = options;
   const silentAfterMs = Math.max(afterMs, SILENT_INTERVALS * intervalMs);
   const reasons = new Set<DegradedReason>();
   let lastError: unknown;
@@ -98,14 +96,12 @@ export function exitWhenDead(options: DeadWatchOptions): void {
       error: lastError,
     };
     const minutes = Math.round(afterMs / 6_000) / 10;
-    logger.error(
-      fields,
-      `The agent has been dead for ${minutes} min: the process ends, to be started again.`,
-    );
-    const limit = clock.setTimer(STOP_MS, () => exit(DEAD_EXIT_CODE));
+    const text = `The agent has been dead for ${minutes} min: the process ends, to be started again.`;
+    logger.error(fields, text);
+    const limit = clock.setTimer(STOP_MS, () => process.exit(DEAD_EXIT_CODE));
     void stop({ timeoutMs: HANDLERS_MS }).finally(() => {
       limit.cancel();
-      exit(DEAD_EXIT_CODE);
+      process.exit(DEAD_EXIT_CODE);
     });
   };
   const update = (): void => {
@@ -134,8 +130,4 @@ export function exitWhenDead(options: DeadWatchOptions): void {
     update();
   });
   events.onEnd(finish);
-}
-
-function endProcess(code: number): void {
-  process.exit(code);
 }

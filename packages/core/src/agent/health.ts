@@ -1,7 +1,4 @@
-import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Inbound } from '../inbound/inbound.ts';
-import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
-import type { LoopOutcome, PresenceState } from '../presence/presence-machine.ts';
+import type { PresenceState } from '../presence/presence-machine.ts';
 import type { DegradedReason, LastFailure } from './agent-events.ts';
 
 /**
@@ -50,48 +47,4 @@ export interface AgentHealth {
    * that `closed` resolves with. `null` before.
    */
   readonly endReason: string | null;
-}
-
-interface StartFailure {
-  readonly error: unknown;
-}
-
-export function describeHealth(
-  state: AgentState,
-  presence: HeartbeatLoop,
-  inbound: Inbound,
-  deliveryReason: string | null,
-  degradedReasons: readonly DegradedReason[],
-  lastFailure: LastFailure | null,
-  end: StartFailure | LoopOutcome | undefined,
-): AgentHealth {
-  return {
-    state,
-    presence: presence.state,
-    ok: degradedReasons.length === 0 && (state === 'running' || state === 'paused'),
-    degradedReasons,
-    lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
-    consecutiveHeartbeatFailures: presence.consecutiveFailures,
-    heartbeats: presence.place,
-    eventLoopLagMs: presence.eventLoopLagMs,
-    delivery: inbound.deliveryName,
-    deliveryReason,
-    lastInboundAt: isoTime(inbound.lastReadAt),
-    inboundAgeMs: inbound.inboundAgeMs,
-    inFlight: inbound.active,
-    unfinished: inbound.unfinished,
-    acknowledged: inbound.acknowledged,
-    deadLetters: inbound.deadLetterCount,
-    lastFailure: lastFailure ?? inbound.lastGivenUp,
-    endReason: state === 'stopped' && end !== undefined ? endReason(end) : null,
-  };
-}
-
-function endReason(end: StartFailure | LoopOutcome): string {
-  if (typeof end === 'string') return end;
-  return MoleculeError.isInstance(end.error) ? end.error.code : 'start_failed';
-}
-
-function isoTime(unixMs: number | undefined): string | null {
-  return unixMs === undefined ? null : new Date(unixMs).toISOString();
 }

@@ -11,21 +11,18 @@ const SECRET = /^[\x21-\x7e]{16,}$/;
 export type InboundAuth = (typeof INBOUND_AUTHS)[number];
 
 /** The options about the credentials of requests. @throws ConfigurationError naming the option. */
-export function checkInboundAuth({
-  inboundAuth = 'peer-tokens',
-  inboundSecret,
-}: {
+export function checkInboundAuth(options: {
   readonly inboundAuth?: InboundAuth | undefined;
   readonly inboundSecret?: string | undefined;
 }): { readonly inboundAuth: InboundAuth; readonly inboundSecret: string | null } {
-  checkWord('inboundAuth', inboundAuth, INBOUND_AUTHS);
+  const { inboundSecret } = options;
+  const inboundAuth = checkWord('inboundAuth', options.inboundAuth, INBOUND_AUTHS) ?? 'peer-tokens';
+  if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
   if (inboundAuth !== 'shared-secret') {
-    if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
     throw new ConfigurationError('inboundSecret is for inboundAuth "shared-secret" only.', {
       hint: 'Set inboundAuth to "shared-secret", or leave inboundSecret out.',
     });
   }
-  if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
   if (typeof inboundSecret !== 'string' || !SECRET.test(inboundSecret)) {
     throw new ConfigurationError(
       `inboundAuth "shared-secret" needs inboundSecret, at least ${MIN_SECRET_LENGTH} printable ASCII characters without white space.`,
@@ -43,9 +40,8 @@ export function bearerOf(headers: Pick<Headers, 'get'>): string | null {
 
 /** Compares in a time that says nothing of the secret. */
 export function hasSecret(headers: Pick<Headers, 'get'>, secret: string): boolean {
-  const digests = [bearerOf(headers) ?? '', secret].map((text) => createHash('sha256').update(text).digest());
-  const [given = Buffer.alloc(0), expected = Buffer.alloc(1)] = digests;
-  return timingSafeEqual(given, expected);
+  const digestOf = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digestOf(bearerOf(headers) ?? ''), digestOf(secret));
 }
 
 /** The refusal of a request without a valid credential. Nothing of the credential is in it. */

@@ -10,7 +10,6 @@ let clock: ManualClock;
 let signer: TestSigner;
 let fetches: number;
 let fetchKeys: () => Promise<Jwks>;
-let issuer: string | null | undefined;
 let changes: number;
 let skews: (number | null)[];
 let verifier: PeerTokenVerifier;
@@ -19,23 +18,24 @@ beforeEach(async () => {
   clock = new ManualClock();
   signer = await TestSigner.start(clock);
   fetches = 0;
-  issuer = ISSUER;
   changes = 0;
   skews = [];
   fetchKeys = () => signer.jwks();
   verifier = new PeerTokenVerifier({
-    workspaceId: SELF,
-    clock,
-    issuer: () => issuer,
+    client: {
+      workspaceId: SELF,
+      clock,
+      fetchSigningKeys: () => {
+        fetches += 1;
+        return fetchKeys();
+      },
+    },
     onIssuerChanged: () => {
       changes += 1;
     },
     onClockSkew: (skewMs) => skews.push(skewMs),
-    fetchKeys: () => {
-      fetches += 1;
-      return fetchKeys();
-    },
   });
+  verifier.issuer = ISSUER;
 });
 
 const seconds = (ms: number): number => Math.floor(ms / 1_000);
@@ -131,19 +131,19 @@ describe('a token is refused', () => {
   });
 
   it('with 503 before the agent is registered, whatever it is', async () => {
-    issuer = undefined;
+    verifier.issuer = undefined;
     for (const token of [await signer.token(), 'x']) {
       expect(await verifier.verify(token)).toMatchObject({
         refusal: { status: 503, code: 'not_accepting', retryAfterSeconds: 1 },
       });
     }
     expect(fetches).toBe(0);
-    issuer = ISSUER;
+    verifier.issuer = ISSUER;
     expect(await statusOf(await signer.token())).toBe('push');
   });
 
   it('on a platform that signs none', async () => {
-    issuer = null;
+    verifier.issuer = null;
     const access = await verifier.verify(await signer.token());
     expect(access).toMatchObject({
       refusal: { status: 401, hint: expect.stringContaining('shared-secret') },

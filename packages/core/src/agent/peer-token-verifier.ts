@@ -1,8 +1,8 @@
 import crypto from 'node:crypto';
-import type { Jwks } from '@molecule-ai/protocol';
 import type { CryptoKey } from 'jose';
+import type { PeerClient } from '../client/platform-client.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
-import type { Clock } from '../time/clock.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { unauthorized } from './inbound-auth.ts';
 
 const SKEW_SECONDS = 60;
@@ -11,18 +11,11 @@ const KEYS_TTL_MS = 300_000;
 const REFETCH_AFTER_MS = 30_000;
 const MAX_VERIFIED = 1_000;
 const MAX_TOKEN_LENGTH = 4_096;
-const RETRY_SECONDS = 30;
-const NOT_REGISTERED_RETRY_SECONDS = 1;
-const REGISTRATION_SECONDS = 5;
 const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface PeerTokenVerifierOptions {
-  /** Lower case; the audience of the tokens. */
-  readonly workspaceId: string;
-  readonly clock: Clock;
-  /** Who signs, as the register response says it: `null` when the platform signs none, `undefined` before the response. */
-  readonly issuer: () => string | null | undefined;
-  readonly fetchKeys: () => Promise<Jwks>;
+  /** Its workspace, in lower case, is the audience of the tokens. */
+  readonly client: Pick<PeerClient, 'workspaceId' | 'clock' | 'fetchSigningKeys'>;
   /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
   readonly onIssuerChanged: () => void;
   /**
@@ -42,8 +35,10 @@ interface Verified {
  * again, at most once in 30 s, whoever asks. What was verified is kept by its hash until it expires.
  */
 export class PeerTokenVerifier {
+  /** Who signs, as the register response says it: `null` when the platform signs none, `undefined` before the response. */
+  issuer: string | null | undefined;
   readonly #options: PeerTokenVerifierOptions;
-  readonly #verified = new Map<string, Verified>();
+  #verified = new LatestMap<Verified>(MAX_VERIFIED);
   #keys = new Map<string, CryptoKey>();
   #fetchedAt = Number.NEGATIVE_INFINITY;
   /** Unix time of the last read that succeeded. */
@@ -56,31 +51,31 @@ export class PeerTokenVerifier {
 
   /** Never rejects. */
   async verify(token: string): Promise<InboundAccess> {
-    const { clock } = this.#options;
-    if (token.length > MAX_TOKEN_LENGTH) return refused();
+    const { clock } = this.#options.client;
+    if (token.length > MAX_TOKEN_LENGTH) return REFUSED;
     const hash = crypto.hash('sha256', token, 'base64url');
     const known = this.#verified.get(hash);
     if (known !== undefined && known.untilMs > clock.now()) return known.access;
-    const issuer = this.#options.issuer();
-    if (issuer === undefined) return notRegistered();
-    if (issuer === null) return notSigned();
+    const { issuer } = this;
+    if (issuer === undefined) return NOT_REGISTERED;
+    if (issuer === null) return NOT_SIGNED;
     try {
       return await this.#verify(token, hash, issuer);
     } catch {
-      return refused();
+      return REFUSED;
     }
   }
 
   async #verify(token: string, hash: string, issuer: string): Promise<InboundAccess> {
-    const { clock, workspaceId } = this.#options;
+    const { clock, workspaceId } = this.#options.client;
     const { decodeJwt, decodeProtectedHeader, jwtVerify } = await import('jose');
     const { kid, alg } = decodeProtectedHeader(token);
-    if (alg !== 'EdDSA' || typeof kid !== 'string') return refused();
+    if (alg !== 'EdDSA' || typeof kid !== 'string') return REFUSED;
     const key = await this.#keyOf(kid);
     if (key === undefined) {
       const { iat = 0 } = decodeJwt(token);
       // The keys are older than the token, and may not be read again yet: it may be good.
-      return iat * 1_000 > this.#keysOf ? keysUnknown() : refused();
+      return iat * 1_000 > this.#keysOf ? KEYS_UNKNOWN : REFUSED;
     }
     // Valid at its own time; that of the clock follows.
     const { payload } = await jwtVerify(token, key, {
@@ -95,30 +90,30 @@ export class PeerTokenVerifier {
     const isExpired = clock.now() >= (exp + SKEW_SECONDS) * 1_000;
     if (payload.iss !== issuer) {
       // That of a peer may be from before the change: the peer gets a new one.
-      if (use !== 'push' || isExpired) return refused();
+      if (use !== 'push' || isExpired) return REFUSED;
       this.#options.onIssuerChanged();
-      return issuerChanged();
+      return ISSUER_CHANGED;
     }
     const isPush = use === 'push' && (sub === 'canvas' || WORKSPACE_ID.test(sub));
     const isDirect = use === 'direct' && WORKSPACE_ID.test(sub);
-    if (jti === '' || !(isPush || isDirect)) return refused();
+    if (jti === '' || !(isPush || isDirect)) return REFUSED;
     if (isExpired || ageMs < -SKEW_SECONDS * 1_000) {
       // Peers keep tokens that have expired, and say nothing about the clock by them.
-      if (!isPush) return refused();
+      if (!isPush) return REFUSED;
       // So that the first one after this is verified again, and reported.
-      this.#verified.clear();
+      this.#verified = new LatestMap(MAX_VERIFIED);
       this.#options.onClockSkew(ageMs);
-      return clockSkewed();
+      return CLOCK_SKEWED;
     }
     if (isPush) this.#options.onClockSkew(null);
     const caller = { use: isPush ? 'push' : 'direct', subject: sub.toLowerCase() } as const;
     const access: InboundAccess = { kind: 'granted', caller, tokenId: jti };
-    this.#remember(hash, { access, untilMs: (exp + SKEW_SECONDS) * 1_000 });
+    this.#verified.set(hash, { access, untilMs: (exp + SKEW_SECONDS) * 1_000 });
     return access;
   }
 
   async #keyOf(kid: string): Promise<CryptoKey | undefined> {
-    const age = this.#options.clock.monotonic() - this.#fetchedAt;
+    const age = this.#options.client.clock.monotonic() - this.#fetchedAt;
     const isKnown = this.#keys.has(kid);
     if (age >= KEYS_TTL_MS || (!isKnown && age >= REFETCH_AFTER_MS)) {
       this.#fetching ??= this.#fetch().finally(() => {
@@ -132,11 +127,11 @@ export class PeerTokenVerifier {
 
   /** Keeps the keys that it has when the platform cannot be reached. */
   async #fetch(): Promise<void> {
-    const { clock, fetchKeys } = this.#options;
-    this.#fetchedAt = clock.monotonic();
-    const startedAt = clock.now();
+    const { client } = this.#options;
+    this.#fetchedAt = client.clock.monotonic();
+    const startedAt = client.clock.now();
     try {
-      const [{ keys }, { importJWK }] = await Promise.all([fetchKeys(), import('jose')]);
+      const [{ keys }, { importJWK }] = await Promise.all([client.fetchSigningKeys(), import('jose')]);
       const imported = new Map<string, CryptoKey>();
       for (const key of keys) {
         const { kty, crv, x, kid } = key;
@@ -150,49 +145,23 @@ export class PeerTokenVerifier {
       // The next unknown key, or the next read, tries again.
     }
   }
-
-  #remember(hash: string, verified: Verified): void {
-    this.#verified.set(hash, verified);
-    const [oldest] = this.#verified.keys();
-    if (this.#verified.size > MAX_VERIFIED && oldest !== undefined) this.#verified.delete(oldest);
-  }
 }
 
-function refused(): InboundAccess {
-  return unauthorized(
-    'The token is not accepted.',
-    'Send a token that the platform signed for this agent: its own push has one, and discovery gives one to peers.',
-  );
-}
-
-function notSigned(): InboundAccess {
-  return unauthorized(
-    'The agent cannot check tokens, because its platform signs none.',
-    'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
-  );
-}
-
-function notRegistered(): InboundAccess {
-  const message = 'The agent has not registered yet.';
-  return {
-    kind: 'refused',
-    refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds: NOT_REGISTERED_RETRY_SECONDS },
-  };
-}
-
-function keysUnknown(): InboundAccess {
-  return later('The keys of the platform cannot be read at the moment.', RETRY_SECONDS);
-}
-
-function issuerChanged(): InboundAccess {
-  return later('The platform has another name now: the agent registers again.', REGISTRATION_SECONDS);
-}
-
-function clockSkewed(): InboundAccess {
-  const message =
-    'The token is not valid by the clock of the agent, which differs from that of the platform.';
-  return { ...later(message, RETRY_SECONDS), hasWrongTime: true };
-}
+const REFUSED = unauthorized(
+  'The token is not accepted.',
+  'Send a token that the platform signed for this agent: its own push has one, and discovery gives one to peers.',
+);
+const NOT_SIGNED = unauthorized(
+  'The agent cannot check tokens, because its platform signs none.',
+  'On a platform without peer tokens the agent needs inboundAuth "shared-secret".',
+);
+const NOT_REGISTERED = later('The agent has not registered yet.', 1);
+const KEYS_UNKNOWN = later('The keys of the platform cannot be read at the moment.', 30);
+const ISSUER_CHANGED = later('The platform has another name now: the agent registers again.', 5);
+const CLOCK_SKEWED: InboundAccess = {
+  ...later('The token is not valid by the clock of the agent, which differs from that of the platform.', 30),
+  hasWrongTime: true,
+};
 
 function later(message: string, retryAfterSeconds: number): InboundAccess & { kind: 'refused' } {
   return { kind: 'refused', refusal: { status: 503, code: 'not_accepting', message, retryAfterSeconds } };

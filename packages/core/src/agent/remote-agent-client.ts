@@ -82,22 +82,19 @@ export async function runAgentLoop<Client extends AgentClient>(
   const { signal, onStarted, ...rest } = options;
   const agent = createRemoteAgent({ onPause: 'stop', ...rest, client, onMessage });
   const stop = (): void => void agent.stop();
+  const isAborted = (): boolean => signal?.aborted ?? false;
   if (onStarted !== undefined) agent.on('started', () => onStarted(agent));
-  if (signal?.aborted) return 'stopped';
+  if (isAborted()) return 'stopped';
   signal?.addEventListener('abort', stop, { once: true });
   try {
     await agent.start();
     return await agent.closed;
   } catch (error) {
     const outcome = await agent.closed;
-    if (hasAborted(signal) || outcome === 'removed' || outcome === 'revoked') return outcome;
+    if (isAborted() || outcome === 'removed' || outcome === 'revoked') return outcome;
     if (MoleculeError.isInstance(error) && error.code === 'workspace_removed') return 'removed';
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
   }
-}
-
-function hasAborted(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted ?? false;
 }

@@ -1,29 +1,36 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Inbound } from '../inbound/inbound.ts';
-import type { DeadLetter } from '../inbound/ledger-lines.ts';
-import { listDeadLetters } from '../inbound/ledger-lines.ts';
+import { type DeadLetter, listDeadLetters } from '../inbound/ledger-lines.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
-import type { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
-import type { LoopOutcome } from '../presence/presence-machine.ts';
-import { ONBOARD_AGAIN, type PresenceChange, type PresenceState } from '../presence/presence-machine.ts';
+import {
+  type LoopOutcome,
+  ONBOARD_AGAIN,
+  type PresenceChange,
+  type PresenceState,
+} from '../presence/presence-machine.ts';
 import { registerWithRetry } from '../presence/registration-retry.ts';
 import { checkCallsOf, knownOptions, unknownOptions } from '../settings/known-options.ts';
 import { lockWorkspace } from '../storage/file-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
-import type { AgentInbound } from './agent-inbound.ts';
 import {
   type AgentClient,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
-import { type AgentParts, createAgentParts } from './agent-parts.ts';
-import type { AgentReport } from './agent-report.ts';
-import { type AgentRequests, isRateLimited } from './agent-requests.ts';
-import { type AgentHealth, type AgentState, describeHealth } from './health.ts';
-import { agentStopped, type ShutdownParts, shutDown, stopReceiving, workspacePaused } from './shutdown.ts';
+import { type AgentParts, createAgentParts, describeHealth } from './agent-parts.ts';
+import { isRateLimited } from './agent-requests.ts';
+import type { AgentHealth, AgentState } from './health.ts';
+import {
+  agentStopped,
+  drain,
+  flush,
+  runSteps,
+  sayGoodbye,
+  sendLastHeartbeat,
+  stopReceiving,
+  workspacePaused,
+} from './shutdown.ts';
 
 export interface AgentStartOptions {
   /**
@@ -54,13 +61,7 @@ export interface RemoteAgent extends Pick<AgentRuntime, keyof AgentRuntime> {}
 /** Runs the parts of an agent: presence and inbound messages. */
 export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #settings: RemoteAgentSettings<Client>;
-  readonly #logger: Logger;
-  readonly #report: AgentReport;
-  readonly #presence: HeartbeatLoop;
-  readonly #requests: AgentRequests;
-  readonly #inbound: Inbound;
-  readonly #port: AgentInbound;
-  readonly #deliveryReason: AgentParts['deliveryReason'];
+  readonly #parts: AgentParts;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
   #state: AgentState = 'idle';
@@ -76,33 +77,25 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #hasLoaded = false;
 
   constructor(options: RemoteAgentOptions<Client>) {
-    const settings = resolveRemoteAgentOptions(options);
-    const parts = createAgentParts(settings, {
+    this.#settings = resolveRemoteAgentOptions(options);
+    this.#parts = createAgentParts(this.#settings, {
       onSuperseded: () => {
-        this.#report.emit('superseded');
+        this.#parts.report.emit('superseded');
         void this.#finish('superseded', 0);
       },
       onClientClosed: (reason) => {
         void this.#finish('stopped', 0);
-        this.#inbound.abortHandlers(reason);
+        this.#parts.inbound.abortHandlers(reason);
       },
       onPresence: (change, error) => this.#onPresence(change, error),
       isEnding: () => this.#finishing !== undefined || this.#starting === undefined,
       stop: (limits) => this.stop(limits),
     });
-    this.#settings = settings;
-    this.#logger = parts.logger;
-    this.#report = parts.report;
-    this.#requests = parts.requests;
-    this.#presence = parts.presence;
-    this.#inbound = parts.inbound;
-    this.#port = parts.port;
-    this.#deliveryReason = parts.deliveryReason;
   }
 
   /** The receiving side, for `createInboundHandler` and `A2AServer`. */
   get inbound(): InboundPort {
-    return this.#port;
+    return this.#parts.port;
   }
 
   get state(): AgentState {
@@ -116,24 +109,16 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** Returns an unsubscribe function. Listener errors are logged. */
   on<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): () => void {
-    return this.#report.on(event, listener);
+    return this.#parts.report.on(event, listener);
   }
 
   off<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): void {
-    this.#report.off(event, listener);
+    this.#parts.report.off(event, listener);
   }
 
   /** Returns a snapshot without any request. */
   health(): AgentHealth {
-    return describeHealth(
-      this.#state,
-      this.#presence,
-      this.#inbound,
-      this.#deliveryReason(),
-      this.#report.degradedReasons,
-      this.#report.lastFailure,
-      this.#startFailure ?? this.#outcome,
-    );
+    return describeHealth(this.#state, this.#parts, this.#startFailure ?? this.#outcome);
   }
 
   /**
@@ -154,7 +139,9 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
    * Unfinished messages are delivered again. Never rejects; further calls return the same promise.
    */
   stop(options: AgentStopOptions = {}): Promise<void> {
-    checkStop(options, this.#logger);
+    const unknown = unknownOptions('stop', options, STOP_OPTIONS);
+    // To stop never fails.
+    if (unknown !== null) this.#parts.logger.warn({ hint: unknown.hint }, unknown.problem);
     return this.#finish('stopped', options.timeoutMs);
   }
 
@@ -164,7 +151,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** The messages that were given up, oldest first; their content is untrusted. Before `start()` from the store. */
   async listDeadLetters(): Promise<readonly DeadLetter[]> {
-    return this.#hasLoaded ? this.#inbound.deadLetters.list() : listDeadLetters(this.#settings.store);
+    return this.#hasLoaded ? this.#parts.inbound.deadLetters.list() : listDeadLetters(this.#settings.store);
   }
 
   /**
@@ -180,50 +167,51 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     await this.#openDeadLetters.discard(activityId);
   }
 
-  get #openDeadLetters(): Inbound['deadLetters'] {
+  get #openDeadLetters(): AgentParts['inbound']['deadLetters'] {
     if (!this.#hasLoaded || this.#finishing !== undefined) throw agentStopped();
-    return this.#inbound.deadLetters;
+    return this.#parts.inbound.deadLetters;
   }
 
   async #start(options: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#settings;
+    const { logger, report, requests, presence, inbound, port } = this.#parts;
     const { clock } = client;
     using limit = linkAbort(options.signal, client.closeSignal, this.#life.signal);
     try {
-      this.#port.checkServed();
+      port.checkServed();
       if (usesFolder) {
-        this.#lock = lockWorkspace(client.stateDirectory, clock, this.#logger);
+        this.#lock = lockWorkspace(client.stateDirectory, clock, logger);
         await this.#lock;
-        await this.#requests.load();
+        await requests.load();
       }
-      await this.#inbound.load();
+      await inbound.load();
       this.#hasLoaded = true;
       await registerWithRetry({
-        client: this.#requests,
+        client: requests,
         platformUrl: client.platformUrl,
         clock,
-        logger: this.#logger,
+        logger,
         random,
         signal: limit.signal,
         onUnreachable: (error) => {
-          if (!isRateLimited(error)) this.#report.degraded('platform-unreachable', error);
+          if (!isRateLimited(error)) report.degraded('platform-unreachable', error);
         },
       });
       limit.signal.throwIfAborted();
-      this.#report.recovered('platform-unreachable');
-      this.#heartbeats = this.#presence.run(this.#life.signal);
-      await orAborted(this.#presence.firstRound, limit.signal);
+      report.recovered('platform-unreachable');
+      this.#heartbeats = presence.run(this.#life.signal);
+      await orAborted(presence.firstRound, limit.signal);
       if (this.#outcome === 'stopped') throw agentStopped();
     } catch (error) {
       if (this.#outcome === 'paused') return;
       throw await this.#failStart(error, options);
     }
-    if (this.#presence.state === 'removed' || this.#presence.state === 'revoked') {
+    if (presence.state === 'removed' || presence.state === 'revoked') {
       await this.#finishing;
       throw new MoleculeError('The workspace no longer accepts this agent.', {
-        code: this.#presence.state === 'removed' ? 'workspace_removed' : 'unauthorized',
+        code: presence.state === 'removed' ? 'workspace_removed' : 'unauthorized',
         hint: ONBOARD_AGAIN,
       });
     }
@@ -233,7 +221,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     // An agent that is pushed to does not read.
     if (this.#settings.onConflict !== 'fail' || this.#settings.deliveryChoice === 'push') return;
     try {
-      await orAborted(this.#requests.firstRead, limit.signal);
+      await orAborted(requests.firstRead, limit.signal);
     } catch (error) {
       throw await this.#failStart(error, options);
     }
@@ -248,28 +236,28 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
-    if (change === 'degraded') this.#report.degraded('platform-unreachable', error);
-    if (change === 'started' || change === 'recovered') this.#report.recovered('platform-unreachable');
+    if (change === 'degraded') this.#parts.report.degraded('platform-unreachable', error);
+    if (change === 'started' || change === 'recovered') this.#parts.report.recovered('platform-unreachable');
     if (change === 'paused') this.#pause();
     if (change === 'resumed') this.#resume();
     if (change === 'removed' || change === 'revoked') {
-      this.#report.emit(change);
+      this.#parts.report.emit(change);
       void this.#finish(change, 0);
     }
   }
 
   #pause(): void {
     if (this.#finishing !== undefined) return;
-    this.#report.recovered('platform-unreachable');
+    this.#parts.report.recovered('platform-unreachable');
     this.#state = 'paused';
-    this.#report.emit('paused');
+    this.#parts.report.emit('paused');
     if (this.#settings.onPause === 'stop') {
       void this.#finish('paused', 0);
       return;
     }
     this.#transition = this.#transition.then(() => {
       const received = stopReceiving(this.#parts, Promise.resolve());
-      this.#inbound.abortHandlers(workspacePaused());
+      this.#parts.inbound.abortHandlers(workspacePaused());
       return received;
     });
   }
@@ -277,21 +265,17 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #resume(): void {
     if (this.#finishing !== undefined) return;
     this.#state = 'running';
-    this.#report.emit('resumed');
+    this.#parts.report.emit('resumed');
     this.#transition = this.#transition.then(() => {
       if (this.#state === 'running') this.#open();
     });
   }
 
   #open(): void {
-    this.#inbound.open();
+    this.#parts.inbound.open();
     if (this.#hasOpened) return;
     this.#hasOpened = true;
-    this.#report.emit('started');
-  }
-
-  get #parts(): ShutdownParts {
-    return { client: this.#settings.client, inbound: this.#inbound, logger: this.#logger };
+    this.#parts.report.emit('started');
   }
 
   #finish(outcome: LoopOutcome, timeoutMs = this.#settings.stopTimeoutMs): Promise<void> {
@@ -300,38 +284,41 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     return this.#finishing;
   }
 
+  /** Stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
+    const parts = this.#parts;
+    const { client, logger, report, presence, inbound } = parts;
     this.#state = 'stopping';
-    await shutDown(this.#parts, {
-      outcome,
-      timeoutMs,
-      transition: this.#transition,
-      isRegistered: this.#heartbeats !== undefined && outcome !== 'removed' && outcome !== 'revoked',
-      isReachable:
-        this.#presence.lastSuccess !== undefined && !this.#report.isDegraded('platform-unreachable'),
-      metrics: () => this.#report.metrics(),
-      instanceId: () => this.#requests.instanceId,
-      endHeartbeats: () => {
+    const isRefused = outcome === 'removed' || outcome === 'revoked';
+    const isRegistered = this.#heartbeats !== undefined && !isRefused && client.closeSignal?.aborted !== true;
+    const isReached = presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
+    await runSteps(logger, [
+      () => stopReceiving(parts, this.#transition),
+      () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
+      () => isRegistered && flush(parts),
+      () => {
         this.#life.abort(agentStopped());
         return this.#heartbeats;
       },
-    });
+      // After the loop has ended: a later heartbeat would report the tasks again.
+      () => isRegistered && isReached && outcome === 'stopped' && sendLastHeartbeat(parts),
+      () => isRegistered && isReached && outcome !== 'superseded' && sayGoodbye(parts),
+      () => inbound.close(agentStopped()),
+    ]);
     await this.#lock?.then((release) => release()).catch(() => {});
     this.#state = 'stopped';
-    this.#reportEnd(outcome);
-  }
-
-  #reportEnd(outcome: LoopOutcome): void {
-    this.#report.end();
+    report.end();
     const failure = this.#startFailure;
     if (failure === undefined || failure.isAwaited) this.#closed.resolve(outcome);
     else {
-      this.#logger.error({ error: withoutFrames(failure.error) }, 'The agent could not start.');
-      this.#report.emit('start-failed', failure.error);
+      // The frames of an error of this package are of no use, because its hint has what to do.
+      const error = MoleculeError.isInstance(failure.error) ? failure.error.toJSON() : failure.error;
+      logger.error({ error }, 'The agent could not start.');
+      report.emit('start-failed', failure.error);
       this.#closed.promise.catch(() => {});
       this.#closed.reject(failure.error);
     }
-    if (failure === undefined) this.#report.emit('stopped', outcome);
+    if (failure === undefined) report.emit('stopped', outcome);
   }
 }
 
@@ -351,15 +338,4 @@ export function createRemoteAgent<Client extends AgentClient>(
   options: RemoteAgentOptions<Client>,
 ): RemoteAgent {
   return new AgentRuntime(options);
-}
-
-/** Logs an option that `stop` does not have: to stop never fails. */
-function checkStop(options: AgentStopOptions, logger: Logger): void {
-  const unknown = unknownOptions('stop', options, STOP_OPTIONS);
-  if (unknown !== null) logger.warn({ hint: unknown.hint }, unknown.problem);
-}
-
-/** The error of a start for the log: the frames of one of this package are of no use, because its hint has what to do. */
-function withoutFrames(error: unknown): unknown {
-  return MoleculeError.isInstance(error) ? error.toJSON() : error;
 }

@@ -1,10 +1,10 @@
-import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Inbound } from '../inbound/inbound.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { withDeadline } from '../time/linked-abort.ts';
 import type { AgentClient } from './agent-options.ts';
+import type { AgentReport } from './agent-report.ts';
+import type { AgentRequests } from './agent-requests.ts';
 
 const LAST_HEARTBEAT_MS = 2_000;
 const FLUSH_MS = 5_000;
@@ -13,8 +13,10 @@ const DELIVERY_GRACE_MS = 5_000;
 
 export interface ShutdownParts {
   readonly client: AgentClient;
-  readonly inbound: Inbound;
   readonly logger: Logger;
+  readonly report: AgentReport;
+  readonly requests: AgentRequests;
+  readonly inbound: Inbound;
 }
 
 /** The abort reason when the agent is stopped. */
@@ -27,41 +29,8 @@ export function workspacePaused(): MoleculeError {
   return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
-/** How an agent ends. */
-export interface Ending {
-  readonly outcome: LoopOutcome;
-  /** How long running handlers may take, in milliseconds. */
-  readonly timeoutMs: number;
-  /** A pause or resume in progress. */
-  readonly transition: Promise<void>;
-  /** Whether the platform expects heartbeats of this agent. */
-  readonly isRegistered: boolean;
-  /** Whether the last heartbeat reached the platform. */
-  readonly isReachable: boolean;
-  metrics(): HeartbeatMetrics;
-  instanceId(): string;
-  /** Ends the heartbeats; resolves when the last one has ended. */
-  endHeartbeats(): Promise<unknown> | undefined;
-}
-
-/** Ends an agent: stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
-export async function shutDown(parts: ShutdownParts, ending: Ending): Promise<void> {
-  const { outcome, isReachable } = ending;
-  const isRegistered = ending.isRegistered && parts.client.closeSignal?.aborted !== true;
-  await runSteps(parts.logger, [
-    () => stopReceiving(parts, ending.transition),
-    () => drain(parts, ending.timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
-    () => isRegistered && flush(parts),
-    () => ending.endHeartbeats(),
-    // After the loop has ended: a later heartbeat would report the tasks again.
-    () => isRegistered && isReachable && outcome === 'stopped' && sendLastHeartbeat(parts, ending.metrics()),
-    () => isRegistered && isReachable && outcome !== 'superseded' && sayGoodbye(parts, ending.instanceId()),
-    () => parts.inbound.close(agentStopped()),
-  ]);
-}
-
-/** Runs all steps in order, even if some fail. */
-async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
+/** Runs all steps of a shutdown in order, even if some fail. Never rejects. */
+export async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Promise<void> {
   for (const step of steps) {
     try {
       await step();
@@ -73,56 +42,60 @@ async function runSteps(logger: Logger, steps: readonly (() => unknown)[]): Prom
 
 /** Stops receiving. A custom delivery that ignores its signal is not waited for longer than five seconds. */
 export async function stopReceiving(parts: ShutdownParts, before: Promise<void>): Promise<void> {
-  const { client, inbound, logger } = parts;
-  const receiving = inbound.suspend();
-  const deadline = { clock: client.clock, timeoutMs: DELIVERY_GRACE_MS, what: 'The delivery' };
-  await withDeadline(deadline, () => Promise.all([before, receiving])).catch((error: unknown) => {
-    logger.warn(
-      { error },
-      'The delivery did not react to its abort signal; the agent no longer waits for it.',
-    );
+  const receiving = parts.inbound.suspend();
+  const text = 'The delivery did not react to its abort signal; the agent no longer waits for it.';
+  const work = () => Promise.all([before, receiving]);
+  await within(parts, DELIVERY_GRACE_MS, 'The delivery', work).catch((error: unknown) => {
+    parts.logger.warn({ error }, text);
   });
 }
 
 /** Waits for running handlers, then aborts their signals with `reason`. */
-async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
-  const { client, inbound, logger } = parts;
+export async function drain(parts: ShutdownParts, timeoutMs: number, reason: Error): Promise<void> {
+  const { inbound, logger } = parts;
   if (inbound.active === 0) return;
-  const within = async (ms: number): Promise<boolean> => {
-    const deadline = { clock: client.clock, timeoutMs: ms, what: 'The handlers' };
-    return withDeadline(deadline, () => inbound.idle()).then(
+  const areIdleIn = (ms: number): Promise<boolean> =>
+    within(parts, ms, 'The handlers', () => inbound.idle()).then(
       () => true,
       () => false,
     );
-  };
-  if (timeoutMs > 0 && (await within(timeoutMs))) return;
+  if (timeoutMs > 0 && (await areIdleIn(timeoutMs))) return;
   inbound.abortHandlers(reason);
-  if (await within(ABORT_GRACE_MS)) return;
+  if (await areIdleIn(ABORT_GRACE_MS)) return;
   const fields = { inFlight: inbound.active };
   logger.warn(fields, 'Handlers did not react to their abort signal; the agent no longer waits for them.');
 }
 
 /** Stores the position and acknowledges finished messages. */
-async function flush({ client, inbound, logger }: ShutdownParts): Promise<void> {
-  const deadline = { clock: client.clock, timeoutMs: FLUSH_MS, what: 'The last acknowledgement' };
-  await withDeadline(deadline, (signal) => inbound.flush(signal)).catch((error: unknown) => {
-    logger.warn(
-      { error },
-      'Finished messages could not be acknowledged; this is repeated at the next start.',
-    );
+export async function flush(parts: ShutdownParts): Promise<void> {
+  const text = 'Finished messages could not be acknowledged; this is repeated at the next start.';
+  const work = (signal: AbortSignal) => parts.inbound.flush(signal);
+  await within(parts, FLUSH_MS, 'The last acknowledgement', work).catch((error: unknown) => {
+    parts.logger.warn({ error }, text);
   });
 }
 
 /** Reports that no task is running any more. */
-async function sendLastHeartbeat({ client }: ShutdownParts, metrics: HeartbeatMetrics): Promise<void> {
-  const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The last heartbeat' };
-  const idle = { ...metrics, activeTasks: 0, currentTask: '' };
-  await withDeadline(deadline, (signal) => client.heartbeat(idle, { signal })).catch(() => {});
+export async function sendLastHeartbeat(parts: ShutdownParts): Promise<void> {
+  const idle = { ...parts.report.metrics(), activeTasks: 0, currentTask: '' };
+  const work = (signal: AbortSignal) => parts.client.heartbeat(idle, { signal });
+  await within(parts, LAST_HEARTBEAT_MS, 'The last heartbeat', work).catch(() => {});
 }
 
 /** Reports that this agent stops, so that nobody waits for it. */
-async function sayGoodbye({ client }: ShutdownParts, instanceId: string): Promise<void> {
+export async function sayGoodbye(parts: ShutdownParts): Promise<void> {
+  const { client, requests } = parts;
   if (!client.capabilities.has('instances')) return;
-  const deadline = { clock: client.clock, timeoutMs: LAST_HEARTBEAT_MS, what: 'The goodbye' };
-  await withDeadline(deadline, (signal) => client.goodbye(instanceId, { signal })).catch(() => {});
+  const work = (signal: AbortSignal) => client.goodbye(requests.instanceId, { signal });
+  await within(parts, LAST_HEARTBEAT_MS, 'The goodbye', work).catch(() => {});
+}
+
+/** @param what the subject of the error message */
+function within<T>(
+  { client }: ShutdownParts,
+  timeoutMs: number,
+  what: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withDeadline({ clock: client.clock, timeoutMs, what }, work);
 }

@@ -34,6 +34,10 @@ export const NO_FORM: CallForm = { style: 'json-rpc', id: null, version: '0.3', 
 /** Why a request is not accepted, with its code of JSON-RPC: by default -32000. */
 export type CallRefusal = InboundRefusal & { readonly rpcCode?: number };
 
+export function refusalOf(status: number, code: string, message: string, rpcCode = -32000): CallRefusal {
+  return { status, code, message, rpcCode };
+}
+
 const SENDS: ReadonlySet<string> = new Set(['', 'message/send', 'delegate_task']);
 /** Methods that send a message and ask for its answer as a stream, by their names of A2A 0.3. */
 export const STREAM_METHODS: ReadonlySet<string> = new Set(['message/stream', 'message/sendSubscribe']);
@@ -73,9 +77,9 @@ export function readCall(body: JsonValue, version: string | null): InboundCall {
   if (method === 'molecule/state') return { kind: 'state', form, status: textOf(objectOf(params).status) };
   const isKnown = NOT_OFFERED.has(method) || method.startsWith('tasks/pushNotificationConfig/');
   const refusal = isKnown
-    ? { rpcCode: -32004, code: 'unsupported_operation', message: 'This agent does not offer the method.' }
-    : { rpcCode: -32601, code: 'method_not_found', message: 'The method is unknown.' };
-  return { kind: 'invalid', form, refusal: { ...refusal, status: 200 } };
+    ? refusalOf(200, 'unsupported_operation', 'This agent does not offer the method.', -32004)
+    : refusalOf(200, 'method_not_found', 'The method is unknown.', -32601);
+  return { kind: 'invalid', form, refusal };
 }
 
 function readMessage(
@@ -129,7 +133,7 @@ function readTask(kind: 'get' | 'cancel' | 'resubscribe', form: CallForm, params
 }
 
 function invalid(form: CallForm, rpcCode: number, message: string): InboundCall {
-  return { kind: 'invalid', form, refusal: { rpcCode, code: 'invalid_message', message, status: 400 } };
+  return { kind: 'invalid', form, refusal: refusalOf(400, 'invalid_message', message, rpcCode) };
 }
 
 function formOf({ id, method }: JsonObject, version: string): CallForm {

@@ -1,4 +1,4 @@
-import { checkNumber } from '../settings/checked-values.ts';
+import { checkNumber, checkNumbers } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
   checkInboundAgent,
@@ -8,7 +8,7 @@ import {
   type InboundPort,
   type InboundResult,
 } from './inbound-agent.ts';
-import { type CallForm, readCall } from './inbound-call.ts';
+import { readCall, refusalOf } from './inbound-call.ts';
 import { json, refusalResponse, resultResponse, streamResponse, taskResponse } from './inbound-response.ts';
 import { type ReleaseSlot, RequestSlots } from './request-slots.ts';
 import {
@@ -24,7 +24,7 @@ const PROBE_HEADER = 'x-molecule-probe';
 const CLOCK_SKEW = 'clock_skew';
 const DEFAULT_HOLD_SECONDS = 25;
 const MAX_HOLD_SECONDS = 300;
-const DEFAULT_CONCURRENT_REQUESTS = 256;
+const NUMBERS = { maxConcurrentRequests: { byDefault: 256, min: 1, isInteger: true } };
 
 export interface InboundHandlerOptions {
   /**
@@ -71,12 +71,12 @@ export function createInboundHandler(
 ): InboundHandler {
   checkInboundAgent('agent', agent);
   checkOptionNames('createInboundHandler', options, HANDLER_OPTIONS);
-  const { maxConcurrentRequests: limit = DEFAULT_CONCURRENT_REQUESTS, holdSeconds } = options;
-  checkNumber('maxConcurrentRequests', limit, { min: 1, isInteger: true });
+  const { holdSeconds } = options;
+  const { maxConcurrentRequests } = checkNumbers(options, NUMBERS);
   if (holdSeconds !== undefined) checkNumber('holdSeconds', holdSeconds, { min: 0, max: MAX_HOLD_SECONDS });
   const { inbound } = agent;
   inbound.attach();
-  const slots = new RequestSlots(limit);
+  const slots = new RequestSlots(maxConcurrentRequests);
   const serve: Serve = async (request) => {
     try {
       return await respond({ inbound, slots, holdSeconds }, request);
@@ -173,7 +173,9 @@ async function takeCall(
         : resultResponse(result, context);
     }
     case 'state':
-      return stateResponse(inbound, caller, call.status, form);
+      if (caller.use !== 'push') return refusalResponse(NOT_THE_PLATFORM, form);
+      inbound.stateChanged(call.status);
+      return json(200, { jsonrpc: '2.0', id: form.id, result: { status: 'ok' } });
     default: {
       const { taskId } = call;
       const result = await (call.kind === 'get'
@@ -186,25 +188,14 @@ async function takeCall(
   }
 }
 
-const FAILED = { status: 500, rpcCode: -32603, code: 'internal_error', message: 'The agent failed.' };
-const UNKNOWN_TASK = {
-  status: 200,
-  rpcCode: -32001,
-  code: 'message_not_found',
-  message: 'The caller sent no message with this id.',
-};
-const ENDED_BEFORE = {
-  status: 200,
-  rpcCode: -32002,
-  code: 'message_ended',
-  message: 'The message has ended: ask for its end with tasks/get.',
-};
-const BUSY = {
-  status: 429,
-  code: 'rate_limited',
-  message: 'The agent has too many requests at the moment.',
-  retryAfterSeconds: 1,
-};
+const FAILED = refusalOf(500, 'internal_error', 'The agent failed.', -32603);
+const PLATFORM_ONLY = 'Only the platform reports the state of the workspace.';
+const NOT_THE_PLATFORM = refusalOf(403, 'access_denied', PLATFORM_ONLY);
+const UNKNOWN_TASK = refusalOf(200, 'message_not_found', 'The caller sent no message with this id.', -32001);
+const HAS_ENDED = 'The message has ended: ask for its end with tasks/get.';
+const ENDED_BEFORE = refusalOf(200, 'message_ended', HAS_ENDED, -32002);
+const TOO_MANY = refusalOf(429, 'rate_limited', 'The agent has too many requests at the moment.');
+const BUSY = { ...TOO_MANY, retryAfterSeconds: 1 };
 
 function hasEndedBefore(result: InboundResult): boolean {
   return result.kind === 'ended' && result.end.state !== 'canceled' && result.end.state !== 'input_required';
@@ -224,20 +215,6 @@ async function cardResponse(inbound: InboundPort, { path, headers }: ServedReque
   }
   const isProbe = access?.kind === 'granted' && access.caller.use === 'push' && access.tokenId !== '';
   return json(200, inbound.card(), isProbe ? { [PROBE_HEADER]: access.tokenId } : {});
-}
-
-function stateResponse(
-  inbound: InboundPort,
-  caller: InboundCaller,
-  status: string,
-  form: CallForm,
-): ServedResponse {
-  if (caller.use !== 'push') {
-    const message = 'Only the platform reports the state of the workspace.';
-    return refusalResponse({ status: 403, code: 'access_denied', message }, form);
-  }
-  inbound.stateChanged(status);
-  return json(200, { jsonrpc: '2.0', id: form.id, result: { status: 'ok' } });
 }
 
 /** The seconds that a request asks for, and the agent allows; what is not a number counts as absent. */

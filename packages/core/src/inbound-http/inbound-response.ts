@@ -62,9 +62,11 @@ export function refusalResponse(refusal: CallRefusal, form: CallForm = NO_FORM):
   return errorResponse(status, { code: rpcCode, message, data }, form, headers);
 }
 
+const NOT_ENDED = { state: 'delivered', answer: null, error: null } as const;
+
 function taskOf(result: TakenResult): JsonObject {
   const { taskId, messageId, contextId } = result;
-  const { state, at, answer, error } = result.kind === 'ended' ? result.end : workingSince(result.at);
+  const { state, at, answer, error } = result.kind === 'ended' ? result.end : { ...NOT_ENDED, at: result.at };
   const said = answer ?? (error && { messageId: 'error', text: error.message });
   const message = said && { message: messageOf(said, contextId) };
   return {
@@ -74,10 +76,6 @@ function taskOf(result: TakenResult): JsonObject {
     status: { state: taskStateOf(state), timestamp: at, ...message },
     metadata: { message_id: messageId, state, ...(error && { code: error.code }) },
   };
-}
-
-function workingSince(at: string) {
-  return { state: 'delivered', at, answer: null, error: null } as const;
 }
 
 /** The JSON-RPC error of a message that failed. */
@@ -195,13 +193,12 @@ function eventsOf(
   const { parts, metadata } = answer ?? {};
   const hasRest = parts !== undefined || metadata !== undefined;
   const rest = hasRest ? eventOf(events.rest([...(parts ?? [])] as JsonObject[], metadata), form) : '';
-  const asked = state === 'input_required' ? answer : null;
-  if (asked === null) return rest + eventOf(events.end({ state, at }), form);
+  if (state !== 'input_required' || answer === null) return rest + eventOf(events.end({ state, at }), form);
   // The platform reads the questions of an answer itself.
   const end = isPush
-    ? { state: 'answered' as const, at }
-    : { state, at, message: messageOf(asked, result.contextId) };
-  return rest + eventOf(events.end(end), form);
+    ? { state: 'answered' as const }
+    : { state, message: messageOf(answer, result.contextId) };
+  return rest + eventOf(events.end({ ...end, at }), form);
 }
 
 /** One event in the version of the caller. */

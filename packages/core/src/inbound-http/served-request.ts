@@ -7,7 +7,7 @@ import {
   type JsonValue,
 } from '@molecule-ai/protocol';
 import type { InboundCaller } from './inbound-agent.ts';
-import type { CallRefusal } from './inbound-call.ts';
+import { type CallRefusal, refusalOf } from './inbound-call.ts';
 
 /** A request to the agent's URL, as a server has it: a standard `Request`, or one of `node:http`. */
 export interface ServedRequest {
@@ -111,20 +111,17 @@ export async function readBody(
     if (limit !== undefined) return tooComplex(limit, limits);
     return { kind: 'json', value: JSON.parse(text) as JsonValue };
   } catch {
-    return refused(400, 'invalid_json', 'The body is not JSON.', { rpcCode: -32700 });
+    return { kind: 'refused', refusal: refusalOf(400, 'invalid_json', 'The body is not JSON.', -32700) };
   }
 }
 
 function tooLarge({ bytes }: BodyLimits): ReadBody {
   const hint = 'Send less, or store the data and send its address.';
-  return refused(413, 'body_too_large', `The request is over ${bytes / 1024 / 1024} MiB.`, { hint });
+  const message = `The request is over ${bytes / 1024 / 1024} MiB.`;
+  return { kind: 'refused', refusal: { ...refusalOf(413, 'body_too_large', message, -32600), hint } };
 }
 
 function tooComplex(limit: JsonLimit, { nodes, depth }: JsonLimits): ReadBody {
   const what = limit === 'nodes' ? `has more than ${nodes} values` : `is nested more than ${depth} levels`;
-  return refused(400, 'invalid_message', `The JSON ${what}.`);
-}
-
-function refused(status: number, code: string, message: string, more: Partial<CallRefusal> = {}): ReadBody {
-  return { kind: 'refused', refusal: { rpcCode: -32600, status, code, message, ...more } };
+  return { kind: 'refused', refusal: refusalOf(400, 'invalid_message', `The JSON ${what}.`, -32600) };
 }

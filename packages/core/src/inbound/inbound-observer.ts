@@ -1,25 +1,25 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { MessageFailure } from '../errors/message-failure.ts';
 
+/** How an attempt ended. */
+export type AttemptEnd =
+  | 'succeeded'
+  /** Cancelled, expired or stopped: it neither succeeded nor failed. */
+  | 'interrupted'
+  /** The handler threw, timed out, or returned what is no answer. `failure`: by it, the handler ended the message as failed. */
+  | { readonly error: unknown; readonly failure: MessageFailure | null };
+
 /** Receives what happens to messages and to the feed. Must not throw. */
 export interface InboundObserver {
   /** A new message, not a copy. */
   received(message: InboundMessage): void;
   /** A handler is about to run. */
-  started(message: InboundMessage, attempt: number): void;
+  started(message: InboundMessage): void;
   progressed(message: InboundMessage, text: string): void;
-  /** The attempt has ended, with any result. */
-  ended(message: InboundMessage): void;
-  /** The handler returned. */
-  succeeded(message: InboundMessage): void;
-  /** The handler threw or timed out. */
-  failed(message: InboundMessage, error: unknown): void;
+  ended(message: InboundMessage, end: AttemptEnd): void;
   replySent(message: InboundMessage): void;
-  /** The handler returned and the answer, if any, was sent. */
-  delivered(message: InboundMessage): void;
-  /** The handler ended the message as failed. */
-  endedAsFailed(message: InboundMessage, failure: MessageFailure): void;
-  cancelled(message: InboundMessage): void;
+  /** The handler returned and the answer, if any, was sent, or the sender cancelled the message. */
+  emit(event: 'delivered' | 'cancelled', message: InboundMessage): void;
   /** The platform let it expire before its answer. */
   expired(message: InboundMessage): void;
   retrying(

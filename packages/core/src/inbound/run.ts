@@ -7,7 +7,13 @@ import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
 import { deadLettered, handledNow, handlings, knownCode } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
-import { type AttemptHandler, type AttemptJournal, attemptContext, runAttempt } from './attempt.ts';
+import {
+  type AttemptHandler,
+  type AttemptJournal,
+  type AttemptResult,
+  attemptContext,
+  runAttempt,
+} from './attempt.ts';
 import {
   ignoredOptionsOf,
   logIgnored,
@@ -169,7 +175,7 @@ export class MessageRun implements AttemptJournal {
     if (signal.aborted) return interruption(signal, !isAtMostOnce);
 
     const { attempts: attempt, hasStreamed } = this.record.progress;
-    observer.started(message, attempt);
+    observer.started(message);
     const current = toCurrentMessage(message, { workspaceId: client.workspaceId, attempt });
     // A dead letter that is handled again has ended for its sender long ago.
     const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
@@ -207,34 +213,31 @@ export class MessageRun implements AttemptJournal {
       if (!signal.aborted && !isOverdue) await stream.drain(text, clock, signal);
       text.discard();
     }
-    observer.ended(message);
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
-    if (isCanceled(signal)) return { kind: 'canceled' };
-    if (isOverdue) return { kind: 'expired', isReported: false };
+    const interrupted = interruptionOf(result, signal, { isOverdue, hasExpired });
+    if (interrupted !== null) {
+      observer.ended(message, 'interrupted');
+      return interrupted;
+    }
     if (result.kind === 'returned') {
       const read = result.value;
       if (read.kind === 'invalid') {
-        observer.failed(message, read.error);
+        observer.ended(message, { error: read.error, failure: null });
         return read;
       }
       logIgnored(logger, message, read.ignored);
-      observer.succeeded(message);
+      observer.ended(message, 'succeeded');
       if (refusal !== null && read.answer !== null && !this.hasReplied) {
         logger.info({ activityId: message.id }, refusal);
       }
       return { kind: 'returned', answer: read.answer };
     }
-    if (signal.aborted) return { kind: 'stopped', reason: signal.reason, isHandling: true };
-    if (hasExpired) return { kind: 'expired', isReported: true };
     const { error } = result;
-    observer.failed(message, error);
     const isThrown = result.kind === 'threw';
     const failure = isThrown ? endingFailure(error) : null;
-    if (failure !== null) {
-      logIgnored(logger, message, ignoredOptionsOf(failure));
-      observer.endedAsFailed(message, failure);
-    }
+    if (failure !== null) logIgnored(logger, message, ignoredOptionsOf(failure));
+    observer.ended(message, { error, failure });
     const isShownOrTooLong = text.hasLeft || (text.rejection !== null && error === text.rejection);
     return { kind: 'failed', error, isThrown, isShown: isShownOrTooLong };
   }
@@ -284,9 +287,9 @@ export class MessageRun implements AttemptJournal {
       observer.gaveUp(message, givenUp);
       return { kind: 'ended', how, code };
     }
-    if (how === 'canceled') observer.cancelled(message);
+    if (how === 'canceled') observer.emit('cancelled', message);
     else if (how === 'expired') observer.expired(message);
-    else if (how !== 'failed') observer.delivered(message);
+    else if (how !== 'failed') observer.emit('delivered', message);
     void this.#home.end(end, isReported);
     return { kind: 'ended', how, code };
   }
@@ -322,6 +325,19 @@ export class MessageRun implements AttemptJournal {
     await this.#home.change({ effects: { [key]: toJson(key, result) } });
     return result;
   }
+}
+
+/** What ended an attempt so that its result does not count; `null` when it does. */
+function interruptionOf(
+  { kind }: AttemptResult<unknown>,
+  signal: AbortSignal,
+  { isOverdue, hasExpired }: { readonly isOverdue: boolean; readonly hasExpired: boolean },
+): LifeEvent | null {
+  if (isCanceled(signal)) return { kind: 'canceled' };
+  if (isOverdue) return { kind: 'expired', isReported: false };
+  if (kind === 'returned') return null;
+  if (signal.aborted) return interruption(signal, true);
+  return hasExpired ? { kind: 'expired', isReported: true } : null;
 }
 
 function interruption(signal: AbortSignal, isHandling: boolean): LifeEvent {

@@ -9,15 +9,16 @@ import {
   type InboundHandler,
   type InboundHandlerOptions,
 } from '../inbound-http/inbound-handler.ts';
-import { checkNumber, checkObject } from '../settings/checked-values.ts';
+import { checkNumber, checkNumbers, checkObject } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { checkHandler, refuseRequest, respondTo } from './node-exchange.ts';
 
-const DEFAULT_MAX_CONNECTIONS = 1_024;
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
-/** For the headers, and for the whole request. */
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+const NUMBERS = {
+  maxConnections: { byDefault: 1_024, min: 1, max: 1_000_000, isInteger: true },
+  requestTimeoutMs: { byDefault: 30_000, min: 1 },
+};
 const IDLE_TIMEOUT_MS = 60_000;
 const CHECK_TIMEOUTS_EVERY_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1_024;
@@ -76,10 +77,7 @@ const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
  * await agent.start();
  */
 export class A2AServer {
-  readonly #options: A2AServerOptions & {
-    readonly maxConnections: number;
-    readonly requestTimeoutMs: number;
-  };
+  readonly #options: A2AServerOptions & Readonly<Record<keyof typeof NUMBERS, number>>;
   readonly #handlers: ReadonlyMap<string, InboundHandler>;
   /** What is done for each request that has no response yet. */
   readonly #open = new Map<IncomingMessage, Promise<void>>();
@@ -93,11 +91,8 @@ export class A2AServer {
   constructor(options: A2AServerOptions) {
     checkObject('options', options, 'Pass an object, such as { agent, port }.');
     checkOptionNames('A2AServer', options, SERVER_OPTIONS);
-    const { maxConnections = DEFAULT_MAX_CONNECTIONS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
     checkNumber('port', options.port, { min: 0, max: 65_535, isInteger: true });
-    checkNumber('maxConnections', maxConnections, { min: 1, max: 1_000_000, isInteger: true });
-    checkNumber('requestTimeoutMs', requestTimeoutMs, { min: 1 });
-    this.#options = { ...options, maxConnections, requestTimeoutMs };
+    this.#options = { ...options, ...checkNumbers(options, NUMBERS) };
     this.#handlers = handlersOf(options);
     if (options.tls !== undefined) checkTls(options.tls);
   }

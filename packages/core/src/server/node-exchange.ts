@@ -60,13 +60,14 @@ export async function respondTo(
           ? await callHandler(handler, incoming, left.signal)
           : await serve(servedRequest(incoming, left.signal));
       if (outgoing.destroyed) return;
+      const isWhole = typeof body === 'string' || body instanceof Uint8Array;
       outgoing.writeHead(status, {
-        ...lengthOf(body),
+        ...(isWhole && body.length > 0 ? { 'content-length': Buffer.byteLength(body) } : {}),
         ...headers,
         // Of a body that was refused the rest is not read.
         ...(incoming.complete ? {} : { connection: 'close' }),
       });
-      if (typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
+      if (isWhole) outgoing.end(body);
       // No faster than the caller reads; when the caller has gone, the body is canceled.
       else await pipeline(Readable.fromWeb(body as ReadableStream), outgoing);
     }
@@ -114,11 +115,6 @@ function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Ar
     incoming.once('error', reject);
     incoming.once('close', () => reject(LEFT));
   });
-}
-
-function lengthOf(body: unknown): { readonly 'content-length'?: number } {
-  const isWhole = typeof body === 'string' || body instanceof Uint8Array;
-  return isWhole && body.length > 0 ? { 'content-length': Buffer.byteLength(body) } : {};
 }
 
 async function callHandler(

@@ -88,7 +88,12 @@ export class ActiveRule {
 
   /** @throws ConfigurationError */
   constructor(rule: ChaosRule, place: number, seed: number) {
-    check(rule);
+    const problem = problemOf(rule);
+    if (problem !== undefined) {
+      throw new ConfigurationError(`A rule of chaos ${problem}: ${JSON.stringify(rule)}.`, {
+        hint: `For example { fault: 'drop', path: '/registry/*', probability: 0.2 }. Faults: ${[...FAULTS].join(', ')}.`,
+      });
+    }
     this.rule = rule;
     this.#seed = mix(seed ^ mix(place + 1));
     this.fits = matcherOf(rule);
@@ -127,14 +132,6 @@ export function isRandom({ probability = 1, ...rule }: ChaosRule): boolean {
   if (probability < 1) return true;
   if (rule.fault === 'delay') return typeof rule.ms !== 'number';
   return rule.fault === 'truncate' && rule.bytes === undefined;
-}
-
-function check(rule: ChaosRule): void {
-  const problem = problemOf(rule);
-  if (problem === undefined) return;
-  throw new ConfigurationError(`A rule of chaos ${problem}: ${JSON.stringify(rule)}.`, {
-    hint: `For example { fault: 'drop', path: '/registry/*', probability: 0.2 }. Faults: ${[...FAULTS].join(', ')}.`,
-  });
 }
 
 function problemOf(rule: ChaosRule): string | undefined {

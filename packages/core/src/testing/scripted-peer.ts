@@ -1,7 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agent/agent-options.ts';
-import type { RemoteAgent } from '../agent/remote-agent.ts';
-import { createRemoteAgent } from '../agent/remote-agent.ts';
+import { createRemoteAgent, type RemoteAgent } from '../agent/remote-agent.ts';
 import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
@@ -158,7 +157,9 @@ export async function scriptedPeer(
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= (async () => {
-      await stopOn(clock, agent);
+      const stopped = agent.stop({ timeoutMs: 0 });
+      await clock?.advanceUntil?.(() => agent.state === 'stopped');
+      await stopped;
       await client.close();
       state.remove();
     })();
@@ -184,15 +185,6 @@ export async function scriptedPeer(
   };
 }
 
-async function stopOn(clock: TestClock | undefined, agent: RemoteAgent): Promise<void> {
-  let hasStopped = false;
-  const stopped = agent.stop({ timeoutMs: 0 }).then(() => {
-    hasStopped = true;
-  });
-  await clock?.advanceUntil?.(() => hasStopped);
-  await stopped;
-}
-
 /** Handles a message as a script says. */
 async function giveAnswer(
   answer: PeerAnswer,
@@ -205,7 +197,7 @@ async function giveAnswer(
   if ('error' in answer) throw answer.error;
   if ('ask' in answer) return { text: '', questions: [{ kind: 'text', text: answer.ask, from: 'sender' }] };
   const { signal, client } = context;
-  if ('stream' in answer) return pieces(answer.stream, answer.everyMs ?? 0, client.clock, signal);
+  if ('stream' in answer) return pieces(answer, context);
   if ('afterMs' in answer) {
     await client.clock.sleep(answer.afterMs, { signal });
     return giveAnswer(answer.answer, message, context);
@@ -215,13 +207,11 @@ async function giveAnswer(
 }
 
 async function* pieces(
-  texts: readonly string[],
-  everyMs: number,
-  clock: Clock,
-  signal: AbortSignal,
+  { stream, everyMs = 0 }: Extract<PeerAnswer, { stream: unknown }>,
+  { client, signal }: HandlerContext<PeerClient>,
 ): AsyncGenerator<string> {
-  for (const [at, text] of texts.entries()) {
-    if (at > 0 && everyMs > 0) await clock.sleep(everyMs, { signal });
+  for (const [at, text] of stream.entries()) {
+    if (at > 0 && everyMs > 0) await client.clock.sleep(everyMs, { signal });
     yield text;
   }
 }

@@ -34,14 +34,12 @@ export function checkQuestions(
   { expectsAnswer }: Pick<InboundMessage, 'expectsAnswer'>,
 ): void {
   if (!expectsAnswer) {
-    throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
-      code: 'nobody_to_ask',
-    });
+    const text = 'The agent waits for an answer where nobody can be asked.';
+    throw new MessageFailure(text, { code: 'nobody_to_ask' });
   }
   if (count <= MAX_QUESTIONS) return;
-  throw new MessageFailure('The agent asked more questions at once than a message can have.', {
-    code: 'too_many_questions',
-  });
+  const text = 'The agent asked more questions at once than a message can have.';
+  throw new MessageFailure(text, { code: 'too_many_questions' });
 }
 
 /** The data of an approval: the whole action. Nobody approves what nobody could read. @throws MessageFailure `action_too_large` */

@@ -66,16 +66,8 @@ export function messageIdOfCall(
   ] as const;
   const turn = turns.find(([, id]) => id !== '');
   if (callId === undefined || callId === '' || turn === undefined) return undefined;
-  let id = deriveUuid(
-    'tool-call',
-    workspaceId,
-    ...turn,
-    callId,
-    toolName,
-    peerId.toLowerCase(),
-    text,
-    ...more,
-  );
+  const content = [toolName, peerId.toLowerCase(), text, ...more];
+  let id = deriveUuid('tool-call', workspaceId, ...turn, callId, ...content);
   while (wasCanceled(id)) id = deriveUuid('tool-call-anew', id);
   return id;
 }
@@ -93,12 +85,10 @@ export function contextIdOfCall(
   const key = conversationKey(client, call, peerId);
   if (key === undefined) return undefined;
   const handled = currentMessage()?.conversationId ?? '';
-  return (
-    newerOf(client).get(key) ??
-    (CONVERSATION_ID.test(handled)
-      ? handled.replace(CONVERSATION_ID, '$1-$2-$3-$4-$5')
-      : deriveUuid('peer-context', key))
-  );
+  const newer = newerOf(client).get(key);
+  if (newer !== undefined) return newer;
+  if (!CONVERSATION_ID.test(handled)) return deriveUuid('peer-context', key);
+  return handled.replace(CONVERSATION_ID, '$1-$2-$3-$4-$5');
 }
 
 /** The context id of {@link contextIdOfCall} outside of handlers, for code that names the conversation itself. */

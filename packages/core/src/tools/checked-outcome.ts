@@ -44,10 +44,8 @@ export function verifyOutcome(value: unknown, secret?: string): Pick<ToolOutcome
   const { forModel, isError, check, data } = value;
   if (check === checkOf(forModel, isError, secret)) return { forModel, isError };
   if (isAnswerSoFar(data)) {
-    return {
-      forModel: `${UNFINISHED}\n${fenceRepeatably(data.text, { origin: data.peerId })}`,
-      isError: false,
-    };
+    const begun = fenceRepeatably(data.text, { origin: data.peerId });
+    return { forModel: `${UNFINISHED}\n${begun}`, isError: false };
   }
   return stored(forModel === '' ? textOf(data) : forModel, isError);
 }

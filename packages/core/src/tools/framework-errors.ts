@@ -52,10 +52,8 @@ function isPassing(error: unknown): boolean {
   const status = fieldOf(error, 'status') ?? fieldOf(error, 'statusCode');
   if (typeof status === 'number') return status === 408 || status === 409 || status === 429 || status >= 500;
   const code = fieldOf(error, 'code');
-  return (
-    (typeof code === 'string' && BROKEN_CONNECTION.test(code)) ||
-    /Timeout|APIConnection|RateLimit/.test(String(fieldOf(error, 'name')))
-  );
+  if (typeof code === 'string' && BROKEN_CONNECTION.test(code)) return true;
+  return /Timeout|APIConnection|RateLimit/.test(String(fieldOf(error, 'name')));
 }
 
 function fieldOf(value: unknown, name: string): unknown {

@@ -85,8 +85,7 @@ function endOfFence(
 ): number | undefined {
   OPENING.lastIndex = start;
   const [opening, nonce = '', origin = ''] = OPENING.exec(text) ?? [];
-  if (opening === undefined || nextTag === undefined) return undefined;
-  if (!isAllowed(origin)) return undefined;
+  if (opening === undefined || nextTag === undefined || !isAllowed(origin)) return undefined;
   const closing = `\n</peer-text-${nonce}>`;
   const end = nextTag - 1 + closing.length;
   const whole = text.slice(start, end);

@@ -1,4 +1,4 @@
-import { createMarkerRemover, type InboundMessage } from '@molecule-ai/protocol';
+import { createMarkerRemover, type InboundMessage, type TextStage } from '@molecule-ai/protocol';
 
 /** A tag of a fence, with the line break between it and the fenced text. It contains one `<`, its first character or the one after the line break. */
 const TAG =
@@ -16,14 +16,6 @@ const EXAMPLES = [
 ];
 const TAG_ONLY = new RegExp(`^(?:${TAG.source})$`, 'i');
 
-/** Removes something from a text that arrives in pieces. */
-export interface MarkRemover {
-  /** Takes the next piece, and returns what has become certain. */
-  push(piece: string): string;
-  /** Returns what was held back; the text has ended. */
-  end(): string;
-}
-
 /**
  * Removes from an answer of a model what it repeated of the marks around texts of peers: the tags of fences, and the boundary
  * markers as `removeBoundaryMarkers` does. All other words stay. For people and other agents; what a model reads keeps its fences.
@@ -37,7 +29,7 @@ export function removeRepeatedMarks(text: string): string {
  * {@link removeRepeatedMarks} for an answer that arrives in pieces: however it is cut, the result is that of the whole answer. Held
  * back is only what may still become a mark.
  */
-export function createRepeatedMarkRemover(): MarkRemover {
+export function createRepeatedMarkRemover(): TextStage {
   let held = '';
   // After the tags, because a marker may be whole only after a tag in it was removed.
   const markers = createMarkerRemover();

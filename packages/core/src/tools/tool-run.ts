@@ -47,6 +47,7 @@ export interface ToolContext extends ReplyContext {
 }
 
 const OTHER_WAY = 'Ask another peer, do it without, or tell the user.';
+const OTHER_ID = 'Use an id that list_peers returns, or do it without.';
 const TELL_USER = 'Do not repeat it: tell the user, or do it without.';
 const LATER = 'Try again later, ask another peer, or do it without.';
 const STOP = 'Stop: nobody waits for the result any more.';
@@ -89,6 +90,11 @@ const SENTENCES: Readonly<Partial<Record<MoleculeErrorCode, readonly [happened: 
   workspace_paused: ['The workspace of this agent is paused.', TELL_USER],
 };
 
+const NO_TASK = [
+  'You sent no message with this task id.',
+  'Use a task_id as it was given to you, or "" for the latest ones.',
+] as const;
+
 /** The outcome of a call that threw. */
 export function failureOf(error: MoleculeError, context: OutcomeContext): ToolOutcome<FailureData> {
   const { code, retryAfterMs = null } = error;
@@ -103,11 +109,11 @@ export function failureOf(error: MoleculeError, context: OutcomeContext): ToolOu
     const look = whereToLook(messageId, context, ' before you send it again');
     sentences.push(`The message may have arrived all the same${look}`);
   }
-  return failed(sentences.join(' '), { status: 'error', code, messageId, retryAfterMs });
+  return failed(sentences.join(' '), { code, messageId, retryAfterMs });
 }
 
-function failed(words: string, data: FailureData): ToolOutcome<FailureData> {
-  return { forModel: `Error: ${words}`, data, isError: true };
+function failed(words: string, data: Omit<FailureData, 'status'>): ToolOutcome<FailureData> {
+  return { forModel: `Error: ${words}`, data: { status: 'error', ...data }, isError: true };
 }
 
 /** The end of a sentence that says by which call the end of a message is learned. */
@@ -136,17 +142,9 @@ function sentencesFor(
   }
   const isNoId = ApiError.isInstance(error) && error.platformCode === 'invalid_workspace_id';
   if (code !== 'not_found' && code !== 'access_denied' && !isNoId) return given;
-  if (subject === 'task') {
-    return [
-      'You sent no message with this task id.',
-      'Use a task_id as it was given to you, or "" for the latest ones.',
-    ];
-  }
+  if (subject === 'task') return NO_TASK;
   const happened = isNoId ? 'This is not the id of a workspace.' : given[0];
-  return [
-    happened,
-    offered.has('list_peers') ? 'Use an id that list_peers returns, or do it without.' : OTHER_WAY,
-  ];
+  return [happened, offered.has('list_peers') ? OTHER_ID : OTHER_WAY];
 }
 
 interface ToolParts<Name, Input, Data extends JsonValue> {
@@ -179,13 +177,8 @@ export function defineTool<Name extends string, Input extends object, Data exten
         if (MoleculeError.isInstance(error)) return failureOf(error, context);
         context.client.logger.error({ error }, 'A tool for peers failed.');
         // Its words may quote anything.
-        const words = `The tool failed in this program. ${TELL_USER}`;
-        return failed(words, {
-          status: 'error',
-          code: 'handler_failed',
-          messageId: null,
-          retryAfterMs: null,
-        });
+        const data = { code: 'handler_failed', messageId: null, retryAfterMs: null } as const;
+        return failed(`The tool failed in this program. ${TELL_USER}`, data);
       }
     },
   };

@@ -122,8 +122,7 @@ export function sendMessageToUserTool(context: ToolContext): SendMessageToUserTo
     run: async ({ message: text }, call) => {
       const content = { toolName: 'send_message_to_user', peerId: '', text };
       const idempotencyKey = messageIdOfCall(client, call, content);
-      const receipt = await client.notify(text, { idempotencyKey, signal: call.signal });
-      const { activityId, isDuplicate } = receipt;
+      const { activityId, isDuplicate } = await client.notify(text, { idempotencyKey, signal: call.signal });
       const forModel = 'The message is shown to the user.';
       return { forModel, data: { status: 'sent', activityId, isDuplicate }, isError: false };
     },

@@ -1,6 +1,6 @@
 import type { DeliveryMode } from '@molecule-ai/protocol';
 import type { ProbeResult } from '../client/platform-client.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
 import { LongPollDelivery, PushDelivery } from '../inbound/deliveries.ts';
 import {
   type ControlReads,
@@ -8,7 +8,11 @@ import {
   type InboundDelivery,
   keepDelivering,
 } from '../inbound/delivery.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { RandomSource } from '../time/backoff.ts';
+import type { Clock } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
+import type { AgentReport } from './agent-report.ts';
 
 /** The times between probes, in milliseconds: while the agent long-polls, the last one repeats; while it is pushed to. */
 const RETRY_DELAYS_MS = [15_000, 30_000, 60_000, 120_000, 300_000] as const;
@@ -16,10 +20,15 @@ const RECHECK_MS = 60_000;
 /** A push that was on its way may take so long to fail and come back into the feed: its time limit, and some more. */
 const SETTLE_MS = 330_000;
 
-export interface AutoDeliveryOptions {
-  /** Why the platform need not be asked whether it reaches the agent; `null` when it can be. */
+/** Asks the platform whether it reaches the agent. */
+export interface PlatformProbe {
+  /** Why it need not be asked; `null` when it can be. */
   readonly obstacle: () => 'not_offered' | 'inbound_auth' | null;
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
+}
+
+export interface AutoDeliveryOptions extends PlatformProbe {
+  readonly clock: Clock;
   /** Registers in the mode that {@link AutoDelivery.deliveryMode} names. */
   readonly register: (signal: AbortSignal) => Promise<unknown>;
   /** The mode has changed, or is long-poll from the start. */
@@ -37,22 +46,15 @@ export class AutoDelivery implements InboundDelivery {
   readonly #longPoll: LongPollDelivery;
   #mode: 'push' | 'long-poll' = 'long-poll';
   #settlesAt = Number.NEGATIVE_INFINITY;
-  #now: () => number = () => 0;
   #failures = 0;
-  /** Why messages are not pushed, as far as it is known. */
-  #reason: string | null = null;
-  #isReported = false;
+  /** Why messages are not pushed; `undefined` before the first report. */
+  #reason: string | null | undefined;
   #pause: LinkedAbort | undefined;
 
   constructor(options: AutoDeliveryOptions) {
     this.#options = options;
-    this.#longPoll = new LongPollDelivery(
-      {},
-      {
-        isUnacknowledgedOnly: true,
-        fromAcknowledged: () => this.isPositionHeld,
-      },
-    );
+    const fromAcknowledged = () => this.isPositionHeld;
+    this.#longPoll = new LongPollDelivery({}, { isUnacknowledgedOnly: true, fromAcknowledged });
   }
 
   /** The one that is used. */
@@ -62,7 +64,7 @@ export class AutoDelivery implements InboundDelivery {
 
   /** Why it is not push; `null` when it is, and until the first probe has ended. */
   get reason(): string | null {
-    return this.#reason;
+    return this.#reason ?? null;
   }
 
   /** What the agent registers. */
@@ -79,7 +81,7 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   get isPositionHeld(): boolean {
-    return this.#mode === 'long-poll' && this.#now() < this.#settlesAt;
+    return this.#mode === 'long-poll' && this.#options.clock.monotonic() < this.#settlesAt;
   }
 
   /** Probes now, and not when the pause is over: the server of the agent has started or stopped. */
@@ -89,7 +91,6 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
-    this.#now = () => context.clock.monotonic();
     let phase = this.#start(context, signal);
     try {
       for (;;) {
@@ -154,12 +155,12 @@ export class AutoDelivery implements InboundDelivery {
 
   async #switchTo(
     wanted: 'push' | 'long-poll',
-    { clock, logger }: DeliveryContext,
+    { logger }: DeliveryContext,
     signal: AbortSignal,
   ): Promise<boolean> {
     const before = this.#mode;
     this.#mode = wanted;
-    if (wanted === 'long-poll') this.#settlesAt = clock.monotonic() + SETTLE_MS;
+    if (wanted === 'long-poll') this.#settlesAt = this.#options.clock.monotonic() + SETTLE_MS;
     try {
       await this.#options.register(signal);
       return true;
@@ -175,19 +176,16 @@ export class AutoDelivery implements InboundDelivery {
   /** Says how messages come in, once for each reason. */
   #report({ reason, status = null }: ProbeResult, { logger }: DeliveryContext): void {
     const mode = this.#mode;
-    const [before, isFirst] = [this.#reason, !this.#isReported];
+    const before = this.#reason;
     this.#reason = reason;
-    this.#isReported = true;
-    if (!isFirst && reason === before) return;
+    if (reason === before) return;
     if (reason === null) logger.info({ mode }, 'Messages are pushed from now on.');
     else {
       const fields = { mode, reason, ...(status === null ? {} : { status }), hint: deliveryHint(reason) };
-      logger.warn(
-        fields,
-        'Messages are not pushed: the platform has not reached the agent at its reportedUrl.',
-      );
+      const text = 'Messages are not pushed: the platform has not reached the agent at its reportedUrl.';
+      logger.warn(fields, text);
     }
-    if (isFirst || (reason === null) !== (before === null)) this.#options.onChange(mode, reason);
+    if (before === undefined || (reason === null) !== (before === null)) this.#options.onChange(mode, reason);
   }
 }
 
@@ -218,4 +216,109 @@ const HINTS: Readonly<Record<string, string>> = {
 
 export function deliveryHint(reason: string): string {
   return HINTS[reason] ?? SERVED_THERE;
+}
+
+const ASK_AGAIN_MS = 60_000;
+const REFUSALS_UNTIL_DEAD = 2;
+
+export interface PushProbeOptions extends PlatformProbe {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  readonly report: AgentReport;
+  /** Time without a push until the platform is asked, in milliseconds. */
+  readonly afterMs: number;
+}
+
+/**
+ * After a long time without a push, asks the platform whether it reaches the agent: heartbeats succeed behind a proxy or a tunnel
+ * that no longer lets anything in. Two refusals in a row are reported as `inbound-dead`; each probe that succeeds, and each push,
+ * ends that. A platform that cannot be asked says nothing. Not while the workspace is paused.
+ */
+export class PushProbe {
+  readonly #options: PushProbeOptions;
+  #life: LinkedAbort | undefined;
+  #lastPushAt = 0;
+  #refusals = 0;
+
+  constructor(options: PushProbeOptions) {
+    this.#options = options;
+    const { report } = options;
+    report.on('started', () => this.#open());
+    report.on('resumed', () => this.#open());
+    report.on('paused', () => this.#close());
+    report.onEnd(() => this.#close());
+  }
+
+  /** Call with each request of the platform that brings a message. */
+  pushed(): void {
+    this.#lastPushAt = this.#options.clock.monotonic();
+    this.#reached();
+  }
+
+  /** `started` follows `resumed` for an agent that starts paused. */
+  #open(): void {
+    this.#close();
+    this.#life = linkAbort();
+    const isDead = this.#refusals >= REFUSALS_UNTIL_DEAD;
+    this.#lastPushAt = isDead ? Number.NEGATIVE_INFINITY : this.#options.clock.monotonic();
+    // Rejects with the abort only.
+    this.#run(this.#life.signal).catch(() => {});
+  }
+
+  #close(): void {
+    this.#life?.abort();
+    this.#life = undefined;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, random, afterMs, obstacle } = this.#options;
+    for (;;) {
+      const waitMs = afterMs * (1 + 0.1 * random());
+      const leftMs = this.#lastPushAt + waitMs - clock.monotonic();
+      if (leftMs > 0) {
+        await clock.sleep(leftMs, { signal, keepAlive: false });
+        continue;
+      }
+      const isReached = obstacle() === null ? await this.#ask(signal) : null;
+      if (isReached === true) this.#lastPushAt = clock.monotonic();
+      else await clock.sleep(ASK_AGAIN_MS, { signal, keepAlive: false });
+    }
+  }
+
+  /** `null` when it is not known. */
+  async #ask(signal: AbortSignal): Promise<boolean | null> {
+    const { logger, probe } = this.#options;
+    try {
+      const result = await probe(signal);
+      signal.throwIfAborted();
+      if (result.isReachable) this.#reached();
+      else this.#refused(result);
+      return result.isReachable;
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.debug({ error }, 'Whether the platform reaches the agent is not known.');
+      return null;
+    }
+  }
+
+  #reached(): void {
+    this.#refusals = 0;
+    this.#options.report.recovered('inbound-dead');
+  }
+
+  #refused({ reason, status = null }: ProbeResult): void {
+    const { report, logger, afterMs } = this.#options;
+    this.#refusals += 1;
+    if (this.#refusals !== REFUSALS_UNTIL_DEAD) return;
+    const why = reason ?? 'unknown';
+    const problem = `The platform does not reach the agent at its reportedUrl: ${why}.`;
+    const error = new ConfigurationError(problem, { hint: deliveryHint(why) });
+    const fields = { error, reason: why, ...(status === null ? {} : { status }) };
+    logger.warn(
+      fields,
+      `No message came for ${Math.round(afterMs / 60_000)} min, and the platform, asked twice, does not reach the agent at its reportedUrl: messages are not pushed.`,
+    );
+    report.degraded('inbound-dead', error);
+  }
 }
