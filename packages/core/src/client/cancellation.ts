@@ -2,11 +2,10 @@ import { ControlList, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
-import { requestLine, send } from '../platform-api/call.ts';
+import { send, unreadable } from '../platform-api/call.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 import { linkAbort, withDeadline } from '../time/linked-abort.ts';
-import { shapeError } from '../transport/api-failure.ts';
 import type { HeldReads } from '../transport/held-reads.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -104,13 +103,8 @@ export async function readCancellations(
   const input = { params, query, isRepeatable: isRetried, signal };
   const { status, body } = await send(transport, routes.listActivity, input).finally(() => turn?.());
   const read = ControlList.tolerant.safeParse(body);
-  if (!read.success) {
-    throw shapeError(
-      requestLine(routes.listActivity, { params }),
-      status,
-      'a list of control rows was expected',
-    );
-  }
+  if (!read.success)
+    throw unreadable(routes.listActivity, input, status, 'a list of control rows was expected');
   return {
     canceled: read.data
       .filter(({ method }) => method === 'cancel_task')

@@ -11,17 +11,13 @@ import {
   TAKEOVER_HEADER,
   type Wire,
 } from '@molecule-ai/protocol';
+import type { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
 import { objectOf } from '../transport/http-response.ts';
-import type {
-  CallOptions,
-  PlatformRequest,
-  PlatformResponse,
-  RequestLane,
-} from '../transport/platform-request.ts';
+import type { PlatformRequest, PlatformResponse, RequestLane } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 
 /** Default time limit of a call that runs another agent, in milliseconds. */
@@ -31,38 +27,19 @@ const PLAIN = /^[\w.-]*$/;
 
 type QueryValue = string | number | boolean | undefined;
 
-interface AnyCall extends CallOptions {
+/** What a call may say in place of its route. */
+type InPlace = 'lane' | 'isRepeatable' | 'timeoutMs';
+
+/** What a call says of its request; the route says the rest. */
+interface AnyCall
+  extends Omit<PlatformRequest, InPlace | 'method' | 'path' | 'query' | 'isKeyed'>,
+    Readonly<Partial<{ [Name in InPlace]: PlatformRequest[Name] | undefined }>> {
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: Readonly<Record<string, QueryValue>> | undefined;
-  readonly body?: unknown;
-  /** Overrides the current token; `null` sends none. */
-  readonly bearer?: string | null | undefined;
-  /** Time limit of one attempt, in milliseconds. @default the time limit of the route */
-  readonly timeoutMs?: number | undefined;
-  /** Time limit of all attempts and the pauses between them, in milliseconds. @default none */
-  readonly totalTimeoutMs?: number | undefined;
-  /** How long the platform may hold the request for an answer, in whole seconds. */
-  readonly holdSeconds?: number | undefined;
-  /** Additional headers, names in lower case. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The running agent that sends this. A platform without instances is not given it. @default none */
   readonly instanceId?: string | undefined;
   /** Whether that agent ends another one that reads. @default false */
   readonly takeover?: boolean | undefined;
-  /** @default that of the route */
-  readonly lane?: RequestLane | undefined;
-  /** Whether retries are safe. @default as defined by the route */
-  readonly isRepeatable?: boolean | undefined;
-  /** Called with what was received of a response that is larger than the limit, before the call fails. */
-  readonly onTooLarge?: ((received: Buffer) => void) | undefined;
-  /** The workspace that a 410 of this route reports as removed. */
-  readonly goneWorkspaceId?: string | undefined;
-  /** Called when an attempt is written to a connection. */
-  readonly onSent?: (() => void) | undefined;
-  /** What sends each attempt, as in {@link PlatformRequest}. */
-  readonly through?: PlatformRequest['through'];
-  /** Whether an error of this route may contain the words of a peer. @default false */
-  readonly relaysPeerText?: boolean | undefined;
   /** Keys of the response that may be missing, but must be readable. @default none */
   readonly needed?: readonly string[] | undefined;
 }
@@ -93,11 +70,9 @@ export function parseResponse<R extends Route>(
   input: Call<R>,
   { status, body }: PlatformResponse,
 ): RouteResponse<R> {
-  const { needed, ...line }: AnyCall = input;
-  const read = readResponse(schemaOf(route, status), body, needed);
+  const read = readResponse(schemaOf(route, status), body, input.needed);
   if (read.kind === 'unreadable') {
-    const place = read.key === '' ? 'the body' : read.key;
-    throw shapeError(requestLine(route, line), status, `${place}: ${read.problem}`);
+    throw unreadable(route, input, status, `${read.key === '' ? 'the body' : read.key}: ${read.problem}`);
   }
   if (read.dropped.length > 0) {
     const dropped = read.dropped.slice(0, MAX_LOGGED_KEYS);
@@ -107,6 +82,16 @@ export function parseResponse<R extends Route>(
     );
   }
   return read.value as RouteResponse<R>;
+}
+
+/** The error for a response that is not what the route returns. */
+export function unreadable(
+  route: Route,
+  input: Pick<AnyCall, 'params'>,
+  status: number,
+  problem: string,
+): ApiError {
+  return shapeError(requestLine(route, input), status, problem);
 }
 
 /**
@@ -130,35 +115,20 @@ export function open<R extends Route>(
   return transport.open(requestOf(transport, route, input));
 }
 
-function requestOf<R extends Route>(transport: Transport, route: R, input: Call<R>): PlatformRequest {
-  const { query, body, signal, bearer, totalTimeoutMs, holdSeconds, ...rest }: AnyCall = input;
+function requestOf(transport: Transport, route: Route, input: AnyCall): PlatformRequest {
+  const { params, query, instanceId, takeover, needed, headers, ...given } = input;
+  const isNamed = instanceId !== undefined && !transport.capabilities.lacks('instances');
+  const takes = takeover === true ? { [TAKEOVER_HEADER]: '1' } : {};
   return {
+    ...given,
     ...requestLine(route, input),
-    lane: input.lane ?? laneOf(route),
+    lane: given.lane ?? LANES[route.name] ?? 'calls',
     query: queryString(query),
-    body,
-    isRepeatable: input.isRepeatable ?? isRepeatable(route, body),
-    isKeyed: input.isRepeatable === undefined && route.repeat === 'keyed',
-    timeoutMs: input.timeoutMs ?? timeLimitMs(transport, route, query),
-    totalTimeoutMs,
-    holdSeconds,
-    headers: headersOf(transport, input),
-    bearer,
-    signal,
-    onTooLarge: input.onTooLarge,
-    goneWorkspaceId: rest.goneWorkspaceId,
-    relaysPeerText: rest.relaysPeerText,
-    onSent: rest.onSent,
-    through: rest.through,
+    isRepeatable: given.isRepeatable ?? isRepeatable(route, given.body),
+    isKeyed: given.isRepeatable === undefined && route.repeat === 'keyed',
+    timeoutMs: given.timeoutMs ?? timeLimitMs(transport, route, query),
+    headers: isNamed ? { ...headers, [INSTANCE_HEADER]: instanceId, ...takes } : headers,
   };
-}
-
-function headersOf(
-  { capabilities }: Transport,
-  { headers, instanceId, takeover = false }: AnyCall,
-): AnyCall['headers'] {
-  if (instanceId === undefined || capabilities.lacks('instances')) return headers;
-  return { ...headers, [INSTANCE_HEADER]: instanceId, ...(takeover ? { [TAKEOVER_HEADER]: '1' } : {}) };
 }
 
 /**
@@ -167,7 +137,7 @@ function headersOf(
  */
 export function requestLine(
   route: Route,
-  { params = {} }: AnyCall,
+  { params = {} }: Pick<AnyCall, 'params'>,
 ): { method: Route['method']; path: string } {
   try {
     return { method: route.method, path: buildPath(route, params) };
@@ -179,11 +149,7 @@ export function requestLine(
 
 /** A DELETE is not retried: if only the response of the first one was lost, the second one returns 404. */
 function isRepeatable({ method, repeat }: Route, body: unknown): boolean {
-  if (repeat === 'keyed') return hasKey(body);
-  return repeat === 'safe' || (repeat === 'idempotent' && method !== 'DELETE');
-}
-
-function hasKey(body: unknown): boolean {
+  if (repeat !== 'keyed') return repeat === 'safe' || (repeat === 'idempotent' && method !== 'DELETE');
   const fields = objectOf(body);
   const message = objectOf(objectOf(fields?.params)?.message);
   return fields?.idempotency_key !== undefined || message?.messageId !== undefined;
@@ -225,30 +191,20 @@ function schemaOf({ name, responses }: Route, status: number): Wire {
   return body;
 }
 
-type RouteName = keyof typeof routes;
-
-/** The platform reports an agent as offline without these. */
-const PRESENCE: ReadonlySet<string> = new Set<RouteName>([
-  'register',
-  'heartbeat',
-  'getWorkspaceState',
-  'goodbye',
-]);
-
-/** An agent cannot receive messages, or finish them, without these; a reply is sent by a route that calls use too. */
-const RECEIVING: ReadonlySet<string> = new Set<RouteName>([
-  'getWorkspace',
-  'probe',
-  'jwks',
-  'listActivity',
-  'getActivityRow',
-  'acknowledgeActivity',
-  'reportProgress',
-  'notify',
-]);
-
-/** The lane of the requests of a route, unless they name another one. */
-export function laneOf({ name }: Route): RequestLane {
-  if (PRESENCE.has(name)) return 'presence';
-  return RECEIVING.has(name) ? 'receiving' : 'calls';
-}
+/** The lane of the requests of a route, unless they name another one; `calls` for all others. */
+const LANES: Readonly<Record<string, RequestLane | undefined>> = {
+  // The platform reports an agent as offline without these.
+  register: 'presence',
+  heartbeat: 'presence',
+  getWorkspaceState: 'presence',
+  goodbye: 'presence',
+  // An agent cannot receive messages, or finish them, without these; a reply is sent by a route that calls use too.
+  getWorkspace: 'receiving',
+  probe: 'receiving',
+  jwks: 'receiving',
+  listActivity: 'receiving',
+  getActivityRow: 'receiving',
+  acknowledgeActivity: 'receiving',
+  reportProgress: 'receiving',
+  notify: 'receiving',
+} satisfies { readonly [Name in keyof typeof routes]?: RequestLane };

@@ -1,10 +1,9 @@
 import { type AgentCard, type JsonObject, routes } from '@molecule-ai/protocol';
 import { WorkspaceRemovedError } from '../errors/api-error.ts';
-import { shapeError } from '../transport/api-failure.ts';
 import { objectOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
-import { call, requestLine, send } from './call.ts';
+import { call, requestLine, send, unreadable } from './call.ts';
 
 export interface GetWorkspaceOptions extends CallOptions {
   /** Returns a removed workspace instead of throwing. @default false */
@@ -69,12 +68,12 @@ export async function getWorkspace(
     signal,
   };
   const { body, status } = await send(transport, routes.getWorkspace, input);
-  const line = requestLine(routes.getWorkspace, input);
   const info = readWorkspaceInfo(body);
-  if (info === undefined) throw shapeError(line, status, 'a workspace with an id was expected');
+  if (info === undefined)
+    throw unreadable(routes.getWorkspace, input, status, 'a workspace with an id was expected');
   if (info.status === 'removed' && !includeRemoved) {
     throw new WorkspaceRemovedError(`The workspace ${info.id} was removed.`, {
-      ...line,
+      ...requestLine(routes.getWorkspace, input),
       status,
       workspaceId: info.id,
     });
@@ -88,9 +87,7 @@ export async function listWorkspaces(
   { signal }: CallOptions,
 ): Promise<WorkspaceInfo[]> {
   const { body, status } = await send(transport, routes.listWorkspaces, { signal });
-  if (!Array.isArray(body)) {
-    throw shapeError(requestLine(routes.listWorkspaces, {}), status, 'a list was expected');
-  }
+  if (!Array.isArray(body)) throw unreadable(routes.listWorkspaces, {}, status, 'a list was expected');
   return body.map(readWorkspaceInfo).filter((info) => info !== undefined);
 }
 
