@@ -43,8 +43,6 @@ export interface AgentStartOptions {
   signal?: AbortSignal | undefined;
 }
 
-const START_OPTIONS = knownOptions<AgentStartOptions>({ wait: true, signal: true });
-
 export interface AgentStopOptions {
   /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
   timeoutMs?: number | undefined;
@@ -322,7 +320,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 }
 
-checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, START_OPTIONS] });
+checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, { wait: true, signal: true }] });
 
 /**
  * Creates an agent from a client and a handler; `start()` runs it.

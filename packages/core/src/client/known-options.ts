@@ -1,23 +1,12 @@
-import type { ActivityFilters } from '../platform-api/activity.ts';
-import type { GetWorkspaceOptions } from '../platform-api/workspaces.ts';
-import { knownOptions } from '../settings/known-options.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
-import type { WaitForAnswerOptions } from './message-state.ts';
-import type { CallPeerOptions, SendMessageOptions } from './peer-calls.ts';
+/** Names of the options of more than one method. */
 
-/** Options of more than one method. */
+export const CALL = { signal: true } as const;
 
-export const CALL = knownOptions<CallOptions>({ signal: true });
+export const GET_WORKSPACE = { signal: true, includeRemoved: true } as const;
 
-export const GET_WORKSPACE = knownOptions<GetWorkspaceOptions>({ signal: true, includeRemoved: true });
+export const WAIT_FOR_ANSWER = { signal: true, timeoutMs: true, peerId: true } as const;
 
-export const WAIT_FOR_ANSWER = knownOptions<WaitForAnswerOptions>({
-  signal: true,
-  timeoutMs: true,
-  peerId: true,
-});
-
-const ofMessage = {
+export const SEND_MESSAGE = {
   signal: true,
   messageId: true,
   contextId: true,
@@ -25,9 +14,6 @@ const ofMessage = {
   metadata: true,
   answers: true,
 } as const;
-
-export const SEND_MESSAGE = knownOptions<SendMessageOptions>(ofMessage);
-export const CALL_PEER = knownOptions<CallPeerOptions>({ ...ofMessage, via: true });
 
 /** Of a read of the feed. */
 export const OF_READ = {
@@ -42,11 +28,13 @@ export const OF_READ = {
   order: true,
 } as const;
 
-export const LIST_ACTIVITY = knownOptions<ActivityFilters & CallOptions>({
+export const LIST_ACTIVITY = {
   ...OF_READ,
   beforeId: true,
   type: true,
   source: true,
   direction: true,
   conversationId: true,
-});
+} as const;
+
+export const LIST_TOKENS = { signal: true, limit: true, offset: true } as const;

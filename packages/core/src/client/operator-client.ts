@@ -138,10 +138,7 @@ class OperatorCalls {
       listWorkspaces: [0, CALL],
       getWorkspace: [1, GET_WORKSPACE],
       updateWorkspace: [2, CALL],
-      deleteWorkspace: [
-        1,
-        knownOptions<DeleteWorkspaceOptions>({ signal: true, confirm: true, purge: true }),
-      ],
+      deleteWorkspace: [1, { signal: true, confirm: true, purge: true }],
       pause: [1, CALL],
       resume: [1, CALL],
       state: [1, CALL],
@@ -150,10 +147,7 @@ class OperatorCalls {
       cancelMessage: [2, CALL],
       getMessage: [2, CALL],
       waitForAnswer: [2, WAIT_FOR_ANSWER],
-      listQuestions: [
-        1,
-        knownOptions<ListQuestionsOptions>({ signal: true, state: true, limit: true, offset: true }),
-      ],
+      listQuestions: [1, { signal: true, state: true, limit: true, offset: true }],
       answerQuestion: [3, CALL],
       listActivity: [1, LIST_ACTIVITY],
       health: [0, CALL],

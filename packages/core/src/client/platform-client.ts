@@ -1,12 +1,15 @@
 import {
   type AgentCard,
   buildSendMessage,
+  type Capability,
+  type DeliveryMode,
   type InboundMessage,
   type Jwks,
   routes,
 } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import type { HeartbeatThread, HeartbeatThreadOptions } from '../heartbeat-worker/heartbeat-thread.ts';
+import type { Logger } from '../logging/logger.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -21,10 +24,10 @@ import {
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
 import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
+import type { Clock } from '../time/clock.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
 import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
-import { ClientIdentity } from './client-identity.ts';
 import { type HistoryOptions, type HistoryPage, readConversationHistory } from './conversation-history.ts';
 import {
   type HeartbeatMetrics,
@@ -42,7 +45,15 @@ import {
   type ReadInboundOptions,
   readInboundPage,
 } from './inbound-page.ts';
-import { CALL, CALL_PEER, GET_WORKSPACE, LIST_ACTIVITY, OF_READ, WAIT_FOR_ANSWER } from './known-options.ts';
+import {
+  CALL,
+  GET_WORKSPACE,
+  LIST_ACTIVITY,
+  LIST_TOKENS,
+  OF_READ,
+  SEND_MESSAGE,
+  WAIT_FOR_ANSWER,
+} from './known-options.ts';
 import {
   type ListMessagesOptions,
   listSentMessages,
@@ -65,7 +76,6 @@ import {
 } from './reply.ts';
 import { SentMessages } from './sent-messages.ts';
 import {
-  LIST_TOKENS,
   type ListTokensOptions,
   rotateToken,
   TokenCalls,
@@ -125,81 +135,109 @@ export interface ProgressReceipt {
  * `MoleculeError`s: `ApiError` for a response outside 2xx, `ConnectionError`, `TimeoutError`. Requests that are safe to
  * repeat are retried after 429, 502, 503, 504 and connection errors. The token is sent to the platform's origin only.
  */
-export class PlatformClient extends ClientIdentity {
+export class PlatformClient {
   static {
     const ofInstance = { signal: true, instanceId: true, isRetried: true } as const;
+    const callPeer = { ...SEND_MESSAGE, via: true } as const;
     checkCallsOf<PlatformClient>(PlatformClient.prototype, {
-      register: [0, knownOptions<RegisterOptions>({ ...ofInstance, deliveryMode: true, agentCard: true })],
+      register: [0, { ...ofInstance, deliveryMode: true, agentCard: true }],
       probe: [1, CALL],
       fetchSigningKeys: [0, CALL],
-      pollState: [
-        0,
-        knownOptions<Pick<RegisterOptions, 'signal' | 'isRetried'>>({ signal: true, isRetried: true }),
-      ],
-      heartbeat: [1, knownOptions<HeartbeatOptions>({ ...ofInstance, thread: true })],
+      pollState: [0, { signal: true, isRetried: true }],
+      heartbeat: [1, { ...ofInstance, thread: true }],
       goodbye: [1, CALL],
       updateCard: [1, CALL],
       getWorkspace: [0, GET_WORKSPACE],
       listActivity: [0, LIST_ACTIVITY],
-      conversationHistory: [1, knownOptions<HistoryOptions>({ signal: true, limit: true, before: true })],
-      fetchInbound: [0, knownOptions<FetchInboundOptions>(OF_READ)],
-      fetchInboundPage: [
-        0,
-        knownOptions<ReadInboundOptions>({ ...OF_READ, ...ofInstance, takeover: true, takesTurns: true }),
-      ],
+      conversationHistory: [1, { signal: true, limit: true, before: true }],
+      fetchInbound: [0, OF_READ],
+      fetchInboundPage: [0, { ...OF_READ, ...ofInstance, takeover: true, takesTurns: true }],
       fetchCancellations: [
         0,
-        knownOptions<FetchCancellationsOptions>({
-          signal: true,
-          sinceSeq: true,
-          waitSecs: true,
-          takesTurns: true,
-          isRetried: true,
-        }),
+        { signal: true, sinceSeq: true, waitSecs: true, takesTurns: true, isRetried: true },
       ],
-      acknowledge: [1, knownOptions<AcknowledgeOptions>({ signal: true, outcomes: true })],
+      acknowledge: [1, { signal: true, outcomes: true }],
       reportProgress: [1, CALL],
-      reply: [2, knownOptions<ReplyOptions>({ signal: true, idempotencyKey: true, end: true })],
+      reply: [2, { signal: true, idempotencyKey: true, end: true }],
       sendInboundProbe: [1, CALL],
-      notify: [
-        1,
-        knownOptions<NotifyOptions>({
-          signal: true,
-          attachments: true,
-          idempotencyKey: true,
-          inReplyTo: true,
-          metadata: true,
-        }),
-      ],
+      notify: [1, { signal: true, attachments: true, idempotencyKey: true, inReplyTo: true, metadata: true }],
       getPeers: [0, CALL],
       discoverPeer: [1, CALL],
-      callPeer: [2, CALL_PEER],
-      streamPeer: [2, CALL_PEER, 'throws'],
-      sendToPeer: [2, CALL_PEER],
+      callPeer: [2, callPeer],
+      streamPeer: [2, callPeer, 'throws'],
+      sendToPeer: [2, callPeer],
       cancelTask: [1, CALL],
       askQuestions: [1, CALL],
       getMessage: [1, CALL],
-      listMessages: [
-        0,
-        knownOptions<ListMessagesOptions>({ signal: true, state: true, since: true, limit: true }),
-      ],
+      listMessages: [0, { signal: true, state: true, since: true, limit: true }],
       waitForAnswer: [1, WAIT_FOR_ANSWER],
       listTokens: [0, LIST_TOKENS],
       rotateToken: [0, CALL],
+      
     });
   }
 
   readonly #context: ClientContext;
   readonly #heartbeats: Heartbeats;
   readonly #sent: SentMessages;
+  /** The words of which {@link #capabilities} is a copy. */
+  #copied: ReadonlySet<Capability> | undefined;
+  #capabilities: ReadonlySet<Capability> = new Set();
 
   /** @throws ConfigurationError naming the option and its environment variable. */
   constructor(options: RemoteAgentClientOptions = {}) {
-    const context = createClientContext(options);
-    super(context);
-    this.#context = context;
-    this.#heartbeats = new Heartbeats(context);
-    this.#sent = new SentMessages(context);
+    this.#context = createClientContext(options);
+    this.#heartbeats = new Heartbeats(this.#context);
+    this.#sent = new SentMessages(this.#context);
+  }
+
+  /** Lower case. */
+  get workspaceId(): string {
+    return this.#context.settings.workspaceId;
+  }
+
+  /** Without trailing slash. */
+  get platformUrl(): string {
+    return this.#context.settings.platformUrl;
+  }
+
+  get deliveryMode(): DeliveryMode {
+    return this.#context.settings.deliveryMode;
+  }
+
+  /** The URL under which the platform reaches this agent; `null` when it polls. */
+  get reportedUrl(): string | null {
+    return this.#context.settings.reportedUrl;
+  }
+
+  /** The agent's card, as it was given or last updated. */
+  get agentCard(): AgentCard {
+    return this.#context.profile.card;
+  }
+
+  /** The folder of the agent's private files; absolute. */
+  get stateDirectory(): string {
+    return this.#context.settings.stateDirectory;
+  }
+
+  /** Redacts credentials. */
+  get logger(): Logger {
+    return this.#context.logger;
+  }
+
+  get clock(): Clock {
+    return this.#context.settings.clock;
+  }
+
+  /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
+  get capabilities(): ReadonlySet<Capability> {
+    const { words } = this.#context.transport.capabilities;
+    if (this.#copied !== words) {
+      this.#copied = words;
+      // The clients of one platform share the set.
+      this.#capabilities = new Set(words);
+    }
+    return this.#capabilities;
   }
 
   /** The current token, for example for a worker thread; `undefined` if there is none yet. Never log it. */

@@ -2,11 +2,11 @@ import { routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { call } from '../platform-api/call.ts';
-import { checkCallsOf, knownOptions } from '../settings/known-options.ts';
+import { checkCallsOf } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
-import { CALL } from './known-options.ts';
+import { CALL, LIST_TOKENS } from './known-options.ts';
 import { checkIssued, registerAgent } from './registration.ts';
 
 const PREFIX_LENGTH = 8;
@@ -27,8 +27,6 @@ export interface ListTokensOptions extends CallOptions {
   limit?: number | undefined;
   offset?: number | undefined;
 }
-
-export const LIST_TOKENS = knownOptions<ListTokensOptions>({ signal: true, limit: true, offset: true });
 
 export interface MintedToken {
   readonly workspaceId: string;

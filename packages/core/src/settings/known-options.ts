@@ -66,26 +66,34 @@ function similarTo(name: string, names: readonly string[]): readonly string[] {
   return containing.length > MAX_SUGGESTIONS ? [] : containing;
 }
 
-type OptionsOf<Method> = Method extends (...args: infer Args) => unknown
+/** The names of the options of a method, or of several. */
+type NamesOf<Method> = Method extends (...args: infer Args) => unknown
   ? Required<Args> extends readonly [...unknown[], infer Last]
-    ? NonNullable<Last>
-    : unknown
-  : unknown;
+    ? 'signal' extends keyof NonNullable<Last>
+      ? keyof NonNullable<Last> & string
+      : never
+    : never
+  : never;
+
+/** All of `Own`, and none that only other methods have. */
+type OwnNames<Own extends string, All extends string> = Readonly<
+  Record<Own, true> & { [Name in Exclude<All, Own>]?: never }
+>;
 
 /**
- * Of each method whose last argument is an object with `signal`: the place of this argument, and its options. `throws`: the method
- * returns no promise.
+ * Of each method whose last argument is an object with `signal`: the place of this argument, and the names of its options. `throws`: the
+ * method returns no promise.
  */
 export type MethodOptions<Class> = {
-  readonly [Name in keyof Class & string as 'signal' extends keyof OptionsOf<Class[Name]>
-    ? Name
-    : never]: Class[Name] extends (...args: never[]) => PromiseLike<unknown>
-    ? readonly [place: number, known: KnownOptions<OptionsOf<Class[Name]>>]
-    : readonly [place: number, known: KnownOptions<OptionsOf<Class[Name]>>, end: 'throws'];
+  readonly [Name in keyof Class & string as [NamesOf<Class[Name]>] extends [never] ? never : Name]: readonly [
+    place: number,
+    names: OwnNames<NamesOf<Class[Name]>, NamesOf<Class[keyof Class]>>,
+    ...end: Class[Name] extends (...args: never[]) => PromiseLike<unknown> ? [] : ['throws'],
+  ];
 };
 
 type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
-type AnyMethodOptions = readonly [place: number, known: KnownOptions<never>, end?: 'throws'];
+type AnyMethodOptions = readonly [place: number, names: Readonly<Record<string, true>>, end?: 'throws'];
 
 /** @throws MoleculeError `invalid_argument` for a name that `what`, an argument of a method, does not have. */
 export function checkArgumentNames<Options>(what: string, value: object, known: KnownOptions<Options>): void {
@@ -96,7 +104,8 @@ export function checkArgumentNames<Options>(what: string, value: object, known: 
 /** From now on these methods reject calls with options that they do not have: `invalid_argument`, before anything is sent. */
 export function checkCallsOf<Class extends object>(prototype: Class, methods: MethodOptions<Class>): void {
   const checks = Object.entries(methods) as [string, AnyMethodOptions][];
-  for (const [name, [place, known, end]] of checks) {
+  for (const [name, [place, names, end]] of checks) {
+    const known = knownOptions<never>(names);
     const method = Reflect.get(prototype, name) as AnyMethod;
     const checked: AnyMethod = function (...args) {
       const found = args[place] === undefined ? null : callProblem(name, args[place], known);
