@@ -173,7 +173,6 @@ export class PlatformClient {
       waitForAnswer: [1, WAIT_FOR_ANSWER],
       listTokens: [0, LIST_TOKENS],
       rotateToken: [0, CALL],
-      
     });
   }
 

@@ -74,55 +74,44 @@ export async function replyTo(
   context: ClientContext,
   message: ReplyTarget,
   answer: string | ReplyContent,
-  given: ReplyOptions,
+  { idempotencyKey, end, signal = handlerSignal() }: ReplyOptions,
 ): Promise<ReplyReceipt> {
-  const options = { ...given, signal: given.signal ?? handlerSignal() };
   const content = typeof answer === 'string' ? { text: answer } : answer;
   checkArgumentNames('The answer of reply', content, CONTENT);
   const hasParts = content.parts !== undefined && content.parts.length > 0;
   if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
     throw refused('The text of a reply must not be blank.');
   }
-  const { settings } = context;
-  const messageId = replyIdOf(settings.workspaceId, message.id, options.idempotencyKey);
-  const inReplyTo = message.messageId || message.id;
-  if (message.source === 'canvas_user') {
-    return asReply(context, message, { content, messageId, inReplyTo }, options, replyToUser);
-  }
-  if (message.source !== 'peer_agent' || message.peerId === '') {
+  const isToUser = message.source === 'canvas_user';
+  if (!isToUser && (message.source !== 'peer_agent' || message.peerId === '')) {
     throw refused('The sender of this message is unknown, so it cannot be answered: inspect message.raw.');
   }
-  return asReply(context, message, { content, messageId, inReplyTo }, options, (...given) =>
-    replyToPeer(message, ...given),
-  );
-}
-
-async function asReply(
-  context: ClientContext,
-  { peerId, source }: ReplyTarget,
-  reply: Reply,
-  options: ReplyOptions,
-  send: (context: ClientContext, reply: Reply, options: ReplyOptions) => Promise<ReplyReceipt>,
-): Promise<ReplyReceipt> {
+  const { workspaceId } = context.settings;
+  const messageId = replyIdOf(workspaceId, message.id, idempotencyKey);
+  const via = isToUser ? 'notify' : 'a2a';
+  const reply = { content, messageId, inReplyTo: message.messageId || message.id, end, signal };
   const sending = replies.start('molecule reply', () => ({
     'messaging.system': 'molecule',
     'messaging.operation.type': 'send',
-    'messaging.message.id': reply.messageId,
+    'messaging.message.id': messageId,
     'molecule.in_reply_to': reply.inReplyTo,
-    'molecule.workspace.id': context.settings.workspaceId,
-    'molecule.peer.id': source === 'canvas_user' ? undefined : peerId,
+    'molecule.workspace.id': workspaceId,
+    'molecule.peer.id': isToUser ? undefined : message.peerId,
   }));
   try {
-    const receipt = await sending.run(() => send(context, reply, options));
-    sending.end({ 'molecule.via': receipt.via, 'molecule.status': receipt.status });
-    return receipt;
+    const sent = sending.run(() =>
+      isToUser ? replyToUser(context, reply) : replyToPeer(context, message, reply),
+    );
+    const status = await sent.catch((error: unknown) => whereAnswered(context, error, messageId));
+    sending.end({ 'molecule.via': via, 'molecule.status': status });
+    return { status, via, messageId };
   } catch (error) {
     sending.end({ 'molecule.status': 'error' }, codeOfError(error));
     throw error;
   }
 }
 
-interface Reply {
+interface Reply extends Pick<ReplyOptions, 'end' | 'signal'> {
   readonly content: ReplyContent;
   readonly messageId: string;
   readonly inReplyTo: string;
@@ -130,22 +119,12 @@ interface Reply {
 
 async function replyToUser(
   context: ClientContext,
-  { content, messageId, inReplyTo }: Reply,
-  { signal }: CallOptions,
-): Promise<ReplyReceipt> {
+  { content, messageId, inReplyTo, signal }: Reply,
+): Promise<ReplyReceipt['status']> {
   const { text, ...rest } = userMessageOf(content);
-  const receipt = { via: 'notify', messageId } as const;
-  try {
-    const { isDuplicate, isIgnored } = await notifyUser(context, text, {
-      ...rest,
-      idempotencyKey: messageId,
-      inReplyTo,
-      signal,
-    });
-    return { ...receipt, status: isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent' };
-  } catch (error) {
-    return duplicateReceipt(context, error, { ...receipt, status: 'duplicate' });
-  }
+  const options = { ...rest, idempotencyKey: messageId, inReplyTo, signal };
+  const { isDuplicate, isIgnored } = await notifyUser(context, text, options);
+  return isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent';
 }
 
 /** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
@@ -179,67 +158,48 @@ function userMessageOf({ text, parts = [], metadata }: ReplyContent): {
 }
 
 async function replyToPeer(
+  { transport }: ClientContext,
   { peerId, contextId }: ReplyTarget,
-  context: ClientContext,
-  { content, messageId, inReplyTo }: Reply,
-  { signal, end }: ReplyOptions,
-): Promise<ReplyReceipt> {
-  const { transport } = context;
+  { content, messageId, inReplyTo, end, signal }: Reply,
+): Promise<ReplyReceipt['status']> {
   const { text, parts = [], metadata } = content;
-  const envelope = buildSendMessage({
-    messageId,
-    parts: [...(text.trim() === '' ? [] : [textPart(text)]), ...parts],
-    role: 'agent',
-    contextId: contextId === '' ? undefined : contextId,
-    metadata: { ...withOwnEnd(metadata, end), in_reply_to: inReplyTo },
+  const params = { id: peerId };
+  const { body, status } = await send(transport, routes.sendMessage, {
+    params,
+    body: buildSendMessage({
+      messageId,
+      parts: [...(text.trim() === '' ? [] : [textPart(text)]), ...parts],
+      role: 'agent',
+      contextId: contextId === '' ? undefined : contextId,
+      metadata: { ...withOwnEnd(metadata, end), in_reply_to: inReplyTo },
+    }),
+    lane: 'receiving',
+    timeoutMs: transport.settings.messageTimeoutMs,
+    // A full inbox stays full for longer: the agent tries again later, and uses no slot meanwhile.
+    totalTimeoutMs: transport.settings.messageTimeoutMs,
+    goneWorkspaceId: peerId,
+    relaysPeerText: true,
+    headers: withTraceHeaders({}),
+    signal,
   });
-  const receipt = { via: 'a2a', messageId } as const;
-  try {
-    const { body, status } = await send(transport, routes.sendMessage, {
-      params: { id: peerId },
-      body: envelope,
-      lane: 'receiving',
-      timeoutMs: transport.settings.messageTimeoutMs,
-      // A full inbox stays full for longer: the agent tries again later, and uses no slot meanwhile.
-      totalTimeoutMs: transport.settings.messageTimeoutMs,
-      goneWorkspaceId: peerId,
-      relaysPeerText: true,
-      headers: withTraceHeaders({}),
-      signal,
-    });
-    const response = objectOf(body);
-    if (response?.ignored === true) return { ...receipt, status: 'ignored' };
-    const hasNamedState = transport.capabilities.words.has('outcomes');
-    const facts = { peerId, messageId, contextId, isWrapped: true, hasNamedState };
-    if (readReply(body, facts).status === 'failed') {
-      throw replyRefused(status, peerId, body);
-    }
-    return { ...receipt, status: response?.duplicate === true ? 'duplicate' : 'sent' };
-  } catch (error) {
-    return duplicateReceipt(context, error, { ...receipt, status: 'duplicate' });
+  const response = objectOf(body);
+  if (response?.ignored === true) return 'ignored';
+  const hasNamedState = transport.capabilities.words.has('outcomes');
+  const facts = { peerId, messageId, contextId, isWrapped: true, hasNamedState };
+  if (readReply(body, facts).status === 'failed') {
+    const line = requestLine(routes.sendMessage, { params });
+    const problem = { code: 'request_rejected', status, ...line, details: response } as const;
+    throw new ApiError('The peer did not accept the reply.', problem);
   }
+  return response?.duplicate === true ? 'duplicate' : 'sent';
 }
 
 /** A conflict means that this reply id was used with another text: the message was already answered. */
-function duplicateReceipt(context: ClientContext, error: unknown, receipt: ReplyReceipt): ReplyReceipt {
-  const isConflict =
-    ApiError.isInstance(error) &&
-    (error.platformCode === 'message_id_conflict' || error.platformCode === 'idempotency_conflict');
-  if (!isConflict) throw error;
-  context.logger.warn(
-    { messageId: receipt.messageId },
-    'The message was already answered with another text.',
-  );
-  return receipt;
-}
-
-function replyRefused(status: number, peerId: string, body: unknown): ApiError {
-  return new ApiError('The peer did not accept the reply.', {
-    code: 'request_rejected',
-    status,
-    ...requestLine(routes.sendMessage, { params: { id: peerId } }),
-    details: objectOf(body),
-  });
+function whereAnswered({ logger }: ClientContext, error: unknown, messageId: string): 'duplicate' {
+  const code = ApiError.isInstance(error) ? error.platformCode : undefined;
+  if (code !== 'message_id_conflict' && code !== 'idempotency_conflict') throw error;
+  logger.warn({ messageId }, 'The message was already answered with another text.');
+  return 'duplicate';
 }
 
 function refused(message: string): MoleculeError {
@@ -273,7 +233,7 @@ export async function notifyUser(
   options: NotifyOptions,
 ): Promise<NotifyReceipt> {
   if (typeof text !== 'string' || text.trim() === '') {
-    throw new MoleculeError('The text for the user must not be blank.', { code: 'invalid_argument' });
+    throw refused('The text for the user must not be blank.');
   }
   // An answer says which message it answers.
   const metadata = options.inReplyTo ? options.metadata : withOrigin(settings.workspaceId, options.metadata);
