@@ -73,22 +73,22 @@ export function toCurrentMessage(
   message: InboundMessage,
   { workspaceId, attempt }: Pick<CurrentMessage, 'workspaceId' | 'attempt'>,
 ): CurrentMessage {
-  const { id: activityId, messageId, contextId, conversationId, source, sourceId, metadata, raw } = message;
-  const { inReplyTo } = message;
+  const { messageId, contextId, conversationId, source, inReplyTo, metadata, raw } = message;
+  const sourceId = source === 'canvas_user' ? '' : message.sourceId;
   const given = [metadata.trace_id, raw.trace_id].find((text) => typeof text === 'string' && text !== '');
   const deadlineMs = deadlineOf(metadata);
   const trace = traceOfMessage(message);
   return Object.freeze({
     workspaceId,
-    activityId,
+    activityId: message.id,
     messageId,
     contextId,
     conversationId,
     source,
-    sourceId: source === 'canvas_user' ? '' : sourceId,
+    sourceId,
     // Few handlers send anything in the trace.
     get traceId() {
-      return typeof given === 'string' ? given : deriveUuid('trace', messageId || activityId);
+      return typeof given === 'string' ? given : deriveUuid('trace', messageId || message.id);
     },
     traceparent: trace?.traceparent ?? '',
     tracestate: trace?.tracestate ?? '',
@@ -147,8 +147,10 @@ function pathOfNext(
   message: CurrentMessage,
   questionOf: (messageId: string) => MessagePath | undefined,
 ): JsonObject {
-  const { inReplyTo, sourceId, workspaceId } = message;
-  const next = inReplyTo === '' ? pathAfter(message, sourceId, workspaceId) : questionOf(inReplyTo);
+  const { inReplyTo, sourceId, workspaceId, hops, path } = message;
+  const own: readonly PathEdge[] = sourceId === '' ? [] : [[sourceId.toLowerCase(), workspaceId]];
+  const after = { hops: hops + 1, path: [...path, ...own].slice(-MAX_EDGES) };
+  const next = inReplyTo === '' ? after : questionOf(inReplyTo);
   return next === undefined ? {} : { hops: next.hops, path: next.path.map((edge) => [...edge]) };
 }
 
@@ -169,22 +171,16 @@ export interface CallLimits {
  * Runs a call with its own limits and, in a handler, those of the handling: its signal, and the deadline of its message.
  * @throws MoleculeError `message_expired` when the deadline has passed.
  */
-export function withinHandling<T>(
+export async function withinHandling<T>(
   limits: CallLimits,
   clock: Clock,
   call: (limits: CallLimits) => Promise<T>,
 ): Promise<T> {
-  return handlerSignal() === undefined ? call(limits) : withinLinked(limits, clock, call);
-}
-
-async function withinLinked<T>(
-  limits: CallLimits,
-  clock: Clock,
-  call: (limits: CallLimits) => Promise<T>,
-): Promise<T> {
+  if (handlerSignal() === undefined) return call(limits);
   using linked = linkHandling(limits, clock);
-  linked.link.signal.throwIfAborted();
-  return await call({ signal: linked.link.signal, timeoutMs: linked.timeoutMs });
+  const { signal } = linked.link;
+  signal.throwIfAborted();
+  return await call({ signal, timeoutMs: linked.timeoutMs });
 }
 
 /**
@@ -197,9 +193,9 @@ export function linkHandling(
   ...others: readonly AbortSignal[]
 ): { readonly link: LinkedAbort; readonly timeoutMs: number } & Disposable {
   const handling = handlings.getStore();
-  const running = handling?.isOver === false ? handling : undefined;
-  const link = linkAbort(running?.signal, signal, ...others);
-  const { deadline = null } = running?.message ?? {};
+  const isRunning = handling?.isOver === false;
+  const link = linkAbort(isRunning ? handling.signal : undefined, signal, ...others);
+  const deadline = isRunning ? handling.message.deadline : null;
   const leftMs = deadline === null ? Number.POSITIVE_INFINITY : Date.parse(deadline) - clock.now();
   if (leftMs <= 0 && !link.signal.aborted) link.abort(deadlinePassed());
   return { link, timeoutMs: Math.min(timeoutMs, leftMs), [Symbol.dispose]: () => link.unlink() };
@@ -229,12 +225,6 @@ export function pathOfMessage(own: PathEdge | null, { hops, path: claimed }: Jso
   const path = String(edges.at(-1)).toLowerCase() === String(own).toLowerCase() ? edges.slice(0, -1) : edges;
   const named = typeof hops === 'number' && Number.isSafeInteger(hops) ? hops : 0;
   return { hops: Math.max(1, path.length + 1, named), path };
-}
-
-/** The path of a message that is sent in the handling of another one. */
-export function pathAfter({ hops, path }: MessagePath, sender: string, receiver: string): MessagePath {
-  const edge: readonly PathEdge[] = sender === '' ? [] : [[sender.toLowerCase(), receiver]];
-  return { hops: hops + 1, path: [...path, ...edge].slice(-MAX_EDGES) };
 }
 
 function isEdge(value: JsonValue): value is [string, string] {
