@@ -1,3 +1,4 @@
+import crypto from 'node:crypto';
 import {
   type InboundMessage,
   type InboundSource,
@@ -8,13 +9,13 @@ import {
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { markReceived } from '../peers/received-values.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
 import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
-import { withConversation } from './conversation.ts';
 
 const DEFAULT_ROWS = 50;
 const MAX_ROWS = 200;
@@ -64,6 +65,19 @@ export interface HistoryPage {
   readonly entries: readonly HistoryEntry[];
   /** The option `before` for the page before this one, as it is; `null` when there is none. */
   readonly before: string | null;
+}
+
+/**
+ * The message with its conversation, where the platform did not name it: the first 32 hex digits of SHA-256 over
+ * `[source, sourceId, contextId]` as JSON.
+ */
+export function withConversation(message: InboundMessage, workspaceId: string): InboundMessage {
+  if (message.conversationId !== '') return markReceived(message, { kind: 'message' });
+  const { source, sourceId, contextId } = message;
+  // A message of the canvas without a context belongs to the default conversation, whose context is the workspace's id.
+  const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
+  const digest = crypto.hash('sha256', JSON.stringify([source, sourceId, context]));
+  return markReceived({ ...message, conversationId: digest.slice(0, 32) }, { kind: 'message' });
 }
 
 /** See `PlatformClient.conversationHistory`. */

@@ -1,5 +1,4 @@
 import {
-  type AckRequest,
   type InboundMessage,
   type JsonObject,
   type JsonValue,
@@ -11,18 +10,20 @@ import {
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { getActivity } from '../platform-api/activity.ts';
-import { call, requestLine, send } from '../platform-api/call.ts';
-import { type NumberBounds, numberProblem } from '../settings/checked-values.ts';
+import { call, send, unreadable } from '../platform-api/call.ts';
+import { numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
-import { shapeError } from '../transport/api-failure.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
-import type { CallOptions, InstanceOptions, PlatformResponse } from '../transport/platform-request.ts';
+import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
-import { withConversation } from './conversation.ts';
+import { withConversation } from './conversation-history.ts';
 
 const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 500;
-const MAX_WAIT_SECONDS = 60;
+const NUMBERS = {
+  limit: { min: 1, max: 500 },
+  waitSecs: { min: 0, max: 60 },
+  sinceSecs: { min: 1, max: Number.MAX_SAFE_INTEGER },
+} as const;
 
 /** Which messages to read. */
 export interface FetchInboundOptions extends CallOptions {
@@ -122,28 +123,23 @@ async function readPage(
   isReturned: (message: InboundMessage) => boolean,
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
-  const limit = checkArgument('limit', options.limit ?? DEFAULT_LIMIT, { min: 1, max: MAX_LIMIT });
+  checkNumbers(options);
   const { settings, transport, logger } = context;
+  const { workspaceId, platformUrl } = settings;
+  const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
   const peerId = options.peerId || undefined;
   let received: Buffer | undefined;
-  const wanted = checkArgument('waitSecs', options.waitSecs, { min: 0, max: MAX_WAIT_SECONDS }) ?? 0;
-  const sinceSecs = checkArgument('sinceSecs', options.sinceSecs, { min: 1, max: Number.MAX_SAFE_INTEGER });
-  const turn = options.takesTurns && wanted > 0 ? context.heldReads.take('feed') : undefined;
-  const response = await getActivity(transport, settings.workspaceId, {
+  const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
+  const response = await getActivity(transport, workspaceId, {
+    ...options,
     type: 'a2a_receive',
     sinceId: options.sinceId || undefined,
     peerId,
     beforeTs: options.beforeTs || undefined,
     limit,
-    sinceSecs,
-    waitSecs: turn === null ? 0 : wanted,
+    waitSecs: turn === null ? 0 : waitSecs,
     unacknowledged: options.unacknowledged === true ? true : undefined,
-    order: options.order,
     view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
-    instanceId: options.instanceId,
-    takeover: options.takeover,
-    signal: options.signal,
-    isRetried: options.isRetried,
     onTooLarge: (bytes) => {
       received = bytes;
     },
@@ -152,39 +148,39 @@ async function readPage(
       throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
     })
     .finally(() => turn?.());
-  const feed = parseActivityFeed(feedOf(response, settings.workspaceId), {
-    self: settings.workspaceId,
-    hasCheckedAnswers: transport.capabilities.words.has('questions'),
-  });
+  const { body = null, status } = response;
+  if (body !== null && !Array.isArray(body) && !Array.isArray(objectOf(body)?.items)) {
+    const params = { id: workspaceId };
+    throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
+  }
+  const { words } = transport.capabilities;
+  const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
+  const feed = parseActivityFeed(body as JsonValue, parsing);
   // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
-  const showsHandled = !transport.capabilities.words.has('acknowledge');
+  const showsHandled = !words.has('acknowledge');
   const expected = feed.deliverable.filter(
     (message) =>
-      !(message.inReplyTo !== '' && isReturned(message)) && !(showsHandled && hasResponse(message)),
+      !(message.inReplyTo !== '' && isReturned(message)) &&
+      !(showsHandled && (message.raw.response_body ?? null) !== null) &&
+      (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
   );
-  const whole = await fetchWholeMessages(context, expected, options.signal);
-  const { endsBefore } = whole;
-  const deliverable = whole.messages.map((message) =>
-    withConversation(withCardUrl(message, settings.platformUrl), settings.workspaceId),
-  );
-  const messages =
-    peerId === undefined
-      ? deliverable
-      : deliverable.filter((message) => message.peerId.toLowerCase() === peerId.toLowerCase());
+  const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
+  const messages = whole.map((message) => withConversation(withCardUrl(message, platformUrl), workspaceId));
   const sent = feed.deliverable.length + feed.skipped;
-  const unreadable = sent - feed.rows.length;
-  if (unreadable > 0)
-    logger.warn({ unreadable }, 'The feed contains rows that are not objects or have no id.');
+  const unreadableRows = sent - feed.rows.length;
+  if (unreadableRows > 0)
+    logger.warn({ unreadable: unreadableRows }, 'The feed contains rows that are not objects or have no id.');
   const more = headerOf(response, 'x-has-more');
   const end = feed.rows.findIndex((row) => row.id === endsBefore?.id);
-  const last = endsBefore === undefined ? feed.lastRowId : feed.rows[end - 1]?.id;
   const rows = endsBefore === undefined ? sent : end;
+  const oldest = feed.rows[0];
+  const oldestId = textOf(oldest?.id);
   return {
     messages,
     rows,
     skipped: rows - messages.length,
-    lastRowId: typeof last === 'string' ? last : null,
-    oldestRow: oldestOf(feed.rows[0]),
+    lastRowId: endsBefore === undefined ? feed.lastRowId : (textOf(feed.rows[end - 1]?.id) ?? null),
+    oldestRow: oldestId === undefined ? null : { id: oldestId, at: timeOf(oldest) },
     hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
     waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
     ...(turn === null ? { isOutOfTurn: true } : {}),
@@ -197,18 +193,12 @@ export async function acknowledge(
   upTo: string | number | null,
   { outcomes = [], signal }: AcknowledgeOptions,
 ): Promise<Acknowledgement> {
-  const body: AckRequest = {
-    ...(upTo === null ? {} : { up_to: upTo }),
-    ...(outcomes.length === 0
-      ? {}
-      : {
-          outcomes: outcomes.map(({ activityId, outcome, error }) => ({
-            activity_id: activityId,
-            outcome,
-            ...(error === undefined ? {} : { error }),
-          })),
-        }),
-  };
+  const ended = outcomes.map(({ activityId, outcome, error }) => ({
+    activity_id: activityId,
+    outcome,
+    error,
+  }));
+  const body = { up_to: upTo ?? undefined, outcomes: ended.length === 0 ? undefined : ended };
   try {
     const input = { params: { id: settings.workspaceId }, body, signal };
     const response = await call(transport, routes.acknowledgeActivity, input);
@@ -227,13 +217,8 @@ export async function acknowledge(
   }
 }
 
-function hasResponse({ raw }: InboundMessage): boolean {
-  return raw.response_body !== undefined && raw.response_body !== null;
-}
-
-function oldestOf(row: JsonObject | undefined): InboundPage['oldestRow'] {
-  const id = textOf(row?.id);
-  return id === undefined ? null : { id, at: textOf(row?.created_at) ?? textOf(row?.ts) ?? '' };
+function timeOf(row: JsonObject | undefined): string {
+  return textOf(row?.created_at) ?? textOf(row?.ts) ?? '';
 }
 
 /** A compact row does not have the address of the peer's card. */
@@ -243,17 +228,14 @@ function withCardUrl(message: InboundMessage, platformUrl: string): InboundMessa
   return { ...message, agentCardUrl: `${platformUrl}/registry/discover/${message.peerId}` };
 }
 
-function feedOf({ body, status }: PlatformResponse, workspaceId: string): JsonValue {
-  if (body === undefined || body === null) return [];
-  if (Array.isArray(body) || Array.isArray(objectOf(body)?.items)) return body as JsonValue;
-  const line = requestLine(routes.listActivity, { params: { id: workspaceId } });
-  throw shapeError(line, status, 'a list of rows was expected');
-}
-
-function checkArgument<V extends number | undefined>(name: string, value: V, bounds: NumberBounds): V {
-  const problem = value === undefined ? null : numberProblem(name, value, { ...bounds, isInteger: true });
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-  return value;
+/** @throws MoleculeError `invalid_argument`. */
+function checkNumbers(options: ReadInboundOptions): void {
+  for (const name of ['limit', 'waitSecs', 'sinceSecs'] as const) {
+    const value = options[name];
+    const bounds = { ...NUMBERS[name], isInteger: true };
+    const problem = value === undefined ? null : numberProblem(name, value, bounds);
+    if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  }
 }
 
 /** Of the rows that are fetched whole for one page, in bytes; the page ends when they are more. */
@@ -261,42 +243,40 @@ const MAX_WHOLE_BYTES = 16 * 1024 * 1024;
 /** Longer texts are not ids. */
 const MAX_FIELD_BYTES = 2_000;
 
-/** The messages of a page, each whole. */
-export interface WholeMessages {
-  readonly messages: readonly InboundMessage[];
-  /** The first message that the page has no room for; `undefined` when it has all. */
-  readonly endsBefore: InboundMessage | undefined;
-}
-
 /**
- * Fetches the rows that the platform cut. The page ends before the first message for which there is no room.
+ * Fetches the rows that the platform cut. The page ends before the first message for which there is no room; `undefined` when it has all.
  * @throws PageTooLargeError when the first message of the page is itself larger than a response may be.
  */
-export async function fetchWholeMessages(
-  context: ClientContext,
+async function fetchWholeMessages(
+  { transport, settings }: ClientContext,
   messages: readonly InboundMessage[],
+  parsing: Parameters<typeof parseActivityRow>[1],
   signal: AbortSignal | undefined,
-): Promise<WholeMessages> {
+): Promise<{ whole: readonly InboundMessage[]; endsBefore: InboundMessage | undefined }> {
   const whole: InboundMessage[] = [];
   let bytes = 0;
   for (const message of messages) {
-    if (message.raw.truncated !== true) {
+    const { id, messageId, sourceId, seq, raw } = message;
+    if (raw.truncated !== true) {
       whole.push(message);
       continue;
     }
-    if (bytes > MAX_WHOLE_BYTES) return { messages: whole, endsBefore: message };
+    if (bytes > MAX_WHOLE_BYTES) return { whole, endsBefore: message };
+    const params = { id: settings.workspaceId, activityId: id };
     try {
-      const fetched = await fetchWhole(context, message, signal);
-      whole.push(fetched.message);
-      bytes += fetched.bytes;
+      const input = { params, query: { view: 'compact' }, signal };
+      const response = await send(transport, routes.getActivityRow, input);
+      whole.push(parseActivityRow(response.body as JsonValue, parsing) ?? message);
+      bytes += Number(headerOf(response, 'content-length') ?? 0);
     } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      if (message !== messages[0]) return { messages: whole, endsBefore: message };
-      const { id, messageId, sourceId, seq } = message;
-      throw pageTooLarge(error, 1, { id, messageId, sourceId, seq });
+      // Pruned since the page was read, or a platform without this route: what there is of it is handled.
+      if (ApiError.isInstance(error) && error.status === 404) whole.push(message);
+      else if (!isTooLarge(error)) throw error;
+      else if (message !== messages[0]) return { whole, endsBefore: message };
+      else throw pageTooLarge(error, 1, { id, messageId, sourceId, seq });
     }
   }
-  return { messages: whole, endsBefore: undefined };
+  return { whole, endsBefore: undefined };
 }
 
 /** The row that a response begins with, although the rest of it is missing; `null` when it does not name one. */
@@ -313,7 +293,7 @@ export function firstRowOf(received: Buffer): UnreadRow | null {
   };
 }
 
-export function pageTooLarge(cause: ApiError, limit: number, firstRow: UnreadRow | null): PageTooLargeError {
+function pageTooLarge(cause: ApiError, limit: number, firstRow: UnreadRow | null): PageTooLargeError {
   const { status, method, path } = cause;
   const hint = 'Read with a smaller limit, or raise maxResponseBytes.';
   return new PageTooLargeError(cause.message, { status, method, path, limit, firstRow, hint, cause });
@@ -321,30 +301,6 @@ export function pageTooLarge(cause: ApiError, limit: number, firstRow: UnreadRow
 
 export function isTooLarge(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.code === 'response_too_large';
-}
-
-async function fetchWhole(
-  { transport, settings }: ClientContext,
-  message: InboundMessage,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly message: InboundMessage; readonly bytes: number }> {
-  try {
-    const response = await send(transport, routes.getActivityRow, {
-      params: { id: settings.workspaceId, activityId: message.id },
-      query: { view: 'compact' },
-      signal,
-    });
-    const whole = parseActivityRow(response.body as JsonValue, {
-      self: settings.workspaceId,
-      hasCheckedAnswers: transport.capabilities.words.has('questions'),
-    });
-    const bytes = Number(headerOf(response, 'content-length') ?? 0);
-    return { message: whole ?? message, bytes };
-  } catch (error) {
-    // Pruned since the page was read, or a platform without this route: what there is of it is handled.
-    if (ApiError.isInstance(error) && error.status === 404) return { message, bytes: 0 };
-    throw error;
-  }
 }
 
 const TOKEN = /[{}[\]:,]|-?\d[\d.eE+-]*/y;

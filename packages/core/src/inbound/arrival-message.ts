@@ -11,7 +11,7 @@ import {
   withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
 import { type TraceContext, traceHeaders } from '@molecule-ai/telemetry';
-import { withConversation } from '../client/conversation.ts';
+import { withConversation } from '../client/conversation-history.ts';
 import type { InboundCaller, InboundRefusal } from '../inbound-http/inbound-agent.ts';
 import { STREAM_METHODS } from '../inbound-http/inbound-call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { withConversation } from '../client/conversation.ts';
+import { withConversation } from '../client/conversation-history.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import type { UnreadRow } from '../errors/api-error.ts';

@@ -1,7 +1,7 @@
 import { parseActivityRow } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { withConversation } from '../client/conversation.ts';
+import { withConversation } from '../client/conversation-history.ts';
 import { readPeerInfo } from './peer-info.ts';
 import { createReply, peerReplyFromData } from './peer-reply.ts';
 import { receivedValue } from './received-values.ts';

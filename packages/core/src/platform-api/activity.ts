@@ -78,26 +78,15 @@ export async function getActivity(
       isRepeatable: isRetried,
     });
   } catch (error) {
-    throw sinceId === undefined ? error : (cursorLost(error, sinceId) ?? error);
+    const isLost =
+      ApiError.isInstance(error) && error.status === 410 && !WorkspaceRemovedError.isInstance(error);
+    if (sinceId === undefined || !isLost) throw error;
+    const { status, method, path, platformCode, bodyExcerpt: body } = error;
+    const hint = 'Read again without sinceId; messages seen before can come again.';
+    const problem = `The platform no longer knows the cursor ${JSON.stringify(sinceId.slice(0, 80))}.`;
+    const of = { status, method, path, platformCode, body, cursor: sinceId };
+    throw new CursorLostError(problem, { ...of, hint, cause: error });
   }
-}
-
-function cursorLost(error: unknown, cursor: string): CursorLostError | undefined {
-  if (!ApiError.isInstance(error) || error.status !== 410 || WorkspaceRemovedError.isInstance(error))
-    return undefined;
-  return new CursorLostError(
-    `The platform no longer knows the cursor ${JSON.stringify(cursor.slice(0, 80))}.`,
-    {
-      status: error.status,
-      method: error.method,
-      path: error.path,
-      platformCode: error.platformCode,
-      body: error.bodyExcerpt,
-      cursor,
-      hint: 'Read again without sinceId; messages seen before can come again.',
-      cause: error,
-    },
-  );
 }
 
 export interface ActivityPage {
