@@ -4,7 +4,6 @@ import { TokenManager } from '../credentials/token-manager.ts';
 import { FileTokenStore, type TokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
-import { PeerDirectory } from '../peers/peer-directory.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
 import { checkMethods, checkObject } from '../settings/checked-values.ts';
 import { type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
@@ -61,7 +60,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     [checked.authToken, checked.adminToken].filter((secret) => secret !== null),
   );
   const settings = Object.freeze({ ...checked, logger });
-  const { stateDirectory, authToken, workspaceId, clock, peerCacheTtlMs, peerCacheSize } = settings;
+  const { stateDirectory, authToken, workspaceId, clock } = settings;
   const store = checkMethods(
     'tokenStore',
     options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
@@ -88,10 +87,9 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const transport = new Transport(settings, tokens, workspaceId);
   const { platformOrigin: origin, isShared, maxHeldReads: most } = settings;
   const heldReads = new HeldReads({ origin, isShared, most, clock });
-  const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
   const { onPeerChange, peerAddresses: policy, maxConnections } = settings;
   const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
-  const lookup = new PeerLookup(transport, peers, identities);
+  const lookup = new PeerLookup(transport, identities, settings);
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
@@ -102,7 +100,6 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     tokens,
     heartbeatThreads,
     inboundSecret,
-    peers,
     lookup,
     identities,
     peerTransport,

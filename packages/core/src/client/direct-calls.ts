@@ -10,12 +10,12 @@ import {
   outcomeOfFailure,
   outcomeOfResponse,
 } from '../peers/direct-outcome.ts';
-import type { PeerAddress } from '../peers/peer-directory.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import type { AbandonedCalls } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import type { CallLimits } from './current-message.ts';
 import { ACCEPT_STREAM, holdSecondsFor, isAbandoned, type OutgoingMessage } from './peer-calls.ts';
+import type { PeerAddress } from './peer-lookup.ts';
 import type { OpenedAnswer } from './stream-reading.ts';
 
 /** What a direct call leaves of the time for the platform, at least. */
@@ -105,7 +105,7 @@ export class DirectCalls {
   }
 
   async #call(message: OutgoingMessage, limits: PostOptions): Promise<Called | null> {
-    const { peers, lookup, settings } = this.#context;
+    const { lookup, settings } = this.#context;
     const { targetId, messageId } = message;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
@@ -139,11 +139,11 @@ export class DirectCalls {
       );
       if (outcome.kind === 'refused') throw refusalOf(outcome);
       if (step !== 'renew-token') {
-        peers.avoid(targetId, avoidedFor(outcome));
+        lookup.avoid(targetId, avoidedFor(outcome));
         if (step === 'give-up') throw deliveryUnknown(error, peer.url, messageId);
         return null;
       }
-      peers.forget(targetId);
+      lookup.forget(targetId);
       peer = await lookup.addressOf(targetId, limits);
     }
     return peer === null ? null : this.#skip(targetId, messageId, 'no_url');
@@ -155,7 +155,7 @@ export class DirectCalls {
     { messageId, method }: { readonly messageId: string; readonly method: 'tasks/get' | 'tasks/cancel' },
     signal: AbortSignal | undefined,
   ): Promise<JsonObject | null> {
-    const { peers, lookup, settings } = this.#context;
+    const { lookup, settings } = this.#context;
     const limits = { signal, timeoutMs: settings.requestTimeoutMs };
     const body = { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } };
     for (let isRenewed = false; ; isRenewed = true) {
@@ -166,14 +166,14 @@ export class DirectCalls {
         const response = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
         return response?.result === undefined ? null : response;
       }
-      peers.forget(peerId);
+      lookup.forget(peerId);
     }
   }
 
   #obstacleTo(peerId: string): 'off' | 'failed_before' | 'not_offered' | null {
-    const { peers, settings, transport } = this.#context;
+    const { lookup, settings, transport } = this.#context;
     if (settings.directCalls === 'off') return 'off';
-    if (peers.isAvoided(peerId)) return 'failed_before';
+    if (lookup.isAvoided(peerId)) return 'failed_before';
     return settings.directCalls === 'always' || transport.capabilities.words.has('peer-tokens')
       ? null
       : 'not_offered';

@@ -1,9 +1,10 @@
 import { isJsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { PeerAddress, PeerDirectory } from '../peers/peer-directory.ts';
 import type { PeerIdentities } from '../peers/peer-identities.ts';
 import { parseResponse, send } from '../platform-api/call.ts';
+import type { ClientSettings } from '../settings/client-settings.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import { headerOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -17,17 +18,48 @@ const TOKEN_RESERVE_MS = 60_000;
 /** Of a platform that does not say when a token expires, or not in a readable way. */
 const TOKEN_TTL_MS = 240_000;
 
-/** Asks the platform where peers can be called, at most once at a time for each of them. */
+/** Platforms name the containers that they run after the workspace; outside of their network the name does not resolve. */
+const CONTAINER = /^ws-[0-9a-f]{8}(?:-[0-9a-f]+)*$/i;
+/** A peer without a server may get one. */
+const NO_URL_MS = 60_000;
+
+/** Where a peer can be called. */
+export interface PeerAddress {
+  /** `null` when it has no http or https URL that can be reached from here. */
+  readonly url: string | null;
+  /** The credential for direct calls of this peer. */
+  readonly peerToken: string | undefined;
+}
+
+interface Entry extends PeerAddress {
+  /** Whether the platform was asked for a token; the list of peers has none. */
+  readonly isDiscovered: boolean;
+  readonly expiresAt: number;
+}
+
+/**
+ * Asks the platform where peers can be called, at most once at a time for each of them. Caches that, in memory, for the shorter of the
+ * lifetimes of URL and token.
+ */
 export class PeerLookup {
   readonly #transport: Transport;
-  readonly #directory: PeerDirectory;
   readonly #identities: PeerIdentities;
+  readonly #ttlMs: number;
+  readonly #entries: LatestMap<Entry>;
+  /** Until when a peer is not called directly, because that failed. */
+  readonly #avoided: LatestMap<number>;
   readonly #pending = new Map<string, Promise<PeerAddress>>();
 
-  constructor(transport: Transport, directory: PeerDirectory, identities: PeerIdentities) {
+  constructor(
+    transport: Transport,
+    identities: PeerIdentities,
+    { peerCacheTtlMs, peerCacheSize }: Pick<ClientSettings, 'peerCacheTtlMs' | 'peerCacheSize'>,
+  ) {
     this.#transport = transport;
-    this.#directory = directory;
     this.#identities = identities;
+    this.#ttlMs = peerCacheTtlMs;
+    this.#entries = new LatestMap(peerCacheSize);
+    this.#avoided = new LatestMap(peerCacheSize);
   }
 
   /**
@@ -48,7 +80,7 @@ export class PeerLookup {
 
   /** What is cached of where the peer can be called. */
   known(peerId: string): PeerAddress | undefined {
-    const known = this.#directory.find(peerId);
+    const known = this.#find(peerId);
     return known !== undefined && (known.isDiscovered || known.url === null) ? known : undefined;
   }
 
@@ -74,7 +106,7 @@ export class PeerLookup {
 
   /** The peer's URL, cached for a limited time; `null` when the platform knows none, or the peer polls. */
   async urlOf(peerId: string, { signal }: CallOptions): Promise<string | null> {
-    const known = this.#directory.find(peerId)?.url;
+    const known = this.#find(peerId)?.url;
     if (known) return known;
     try {
       return (await this.#discover(peerId, signal, true)).url;
@@ -89,7 +121,7 @@ export class PeerLookup {
    * @throws MoleculeError `peer_changed`; ConnectionError, TimeoutError.
    */
   async verify(peerId: string, { signal }: CallOptions): Promise<void> {
-    if (this.#directory.find(peerId)?.isDiscovered === true) return;
+    if (this.#find(peerId)?.isDiscovered === true) return;
     await this.#discover(peerId, signal, true).catch((error: unknown) => {
       // The call through the platform says why.
       if (!ApiError.isInstance(error)) throw error;
@@ -118,8 +150,64 @@ export class PeerLookup {
     const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
     const untilMs = Date.parse(expiresAt ?? '') - nowMs - TOKEN_RESERVE_MS;
     const tokenTtlMs = Number.isNaN(untilMs) ? TOKEN_TTL_MS : untilMs;
-    return this.#directory.remember(peerId, { url, peerToken, tokenTtlMs });
+    return this.#remember(peerId, { url, peerToken }, { isDiscovered: true, tokenTtlMs });
   }
+
+  /** Caches a URL from the list of peers, which names no tokens: what a lookup returned is kept unless the URL changed. */
+  rememberListed(peerId: string, url: string): void {
+    const known = this.#find(peerId);
+    if (known === undefined || known.url !== usableUrl(url)) {
+      this.#remember(peerId, { url, peerToken: undefined }, { isDiscovered: false, tokenTtlMs: 0 });
+    }
+  }
+
+  /** Calls the peer through the platform for a while. */
+  avoid(peerId: string, ms: number): void {
+    this.#avoided.set(peerId.toLowerCase(), this.#now + ms);
+  }
+
+  isAvoided(peerId: string): boolean {
+    return (this.#avoided.get(peerId.toLowerCase()) ?? 0) > this.#now;
+  }
+
+  /** Removes all that is known of a peer. */
+  forget(peerId: string): void {
+    this.#entries.delete(peerId.toLowerCase());
+    this.#avoided.delete(peerId.toLowerCase());
+  }
+
+  #find(peerId: string): Entry | undefined {
+    const key = peerId.toLowerCase();
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    if (entry === undefined || entry.expiresAt <= this.#now) return undefined;
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #remember(
+    peerId: string,
+    { url, peerToken }: PeerAddress & { readonly url: string },
+    { isDiscovered, tokenTtlMs }: { readonly isDiscovered: boolean; readonly tokenTtlMs: number },
+  ): PeerAddress {
+    const usable = usableUrl(url);
+    const limitMs = usable === null ? NO_URL_MS : peerToken === undefined ? this.#ttlMs : tokenTtlMs;
+    const expiresAt = this.#now + Math.min(this.#ttlMs, limitMs);
+    const token = usable === null ? undefined : peerToken;
+    const entry = { url: usable, peerToken: token, isDiscovered, expiresAt };
+    this.#entries.set(peerId.toLowerCase(), entry);
+    return entry;
+  }
+
+  get #now(): number {
+    return this.#transport.settings.clock.monotonic();
+  }
+}
+
+/** Any other URL than one of http or https, and that of a container, counts as none. */
+function usableUrl(text: string): string | null {
+  const isHttp = /^https?:\/\//i.test(text) && URL.canParse(text);
+  return isHttp && !CONTAINER.test(new URL(text).hostname) ? text : null;
 }
 
 /** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */

@@ -415,11 +415,11 @@ export class PlatformClient {
 
   /** The workspaces this agent may communicate with: siblings, children, parent. Their URLs are cached. */
   async getPeers({ signal }: CallOptions = {}): Promise<PeerInfo[]> {
-    const { transport, peers } = this.#context;
+    const { transport, lookup } = this.#context;
     const { body } = await send(transport, routes.listPeers, { params: { id: this.workspaceId }, signal });
     const rows: unknown[] = Array.isArray(body) ? body : [];
     const listed = rows.map(readPeerInfo).filter((peer) => peer !== undefined);
-    for (const { id, url } of listed) peers.rememberListed(id, url);
+    for (const { id, url } of listed) lookup.rememberListed(id, url);
     return listed;
   }
 
@@ -433,7 +433,7 @@ export class PlatformClient {
 
   /** Removes a peer's URL and its token from the cache, so that the next call asks the platform. */
   invalidatePeerUrl(peerId: string): void {
-    this.#context.peers.forget(peerId);
+    this.#context.lookup.forget(peerId);
   }
 
   /** Calls `listener` when a peer is not what it was when it was first used; returns a function that ends that. */
@@ -443,7 +443,7 @@ export class PlatformClient {
 
   /** Calls a peer again whose change was refused (`onPeerChange: 'block'`). Returns whether there was such a change. */
   async acceptPeerChange(peerId: string): Promise<boolean> {
-    this.#context.peers.forget(peerId);
+    this.#context.lookup.forget(peerId);
     return await this.#context.identities.accept(peerId);
   }
 
