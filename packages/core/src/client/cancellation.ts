@@ -6,11 +6,12 @@ import { send, unreadable } from '../platform-api/call.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 import { linkAbort, withDeadline } from '../time/linked-abort.ts';
-import type { HeldReads } from '../transport/held-reads.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { ClientContext } from './client-context.ts';
 import { readMessageState } from './message-state.ts';
-import { requireOffered } from './offered.ts';
+import { learnCapabilities, requireOffered } from './offered.ts';
+import type { OutgoingMessage } from './peer-calls.ts';
 
 /** A platform that has not responded yet may offer it. */
 const CANCEL = {
@@ -84,15 +85,9 @@ function sendCancel(
   });
 }
 
-interface ControlReadsOf {
-  readonly transport: Transport;
-  readonly heldReads: Pick<HeldReads, 'take'>;
-  readonly settings: { readonly workspaceId: string };
-}
-
 /** Reads which messages to this agent were canceled. */
 export async function readCancellations(
-  { transport, heldReads, settings }: ControlReadsOf,
+  { transport, heldReads, settings }: ClientContext,
   { sinceSeq = 0, waitSecs: wanted = 0, takesTurns = false, isRetried, signal }: FetchCancellationsOptions,
 ): Promise<CancellationPage> {
   requireOffered(transport, CANCEL);
@@ -111,11 +106,6 @@ export async function readCancellations(
       .map(({ activity_id, message_id }) => ({ activityId: activity_id, messageId: message_id })),
     lastSeq: read.data.reduce((last, { seq }) => Math.max(last, seq), sinceSeq),
   };
-}
-
-/** Whether the platform does not know the message, or not yet. */
-function isUnknownMessage(error: unknown): boolean {
-  return ApiError.isInstance(error) && error.platformCode === 'message_not_found';
 }
 
 const CANCEL_MS = 5_000;
@@ -146,9 +136,10 @@ export class AbandonedCalls {
   }
 
   /** Cancels the message if the platform offers it. Never throws. */
-  cancel(message: CanceledMessage): void {
-    this.run(message.messageId, (signal) => this.#cancel(message, signal));
-  }
+  readonly cancel = ({ senderId, targetId, messageId }: OutgoingMessage): void => {
+    const message = { workspaceId: senderId ?? targetId, messageId };
+    this.run(messageId, (signal) => this.#cancel(message, signal));
+  };
 
   /** Runs another way to cancel a message, which resolves with its task where it is known. Never throws. */
   run(messageId: string, cancel: (signal: AbortSignal) => Promise<unknown>): void {
@@ -186,26 +177,16 @@ export class AbandonedCalls {
   async #cancel(message: CanceledMessage, signal: AbortSignal): Promise<unknown> {
     for (const delayMs of [...RETRY_DELAYS_MS, null]) {
       try {
-        if (!(await this.#isOffered(message, signal))) return undefined;
+        await learnCapabilities(this.#transport, signal);
+        if (!this.#transport.capabilities.words.has('cancel')) return undefined;
         return (await sendCancel(this.#transport, message, { signal })).body;
       } catch (error) {
-        if (!isUnknownMessage(error) || delayMs === null) throw error;
+        const isUnknown = ApiError.isInstance(error) && error.platformCode === 'message_not_found';
+        if (!isUnknown || delayMs === null) throw error;
         await this.#transport.settings.clock.sleep(delayMs, { signal });
       }
     }
     return undefined;
-  }
-
-  /** A platform that has not responded to this client yet names its capabilities in the response to a read. */
-  async #isOffered({ workspaceId, messageId }: CanceledMessage, signal: AbortSignal): Promise<boolean> {
-    const { capabilities } = this.#transport;
-    if (!capabilities.isKnown) {
-      const reading = { lane: 'receiving', signal } as const;
-      await readMessageState(this.#transport, workspaceId, messageId, reading).catch((error: unknown) => {
-        if (!capabilities.isKnown) throw error;
-      });
-    }
-    return capabilities.words.has('cancel');
   }
 }
 

@@ -48,15 +48,8 @@ export class DirectCalls {
     this.#abandoned = abandoned;
   }
 
-  /** Whether there is no reason yet to send a message through the platform. */
-  mayReach({ targetId, messageId }: OutgoingMessage): boolean {
-    const obstacle = this.#obstacleTo(targetId);
-    if (obstacle !== null) this.#skip(targetId, messageId, obstacle);
-    return obstacle === null;
-  }
-
   /**
-   * Sends a message to the peer's server, if {@link mayReach}; `null` when it has to go through the platform, with the same message id.
+   * Sends a message to the peer's server; `null` when it has to go through the platform, with the same message id.
    * @throws ApiError `loop_detected`, `conflict`; without a peer token ConnectionError and TimeoutError.
    */
   async send(message: OutgoingMessage, limits: CallLimits): Promise<PeerReply | null> {
@@ -107,6 +100,8 @@ export class DirectCalls {
   async #call(message: OutgoingMessage, limits: PostOptions): Promise<Called | null> {
     const { lookup, settings } = this.#context;
     const { targetId, messageId } = message;
+    const obstacle = this.#obstacleTo(targetId);
+    if (obstacle !== null) return this.#skip(targetId, messageId, obstacle);
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {

@@ -1,6 +1,7 @@
-import type { Capability } from '@molecule-ai/protocol';
+import { type Capability, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { send } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
 
 /** What only some platforms have, and what to do without it. */
@@ -29,6 +30,15 @@ export async function whereOffered<T>(
     const isMissing = isRouteUnknown && !transport.capabilities.words.has(feature.word);
     throw isMissing ? notSupported(feature, error) : error;
   }
+}
+
+/** A platform that has not responded to this client yet names its capabilities in any response. */
+export async function learnCapabilities(transport: Transport, signal: AbortSignal): Promise<void> {
+  const { capabilities } = transport;
+  if (capabilities.isKnown) return;
+  await send(transport, routes.health, { signal, lane: 'receiving' }).catch((error: unknown) => {
+    if (!capabilities.isKnown) throw error;
+  });
 }
 
 function notSupported({ problem, hint }: Feature, cause?: unknown): MoleculeError {

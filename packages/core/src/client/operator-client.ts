@@ -39,7 +39,7 @@ import {
   sendThroughProxy,
   startCall,
 } from './peer-calls.ts';
-import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
+import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import {
   type AskedQuestion,
   answerQuestion,
@@ -285,11 +285,9 @@ class OperatorCalls {
    */
   async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
-    const composed = composeMessage(this.#transport, workspaceId, text, options);
-    return await asCall(startCall('send_message', composed, ''), (message) =>
-      sendThroughProxy(this.#transport, message, { signal, timeoutMs }, (messageId) =>
-        this.#abandoned.cancel({ workspaceId, messageId }),
-      ),
+    const call = startCall('send_message', composeMessage(this.#transport, workspaceId, text, options));
+    return await asCall(call, (message) =>
+      sendThroughProxy(this.#transport, message, { signal, timeoutMs }, this.#abandoned.cancel),
     );
   }
 
@@ -300,22 +298,16 @@ class OperatorCalls {
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
   streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
-    const transport = this.#transport;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const composed = composeMessage(transport, workspaceId, text, options);
-    const call = startCall('stream_message', composed, '');
-    const { message } = call;
-    const onAbandoned = (messageId: string) => this.#abandoned.cancel({ workspaceId, messageId });
-    const streamed: PeerStreamOptions = {
-      settings: transport.settings,
-      message,
+    const call = startCall('stream_message', composeMessage(this.#transport, workspaceId, text, options));
+    return createPeerStream({
+      settings: this.#transport.settings,
       call,
       link: linkAbort(signal, this.#abandoned.closed),
-      sources: [platformSource(transport, message, onAbandoned)],
+      sources: [platformSource(this.#transport, call.message, this.#abandoned.cancel)],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,
-    };
-    return call.run(() => createPeerStream(streamed));
+    });
   }
 
   /**

@@ -73,6 +73,8 @@ export interface StreamMessageOptions
 /** A message with all that identifies it, the same on every path and in every repeat. */
 export interface OutgoingMessage {
   readonly targetId: string;
+  /** The workspace that sends it; `undefined` for an operator. */
+  readonly senderId: string | undefined;
   readonly messageId: string;
   /** `''` when it names none. */
   readonly contextId: string;
@@ -85,12 +87,16 @@ export interface OutgoingMessage {
   readonly onAttempt?: ((attempt: Facts) => void) | undefined;
 }
 
-/** @throws MoleculeError `invalid_argument` for a blank text and wrong values, `not_supported` for answers on a platform without questions. */
+/**
+ * @param senderId left out for an operator
+ * @throws MoleculeError `invalid_argument` for a blank text and wrong values, `not_supported` for answers on a platform without questions.
+ */
 export function composeMessage(
   transport: Transport,
   targetId: string,
   text: string,
   options: SendMessageOptions,
+  senderId?: string,
 ): OutgoingMessage {
   checkArguments(targetId, text, options);
   const metadata = metadataOf(transport, options);
@@ -100,6 +106,7 @@ export function composeMessage(
   const contextId = options.contextId ?? (isInNewContext ? messageId : undefined);
   return {
     targetId,
+    senderId,
     messageId,
     contextId: contextId ?? '',
     body: buildSendMessage({ messageId, text, contextId, metadata }),
@@ -172,7 +179,7 @@ export async function sendThroughProxy(
   transport: Transport,
   message: OutgoingMessage,
   limits: ProxyLimits,
-  onAbandoned: (messageId: string) => void,
+  onAbandoned: (message: OutgoingMessage) => void,
 ): Promise<PeerReply> {
   const { targetId: peerId, messageId, contextId } = message;
   const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator };
@@ -185,7 +192,7 @@ export async function sendThroughProxy(
     const hasNamedState = transport.capabilities.words.has('outcomes');
     return readReply(response.body, { ...facts, hasNamedState });
   } catch (error) {
-    if (isSent && isAbandoned(message, limits.signal, error)) onAbandoned(messageId);
+    if (isSent && isAbandoned(message, limits.signal, error)) onAbandoned(message);
     limits.signal?.throwIfAborted();
     if (isEndOfMessage(error)) return readReply(error.details, facts);
     throw withWayToAnswer(transport, error, message);
@@ -256,15 +263,14 @@ export interface StartedCall {
   left(): void;
 }
 
-/** @param from the calling workspace; `''` for an operator */
-export function startCall(name: CallName, message: OutgoingMessage, from: string): StartedCall {
+export function startCall(name: CallName, message: OutgoingMessage): StartedCall {
   const operation = calls.start(`molecule ${name}`, () => ({
     'messaging.system': 'molecule',
     'messaging.operation.type': 'send',
     'messaging.message.id': message.messageId,
     'molecule.operation': name,
     'molecule.peer.id': message.targetId,
-    'molecule.workspace.id': from === '' ? undefined : from,
+    'molecule.workspace.id': message.senderId,
   }));
   return {
     message: { ...message, onAttempt: (attempt: Facts) => operation.event('molecule.attempt', attempt) },

@@ -150,15 +150,13 @@ export class PeerLookup {
     const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
     const untilMs = Date.parse(expiresAt ?? '') - nowMs - TOKEN_RESERVE_MS;
     const tokenTtlMs = Number.isNaN(untilMs) ? TOKEN_TTL_MS : untilMs;
-    return this.#remember(peerId, { url, peerToken }, { isDiscovered: true, tokenTtlMs });
+    return this.#remember(peerId, url, { peerToken, tokenTtlMs });
   }
 
   /** Caches a URL from the list of peers, which names no tokens: what a lookup returned is kept unless the URL changed. */
   rememberListed(peerId: string, url: string): void {
     const known = this.#find(peerId);
-    if (known === undefined || known.url !== usableUrl(url)) {
-      this.#remember(peerId, { url, peerToken: undefined }, { isDiscovered: false, tokenTtlMs: 0 });
-    }
+    if (known === undefined || known.url !== usableUrl(url)) this.#remember(peerId, url);
   }
 
   /** Calls the peer through the platform for a while. */
@@ -185,16 +183,17 @@ export class PeerLookup {
     return entry;
   }
 
+  /** @param discovered what the platform said when it was asked for a token */
   #remember(
     peerId: string,
-    { url, peerToken }: PeerAddress & { readonly url: string },
-    { isDiscovered, tokenTtlMs }: { readonly isDiscovered: boolean; readonly tokenTtlMs: number },
+    text: string,
+    discovered?: { readonly peerToken: string | undefined; readonly tokenTtlMs: number },
   ): PeerAddress {
-    const usable = usableUrl(url);
-    const limitMs = usable === null ? NO_URL_MS : peerToken === undefined ? this.#ttlMs : tokenTtlMs;
-    const expiresAt = this.#now + Math.min(this.#ttlMs, limitMs);
-    const token = usable === null ? undefined : peerToken;
-    const entry = { url: usable, peerToken: token, isDiscovered, expiresAt };
+    const url = usableUrl(text);
+    const peerToken = url === null ? undefined : discovered?.peerToken;
+    const tokenMs = peerToken === undefined ? this.#ttlMs : (discovered?.tokenTtlMs ?? 0);
+    const expiresAt = this.#now + Math.min(this.#ttlMs, url === null ? NO_URL_MS : tokenMs);
+    const entry = { url, peerToken, isDiscovered: discovered !== undefined, expiresAt };
     this.#entries.set(peerId.toLowerCase(), entry);
     return entry;
   }

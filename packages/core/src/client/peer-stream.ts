@@ -5,23 +5,17 @@ import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { Timer } from '../time/clock.ts';
-import type { LinkedAbort } from '../time/linked-abort.ts';
-import { isRepeatedLater, type OutgoingMessage, type StartedCall } from './peer-calls.ts';
+import { isRepeatedLater } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
 
 /** Longest piece that is yielded, in UTF-16 units. */
 const MAX_PIECE_LENGTH = 64 * 1024;
 
-export interface PeerStreamOptions extends Omit<ReadingOptions, 'signal' | 'message'> {
-  readonly message: Pick<OutgoingMessage, 'targetId' | 'messageId' | 'hasOwnId' | 'answerKey'>;
-  /** Gets the end of the stream. */
-  readonly call: Pick<StartedCall, 'ended' | 'failed' | 'left'>;
-  /** Aborted by the caller, and unlinked at the end. */
-  readonly link: LinkedAbort;
+export interface PeerStreamOptions extends ReadingOptions {
   /** Called before the message is sent. */
-  readonly prepare?: ((limits: { readonly signal: AbortSignal }) => Promise<void>) | undefined;
+  readonly prepare?: (limits: { readonly signal: AbortSignal }) => Promise<void>;
   /** Called with the reply, and when the caller stops reading an answer that has not ended. */
-  readonly onReply?: ((reply: PeerReply) => void) | undefined;
+  readonly onReply?: (reply: PeerReply) => void;
 }
 
 /**
@@ -60,10 +54,9 @@ class GatheredAnswer {
   constructor(options: PeerStreamOptions) {
     const { link, timeoutMs, settings } = options;
     this.#options = options;
-    const { signal } = link;
-    this.#reading = new AnswerReading({ ...options, signal }, this.#text);
+    this.#reading = new AnswerReading(options, this.#text);
     this.#steps = this.#read();
-    signal.addEventListener('abort', () => this.#onAbort(), { once: true });
+    link.signal.addEventListener('abort', () => this.#onAbort(), { once: true });
     this.#limit = Number.isFinite(timeoutMs)
       ? settings.clock.setTimer(timeoutMs, () => link.abort(this.#timedOut))
       : undefined;
@@ -72,12 +65,12 @@ class GatheredAnswer {
 
   /** The workspace that the message was sent to. */
   get peerId(): string {
-    return this.#options.message.targetId;
+    return this.#options.call.message.targetId;
   }
 
   /** The id of the message that was sent: for `waitForAnswer`, and to read the answer again. */
   get messageId(): string {
-    return this.#options.message.messageId;
+    return this.#options.call.message.messageId;
   }
 
   /** The peer's text so far, without boundary markers. Untrusted: a model gets it through {@link forModel} only. */
@@ -107,7 +100,7 @@ class GatheredAnswer {
     if (error !== this.#closed) throw error;
     throw new MoleculeError('The stream was closed before its end.', {
       code: 'invalid_argument',
-      hint: `The peer may still answer: waitForAnswer(${this.#options.message.answerKey}).`,
+      hint: `The peer may still answer: waitForAnswer(${this.#options.call.message.answerKey}).`,
     });
   }
 
@@ -197,8 +190,8 @@ class GatheredAnswer {
     const { unfinished } = this.#reading;
     if (error !== this.#timedOut) return { error };
     if (unfinished !== null) return { reply: unfinished };
-    const { message, timeoutMs } = this.#options;
-    const { messageId, answerKey } = message;
+    const { call, timeoutMs } = this.#options;
+    const { messageId, answerKey } = call.message;
     const text = `No response within ${Math.ceil(timeoutMs)} ms.`;
     const hint = `The peer may still answer: waitForAnswer(${answerKey}).`;
     return { error: new TimeoutError(text, { timeoutMs, delivered: 'unknown', messageId, hint }) };
@@ -220,10 +213,10 @@ class GatheredAnswer {
   }
 
   #onAbort(): void {
-    const { link, message } = this.#options;
+    const { link, call } = this.#options;
     const { reason } = link.signal;
     if (this.#end !== undefined || reason === this.#closed || reason === this.#timedOut) return;
-    if (!isRepeatedLater(reason, message)) this.#reading.cancel();
+    if (!isRepeatedLater(reason, call.message)) this.#reading.cancel();
   }
 
   /** Half of a surrogate pair waits for the other half. */
@@ -240,5 +233,5 @@ const DONE = { done: true, value: undefined } as unknown as IteratorReturnResult
 
 /** Sends the message and returns its answer as it is made. Never throws: errors come with the iteration and the reply. */
 export function createPeerStream(options: PeerStreamOptions): PeerStream {
-  return new GatheredAnswer(options);
+  return options.call.run(() => new GatheredAnswer(options));
 }

@@ -23,7 +23,7 @@ import {
   sendThroughProxy,
   startCall,
 } from './peer-calls.ts';
-import { createPeerStream, type PeerStream, type PeerStreamOptions } from './peer-stream.ts';
+import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import { type RememberedMessage, RememberedMessages } from './remembered-messages.ts';
 import { peerSource, platformSource } from './stream-sources.ts';
@@ -73,22 +73,21 @@ export class SentMessages {
     options: CallPeerOptions & { readonly holdSeconds?: number },
   ): Promise<PeerReply> {
     const { lookup, transport, settings } = this.#context;
-    const { workspaceId, clock, callTimeoutMs } = settings;
+    const { clock, callTimeoutMs } = settings;
     const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
     const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
-    const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed.message, workspaceId);
+    const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed.message);
     const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
       const endsAt = clock.monotonic() + limits.timeoutMs;
       if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
-      const isReachable = isDirect && this.#direct.mayReach(message);
-      const replied = isReachable ? await this.#direct.send(message, limits) : null;
+      const replied = isDirect ? await this.#direct.send(message, limits) : null;
       if (replied !== null) {
         this.#unended.add(replied, metadata);
         return replied;
       }
       const leftMs = Math.max(1, endsAt - clock.monotonic());
       const left = { signal: limits.signal, timeoutMs: leftMs, holdSeconds };
-      return sendThroughProxy(transport, message, left, this.#cancelAbandoned);
+      return sendThroughProxy(transport, message, left, this.#abandoned.cancel);
     };
     const reply = await asCall(call, (message) =>
       withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
@@ -100,22 +99,17 @@ export class SentMessages {
   /** As {@link send}, and returns the answer as it is made. */
   stream(peerId: string, text: string, options: StreamPeerOptions): PeerStream {
     const { lookup, transport, settings } = this.#context;
-    const { workspaceId, clock, callTimeoutMs } = settings;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
-    const call = startCall('stream_peer', composed.message, workspaceId);
-    const { message } = call;
-    const { link, timeoutMs: limitMs } = linkHandling({ signal, timeoutMs }, clock, this.closed);
-    const platform = platformSource(transport, message, this.#cancelAbandoned);
-    const peer = peerSource(this.#direct, this.#unended, message, metadata);
-    const streamed: PeerStreamOptions = {
+    const call = startCall('stream_peer', composed.message);
+    const platform = platformSource(transport, call.message, this.#abandoned.cancel);
+    const peer = peerSource(this.#direct, this.#unended, call.message, metadata);
+    return createPeerStream({
       settings,
-      message,
       call,
-      link,
+      ...linkHandling({ signal, timeoutMs }, settings.clock, this.closed),
       sources: isDirect ? [peer, platform] : [platform],
-      openTimeoutMs: callTimeoutMs,
-      timeoutMs: limitMs,
+      openTimeoutMs: settings.callTimeoutMs,
       prepare: async (limits) => {
         if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
       },
@@ -123,8 +117,7 @@ export class SentMessages {
         if (reply.via === 'direct') this.#unended.add(reply, metadata);
         remembered.replied(reply);
       },
-    };
-    return call.run(() => createPeerStream(streamed));
+    });
   }
 
   /**
@@ -172,10 +165,6 @@ export class SentMessages {
     return this.#latest.hasReturned(message) || this.#unended.observe(message);
   }
 
-  readonly #cancelAbandoned = (messageId: string): void => {
-    this.#abandoned.cancel({ workspaceId: this.#context.settings.workspaceId, messageId });
-  };
-
   #compose(
     peerId: string,
     text: string,
@@ -188,7 +177,7 @@ export class SentMessages {
     requireNoDecision(answers);
     const { transport, settings } = this.#context;
     const metadata = withOrigin(settings.workspaceId, options.metadata, (id) => this.#unended.pathAfter(id));
-    const message = composeMessage(transport, peerId, text, { ...options, metadata });
+    const message = composeMessage(transport, peerId, text, { ...options, metadata }, settings.workspaceId);
     const remembered = this.#latest.add(message.messageId, peerId, message.hasOwnId);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;

@@ -11,10 +11,11 @@ import type { PeerReply } from '../peers/peer-reply.ts';
 import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
+import type { LinkedAbort } from '../time/linked-abort.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
 import type { CallLimits } from './current-message.ts';
-import type { OutgoingMessage } from './peer-calls.ts';
+import type { OutgoingMessage, StartedCall } from './peer-calls.ts';
 
 /** Breaks in a row, without new text in between, after which the answer is read from the next source. */
 const MAX_BREAKS = 3;
@@ -54,10 +55,11 @@ export const NOT_ENDED = { queued: true };
 
 export interface ReadingOptions {
   readonly settings: ConnectionSettings;
-  /** Its id, and how the whole answer is read later. */
-  readonly message: Pick<OutgoingMessage, 'messageId' | 'answerKey'>;
+  /** Gets the end of the stream. */
+  readonly call: StartedCall;
   readonly sources: readonly AnswerSource[];
-  readonly signal: AbortSignal;
+  /** Aborted by the caller, and unlinked at the end. */
+  readonly link: LinkedAbort;
   /** Time limit until a response begins, in milliseconds. */
   readonly openTimeoutMs: number;
   /** Total time limit, in milliseconds; may be infinite. */
@@ -109,8 +111,9 @@ export class AnswerReading {
   }
 
   async *#readFrom(source: AnswerSource, isLast: boolean): AsyncGenerator<void, PeerReply | null, undefined> {
-    const { settings, signal } = this.#options;
+    const { settings, call, link } = this.#options;
     const { clock, random, logger } = settings;
+    const { signal } = link;
     this.#silence.begin();
     let breaks = 0;
     for (;;) {
@@ -130,14 +133,14 @@ export class AnswerReading {
       breaks = this.#text.length > before ? 1 : breaks + 1;
       if (!source.isRepeatable || (isLast && breaks > MAX_BREAKS)) throw source.broken(result.cause);
       if (breaks > MAX_BREAKS) return null;
-      const { messageId } = this.#options.message;
+      const { messageId } = call.message;
       logger.debug({ messageId, breaks, error: result.cause }, 'The stream of an answer broke off.');
       await clock.sleep(backoffDelayMs(breaks, random), { signal });
     }
   }
 
   async #open(source: AnswerSource): Promise<OpenedAnswer | null> {
-    const { signal } = this.#options;
+    const { signal } = this.#options.link;
     let opened: OpenedAnswer | null;
     try {
       opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs() });
@@ -158,7 +161,7 @@ export class AnswerReading {
     stream: ResponseStream,
   ): AsyncGenerator<void, StreamResult, undefined> {
     const collected = new StreamedAnswer(source.maxLength);
-    const answer = new AnswerText(this.#text, this.#options.message, source.isWrapped);
+    const answer = new AnswerText(this.#text, this.#options.call.message, source.isWrapped);
     this.#silence.beginConnection();
     try {
       const events = await EventReader.open(stream, source);
@@ -186,7 +189,7 @@ export class AnswerReading {
   }
 
   async #nextOf(events: EventReader): Promise<Break | Exclude<ReadEvent, { kind: 'end' }>> {
-    const { signal } = this.#options;
+    const { signal } = this.#options.link;
     try {
       const event = await events.next();
       signal.throwIfAborted();
@@ -199,7 +202,7 @@ export class AnswerReading {
 
   /** The text of an answer that came whole continues what was read before. */
   async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, StreamResult, undefined> {
-    const whole = answer ?? new AnswerText(this.#text, this.#options.message, false);
+    const whole = answer ?? new AnswerText(this.#text, this.#options.call.message, false);
     if (reply.status === 'answered' && whole.complete(reply.text)) yield;
     return { kind: 'reply', reply };
   }
@@ -232,13 +235,13 @@ type StreamResult = Break | { readonly kind: 'reply'; readonly reply: PeerReply 
  */
 class AnswerText {
   readonly #text: GrowingText;
-  readonly #message: ReadingOptions['message'];
+  readonly #message: OutgoingMessage;
   readonly #isWrapped: boolean;
   #stripper: TextStage | undefined;
   /** How much of the text this stream has repeated. */
   #length = 0;
 
-  constructor(text: GrowingText, message: ReadingOptions['message'], isWrapped: boolean) {
+  constructor(text: GrowingText, message: OutgoingMessage, isWrapped: boolean) {
     this.#text = text;
     this.#message = message;
     this.#isWrapped = isWrapped;
@@ -295,7 +298,8 @@ class Silence {
   readonly #limitAt: number | null;
   #endsAt = 0;
   #connectionEndsAt = 0;
-  #hasClosed = false;
+  /** Whether it has closed the connection. */
+  hasClosed = false;
 
   /** @param limitAt Monotonic time; infinite for no limit of the caller. */
   constructor(clock: Clock, limitAt: number) {
@@ -307,18 +311,13 @@ class Silence {
     return (this.#limitAt ?? this.#endsAt) <= this.#clock.monotonic();
   }
 
-  /** Whether it has closed the connection. */
-  get hasClosed(): boolean {
-    return this.#hasClosed;
-  }
-
   /** Begins anew: there was text, or the reader has come back. */
   begin(): void {
     this.#endsAt = this.#clock.monotonic() + SILENCE_MS;
   }
 
   beginConnection(): void {
-    this.#hasClosed = false;
+    this.hasClosed = false;
     this.#connectionEndsAt = this.#clock.monotonic() + CONNECTION_MS;
   }
 
@@ -327,7 +326,7 @@ class Silence {
     if (this.#limitAt !== null) return await reading;
     const leftMs = Math.max(this.#endsAt, this.#connectionEndsAt) - this.#clock.monotonic();
     const timer = this.#clock.setTimer(Math.max(0, leftMs), () => {
-      this.#hasClosed = true;
+      this.hasClosed = true;
       stream.close();
     });
     try {

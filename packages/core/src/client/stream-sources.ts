@@ -7,6 +7,7 @@ import type { Transport } from '../transport/transport.ts';
 import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
+import { learnCapabilities } from './offered.ts';
 import { ACCEPT_STREAM, isEndOfMessage, type OutgoingMessage, proxyRequest } from './peer-calls.ts';
 import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
 
@@ -17,7 +18,7 @@ import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
 export function platformSource(
   transport: Transport,
   message: OutgoingMessage,
-  onAbandoned: (messageId: string) => void,
+  onAbandoned: (message: OutgoingMessage) => void,
 ): AnswerSource {
   const { capabilities, settings } = transport;
   const { targetId, messageId, contextId, answerKey } = message;
@@ -40,12 +41,7 @@ export function platformSource(
     },
     async open(limits) {
       const { signal } = limits;
-      // A platform that has not responded to this client yet names its capabilities in any response.
-      if (!capabilities.isKnown) {
-        await send(transport, routes.health, { signal }).catch((error: unknown) => {
-          if (!capabilities.isKnown) throw error;
-        });
-      }
+      await learnCapabilities(transport, signal);
       try {
         if (!capabilities.words.has('stream')) {
           const request = proxyRequest(message, limits, WITHOUT_JOINED_TEXT, onSent);
@@ -80,7 +76,7 @@ export function platformSource(
       }),
     leave() {},
     cancel() {
-      if (isSent) onAbandoned(messageId);
+      if (isSent) onAbandoned(message);
     },
   };
 }
@@ -114,7 +110,6 @@ export function peerSource(
       return opened?.hasToken === true;
     },
     async open(limits) {
-      if (!calls.mayReach(message)) return null;
       const found = await calls.open(message, { ...limits, onSent });
       if (found === null) return null;
       opened = found;
