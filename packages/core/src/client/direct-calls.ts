@@ -122,14 +122,7 @@ export class DirectCalls {
       const step = nextStep(outcome, { hasToken, isRenewed });
       if (step === 'reply') return { outcome, hasToken, url: peer.url };
       settings.logger.debug(
-        {
-          peerId: targetId,
-          messageId,
-          outcome: outcome.kind,
-          step,
-          ...(status === undefined ? {} : { status }),
-          ...(error === undefined ? {} : { error }),
-        },
+        { peerId: targetId, messageId, outcome: outcome.kind, step, status, error },
         'A direct call to a peer got no reply.',
       );
       if (outcome.kind === 'refused') throw refusalOf(outcome);

@@ -2,12 +2,13 @@ import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/pr
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import { currentMessage, type MessagePath, pathOfMessage } from './current-message.ts';
 import type { DirectCalls } from './direct-calls.ts';
-import { readOwnFeed } from './message-state.ts';
+import { isAnswer, readOwnFeed } from './message-state.ts';
 
 /** Messages whose state is kept, the latest; of older ones a late answer is still a message on the feed. */
 const CAPACITY = 1_000;
@@ -37,7 +38,7 @@ export class DirectMessages {
   readonly #calls: DirectCalls;
   readonly #transport: Transport;
   readonly #workspaceId: string;
-  readonly #messages = new Map<string, DirectMessage>();
+  readonly #messages = new LatestMap<DirectMessage>(CAPACITY);
 
   constructor(calls: DirectCalls, transport: Transport, workspaceId: string) {
     this.#calls = calls;
@@ -49,32 +50,23 @@ export class DirectMessages {
   add({ status, messageId, peerId, contextId }: PeerReply, metadata: JsonObject | undefined): void {
     this.#messages.delete(messageId);
     if (status !== 'queued' && status !== 'input-required') return;
-    const path = pathOfMessage([this.#workspaceId, peerId], metadata ?? {});
-    const turns = this.#turns();
-    const message = {
+    this.#messages.set(messageId, {
       messageId,
       peerId,
       contextId,
-      path,
-      turns,
+      path: pathOfMessage([this.#workspaceId, peerId], metadata ?? {}),
+      turns: this.#turns(),
       isReturned: false,
-      waiting: new Set<never>(),
-    };
-    this.#messages.set(messageId, message);
-    for (const oldest of this.#messages.keys()) {
-      if (this.#messages.size <= CAPACITY) return;
-      this.#messages.delete(oldest);
-    }
+      waiting: new Set(),
+    });
   }
 
   /** @throws MoleculeError `loop_detected` for a message that follows from too many late answers. */
   checkTurns(): void {
     if (this.#turns() <= MAX_TURNS) return;
     const text = `Not sent, because it would continue a loop: ${MAX_TURNS} messages were sent because of late answers, each after the one before.`;
-    throw new MoleculeError(text, {
-      code: 'loop_detected',
-      hint: 'Do not repeat the call: answer without it.',
-    });
+    const hint = 'Do not repeat the call: answer without it.';
+    throw new MoleculeError(text, { code: 'loop_detected', hint });
   }
 
   #turns(): number {
@@ -143,7 +135,7 @@ export class DirectMessages {
   /** Whether a message reports the end of one that was sent, and somebody has got that end or gets it now. */
   observe(message: InboundMessage): boolean {
     const sent = this.#messages.get(message.inReplyTo);
-    if (sent === undefined || message.peerId.toLowerCase() !== sent.peerId.toLowerCase()) return false;
+    if (sent === undefined || !isAnswer(message, sent.messageId, sent.peerId)) return false;
     if (sent.waiting.size > 0) {
       const reply = this.#ended(sent, replyIn(sent, message));
       for (const resolve of sent.waiting) resolve(reply);
@@ -155,20 +147,14 @@ export class DirectMessages {
   async #askOrRead(message: DirectMessage, signal: AbortSignal | undefined): Promise<PeerReply> {
     const asked = await this.#ask(message, 'tasks/get', signal);
     if (asked !== null) return asked;
-    const feed = await readOwnFeed(this.#transport, this.#workspaceId, undefined, signal).catch(
-      (error: unknown) => {
-        signal?.throwIfAborted();
-        this.#transport.settings.logger.debug(
-          { error },
-          'The feed could not be read while waiting for an answer.',
-        );
-        return null;
-      },
-    );
-    const row = feed?.deliverable.find(
-      ({ inReplyTo, peerId }) =>
-        inReplyTo === message.messageId && peerId.toLowerCase() === message.peerId.toLowerCase(),
-    );
+    const reading = readOwnFeed(this.#transport, this.#workspaceId, undefined, signal);
+    const feed = await reading.catch((error: unknown) => {
+      signal?.throwIfAborted();
+      const text = 'The feed could not be read while waiting for an answer.';
+      this.#transport.settings.logger.debug({ error }, text);
+      return null;
+    });
+    const row = feed?.deliverable.find((each) => isAnswer(each, message.messageId, message.peerId));
     return row === undefined ? queued(message) : this.#ended(message, replyIn(message, row));
   }
 
@@ -206,16 +192,10 @@ function queued(message: DirectMessage): PeerReply {
 function replyIn(sent: DirectMessage, { messageId, parts, metadata }: InboundMessage): PeerReply {
   const message = { kind: 'message', role: 'agent', messageId, parts: [...parts] };
   const end = lateEndIn(metadata);
-  const result =
-    end === null
-      ? message
-      : {
-          kind: 'task',
-          id: sent.messageId,
-          contextId: sent.contextId,
-          status: { state: 'unknown', message },
-          metadata: { message_id: sent.messageId, ...end },
-        };
+  const { messageId: id, contextId } = sent;
+  const status = { state: 'unknown', message };
+  const task = { kind: 'task', id, contextId, status, metadata: { message_id: id, ...end } };
+  const result = end === null ? message : task;
   // It came through the platform, which wraps answers of peers.
   return readReply({ jsonrpc: '2.0', id: sent.messageId, result }, { ...factsOf(sent), isWrapped: true });
 }

@@ -87,43 +87,39 @@ export class Heartbeats {
     this.#startedAt = context.settings.clock.monotonic();
   }
 
-  async send(metrics: HeartbeatMetrics, options: HeartbeatOptions): Promise<HeartbeatReport> {
-    const facts = { 'molecule.workspace.id': this.#context.settings.workspaceId };
-    try {
-      const report = await this.#send(metrics, options);
-      heartbeatSent({ ...facts, 'molecule.result': 'ok' });
-      return report;
-    } catch (error) {
-      heartbeatSent({ ...facts, 'molecule.result': codeOfError(error) });
-      throw error;
-    }
-  }
-
-  async #send(
+  async send(
     metrics: HeartbeatMetrics,
     { instanceId, isRetried, signal, thread }: HeartbeatOptions,
   ): Promise<HeartbeatReport> {
     const { settings, transport, inboundSecret } = this.#context;
     const given = Object.entries(metrics).filter(([, value]) => value !== undefined);
     this.#metrics = { ...this.#metrics, ...Object.fromEntries(given) };
-    const response = await call(transport, routes.heartbeat, {
-      // With a worker, each heartbeat ends what the worker may have reported.
-      body: this.#body(thread === undefined ? undefined : ''),
-      instanceId,
-      signal,
-      // A later heartbeat says more than a retry of this one.
-      totalTimeoutMs: settings.requestTimeoutMs,
-      isRepeatable: isRetried,
-      through: thread && ((direct) => thread.through(direct)),
-    });
-    transport.capabilities.readList(response.capabilities);
-    await inboundSecret.keep(response.platform_inbound_secret);
-    return {
-      workspaceStatus: response.workspace_status ?? null,
-      paused: response.paused ?? null,
-      pending: response.pending ?? null,
-      serverTime: response.server_time ?? null,
-    };
+    let result = 'ok';
+    try {
+      const response = await call(transport, routes.heartbeat, {
+        // With a worker, each heartbeat ends what the worker may have reported.
+        body: this.#body(thread === undefined ? undefined : ''),
+        instanceId,
+        signal,
+        // A later heartbeat says more than a retry of this one.
+        totalTimeoutMs: settings.requestTimeoutMs,
+        isRepeatable: isRetried,
+        through: thread && ((direct) => thread.through(direct)),
+      });
+      transport.capabilities.readList(response.capabilities);
+      await inboundSecret.keep(response.platform_inbound_secret);
+      return {
+        workspaceStatus: response.workspace_status ?? null,
+        paused: response.paused ?? null,
+        pending: response.pending ?? null,
+        serverTime: response.server_time ?? null,
+      };
+    } catch (error) {
+      result = codeOfError(error);
+      throw error;
+    } finally {
+      heartbeatSent({ 'molecule.workspace.id': settings.workspaceId, 'molecule.result': result });
+    }
   }
 
   /**

@@ -17,6 +17,7 @@ import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { withConversation } from './conversation-history.ts';
+import { isTooLarge } from './message-state.ts';
 
 const DEFAULT_LIMIT = 100;
 const NUMBERS = {
@@ -297,10 +298,6 @@ function pageTooLarge(cause: ApiError, limit: number, firstRow: UnreadRow | null
   const { status, method, path } = cause;
   const hint = 'Read with a smaller limit, or raise maxResponseBytes.';
   return new PageTooLargeError(cause.message, { status, method, path, limit, firstRow, hint, cause });
-}
-
-export function isTooLarge(error: unknown): error is ApiError {
-  return ApiError.isInstance(error) && error.code === 'response_too_large';
 }
 
 const TOKEN = /[{}[\]:,]|-?\d[\d.eE+-]*/y;

@@ -7,7 +7,7 @@ import {
 } from '@molecule-ai/protocol';
 import { ApiError, CursorLostError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
-import { createReply, type PeerReply, readMessageRecord } from '../peers/peer-reply.ts';
+import { createReply, type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import { call } from '../platform-api/call.ts';
 import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
@@ -110,28 +110,36 @@ export async function waitForAnswerOnFeed(
   { signal, endsAt, peerId: asked }: Waiting,
 ): Promise<PeerReply> {
   const { clock } = transport.settings;
-  const facts = { messageId, code: null, via: 'proxy', isWrapped: true } as const;
   let cursor: string | undefined;
   for (;;) {
     const feed = await readOwnFeed(transport, workspaceId, cursor, signal);
     const row = feed.deliverable.find((message) => isAnswer(message, messageId, asked));
     if (row !== undefined) {
       const { peerId, contextId } = row;
-      const message = { kind: 'message', role: 'agent', messageId: row.messageId, parts: [...row.parts] };
-      const raw = { jsonrpc: '2.0', id: messageId, result: message };
-      return createReply({ ...facts, status: 'answered', peerId, contextId, raw });
+      const result = { kind: 'message', role: 'agent', messageId: row.messageId, parts: [...row.parts] };
+      const facts = { messageId, peerId, contextId, isWrapped: true };
+      return readReply({ jsonrpc: '2.0', id: messageId, result }, facts);
     }
     const hasMore = cursor !== undefined && feed.rows.length >= PAGE_LIMIT;
     cursor = feed.lastRowId ?? cursor;
     const now = clock.monotonic();
-    if (now >= endsAt)
-      return createReply({ ...facts, status: 'queued', peerId: asked ?? '', contextId: '', raw: null });
+    if (now >= endsAt) {
+      const fields = {
+        peerId: asked ?? '',
+        messageId,
+        contextId: '',
+        code: null,
+        isWrapped: true,
+        raw: null,
+      };
+      return createReply({ ...fields, status: 'queued', via: 'proxy' });
+    }
     if (!hasMore) await clock.sleep(Math.min(FEED_PAUSE_MS, endsAt - now), { signal });
   }
 }
 
 /** Whoever learns a message id can write that it answers it. */
-function isAnswer(message: InboundMessage, messageId: string, asked: string | undefined): boolean {
+export function isAnswer(message: InboundMessage, messageId: string, asked: string | undefined): boolean {
   if (message.inReplyTo !== messageId) return false;
   return asked === undefined || message.peerId.toLowerCase() === asked.toLowerCase();
 }
@@ -178,7 +186,7 @@ function keptAnswer(error: ApiError, answerKey: string): ApiError {
   return new ApiError(error.message, { ...error, hint, cause: error });
 }
 
-function isTooLarge(error: unknown): error is ApiError {
+export function isTooLarge(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.code === 'response_too_large';
 }
 

@@ -252,18 +252,20 @@ class OperatorCalls {
 
   /** Pauses a workspace and its descendants; returns their number. Messages to them are queued. */
   async pause(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
-    const input = { params: { id: workspaceId }, signal };
-    return await this.#withDescendants(async (query) => {
-      return (await call(this.#transport, routes.pauseWorkspace, { ...input, query })).paused_count;
-    });
+    const params = { id: workspaceId };
+    const paused = await this.#withDescendants((query) =>
+      call(this.#transport, routes.pauseWorkspace, { params, query, signal }),
+    );
+    return paused.paused_count;
   }
 
   /** Resumes a workspace and its descendants; returns their number. They are online after their next heartbeat. */
   async resume(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
-    const input = { params: { id: workspaceId }, signal };
-    return await this.#withDescendants(async (query) => {
-      return (await call(this.#transport, routes.resumeWorkspace, { ...input, query })).resumed_count;
-    });
+    const params = { id: workspaceId };
+    const resumed = await this.#withDescendants((query) =>
+      call(this.#transport, routes.resumeWorkspace, { params, query, signal }),
+    );
+    return resumed.resumed_count;
   }
 
   async state(workspaceId: string, { signal }: CallOptions = {}): Promise<WorkspaceStateReport> {
@@ -272,7 +274,10 @@ class OperatorCalls {
     } catch (error) {
       // Some platforms refuse an operator the state; then it is that of the workspace.
       if (!this.#isRefusedElsewhere(error, 401)) throw error;
-      const status = await this.#statusOf(workspaceId, { signal });
+      const { status } = await this.getWorkspace(workspaceId, { signal }).catch((failure: unknown) => {
+        if (!WorkspaceRemovedError.isInstance(failure)) throw failure;
+        return { status: 'removed' };
+      });
       const [paused, deleted] = [status === 'paused', status === 'removed'];
       return { workspaceId, status, paused, deleted, shouldStop: paused || deleted };
     }
@@ -385,15 +390,6 @@ class OperatorCalls {
   #isRefusedElsewhere(error: unknown, status: number): boolean {
     const { words } = this.#transport.capabilities;
     return ApiError.isInstance(error) && error.status === status && words.size === 0;
-  }
-
-  async #statusOf(workspaceId: string, options: CallOptions): Promise<string> {
-    try {
-      return (await this.getWorkspace(workspaceId, options)).status;
-    } catch (error) {
-      if (WorkspaceRemovedError.isInstance(error)) return 'removed';
-      throw error;
-    }
   }
 
   /** Some platforms refuse a workspace with descendants unless the request has `cascade`, which ours does not know. */

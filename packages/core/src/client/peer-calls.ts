@@ -252,18 +252,10 @@ export function isRepeatedLater(reason: unknown, { hasOwnId }: Pick<OutgoingMess
 /** What was called, by the name of its method in snake case. */
 type CallName = 'call_peer' | 'send_to_peer' | 'stream_peer' | 'send_message' | 'stream_message';
 
-/** A call in progress, and the message with the report of its attempts. */
-export interface StartedCall {
-  readonly message: OutgoingMessage;
-  /** Runs a part of the call in its trace. */
-  run<T>(work: () => T): T;
-  ended(reply: PeerReply): void;
-  failed(error: unknown): void;
-  /** The caller reads no further. */
-  left(): void;
-}
+/** A call in progress. */
+export type StartedCall = ReturnType<typeof startCall>;
 
-export function startCall(name: CallName, message: OutgoingMessage): StartedCall {
+export function startCall(name: CallName, message: OutgoingMessage) {
   const operation = calls.start(`molecule ${name}`, () => ({
     'messaging.system': 'molecule',
     'messaging.operation.type': 'send',
@@ -273,15 +265,18 @@ export function startCall(name: CallName, message: OutgoingMessage): StartedCall
     'molecule.workspace.id': message.senderId,
   }));
   return {
+    /** With the report of its attempts. */
     message: { ...message, onAttempt: (attempt: Facts) => operation.event('molecule.attempt', attempt) },
-    run: (work) => operation.run(work),
-    ended: ({ status, via, code }) => {
+    /** Runs a part of the call in its trace. */
+    run: <T>(work: () => T): T => operation.run(work),
+    ended: ({ status, via, code }: PeerReply): void => {
       const failure = code !== null && isErrorCode(code) ? code : 'failed';
       const facts = { 'molecule.status': status, 'molecule.via': via };
       operation.end(facts, status === 'failed' ? failure : undefined);
     },
-    failed: (error) => operation.end({ 'molecule.status': 'error' }, codeOfError(error)),
-    left: () => operation.end({ 'molecule.status': 'left' }),
+    failed: (error: unknown): void => operation.end({ 'molecule.status': 'error' }, codeOfError(error)),
+    /** The caller reads no further. */
+    left: (): void => operation.end({ 'molecule.status': 'left' }),
   };
 }
 

@@ -1,6 +1,7 @@
-import type { InboundMessage, JsonObject } from '@molecule-ai/protocol';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { AbandonedCalls, cancelMessage } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
@@ -25,15 +26,16 @@ import {
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
-import { type RememberedMessage, RememberedMessages } from './remembered-messages.ts';
 import { peerSource, platformSource } from './stream-sources.ts';
 
-interface ComposedMessage {
-  readonly message: OutgoingMessage;
-  readonly metadata: JsonObject | undefined;
-  /** Whether the server of the peer may get it. */
-  readonly isDirect: boolean;
-  readonly remembered: RememberedMessage;
+/** Messages that are remembered, the latest. */
+const CAPACITY = 1_000;
+
+/** A message that was sent. */
+interface RememberedMessage {
+  readonly peerId: string;
+  /** How the message ended, once a call has returned that. */
+  returned?: 'answer' | 'other end';
 }
 
 /**
@@ -46,7 +48,11 @@ export class SentMessages {
   readonly #direct: DirectCalls;
   /** Those that peers got directly and had not ended. */
   readonly #unended: DirectMessages;
-  readonly #latest = new RememberedMessages();
+  /**
+   * By message id. A platform that was killed before it stored that the caller received an answer sends the answer again, as a message;
+   * the caller's handler must not get it.
+   */
+  readonly #latest = new LatestMap<RememberedMessage>(CAPACITY);
 
   constructor(context: ClientContext) {
     const { transport, settings } = context;
@@ -92,7 +98,7 @@ export class SentMessages {
     const reply = await asCall(call, (message) =>
       withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
     );
-    remembered.replied(reply);
+    noteEnd(remembered, reply);
     return reply;
   }
 
@@ -115,7 +121,7 @@ export class SentMessages {
       },
       onReply: (reply) => {
         if (reply.via === 'direct') this.#unended.add(reply, metadata);
-        remembered.replied(reply);
+        noteEnd(remembered, reply);
       },
     });
   }
@@ -139,7 +145,7 @@ export class SentMessages {
         return await waitForAnswer(transport, workspaceId, messageId, limits);
       } catch (error) {
         if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
-        const known = peerId ?? this.#latest.find(messageId)?.peerId;
+        const known = peerId ?? this.#latest.get(messageId)?.peerId;
         const waiting = { signal: limits.signal, endsAt, peerId: known };
         return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
       }
@@ -162,27 +168,39 @@ export class SentMessages {
 
   /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
   observe(message: InboundMessage): boolean {
-    return this.#latest.hasReturned(message) || this.#unended.observe(message);
+    return this.#hasReturned(message) || this.#unended.observe(message);
   }
 
-  #compose(
-    peerId: string,
-    text: string,
-    options: CallPeerOptions & { readonly holdSeconds?: number },
-  ): ComposedMessage {
+  /** Whether a message says once more what a call has returned. The answer of an agent after a failure is news. */
+  #hasReturned({ inReplyTo, peerId, role, metadata }: InboundMessage): boolean {
+    const sent = inReplyTo === '' || role !== 'agent' ? undefined : this.#latest.get(inReplyTo);
+    if (sent === undefined || sent.peerId.toLowerCase() !== peerId.toLowerCase()) return false;
+    return sent.returned === 'answer' || (sent.returned === 'other end' && metadata.delivery_failed === true);
+  }
+
+  #compose(peerId: string, text: string, options: CallPeerOptions & { readonly holdSeconds?: number }) {
     const { via, holdSeconds, answers } = options;
     if (via !== undefined && via !== 'proxy') {
       throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
     }
     requireNoDecision(answers);
     const { transport, settings } = this.#context;
-    const metadata = withOrigin(settings.workspaceId, options.metadata, (id) => this.#unended.pathAfter(id));
-    const message = composeMessage(transport, peerId, text, { ...options, metadata }, settings.workspaceId);
-    const remembered = this.#latest.add(message.messageId, peerId, message.hasOwnId);
+    const { workspaceId } = settings;
+    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.pathAfter(id));
+    const message = composeMessage(transport, peerId, text, { ...options, metadata }, workspaceId);
+    const remembered = this.#latest.get(message.messageId) ?? { peerId };
+    this.#latest.set(message.messageId, remembered);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
     if (!isStored) this.#unended.checkTurns();
+    /** Whether the server of the peer may get it. */
     const isDirect = !isStored && metadata?.in_reply_to === undefined;
     return { message, metadata, isDirect, remembered };
   }
+}
+
+/** Call with a reply that the caller gets, unless another one follows. */
+function noteEnd(message: RememberedMessage, { status }: PeerReply): void {
+  if (status === 'answered') message.returned = 'answer';
+  else if (status === 'failed' || status === 'expired') message.returned = 'other end';
 }
