@@ -16,19 +16,21 @@ import type { ClientContext } from './client-context.ts';
 import type { CallLimits } from './current-message.ts';
 import { ACCEPT_STREAM, holdSecondsFor, isAbandoned, type OutgoingMessage } from './peer-calls.ts';
 import type { PeerAddress } from './peer-lookup.ts';
-import type { OpenedAnswer } from './stream-reading.ts';
+import type { OpenedAnswer, SourceLimits } from './stream-reading.ts';
 
 /** What a direct call leaves of the time for the platform, at least. */
 const PROXY_SHARE = 0.08;
 
-/** The answer of a peer that accepted a message. */
-export type OpenedDirectly = OpenedAnswer & {
+/** A peer that accepted a message. */
+interface Accepted {
   /** Whether the peer recognises the message when it is sent again. */
   readonly hasToken: boolean;
   readonly url: string;
-};
+}
 
-type Called = Pick<OpenedDirectly, 'hasToken' | 'url'> & { readonly outcome: DirectOutcome };
+export interface OpenedDirectly extends Accepted {
+  readonly answer: OpenedAnswer;
+}
 
 interface PostOptions extends CallLimits {
   readonly headers?: Readonly<Record<string, string>>;
@@ -76,18 +78,15 @@ export class DirectCalls {
    * Sends a message as {@link send}, and returns the stream of the answer, or the reply of a peer that does not stream. An abort
    * cancels nothing: see {@link abandon}.
    */
-  async open(
-    message: OutgoingMessage,
-    limits: CallLimits & { readonly onSent: () => void },
-  ): Promise<OpenedDirectly | null> {
+  async open(message: OutgoingMessage, limits: SourceLimits): Promise<OpenedDirectly | null> {
     const body = { ...message.body, method: 'message/stream' as const };
     const called = await this.#call({ ...message, body }, { ...limits, isStreamed: true });
     if (called === null) return null;
-    const { outcome, ...opened } = called;
-    if (outcome.kind === 'streaming') return { ...opened, stream: outcome.stream };
-    if (!isUnsupportedMethod(outcome)) return { ...opened, reply: replyOf(outcome, message) };
-    const whole = await this.#call(message, { ...limits, isStreamed: false });
-    return whole === null ? null : { ...opened, reply: replyOf(whole.outcome, message) };
+    const { outcome, ...accepted } = called;
+    if (outcome.kind === 'streaming') return { ...accepted, answer: outcome };
+    if (!isUnsupportedMethod(outcome)) return { ...accepted, answer: replyOf(outcome, message) };
+    const whole = await this.#call(message, limits);
+    return whole && { ...accepted, answer: replyOf(whole.outcome, message) };
   }
 
   /** Cancels a message whose answer nobody waits for, in the background. */
@@ -97,7 +96,10 @@ export class DirectCalls {
     );
   }
 
-  async #call(message: OutgoingMessage, limits: PostOptions): Promise<Called | null> {
+  async #call(
+    message: OutgoingMessage,
+    limits: PostOptions,
+  ): Promise<(Accepted & { readonly outcome: DirectOutcome }) | null> {
     const { lookup, settings } = this.#context;
     const { targetId, messageId } = message;
     const obstacle = this.#obstacleTo(targetId);

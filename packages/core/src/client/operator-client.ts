@@ -99,31 +99,23 @@ export interface DeleteWorkspaceOptions extends CallOptions {
   purge?: boolean | undefined;
 }
 
-const NEW_WORKSPACE = knownOptions<NewWorkspace>({
+const OF_WORKSPACE = {
   name: true,
   role: true,
-  runtime: true,
   tier: true,
   parentId: true,
   url: true,
   deliveryMode: true,
+  maxConcurrentTasks: true,
+  position: true,
+} as const;
+const NEW_WORKSPACE = knownOptions<NewWorkspace>({
+  ...OF_WORKSPACE,
+  runtime: true,
   secrets: true,
   budgetLimitCents: true,
-  maxConcurrentTasks: true,
-  position: true,
 });
-
-const WORKSPACE_CHANGES = knownOptions<WorkspaceChanges>({
-  name: true,
-  role: true,
-  tier: true,
-  parentId: true,
-  url: true,
-  deliveryMode: true,
-  maxConcurrentTasks: true,
-  collapsed: true,
-  position: true,
-});
+const WORKSPACE_CHANGES = knownOptions<WorkspaceChanges>({ ...OF_WORKSPACE, collapsed: true });
 
 /**
  * The client of an operator: manages workspaces and their tokens, and sends messages as the user on the canvas.
@@ -184,18 +176,14 @@ class OperatorCalls {
   /** Never retried, because a repeat would create a second workspace. */
   async createWorkspace(workspace: NewWorkspace, options: CallOptions = {}): Promise<CreatedWorkspace> {
     checkArgumentNames('createWorkspace', workspace, NEW_WORKSPACE);
-    const { runtime = 'external', parentId, deliveryMode, budgetLimitCents, maxConcurrentTasks } = workspace;
-    const { name, role, tier, url, secrets, position } = workspace;
+    const { runtime = 'external', parentId, deliveryMode, maxConcurrentTasks, ...rest } = workspace;
+    const { budgetLimitCents, position, ...same } = rest;
     const body: CreateWorkspaceRequest = {
-      name,
-      role,
+      ...same,
       runtime,
       external: runtime === 'external' ? true : undefined,
-      tier,
       parent_id: parentId,
-      url,
       delivery_mode: deliveryMode,
-      secrets,
       budget_limit: budgetLimitCents,
       max_concurrent_tasks: maxConcurrentTasks,
       canvas: position,

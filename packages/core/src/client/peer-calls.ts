@@ -14,6 +14,8 @@ import { type Call, send } from '../platform-api/call.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
+import type { StreamedResponse } from '../transport/http-exchange.ts';
+import type { PlatformResponse } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
 import { answerKeyOf, WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
@@ -181,22 +183,41 @@ export async function sendThroughProxy(
   limits: ProxyLimits,
   onAbandoned: (message: OutgoingMessage) => void,
 ): Promise<PeerReply> {
-  const { targetId: peerId, messageId, contextId } = message;
-  const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator };
   let isSent = false;
   const request = proxyRequest(message, limits, WITHOUT_JOINED_TEXT, () => {
     isSent = true;
   });
   try {
-    const response = await send(transport, routes.sendMessage, request);
-    const hasNamedState = transport.capabilities.words.has('outcomes');
-    return readReply(response.body, { ...facts, hasNamedState });
+    const sending = send(transport, routes.sendMessage, request);
+    return await throughProxy<never>(transport, message, limits, sending);
   } catch (error) {
     if (isSent && isAbandoned(message, limits.signal, error)) onAbandoned(message);
-    limits.signal?.throwIfAborted();
-    if (isEndOfMessage(error)) return readReply(error.details, facts);
+    throw error;
+  }
+}
+
+/** Reads what the platform responds to a message. Errors say where the answer is. */
+export async function throughProxy<Streamed extends StreamedResponse>(
+  transport: Transport,
+  message: OutgoingMessage,
+  { signal }: Pick<CallLimits, 'signal'>,
+  sending: Promise<PlatformResponse | Streamed>,
+): Promise<PeerReply | Streamed> {
+  try {
+    const response = await sending;
+    return 'stream' in response ? response : proxyReply(transport, message, response.body);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isEndOfMessage(error)) return proxyReply(transport, message, error.details);
     throw withWayToAnswer(transport, error, message);
   }
+}
+
+/** Reads the body of a response of the platform to a message. */
+export function proxyReply(transport: Transport, message: OutgoingMessage, body: unknown): PeerReply {
+  const { targetId: peerId, messageId, contextId } = message;
+  const hasNamedState = transport.capabilities.words.has('outcomes');
+  return readReply(body, { peerId, messageId, contextId, isWrapped: !transport.isOperator, hasNamedState });
 }
 
 /** One attempt at a message through the platform, which is reported. */
@@ -231,7 +252,7 @@ export function isAbandoned(
 }
 
 /** The platform gives up a message with an HTTP error: the message has failed, as its record says. */
-export function isEndOfMessage(error: unknown): error is ApiError {
+function isEndOfMessage(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
 }
 

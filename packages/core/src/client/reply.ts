@@ -128,11 +128,7 @@ async function replyToUser(
 }
 
 /** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
-function userMessageOf({ text, parts = [], metadata }: ReplyContent): {
-  text: string;
-  attachments?: Attachment[];
-  metadata?: JsonObject;
-} {
+function userMessageOf({ text, parts = [], metadata }: ReplyContent) {
   const texts = [text];
   const attachments: Attachment[] = [];
   const others: MessagePart[] = [];
@@ -140,20 +136,15 @@ function userMessageOf({ text, parts = [], metadata }: ReplyContent): {
     if (part.kind === 'text') texts.push(part.text);
     else if (part.kind === 'file' && part.file.uri && part.file.name) {
       const { uri, name, mimeType, size } = part.file;
-      attachments.push({
-        uri,
-        name,
-        ...(mimeType === undefined ? {} : { mimeType }),
-        ...(size === undefined ? {} : { size }),
-      });
+      attachments.push({ uri, name, mimeType, size });
     } else others.push(part);
   }
   const open = { ...metadata, ...(others.length === 0 ? {} : { parts: others }) } as JsonObject;
   const shown = texts.filter((line) => line.trim() !== '').join('\n');
   return {
     text: shown === '' ? attachments.map(({ name }) => name).join(', ') || '(data)' : shown,
-    ...(attachments.length === 0 ? {} : { attachments }),
-    ...(Object.keys(open).length === 0 ? {} : { metadata: open }),
+    attachments: attachments.length === 0 ? undefined : attachments,
+    metadata: Object.keys(open).length === 0 ? undefined : open,
   };
 }
 
@@ -240,9 +231,9 @@ export async function notifyUser(
   const body: NotifyRequest = {
     message: text,
     idempotency_key: options.idempotencyKey ?? randomUUID(),
-    ...(options.attachments === undefined ? {} : { attachments: [...options.attachments] }),
-    ...(options.inReplyTo ? { in_reply_to: options.inReplyTo } : {}),
-    ...(metadata === undefined ? {} : { metadata }),
+    attachments: options.attachments && [...options.attachments],
+    in_reply_to: options.inReplyTo || undefined,
+    metadata,
   };
   const signal = options.signal ?? handlerSignal();
   const params = { id: settings.workspaceId };

@@ -13,6 +13,7 @@ import { backoffDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
 import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
+import type { StreamedResponse } from '../transport/http-exchange.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
 import type { CallLimits } from './current-message.ts';
 import type { OutgoingMessage, StartedCall } from './peer-calls.ts';
@@ -32,7 +33,7 @@ export interface AnswerSource {
   /** Whether an answer with more values or levels than are allowed is refused. */
   readonly isStrict: boolean;
   /** Sends the message, once more after a break, in the time until a response begins. `null` when the next source has to be used. */
-  open(limits: CallLimits & { readonly signal: AbortSignal }): Promise<OpenedAnswer | null>;
+  open(limits: SourceLimits): Promise<OpenedAnswer | null>;
   /** The reply of which a stream consisted, or another response to the message. */
   toReply(response: JsonObject): PeerReply;
   /** The reply when an answer exceeds a limit; may throw instead. */
@@ -40,15 +41,19 @@ export interface AnswerSource {
   /** The error for a stream that broke off for good. */
   broken(cause: unknown): unknown;
   /** The message is read from the next source from now on. */
-  leave(): void;
-  /** The caller aborted the call. */
+  leave?(): void;
+  /** The caller aborted the call after the message may have reached the source. */
   cancel(): void;
 }
 
+export interface SourceLimits extends CallLimits {
+  readonly signal: AbortSignal;
+  /** Called when the message is written to a connection. */
+  readonly onSent: () => void;
+}
+
 /** A stream, or the reply, if the answer does not come as a stream. */
-export type OpenedAnswer =
-  | { readonly stream: ResponseStream; readonly reply?: undefined }
-  | { readonly reply: PeerReply; readonly stream?: undefined };
+export type OpenedAnswer = Pick<StreamedResponse, 'stream'> | PeerReply;
 
 /** The response of which the reply is that the message has not ended. */
 export const NOT_ENDED = { queued: true };
@@ -74,6 +79,8 @@ export class AnswerReading {
   readonly #silence: Silence;
   #openEndsAt: number;
   #source: AnswerSource | undefined;
+  /** The source that may have the message. */
+  #sentTo: AnswerSource | undefined;
   /** The source before, which knows the message until another one has it. */
   #left: AnswerSource | undefined;
   #hasBegun = false;
@@ -95,7 +102,7 @@ export class AnswerReading {
 
   /** Cancels the message if it was sent. */
   cancel(): void {
-    this.#source?.cancel();
+    if (this.#sentTo === this.#source) this.#source?.cancel();
   }
 
   /** Yields whenever the text has grown. */
@@ -121,9 +128,7 @@ export class AnswerReading {
       if (opened === null) return null;
       const before = this.#text.length;
       const result =
-        opened.stream === undefined
-          ? yield* this.#takeWhole(opened.reply)
-          : yield* this.#readStream(source, opened.stream);
+        'stream' in opened ? yield* this.#readStream(source, opened.stream) : yield* this.#takeWhole(opened);
       if (result.kind === 'reply') {
         if (result.reply.status !== 'queued' || !source.isRepeatable) return result.reply;
         if (this.#silence.isOver) return result.reply;
@@ -143,7 +148,10 @@ export class AnswerReading {
     const { signal } = this.#options.link;
     let opened: OpenedAnswer | null;
     try {
-      opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs() });
+      const onSent = () => {
+        this.#sentTo = source;
+      };
+      opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs(), onSent });
     } catch (error) {
       // The message was accepted, whatever the last attempt to read on says of itself.
       throw this.#hasBegun && isOutage(error) ? source.broken(error) : error;
@@ -151,7 +159,7 @@ export class AnswerReading {
     if (opened === null) return null;
     this.#hasBegun = true;
     this.#openEndsAt = Number.POSITIVE_INFINITY;
-    this.#left?.leave();
+    this.#left?.leave?.();
     this.#left = undefined;
     return opened;
   }

@@ -1,14 +1,14 @@
 import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
-import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
 import { open, requestLine, send } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
 import { learnCapabilities } from './offered.ts';
-import { ACCEPT_STREAM, isEndOfMessage, type OutgoingMessage, proxyRequest } from './peer-calls.ts';
+import { ACCEPT_STREAM, type OutgoingMessage, proxyReply, proxyRequest, throughProxy } from './peer-calls.ts';
 import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
 
 /**
@@ -21,42 +21,24 @@ export function platformSource(
   onAbandoned: (message: OutgoingMessage) => void,
 ): AnswerSource {
   const { capabilities, settings } = transport;
-  const { targetId, messageId, contextId, answerKey } = message;
-  const isWrapped = !transport.isOperator;
+  const { targetId, messageId, answerKey } = message;
   const maxLength = settings.maxResponseBytes;
-  let isSent = false;
-  const onSent = () => {
-    isSent = true;
-  };
-  const toReply = (response: unknown): PeerReply => {
-    const hasNamedState = capabilities.words.has('outcomes');
-    return readReply(response, { peerId: targetId, messageId, contextId, isWrapped, hasNamedState });
-  };
+  const toReply = (response: unknown): PeerReply => proxyReply(transport, message, response);
   return {
     isStrict: false,
-    isWrapped,
+    isWrapped: !transport.isOperator,
     maxLength,
     get isRepeatable() {
       return capabilities.words.has('stream');
     },
     async open(limits) {
-      const { signal } = limits;
-      await learnCapabilities(transport, signal);
-      try {
-        if (!capabilities.words.has('stream')) {
-          const request = proxyRequest(message, limits, WITHOUT_JOINED_TEXT, onSent);
-          return { reply: toReply((await send(transport, routes.sendMessage, request)).body) };
-        }
-        const body = { ...message.body, method: 'message/stream' as const };
-        const headers = { ...WITHOUT_JOINED_TEXT, ...ACCEPT_STREAM };
-        const request = proxyRequest({ ...message, body }, limits, headers, onSent);
-        const response = await open(transport, routes.sendMessage, request);
-        return 'stream' in response ? response : { reply: toReply(response.body) };
-      } catch (error) {
-        signal.throwIfAborted();
-        if (isEndOfMessage(error)) return { reply: toReply(error.details) };
-        throw withWayToAnswer(transport, error, message);
-      }
+      await learnCapabilities(transport, limits.signal);
+      const isStreamed = capabilities.words.has('stream');
+      const body = isStreamed ? { ...message.body, method: 'message/stream' as const } : message.body;
+      const headers = { ...WITHOUT_JOINED_TEXT, ...(isStreamed ? ACCEPT_STREAM : {}) };
+      const request = proxyRequest({ ...message, body }, limits, headers, limits.onSent);
+      const sending = (isStreamed ? open : send)(transport, routes.sendMessage, request);
+      return await throughProxy(transport, message, limits, sending);
     },
     toReply,
     refused() {
@@ -74,10 +56,7 @@ export function platformSource(
         hint: `The peer may still answer: waitForAnswer(${answerKey}), or stream again with this messageId.`,
         cause,
       }),
-    leave() {},
-    cancel() {
-      if (isSent) onAbandoned(message);
-    },
+    cancel: () => onAbandoned(message),
   };
 }
 
@@ -90,10 +69,6 @@ export function peerSource(
 ): AnswerSource {
   const { messageId } = message;
   let opened: OpenedDirectly | undefined;
-  let isSent = false;
-  const onSent = () => {
-    isSent = true;
-  };
   const refused: AnswerSource['refused'] = (limit) => {
     const code = limit === 'too-large' ? 'agent_answer_too_large' : 'agent_answer_invalid';
     return replyOf({ kind: 'invalid', code }, message);
@@ -110,12 +85,13 @@ export function peerSource(
       return opened?.hasToken === true;
     },
     async open(limits) {
-      const found = await calls.open(message, { ...limits, onSent });
+      const found = await calls.open(message, limits);
       if (found === null) return null;
       opened = found;
+      const { answer } = found;
       // Until its end is read, its state is at the peer, also when nobody reads on.
-      if (!messages.has(messageId)) messages.add(found.reply ?? toReply(NOT_ENDED), metadata);
-      return found;
+      if (!messages.has(messageId)) messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, metadata);
+      return answer;
     },
     toReply,
     refused,
@@ -123,8 +99,6 @@ export function peerSource(
     leave() {
       if (opened !== undefined) messages.forget(messageId);
     },
-    cancel() {
-      if (isSent) calls.abandon(message);
-    },
+    cancel: () => calls.abandon(message),
   };
 }
