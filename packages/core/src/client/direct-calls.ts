@@ -15,7 +15,6 @@ import type { AbandonedCalls } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import type { CallLimits } from './current-message.ts';
 import { ACCEPT_STREAM, holdSecondsFor, isAbandoned, type OutgoingMessage } from './peer-calls.ts';
-import type { PeerAddress } from './peer-lookup.ts';
 import type { OpenedAnswer, SourceLimits } from './stream-reading.ts';
 
 /** What a direct call leaves of the time for the platform, at least. */
@@ -25,7 +24,7 @@ const PROXY_SHARE = 0.08;
 interface Accepted {
   /** Whether the peer recognises the message when it is sent again. */
   readonly hasToken: boolean;
-  readonly url: string;
+  readonly url: URL;
 }
 
 export interface OpenedDirectly extends Accepted {
@@ -105,7 +104,7 @@ export class DirectCalls {
     const obstacle = this.#obstacleTo(targetId);
     if (obstacle !== null) return this.#skip(targetId, messageId, obstacle);
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
-    let peer = lookup.known(targetId) ?? (await lookup.addressOf(targetId, limits));
+    let peer = await lookup.addressOf(targetId, limits);
     for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
       const hasToken = peer.peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return this.#skip(targetId, messageId, 'no_token');
@@ -114,8 +113,12 @@ export class DirectCalls {
       const { holdSeconds, ...share } = shareOf(timeoutMs);
       const accept = limits.isStreamed ? ACCEPT_STREAM : {};
       const headers = withTraceHeaders({ 'x-timeout': String(holdSeconds), ...accept });
-      const options = { ...limits, ...share, headers };
-      const { outcome, error, status } = await this.#post(peer, message.body, options);
+      const { outcome, error, status } = await this.#post(peer.url, peer.peerToken, {
+        ...limits,
+        ...share,
+        headers,
+        body: message.body,
+      });
       message.onAttempt?.({
         'molecule.via': 'direct',
         'molecule.result': outcome.kind,
@@ -151,7 +154,7 @@ export class DirectCalls {
     for (let isRenewed = false; ; isRenewed = true) {
       const peer = await lookup.addressOf(peerId, limits);
       if (peer === null || peer.url === null) return null;
-      const { outcome } = await this.#post(peer, body, limits);
+      const { outcome } = await this.#post(peer.url, peer.peerToken, { ...limits, body });
       if (outcome.kind !== 'unauthorized' || isRenewed) {
         const response = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
         return response?.result === undefined ? null : response;
@@ -170,14 +173,13 @@ export class DirectCalls {
   }
 
   async #post(
-    peer: PeerAddress,
-    body: object,
-    { isStreamed = false, headers = {}, onSent = () => {}, ...limits }: PostOptions,
+    url: URL,
+    peerToken: string | undefined,
+    { isStreamed = false, headers = {}, onSent = () => {}, body, ...limits }: PostOptions & { body: object },
   ): Promise<{ outcome: DirectOutcome; error?: unknown; status?: number }> {
     const { settings, peerTransport } = this.#context;
-    const { peerToken } = peer;
     const sent = { headers, onSent, isStreamed, ...limits };
-    const request = { url: urlOf(peer), peerToken, body: JSON.stringify(body), ...sent };
+    const request = { url, peerToken, body: JSON.stringify(body), ...sent };
     try {
       const response = await peerTransport.post(request);
       return { outcome: outcomeOfResponse(response, settings.clock.now()), status: response.status };
@@ -187,15 +189,6 @@ export class DirectCalls {
       return { outcome, error };
     }
   }
-}
-
-/** Parsing takes a noticeable part of a call. */
-const parsed = new WeakMap<PeerAddress, URL>();
-
-function urlOf(peer: PeerAddress): URL {
-  const url = parsed.get(peer) ?? new URL(peer.url ?? '');
-  parsed.set(peer, url);
-  return url;
 }
 
 /** The time for the peer: as long as it may hold the request, and half of the rest; the other half is for the platform. */
@@ -237,12 +230,12 @@ function refusalOf({ code, status }: Extract<DirectOutcome, { kind: 'refused' }>
 /** The error of a message that the peer may have handled and that is not sent again. */
 export function deliveryUnknown(
   cause: unknown,
-  url: string,
+  url: URL | undefined,
   messageId: string,
 ): TimeoutError | ConnectionError {
   const hint =
     'The peer may have handled the message. It was not sent again, because the platform gave no token for this peer.';
-  const { origin } = new URL(url);
+  const origin = url?.origin ?? '';
   const options = { delivered: 'unknown', messageId, hint, isRetryable: false, cause } as const;
   if (TimeoutError.isInstance(cause)) {
     return new TimeoutError(cause.message, { ...options, timeoutMs: cause.timeoutMs });

@@ -361,8 +361,12 @@ class OperatorCalls {
   }
 
   /** Resolves when the platform and its database are usable. */
-  ready(options: CallOptions = {}): Promise<void> {
-    return this.#probe(routes.ready, options);
+  async ready(options: CallOptions = {}): Promise<void> {
+    await this.#probe(routes.ready, options).catch((error: unknown) => {
+      // An older platform has one probe.
+      if (!ApiError.isInstance(error) || error.code !== 'routing_problem') throw error;
+      return this.#probe(routes.health, options);
+    });
   }
 
   /** Closes all connections; pending calls reject with `client_closed`. Idempotent. */
@@ -392,14 +396,7 @@ class OperatorCalls {
 
   /** Without a credential and without retries: a probe reports the current state. */
   async #probe(route: typeof routes.health | typeof routes.ready, { signal }: CallOptions): Promise<void> {
-    try {
-      await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
-    } catch (error) {
-      // An older platform has one probe.
-      const isUnknown = ApiError.isInstance(error) && error.code === 'routing_problem';
-      if (!isUnknown || route.path === routes.health.path) throw error;
-      await this.#probe(routes.health, { signal });
-    }
+    await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
   }
 }
 

@@ -26,12 +26,14 @@ const NO_URL_MS = 60_000;
 /** Where a peer can be called. */
 export interface PeerAddress {
   /** `null` when it has no http or https URL that can be reached from here. */
-  readonly url: string | null;
+  readonly url: URL | null;
   /** The credential for direct calls of this peer. */
   readonly peerToken: string | undefined;
 }
 
 interface Entry extends PeerAddress {
+  /** The URL as the platform wrote it; parsing it takes a noticeable part of a call. */
+  readonly text: string | null;
   /** Whether the platform was asked for a token; the list of peers has none. */
   readonly isDiscovered: boolean;
   readonly expiresAt: number;
@@ -48,7 +50,7 @@ export class PeerLookup {
   readonly #entries: LatestMap<Entry>;
   /** Until when a peer is not called directly, because that failed. */
   readonly #avoided: LatestMap<number>;
-  readonly #pending = new Map<string, Promise<PeerAddress>>();
+  readonly #pending = new Map<string, Promise<Entry>>();
 
   constructor(
     transport: Transport,
@@ -66,7 +68,7 @@ export class PeerLookup {
    * Asks, compares the peer with what it was, and caches the response. An abort ends only the waiting of this caller.
    * @throws ApiError; MoleculeError `peer_changed` where changes block calls.
    */
-  async #discover(peerId: string, signal: AbortSignal | undefined, isRetried: boolean): Promise<PeerAddress> {
+  async #discover(peerId: string, signal: AbortSignal | undefined, isRetried: boolean): Promise<Entry> {
     signal?.throwIfAborted();
     const key = `${peerId.toLowerCase()} ${isRetried}`;
     let pending = this.#pending.get(key);
@@ -78,20 +80,14 @@ export class PeerLookup {
     return signal === undefined ? pending : orAborted(pending, signal);
   }
 
-  /** What is cached of where the peer can be called. */
-  known(peerId: string): PeerAddress | undefined {
-    const known = this.#find(peerId);
-    return known !== undefined && (known.isDiscovered || known.url === null) ? known : undefined;
-  }
-
   /**
    * Where the peer can be called. `null` when the platform does not say it at the first attempt, or in time: its own error, if it has
    * one, follows from the call through it, which is retried.
    * @throws MoleculeError `peer_changed`; an abort.
    */
   async addressOf(peerId: string, { signal, timeoutMs }: CallLimits): Promise<PeerAddress | null> {
-    const known = this.known(peerId);
-    if (known !== undefined) return known;
+    const known = this.#find(peerId);
+    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
@@ -106,10 +102,10 @@ export class PeerLookup {
 
   /** The peer's URL, cached for a limited time; `null` when the platform knows none, or the peer polls. */
   async urlOf(peerId: string, { signal }: CallOptions): Promise<string | null> {
-    const known = this.#find(peerId)?.url;
+    const known = this.#find(peerId)?.text;
     if (known) return known;
     try {
-      return (await this.#discover(peerId, signal, true)).url;
+      return (await this.#discover(peerId, signal, true)).text;
     } catch (error) {
       if (ApiError.isInstance(error) && isUnavailable(error)) return null;
       throw error;
@@ -128,7 +124,7 @@ export class PeerLookup {
     });
   }
 
-  async #ask(peerId: string, isRetried: boolean): Promise<PeerAddress> {
+  async #ask(peerId: string, isRetried: boolean): Promise<Entry> {
     const input = { params: { id: peerId }, isRepeatable: isRetried };
     const response = await send(this.#transport, routes.discover, input).catch(async (error: unknown) => {
       // A peer that cannot be looked up now is still the one that was refused.
@@ -156,7 +152,7 @@ export class PeerLookup {
   /** Caches a URL from the list of peers, which names no tokens: what a lookup returned is kept unless the URL changed. */
   rememberListed(peerId: string, url: string): void {
     const known = this.#find(peerId);
-    if (known === undefined || known.url !== usableUrl(url)) this.#remember(peerId, url);
+    if (known === undefined || known.text !== (usableUrl(url) && url)) this.#remember(peerId, url);
   }
 
   /** Calls the peer through the platform for a while. */
@@ -188,12 +184,12 @@ export class PeerLookup {
     peerId: string,
     text: string,
     discovered?: { readonly peerToken: string | undefined; readonly tokenTtlMs: number },
-  ): PeerAddress {
+  ): Entry {
     const url = usableUrl(text);
     const peerToken = url === null ? undefined : discovered?.peerToken;
     const tokenMs = peerToken === undefined ? this.#ttlMs : (discovered?.tokenTtlMs ?? 0);
     const expiresAt = this.#now + Math.min(this.#ttlMs, url === null ? NO_URL_MS : tokenMs);
-    const entry = { url, peerToken, isDiscovered: discovered !== undefined, expiresAt };
+    const entry = { url, text: url && text, peerToken, isDiscovered: discovered !== undefined, expiresAt };
     this.#entries.set(peerId.toLowerCase(), entry);
     return entry;
   }
@@ -204,9 +200,9 @@ export class PeerLookup {
 }
 
 /** Any other URL than one of http or https, and that of a container, counts as none. */
-function usableUrl(text: string): string | null {
-  const isHttp = /^https?:\/\//i.test(text) && URL.canParse(text);
-  return isHttp && !CONTAINER.test(new URL(text).hostname) ? text : null;
+function usableUrl(text: string): URL | null {
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : null;
+  return url === null || CONTAINER.test(url.hostname) ? null : url;
 }
 
 /** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */

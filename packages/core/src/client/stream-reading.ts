@@ -129,9 +129,8 @@ export class AnswerReading {
       const before = this.#text.length;
       const result =
         'stream' in opened ? yield* this.#readStream(source, opened.stream) : yield* this.#takeWhole(opened);
-      if (result.kind === 'reply') {
-        if (result.reply.status !== 'queued' || !source.isRepeatable) return result.reply;
-        if (this.#silence.isOver) return result.reply;
+      if (!('cause' in result)) {
+        if (result.status !== 'queued' || !source.isRepeatable || this.#silence.isOver) return result;
         await clock.sleep(PAUSE_MS, { signal });
         continue;
       }
@@ -167,7 +166,7 @@ export class AnswerReading {
   async *#readStream(
     source: AnswerSource,
     stream: ResponseStream,
-  ): AsyncGenerator<void, StreamResult, undefined> {
+  ): AsyncGenerator<void, PeerReply | Break, undefined> {
     const collected = new StreamedAnswer(source.maxLength);
     const answer = new AnswerText(this.#text, this.#options.call.message, source.isWrapped);
     this.#silence.beginConnection();
@@ -175,11 +174,10 @@ export class AnswerReading {
       const events = await EventReader.open(stream, source);
       for (;;) {
         const event = await this.#silence.during(stream, this.#nextOf(events));
-        if (event.kind === 'break')
-          return this.#silence.hasClosed ? { kind: 'reply', reply: source.toReply(NOT_ENDED) } : event;
-        if (event.kind !== 'event') return { kind: 'reply', reply: source.refused(event.kind) };
+        if (event.kind === 'break') return this.#silence.hasClosed ? source.toReply(NOT_ENDED) : event;
+        if (event.kind !== 'event') return source.refused(event.kind);
         const step = collected.add(event.data);
-        if (step.kind === 'too-large') return { kind: 'reply', reply: source.refused('too-large') };
+        if (step.kind === 'too-large') return source.refused('too-large');
         if (step.kind === 'restarted') answer.restart();
         const hasGrown = step.kind === 'ended' ? answer.end() : answer.add(step.text);
         if (collected.response !== undefined) stream.release();
@@ -209,10 +207,10 @@ export class AnswerReading {
   }
 
   /** The text of an answer that came whole continues what was read before. */
-  async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, StreamResult, undefined> {
+  async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, PeerReply, undefined> {
     const whole = answer ?? new AnswerText(this.#text, this.#options.call.message, false);
     if (reply.status === 'answered' && whole.complete(reply.text)) yield;
-    return { kind: 'reply', reply };
+    return reply;
   }
 
   /** Until the message is accepted, all sources share one time limit, as in a call that is not streamed. */
@@ -234,8 +232,6 @@ interface Break {
   readonly kind: 'break';
   readonly cause: unknown;
 }
-
-type StreamResult = Break | { readonly kind: 'reply'; readonly reply: PeerReply };
 
 /**
  * The text of one stream, added to what was read of the answer before: an answer that is read again begins with it.

@@ -95,7 +95,7 @@ export function peerSource(
     },
     toReply,
     refused,
-    broken: (cause) => deliveryUnknown(cause, opened?.url ?? '', messageId),
+    broken: (cause) => deliveryUnknown(cause, opened?.url, messageId),
     leave() {
       if (opened !== undefined) messages.forget(messageId);
     },

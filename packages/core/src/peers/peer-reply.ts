@@ -21,15 +21,16 @@ import {
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { markReceived } from './received-values.ts';
 
-const STATUSES = [
-  'answered',
-  'unanswered',
-  'failed',
-  'canceled',
-  'expired',
-  'input-required',
-  'queued',
-] as const;
+const STATUS_OF = {
+  queued: 'queued',
+  delivered: 'queued',
+  input_required: 'input-required',
+  answered: 'answered',
+  unanswered: 'unanswered',
+  failed: 'failed',
+  canceled: 'canceled',
+  expired: 'expired',
+} as const satisfies { readonly [State in MessageState]: string };
 
 /**
  * `answered`: the peer's answer is here. `queued`: stored or being handled, not ended yet; ask with `waitForAnswer`.
@@ -37,7 +38,7 @@ const STATUSES = [
  * error; its words are in `text`, its code in `code`. `canceled`: the sender or an operator canceled it. `expired`:
  * nobody handled it in time. `input-required`: the peer asks something before it continues; its words are in `text`.
  */
-export type PeerReplyStatus = (typeof STATUSES)[number];
+export type PeerReplyStatus = (typeof STATUS_OF)[MessageState];
 
 const WITHOUT_TEXT: ReadonlySet<PeerReplyStatus> = new Set(['queued', 'unanswered', 'canceled']);
 
@@ -223,7 +224,7 @@ function problemOf(data: unknown): string | null {
   const isText = (value: unknown) => typeof value === 'string';
   const isFlag = (value: unknown) => typeof value === 'boolean';
   const expected: Record<string, (value: unknown) => boolean> = {
-    status: (value) => STATUSES.some((status) => status === value),
+    status: (value) => Object.values<unknown>(STATUS_OF).includes(value),
     via: (value) => value === 'direct' || value === 'proxy',
     code: (value) => value === null || isText(value),
     raw: (value) => value !== undefined,
@@ -258,17 +259,6 @@ export function valueIn(value: JsonValue, ...path: readonly string[]): JsonValue
 /** A code is a word for programs. A peer can write anything there, and a model may see it. */
 const CODE = /^[a-z\d][\w.-]{0,63}$/i;
 
-const STATUS_OF: { readonly [State in MessageState]: PeerReplyStatus } = {
-  queued: 'queued',
-  delivered: 'queued',
-  input_required: 'input-required',
-  answered: 'answered',
-  unanswered: 'unanswered',
-  failed: 'failed',
-  canceled: 'canceled',
-  expired: 'expired',
-};
-
 /** The message that a response belongs to, and how the response came. */
 export interface ReplyFacts {
   readonly peerId: string;
@@ -302,22 +292,20 @@ export function readMessageRecord(record: MessageRecord, options: { isWrapped: b
   const status = isMessageState(record.state) ? STATUS_OF[record.state] : null;
   // The task of any other end than an answer is the platform's.
   const isEnd = status !== null && status !== 'queued' && status !== 'answered';
-  const fields = {
+  const isFailure = status === 'failed' || status === 'expired';
+  const { error, code = null } = record.error ?? {};
+  const failure = isFailure ? { error: error ?? `The message ${status}.`, code } : null;
+  return createReply({
+    ...options,
+    status: raw === null || isEnd ? (status ?? 'queued') : statusOf(raw, 'proxy', false),
     peerId: record.target_id,
     messageId: record.message_id,
     contextId: record.context_id || contextIn(raw),
-    code: codeOf(raw, isEnd) ?? record.error?.code ?? null,
-    via: 'proxy' as const,
-    ...options,
-  };
-  if (raw !== null) {
-    return createReply({ ...fields, status: isEnd ? status : statusOf(raw, 'proxy', false), raw });
-  }
-  if (status === 'failed' || status === 'expired') {
-    const error = record.error?.error ?? `The message ${status === 'failed' ? 'failed' : 'expired'}.`;
-    return createReply({ ...fields, status, raw: { error, code: record.error?.code ?? null } });
-  }
-  return createReply({ ...fields, status: status ?? 'queued', raw, isHeld: record.held });
+    code: codeOf(raw, isEnd) ?? code,
+    via: 'proxy',
+    raw: raw ?? failure,
+    isHeld: raw === null && !isFailure && record.held,
+  });
 }
 
 /**
