@@ -39,28 +39,24 @@ export interface CancellationPage {
   readonly lastSeq: number;
 }
 
-/** The message that is canceled. */
-interface CanceledMessage {
-  /** The workspace in the path: an agent's own, or for operators the target of the message. */
-  readonly workspaceId: string;
-  readonly messageId: string;
-}
-
-/** Cancels a sent message and returns its state. The state is read first: a message that has ended is left alone. */
+/**
+ * Cancels a sent message and returns its state. The state is read first: a message that has ended is left alone.
+ * @param workspaceId the workspace in the path: an agent's own, or for operators the target of the message
+ */
 export async function cancelMessage(
   transport: Transport,
-  message: CanceledMessage,
+  workspaceId: string,
+  messageId: string,
   { signal }: CallOptions,
 ): Promise<PeerReply> {
   requireOffered(transport, CANCEL);
-  const { workspaceId, messageId } = message;
   const reading = { lane: 'receiving', signal } as const;
   const readState = () => readMessageState(transport, workspaceId, messageId, reading);
   const before = await readState();
   if (before.status !== 'queued' && before.status !== 'input-required') return before;
   // The response to the read names the capabilities, if it was the first one.
   requireOffered(transport, CANCEL);
-  const { body } = await sendCancel(transport, message, { signal });
+  const { body } = await sendCancel(transport, workspaceId, messageId, signal);
   const { peerId, contextId } = before;
   // The platform responds itself.
   const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator, hasNamedState: true };
@@ -72,8 +68,9 @@ export async function cancelMessage(
 /** Sends `tasks/cancel`, which may be repeated, and does not wait for calls: they may be what it ends. */
 function sendCancel(
   transport: Transport,
-  { workspaceId, messageId }: CanceledMessage,
-  { signal }: CallOptions,
+  workspaceId: string,
+  messageId: string,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly body: unknown }> {
   return send(transport, routes.sendMessage, {
     params: { id: workspaceId },
@@ -137,8 +134,7 @@ export class AbandonedCalls {
 
   /** Cancels the message if the platform offers it. Never throws. */
   readonly cancel = ({ senderId, targetId, messageId }: OutgoingMessage): void => {
-    const message = { workspaceId: senderId ?? targetId, messageId };
-    this.run(messageId, (signal) => this.#cancel(message, signal));
+    this.run(messageId, (signal) => this.#cancel(senderId ?? targetId, messageId, signal));
   };
 
   /** Runs another way to cancel a message, which resolves with its task where it is known. Never throws. */
@@ -164,22 +160,19 @@ export class AbandonedCalls {
    */
   async close(): Promise<void> {
     if (this.#pending.size > 0) {
-      using limit = linkAbort();
-      const { clock } = this.#transport.settings;
-      const time = clock.sleep(CLOSE_MS, { signal: limit.signal }).catch(() => {});
-      await Promise.race([time, Promise.all(this.#pending)]);
-      limit.abort();
+      const limits = { clock: this.#transport.settings.clock, timeoutMs: CLOSE_MS, what: 'Closing' };
+      await withDeadline(limits, () => Promise.all(this.#pending)).catch(() => {});
     }
     this.#life.abort(new MoleculeError('The client was closed.', { code: 'client_closed' }));
     await Promise.all([this.#transport.close(), this.#closeOthers()]);
   }
 
-  async #cancel(message: CanceledMessage, signal: AbortSignal): Promise<unknown> {
+  async #cancel(workspaceId: string, messageId: string, signal: AbortSignal): Promise<unknown> {
     for (const delayMs of [...RETRY_DELAYS_MS, null]) {
       try {
         await learnCapabilities(this.#transport, signal);
         if (!this.#transport.capabilities.words.has('cancel')) return undefined;
-        return (await sendCancel(this.#transport, message, { signal })).body;
+        return (await sendCancel(this.#transport, workspaceId, messageId, signal)).body;
       } catch (error) {
         const isUnknown = ApiError.isInstance(error) && error.platformCode === 'message_not_found';
         if (!isUnknown || delayMs === null) throw error;

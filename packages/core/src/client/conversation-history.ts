@@ -86,31 +86,23 @@ export async function readConversationHistory(
   conversationId: string,
   { limit = DEFAULT_ROWS, before, signal }: HistoryOptions,
 ): Promise<HistoryPage> {
-  const problem =
-    numberProblem('`limit`', limit, { min: 1, max: MAX_ROWS, isInteger: true }) ??
-    (CONVERSATION.test(conversationId)
-      ? null
-      : 'The conversation must be the `conversationId` of a message.');
+  const isId = CONVERSATION.test(conversationId);
+  const problem = isId
+    ? numberProblem('`limit`', limit, { min: 1, max: MAX_ROWS, isInteger: true })
+    : 'The conversation must be the `conversationId` of a message.';
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const { workspaceId } = settings;
   const [beforeId, ...given] = before?.split(' ') ?? [];
-  const page = await readActivityPage(transport, workspaceId, {
-    conversationId,
-    beforeId,
-    direction: 'all',
-    order: 'desc',
-    limit,
-    signal,
-  });
+  const filters = { conversationId, beforeId, direction: 'all', order: 'desc', limit, signal } as const;
+  const page = await readActivityPage(transport, workspaceId, filters);
   const rows = page.rows.toReversed();
   const end = rows.findIndex(({ id }) => id === beforeId);
   const { words } = transport.capabilities;
-  const checked = words.has('questions');
   // Without the parameter `before_id` a platform sends its latest page, in which the row may not be.
   const isLatest = beforeId !== undefined && !words.has('history');
   const known = rows
     .slice(0, end === -1 && !isLatest ? rows.length : Math.max(end, 0))
-    .flatMap((row) => readRow(row, workspaceId, checked, conversationId.toLowerCase()));
+    .flatMap((row) => readRow(row, workspaceId, words.has('questions'), conversationId.toLowerCase()));
   const { entries, alone } = entriesOf(known, new Set(given));
   const oldest = page.rows.at(-1)?.id ?? null;
   const isContinued = page.hasMore && oldest !== null && words.has('history');

@@ -79,24 +79,18 @@ export class DirectMessages {
     this.#messages.delete(messageId);
   }
 
-  has(messageId: string): boolean {
-    return this.#messages.has(messageId);
-  }
-
-  /** The path of what is sent because of the answer to a message: that of the message itself. */
-  pathAfter(messageId: string): MessagePath | undefined {
-    return this.#messages.get(messageId)?.path;
+  /** `undefined` for a message of which the platform knows the state, or nobody. */
+  get(messageId: string): DirectMessage | undefined {
+    return this.#messages.get(messageId);
   }
 
   /** Asks the peer for the state; `queued` when it cannot be asked. */
-  async read(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
-    const message = this.#find(messageId);
+  async read(message: DirectMessage, { signal }: CallOptions): Promise<PeerReply> {
     return (await this.#ask(message, 'tasks/get', signal)) ?? queued(message);
   }
 
   /** @throws ConnectionError when the peer cannot be asked. */
-  async cancel(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
-    const message = this.#find(messageId);
+  async cancel(message: DirectMessage, { signal }: CallOptions): Promise<PeerReply> {
     const reply = await this.#ask(message, 'tasks/cancel', signal);
     if (reply !== null) return reply;
     throw new ConnectionError('The peer that got the message directly could not be asked to cancel it.', {
@@ -108,10 +102,9 @@ export class DirectMessages {
 
   /** Waits for the end: by asking the peer, and for the message that brings it. After `endsAt` the status is `queued`. */
   async waitForEnd(
-    messageId: string,
+    message: DirectMessage,
     { signal, endsAt }: CallOptions & { readonly endsAt: number },
   ): Promise<PeerReply> {
-    const message = this.#find(messageId);
     const { clock } = this.#transport.settings;
     const arrived = Promise.withResolvers<PeerReply>();
     message.waiting.add(arrived.resolve);
@@ -171,12 +164,6 @@ export class DirectMessages {
   #ended(message: DirectMessage, reply: PeerReply): PeerReply {
     if (reply.status !== 'queued' && reply.status !== 'input-required') message.isReturned = true;
     return reply;
-  }
-
-  #find(messageId: string): DirectMessage {
-    const message = this.#messages.get(messageId);
-    if (message === undefined) throw new Error('Not a message that was sent directly.');
-    return message;
   }
 }
 

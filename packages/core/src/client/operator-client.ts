@@ -309,7 +309,7 @@ class OperatorCalls {
    * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
    */
   cancelMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    return cancelMessage(this.#transport, { workspaceId, messageId }, options);
+    return cancelMessage(this.#transport, workspaceId, messageId, options);
   }
 
   /** Returns the state of a message without waiting. */
@@ -347,7 +347,7 @@ class OperatorCalls {
     answer: QuestionReply,
     options: CallOptions = {},
   ): Promise<AskedQuestion> {
-    return answerQuestion(this.#transport, { workspaceId, questionId }, answer, options);
+    return answerQuestion(this.#transport, workspaceId, questionId, answer, options);
   }
 
   /** Returns one page of a workspace's activity. */

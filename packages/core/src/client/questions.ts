@@ -87,7 +87,8 @@ export function listQuestions(
 
 export function answerQuestion(
   transport: Transport,
-  { workspaceId, questionId }: { readonly workspaceId: string; readonly questionId: string },
+  workspaceId: string,
+  questionId: string,
   { decision, text }: QuestionReply,
   { signal }: CallOptions,
 ): Promise<AskedQuestion> {

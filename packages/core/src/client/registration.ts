@@ -44,10 +44,8 @@ export interface RegisterOptions extends InstanceOptions {
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
 export async function registerAgent(context: ClientContext, options: RegisterOptions): Promise<Registration> {
-  const { workspaceId } = context.settings;
-  const registering = registrations.start('molecule register', () => ({
-    'molecule.workspace.id': workspaceId,
-  }));
+  const facts = { 'molecule.workspace.id': context.settings.workspaceId };
+  const registering = registrations.start('molecule register', () => facts);
   try {
     const registration = await registering.run(() => register(context, options));
     registering.end({ 'molecule.delivery': registration.deliveryMode ?? undefined });

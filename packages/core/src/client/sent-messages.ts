@@ -138,8 +138,9 @@ export class SentMessages {
     const { workspaceId, clock } = settings;
     return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
       const endsAt = clock.monotonic() + limits.timeoutMs;
-      if (this.#unended.has(messageId)) {
-        return this.#unended.waitForEnd(messageId, { signal: limits.signal, endsAt });
+      const unended = this.#unended.get(messageId);
+      if (unended !== undefined) {
+        return this.#unended.waitForEnd(unended, { signal: limits.signal, endsAt });
       }
       try {
         return await waitForAnswer(transport, workspaceId, messageId, limits);
@@ -154,16 +155,18 @@ export class SentMessages {
 
   /** The state of a message, where it is known: at the platform, or at the peer that got it directly. */
   async read(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
-    if (this.#unended.has(messageId)) return this.#unended.read(messageId, { signal });
+    const unended = this.#unended.get(messageId);
+    if (unended !== undefined) return this.#unended.read(unended, { signal });
     const { transport, settings } = this.#context;
     return await readMessageState(transport, settings.workspaceId, messageId, { signal });
   }
 
   /** Cancels a message where it is. */
   async cancel(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
-    if (this.#unended.has(messageId)) return this.#unended.cancel(messageId, { signal });
+    const unended = this.#unended.get(messageId);
+    if (unended !== undefined) return this.#unended.cancel(unended, { signal });
     const { transport, settings } = this.#context;
-    return await cancelMessage(transport, { workspaceId: settings.workspaceId, messageId }, { signal });
+    return await cancelMessage(transport, settings.workspaceId, messageId, { signal });
   }
 
   /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
@@ -186,7 +189,7 @@ export class SentMessages {
     requireNoDecision(answers);
     const { transport, settings } = this.#context;
     const { workspaceId } = settings;
-    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.pathAfter(id));
+    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
     const message = composeMessage(transport, peerId, text, { ...options, metadata }, workspaceId);
     const remembered = this.#latest.get(message.messageId) ?? { peerId };
     this.#latest.set(message.messageId, remembered);

@@ -90,7 +90,8 @@ export function peerSource(
       opened = found;
       const { answer } = found;
       // Until its end is read, its state is at the peer, also when nobody reads on.
-      if (!messages.has(messageId)) messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, metadata);
+      if (messages.get(messageId) === undefined)
+        messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, metadata);
       return answer;
     },
     toReply,
