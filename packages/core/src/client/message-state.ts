@@ -54,13 +54,10 @@ export async function readMessageState(
   { waitSeconds = 0, ...options }: CallOptions & { waitSeconds?: number; lane?: RequestLane },
 ): Promise<PeerReply> {
   return await whereOffered(transport, STATES, async () => {
-    const record = await call(transport, routes.getMessage, {
-      params: { id: callerId, messageId },
-      query: { wait: waitSeconds > 0 ? waitSeconds : undefined },
-      headers: WITHOUT_JOINED_TEXT,
-      relaysPeerText: true,
-      ...options,
-    }).catch((error: unknown) => {
+    const params = { id: callerId, messageId };
+    const query = { wait: waitSeconds > 0 ? waitSeconds : undefined };
+    const input = { params, query, headers: WITHOUT_JOINED_TEXT, relaysPeerText: true, ...options };
+    const record = await call(transport, routes.getMessage, input).catch((error: unknown) => {
       throw isTooLarge(error) ? keptAnswer(error, answerKeyOf(transport, callerId, messageId)) : error;
     });
     return readMessageRecord(record, { isWrapped: !transport.isOperator });

@@ -175,15 +175,8 @@ class ReceivedReply {
   /** Contains the fenced text, and the code if it is one of the platform: any other is a word of the peer. */
   toJSON(): Record<string, unknown> {
     const { status, code, peerId, messageId, contextId, via } = this;
-    return {
-      status,
-      ...(code === null || !isErrorCode(code) ? {} : { code }),
-      peerId,
-      messageId,
-      contextId,
-      via,
-      text: this.forModel(),
-    };
+    const shown = code === null || !isErrorCode(code) ? {} : { code };
+    return { status, ...shown, peerId, messageId, contextId, via, text: this.forModel() };
   }
 
   /** Contains no text of the peer. */

@@ -66,17 +66,11 @@ export async function getActivity(
     view: filters.view,
     wait: waitSecs > 0 ? waitSecs : undefined,
   };
-  const { instanceId, takeover, signal, onTooLarge, isRetried } = filters;
+  const { instanceId, takeover, signal, onTooLarge, isRetried: isRepeatable } = filters;
+  const params = { id: workspaceId };
   try {
-    return await send(transport, routes.listActivity, {
-      params: { id: workspaceId },
-      query,
-      instanceId,
-      takeover,
-      signal,
-      onTooLarge,
-      isRepeatable: isRetried,
-    });
+    const input = { params, query, instanceId, takeover, signal, onTooLarge, isRepeatable };
+    return await send(transport, routes.listActivity, input);
   } catch (error) {
     const isLost =
       ApiError.isInstance(error) && error.status === 410 && !WorkspaceRemovedError.isInstance(error);

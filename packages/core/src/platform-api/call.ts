@@ -156,16 +156,9 @@ function isRepeatable({ method, repeat }: Route, body: unknown): boolean {
 }
 
 function timeLimitMs({ settings }: Transport, { timeLimit }: Route, query: AnyCall['query']): number {
-  switch (timeLimit) {
-    case 'request':
-      return settings.requestTimeoutMs;
-    case 'message':
-      return settings.messageTimeoutMs;
-    case 'wait':
-      return settings.messageTimeoutMs + Number(query?.wait ?? 0) * 1_000;
-    case 'call':
-      return CALL_TIMEOUT_MS;
-  }
+  if (timeLimit === 'call') return CALL_TIMEOUT_MS;
+  if (timeLimit === 'request') return settings.requestTimeoutMs;
+  return settings.messageTimeoutMs + (timeLimit === 'wait' ? Number(query?.wait ?? 0) * 1_000 : 0);
 }
 
 /** Omits undefined entries; `''` if there are none. */

@@ -61,22 +61,16 @@ export async function getWorkspace(
   workspaceId: string,
   { includeRemoved = false, signal }: GetWorkspaceOptions,
 ): Promise<WorkspaceInfo> {
-  const input = {
-    params: { id: workspaceId },
-    query: { include_removed: includeRemoved || undefined },
-    goneWorkspaceId: workspaceId,
-    signal,
-  };
+  const query = { include_removed: includeRemoved || undefined };
+  const input = { params: { id: workspaceId }, query, goneWorkspaceId: workspaceId, signal };
   const { body, status } = await send(transport, routes.getWorkspace, input);
   const info = readWorkspaceInfo(body);
   if (info === undefined)
     throw unreadable(routes.getWorkspace, input, status, 'a workspace with an id was expected');
   if (info.status === 'removed' && !includeRemoved) {
-    throw new WorkspaceRemovedError(`The workspace ${info.id} was removed.`, {
-      ...requestLine(routes.getWorkspace, input),
-      status,
-      workspaceId: info.id,
-    });
+    const line = requestLine(routes.getWorkspace, input);
+    const about = { ...line, status, workspaceId: info.id };
+    throw new WorkspaceRemovedError(`The workspace ${info.id} was removed.`, about);
   }
   return info;
 }
@@ -101,12 +95,9 @@ export async function getWorkspaceState(
   { isRetried, signal }: CallOptions & { readonly isRetried?: boolean | undefined },
 ): Promise<WorkspaceStateReport> {
   try {
-    const { status, paused, deleted } = await call(transport, routes.getWorkspaceState, {
-      params: { id: workspaceId },
-      goneWorkspaceId: workspaceId,
-      isRepeatable: isRetried,
-      signal,
-    });
+    const params = { id: workspaceId };
+    const input = { params, goneWorkspaceId: workspaceId, isRepeatable: isRetried, signal };
+    const { status, paused, deleted } = await call(transport, routes.getWorkspaceState, input);
     return { workspaceId, status, paused, deleted, shouldStop: paused || deleted };
   } catch (error) {
     if (!WorkspaceRemovedError.isInstance(error)) throw error;
