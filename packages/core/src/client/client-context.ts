@@ -87,8 +87,8 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const transport = new Transport(settings, tokens, workspaceId);
   const { platformOrigin: origin, isShared, maxHeldReads: most } = settings;
   const heldReads = new HeldReads({ origin, isShared, most, clock });
-  const { onPeerChange, peerAddresses: policy, maxConnections } = settings;
-  const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
+  const { peerAddresses: policy, maxConnections } = settings;
+  const identities = new PeerIdentities(settings);
   const lookup = new PeerLookup(transport, identities, settings);
   const peerTransport = new PeerTransport({ clock, policy, maxConnections });
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Logger } from '../logging/logger.ts';
+import type { ClientSettings } from '../settings/client-settings.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
 import { textOf } from '../transport/http-response.ts';
@@ -30,15 +30,11 @@ export interface PeerChange {
   readonly changed: readonly PeerTrait[];
 }
 
-export interface PeerIdentitiesOptions {
-  readonly stateDirectory: string;
-  readonly onPeerChange: 'warn' | 'block';
-  readonly logger: Logger;
-}
+type Settings = Pick<ClientSettings, 'stateDirectory' | 'onPeerChange' | 'logger'>;
 
 /** Remembers, also over restarts, what peers were when they were first used, and reports when one has changed. */
 export class PeerIdentities {
-  readonly #options: PeerIdentitiesOptions;
+  readonly #settings: Settings;
   readonly #listeners = new Set<(change: PeerChange) => void>();
   /** By peer id, the last seen last. */
   readonly #known = new LatestMap<Identity>(MAX_PEERS);
@@ -48,8 +44,8 @@ export class PeerIdentities {
   #writing: Promise<void> = Promise.resolve();
   #isDirty = false;
 
-  constructor(options: PeerIdentitiesOptions) {
-    this.#options = options;
+  constructor(settings: Settings) {
+    this.#settings = settings;
   }
 
   listen(listener: (change: PeerChange) => void): () => void {
@@ -80,7 +76,7 @@ export class PeerIdentities {
       return;
     }
     if (refused === undefined || differences(refused, now).length > 0) this.#report({ peerId, changed });
-    if (this.#options.onPeerChange !== 'block') return this.#remember(peerId, now);
+    if (this.#settings.onPeerChange !== 'block') return this.#remember(peerId, now);
     this.#refused.set(peerId, now);
     this.#storeSoon();
     throw peerChanged(peerId, changed);
@@ -91,7 +87,7 @@ export class PeerIdentities {
    * @throws MoleculeError `peer_changed` when a change of it was refused and is not accepted yet.
    */
   async checkRefused(id: string): Promise<void> {
-    if (this.#options.onPeerChange !== 'block') return;
+    if (this.#settings.onPeerChange !== 'block') return;
     const peerId = id.toLowerCase();
     await this.#load();
     const refused = this.#refused.get(peerId);
@@ -117,7 +113,7 @@ export class PeerIdentities {
   }
 
   #report(change: PeerChange): void {
-    const { logger, onPeerChange } = this.#options;
+    const { logger, onPeerChange } = this.#settings;
     logger.warn({ ...change, onPeerChange }, 'A peer has changed since it was first used.');
     for (const listener of [...this.#listeners]) {
       try {
@@ -145,7 +141,7 @@ export class PeerIdentities {
   }
 
   async #read(): Promise<void> {
-    const { stateDirectory, logger } = this.#options;
+    const { stateDirectory, logger } = this.#settings;
     try {
       const text = await readPrivateFile(join(stateDirectory, FILE), { logger });
       if (text === undefined) return;
@@ -162,7 +158,7 @@ export class PeerIdentities {
 
   async #store(): Promise<void> {
     this.#isDirty = false;
-    const { stateDirectory, logger } = this.#options;
+    const { stateDirectory, logger } = this.#settings;
     const [peers, refused] = [this.#known, this.#refused].map((list) => Object.fromEntries(list.entries()));
     const text = `${JSON.stringify({ peers, refused })}\n`;
     await writePrivateFile(join(stateDirectory, FILE), text).catch((error: unknown) => {
