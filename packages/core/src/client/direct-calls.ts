@@ -126,8 +126,9 @@ export class DirectCalls {
       });
       const step = nextStep(outcome, { hasToken, isRenewed });
       if (step === 'reply') return { outcome, hasToken, url: peer.url };
+      const got = error === undefined ? { status } : { error };
       settings.logger.debug(
-        { peerId: targetId, messageId, outcome: outcome.kind, step, status, error },
+        { peerId: targetId, messageId, outcome: outcome.kind, step, ...got },
         'A direct call to a peer got no reply.',
       );
       if (outcome.kind === 'refused') throw refusalOf(outcome);
