@@ -86,8 +86,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   });
   const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
   const transport = new Transport(settings, tokens, workspaceId);
-  const { platformOrigin: origin, isShared, maxHeldReads: most } = settings;
-  const heldReads = new HeldReads({ origin, isShared, most, clock });
+  const heldReads = new HeldReads(settings);
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
   const { onPeerChange, peerAddresses: policy, maxConnections } = settings;
   const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
