@@ -84,7 +84,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
       for (const thread of heartbeatThreads) thread.authorize(token);
     },
   });
-  const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
+  const inboundSecret = new InboundSecret({ store, logger });
   const transport = new Transport(settings, tokens, workspaceId);
   const heldReads = new HeldReads(settings);
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });

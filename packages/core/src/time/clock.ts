@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
-
+// Not imported: the worker of the heartbeats, which contains this file, has no imports.
+const { setTimeout: pause } = process.getBuiltinModule('node:timers/promises');
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Timer {

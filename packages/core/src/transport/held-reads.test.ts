@@ -64,7 +64,8 @@ describe('HeldReads', () => {
   });
 
   it('is not shared where it must not be', () => {
-    const own = () => new HeldReads({ platformOrigin: ORIGIN, maxHeldReads: 1, clock: systemClock, isShared: false });
+    const own = () =>
+      new HeldReads({ platformOrigin: ORIGIN, maxHeldReads: 1, clock: systemClock, isShared: false });
     for (const each of [own(), own()]) expect(each.take('feed')).toBeTypeOf('function');
   });
 });
