@@ -8,11 +8,7 @@ import type { InboundDelivery } from '../inbound/delivery.ts';
 import type { HandlerAnswer } from '../inbound/handler-answer.ts';
 import { FileInboundStore, type InboundStore } from '../inbound/inbound-store.ts';
 import type { Logger } from '../logging/logger.ts';
-import {
-  checkHeartbeatInterval,
-  checkIsolation,
-  type IsolationOptions,
-} from '../presence/run-heartbeat-loop.ts';
+import { checkHeartbeats, type IsolationOptions } from '../presence/run-heartbeat-loop.ts';
 import {
   checkBoolean,
   checkMethods,
@@ -281,8 +277,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
     handlerTimeoutMs:
       handlerTimeoutMs === null ? null : checkInteger('handlerTimeoutMs', handlerTimeoutMs, 1),
-    heartbeatIntervalMs: checkHeartbeatInterval(options.heartbeatIntervalMs),
-    ...checkIsolation(options),
+    ...checkHeartbeats(options),
     atMostOnce: checkBoolean('atMostOnce', options.atMostOnce, false),
     ...checkInboundAuth(options),
     store: checkMethods(

@@ -108,7 +108,7 @@ export function createAgentParts<Client extends AgentClient>(
     logger,
     random,
     intervalMs,
-    openThread: threadOpener(client, { ...settings, intervalMs }),
+    openThread: threadOpener(client, settings),
     metrics: () => report.metrics(),
     onChange: onPresence,
   });

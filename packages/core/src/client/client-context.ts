@@ -83,10 +83,9 @@ export function createClientContext(options: RemoteAgentClientOptions) {
       for (const thread of heartbeatThreads) thread.authorize(token);
     },
   });
-  const inboundSecret = new InboundSecret({ store, logger, onSecret: (secret) => logger.addSecret(secret) });
+  const inboundSecret = new InboundSecret({ store, logger });
   const transport = new Transport(settings, tokens, workspaceId);
-  const { platformOrigin: origin, isShared, maxHeldReads: most } = settings;
-  const heldReads = new HeldReads({ origin, isShared, most, clock });
+  const heldReads = new HeldReads(settings);
   const { peerAddresses: policy, maxConnections } = settings;
   const identities = new PeerIdentities(settings);
   const lookup = new PeerLookup(transport, identities, settings);

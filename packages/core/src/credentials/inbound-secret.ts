@@ -1,13 +1,11 @@
-import type { Logger } from '../logging/logger.ts';
+import type { RedactingLogger } from '../logging/redacting-logger.ts';
 import type { TokenStore } from './token-store.ts';
 
 const MAX_LENGTH = 4_096;
 
-export interface InboundSecretOptions {
-  readonly store: Pick<TokenStore, 'loadInboundSecret' | 'saveInboundSecret'>;
-  readonly logger: Logger;
-  /** Called with each secret before it is stored, so that logs can redact it. */
-  readonly onSecret: (secret: string) => void;
+interface InboundSecretOptions {
+  readonly store: TokenStore;
+  readonly logger: Pick<RedactingLogger, 'warn' | 'addSecret'>;
 }
 
 /**
@@ -34,7 +32,7 @@ export class InboundSecret {
     const secret = received?.trim() ?? '';
     if (secret === '' || secret === this.#latest) return;
     this.#latest = secret;
-    this.#options.onSecret(secret);
+    this.#options.logger.addSecret(secret);
     this.#storing = this.#storing.then(() => this.#store(secret));
     await this.#storing;
   }

@@ -7,11 +7,11 @@ export interface TokenManagerOptions {
   given: string | null;
   logger: Logger;
   /** Where the configured credentials were set, such as `the variable MOLECULE_WORKSPACE_TOKEN`. */
-  origins?: readonly (readonly [credential: string | null, origin: string | null])[] | undefined;
+  origins: readonly (readonly [credential: string | null, origin: string | null])[];
   /** What the store is, such as `the file …`. */
   storeName?: string | undefined;
   /** Called with each token before its first use, so that logs can redact it. */
-  onToken?: ((token: string) => void) | undefined;
+  onToken: (token: string) => void;
 }
 
 /** Provides the current token, from the options, the store or a registration; re-reads the store after a 401. */
@@ -39,7 +39,7 @@ export class TokenManager {
 
   /** Where a credential came from, for people. */
   originOf(bearer: string): string {
-    const { origins = [], given } = this.#options;
+    const { origins, given } = this.#options;
     const originOf = (credential: string | null) => origins.find(([each]) => each === credential)?.[1];
     const own = originOf(bearer);
     if (own) return own;
@@ -99,7 +99,7 @@ export class TokenManager {
   }
 
   #use(token: string): void {
-    this.#options.onToken?.(token);
+    this.#options.onToken(token);
     this.#token = token;
     this.#isLoaded = true;
   }

@@ -166,18 +166,14 @@ class HeartbeatWorker {
   readonly #users = new Map<string, Pick<WorkerHeartbeatsOptions, 'logger' | 'onRepeated'>>();
   readonly #exchanges = new Map<number, (end: ExchangeEnd | null) => void>();
   #worker: Worker | undefined;
-  #isOnline = false;
+  /** Whether it runs, and sends what it is given. */
+  isReady = false;
   #startedAt = 0;
   #failures = 0;
   /** It is not started now, or was given up. */
   #isHeld = false;
   #agents = 0;
   #lastExchange = 0;
-
-  /** Whether it runs, and sends what it is given. */
-  get isReady(): boolean {
-    return this.#isOnline;
-  }
 
   /** Returns the id of the agent. */
   join({ logger, onRepeated }: WorkerHeartbeatsOptions): string {
@@ -245,7 +241,7 @@ class HeartbeatWorker {
     });
     let problem: unknown;
     worker.on('online', () => {
-      if (this.#worker === worker) this.#isOnline = true;
+      if (this.#worker === worker) this.isReady = true;
     });
     worker.on('message', (message: FromWorker) => this.#receive(message));
     worker.on('error', (error) => {
@@ -277,7 +273,7 @@ class HeartbeatWorker {
   #ended(worker: Worker): boolean {
     if (this.#worker !== worker) return false;
     this.#worker = undefined;
-    this.#isOnline = false;
+    this.isReady = false;
     const open = [...this.#exchanges.values()];
     this.#exchanges.clear();
     for (const onEnd of open) onEnd(null);

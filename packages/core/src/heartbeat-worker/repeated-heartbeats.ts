@@ -16,11 +16,11 @@ const SUSPENDED_MS = 5_000;
 
 interface KeptAgent {
   heartbeat: KeptHeartbeat;
-  timer: Timer | undefined;
+  timer?: Timer;
   /** Cancels what is sent for the main thread. */
-  cancelSent: (() => void) | undefined;
+  cancelSent?: () => void;
   /** Cancels what is repeated. */
-  cancel: (() => void) | undefined;
+  cancel?: (() => void) | undefined;
   isWedged: boolean;
   refusals: number;
 }
@@ -57,8 +57,7 @@ export class RepeatedHeartbeats {
   /** The main thread sends this now; it is repeated when the next one is late. */
   keep(id: string, heartbeat: KeptHeartbeat): void {
     this.#stop(id);
-    const none = { timer: undefined, cancelSent: undefined, cancel: undefined };
-    const agent: KeptAgent = { ...none, heartbeat, isWedged: false, refusals: 0 };
+    const agent: KeptAgent = { heartbeat, isWedged: false, refusals: 0 };
     this.#agents.set(id, agent);
     this.#wait(id, agent, heartbeat.intervalMs + GRACE_MS);
     const watchMs = Math.min(heartbeat.intervalMs, heartbeat.maxBlockMs) / 2;

@@ -1,13 +1,10 @@
+import type { PlatformProxy } from '../settings/platform-proxy.ts';
+
 /** Changes with the messages below: copies of this package that differ in it have workers of their own. */
 export const MESSAGES_VERSION = 3;
 
-/** A proxy for the requests to the platform. */
-export interface WorkerProxy {
-  /** Scheme, host and port. */
-  readonly origin: string;
-  /** The header `Proxy-Authorization`; secret. */
-  readonly authorization: string | null;
-}
+/** The proxy for the requests to the platform. `authorization` is secret. */
+export type WorkerProxy = Pick<PlatformProxy, 'origin' | 'authorization'>;
 
 /** A heartbeat as it is sent. */
 export interface HeartbeatToSend {

@@ -16,14 +16,11 @@ export class EventLoopLag {
   #currentMs = 0;
   #earlierMs = 0;
 
-  /** Starts to measure; returns what ends the use. */
+  /** Starts to measure; returns what ends the use, once. */
   use(): () => void {
     this.#users += 1;
     if (this.#users === 1) this.#start();
-    let isUsed = true;
     return () => {
-      if (!isUsed) return;
-      isUsed = false;
       this.#users -= 1;
       if (this.#users > 0) return;
       clearInterval(this.#timer);

@@ -8,14 +8,10 @@ export type PresenceEvent = 'alive' | 'paused' | 'unreachable' | 'deleted' | 're
 
 /** Emitted when the state changes. */
 export type PresenceChange =
+  | Exclude<PresenceState, 'starting' | 'online'>
   | 'started'
-  | 'degraded'
   | 'recovered'
-  | 'paused'
-  | 'resumed'
-  | 'removed'
-  | 'revoked'
-  | 'stopped';
+  | 'resumed';
 
 /**
  * Why a loop ended: the workspace was paused or removed, its token revoked, another running agent of the workspace

@@ -46,10 +46,9 @@ export async function registerWithRetry(options: RegisterWithRetryOptions): Prom
       const delayMs = reconnectDelayMs(attempt, error, { reconnectSpreadMs: FIRST_SPREAD_MS, random });
       if (attempt === 1) {
         const seconds = Math.max(1, Math.round(delayMs / 1_000));
-        logger.warn(
-          { platform: originOf(platformUrl), nextAttemptInMs: Math.round(delayMs), error },
-          `${problemOf(error, originOf(platformUrl))}; registering is tried again in ${seconds} s, and from then on until it succeeds.`,
-        );
+        const platform = URL.canParse(platformUrl) ? new URL(platformUrl).origin : '';
+        const text = `${problemOf(error, platform)}; registering is tried again in ${seconds} s, and from then on until it succeeds.`;
+        logger.warn({ platform, nextAttemptInMs: Math.round(delayMs), error }, text);
       }
       onUnreachable(error);
       await clock.sleep(delayMs, { signal });
@@ -61,10 +60,6 @@ function problemOf(error: unknown, origin: string): string {
   const code = MoleculeError.isInstance(error) ? error.code : undefined;
   if (code === 'routing_problem') return `The server at ${origin} does not answer as a platform does`;
   return `The platform at ${origin} ${code === 'rate_limited' ? 'limits the rate of requests' : 'cannot be reached'}`;
-}
-
-function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : '';
 }
 
 /** A 404 of a gateway passes; one of a platform with a reason does not, nor does another error of a web server. */

@@ -1,13 +1,21 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
-import { checkBoolean, checkNumber, checkRandom } from '../settings/checked-values.ts';
+import { checkBoolean, checkNumbers, checkRandom } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop, type HeartbeatLoopOptions } from './heartbeat-loop.ts';
 import type { LoopOutcome } from './presence-machine.ts';
 
-const DEFAULT_MAX_BLOCK_MS = 300_000;
+const NUMBERS = {
+  // With a longer interval the platform would report the agent as offline.
+  heartbeatIntervalMs: {
+    byDefault: DEFAULT_HEARTBEAT_INTERVAL_MS,
+    min: 1_000,
+    max: DEFAULT_HEARTBEAT_INTERVAL_MS,
+  },
+  maxBlockMs: { byDefault: 300_000, min: 1_000, max: 86_400_000 },
+} as const;
 
 /** The current work of an agent that uses only the heartbeat loop. */
 export interface TaskReport {
@@ -75,14 +83,14 @@ export async function runHeartbeatLoop(
     const uptimeSeconds = Math.floor((clock.monotonic() - startedAt) / 1_000);
     return { ...tasks, errorRate: 0, sampleError: '', uptimeSeconds };
   };
-  const intervalMs = checkHeartbeatInterval(options.heartbeatIntervalMs);
+  const checked = checkHeartbeats(options);
   const loop = new HeartbeatLoop({
     client,
     clock,
     logger,
     random: checkRandom(options.random),
-    intervalMs,
-    openThread: threadOpener(client, { intervalMs, ...checkIsolation(options) }),
+    intervalMs: checked.heartbeatIntervalMs,
+    openThread: threadOpener(client, checked),
     metrics,
     onChange: (change) => {
       if (change !== 'paused') return;
@@ -104,30 +112,18 @@ function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 
 }
 
 /** The checked options. @throws ConfigurationError naming the option. */
-export function checkIsolation(options: IsolationOptions): { isolateHeartbeat: boolean; maxBlockMs: number } {
-  return {
-    isolateHeartbeat: checkBoolean('isolateHeartbeat', options.isolateHeartbeat, true),
-    maxBlockMs: checkNumber('maxBlockMs', options.maxBlockMs ?? DEFAULT_MAX_BLOCK_MS, {
-      min: 1_000,
-      max: 86_400_000,
-    }),
-  };
+export function checkHeartbeats(
+  options: Pick<HeartbeatLoopRunOptions, keyof typeof NUMBERS | 'isolateHeartbeat'>,
+) {
+  const isolateHeartbeat = checkBoolean('isolateHeartbeat', options.isolateHeartbeat, true);
+  return { ...checkNumbers(options, NUMBERS), isolateHeartbeat };
 }
 
 /** How a loop opens its thread; `undefined` when it needs none. */
 export function threadOpener(
   client: Partial<Pick<PlatformClient, 'openHeartbeatThread'>>,
-  options: { isolateHeartbeat: boolean; maxBlockMs: number; intervalMs: number },
+  { isolateHeartbeat, maxBlockMs, heartbeatIntervalMs: intervalMs }: ReturnType<typeof checkHeartbeats>,
 ): HeartbeatLoopOptions['openThread'] {
-  const { isolateHeartbeat, maxBlockMs, intervalMs } = options;
   if (!isolateHeartbeat) return undefined;
   return (onRepeated) => client.openHeartbeatThread?.({ maxBlockMs, intervalMs, onRepeated }) ?? null;
-}
-
-/** More than 30 s is refused, because the platform would report the agent as offline. */
-export function checkHeartbeatInterval(value: number | undefined): number {
-  return checkNumber('heartbeatIntervalMs', value ?? DEFAULT_HEARTBEAT_INTERVAL_MS, {
-    min: 1_000,
-    max: DEFAULT_HEARTBEAT_INTERVAL_MS,
-  });
 }

@@ -11,12 +11,12 @@ import {
   resolveConnection,
 } from './connection-settings.ts';
 import {
-  checkCredential,
   checkHttpUrl,
   checkWorkspaceId,
   nameOption,
-  originOf,
   readOption,
+  resolveCredential,
+  wrongSetting,
 } from './environment.ts';
 import { checkOptionNames, knownOptions } from './known-options.ts';
 import { isLoopback } from './platform-proxy.ts';
@@ -126,24 +126,20 @@ export function resolveClientSettings(options: ClientOptions, env: NodeJS.Proces
   const reported = readOption('reportedUrl', options.reportedUrl, env);
   const reportedUrl = reported === undefined ? null : checkHttpUrl(reported, 'reportedUrl').href;
   const connection = resolveConnection(options, env);
-  const givenToken = options.authToken ?? undefined;
+  const token = resolveCredential('authToken', options.authToken ?? undefined, env);
+  const admin = resolveCredential('adminToken', options.adminToken, env);
+  const stateDirectory = readOption('stateDirectory', options.stateDirectory, env);
   return Object.freeze({
     ...connection,
     ...checkNumbers(options, NUMBERS),
     workspaceId,
-    authToken: checkCredential(readOption('authToken', givenToken, env), 'authToken') ?? null,
-    adminToken: checkCredential(readOption('adminToken', options.adminToken, env), 'adminToken') ?? null,
-    origins: Object.freeze({
-      authToken: originOf('authToken', givenToken, env),
-      adminToken: originOf('adminToken', options.adminToken, env),
-    }),
+    authToken: token.credential,
+    adminToken: admin.credential,
+    origins: Object.freeze({ authToken: token.origin, adminToken: admin.origin }),
     agentCard: resolveCard(options.agentCard, readOption('agentName', undefined, env), workspaceId),
     reportedUrl,
     deliveryMode: resolveDeliveryMode(options.deliveryMode, reportedUrl),
-    stateDirectory: resolveStateDirectory(
-      readOption('stateDirectory', options.stateDirectory, env),
-      workspaceId,
-    ),
+    stateDirectory: resolveStateDirectory(stateDirectory, workspaceId),
     directCalls: checkWord('directCalls', options.directCalls, DIRECT_CALLS) ?? 'auto',
     onPeerChange: checkWord('onPeerChange', options.onPeerChange, PEER_CHANGE_POLICIES) ?? 'warn',
     peerAddresses: resolvePeerAddresses(options, connection.platformUrl, env),
@@ -201,9 +197,8 @@ function resolvePeerAddresses(
 
 function checkNetworks(list: readonly string[]): readonly string[] {
   if (Array.isArray(list) && list.every((each) => typeof each === 'string')) return list;
-  throw new ConfigurationError(`${nameOption('allowPeerNetworks')} must be a list of texts.`, {
-    hint: "For example ['10.20.0.0/16']; the environment variable separates them by commas.",
-  });
+  const hint = "For example ['10.20.0.0/16']; the environment variable separates them by commas.";
+  throw wrongSetting('allowPeerNetworks', 'must be a list of texts', hint);
 }
 
 function checkNetwork(network: string): void {
@@ -248,12 +243,10 @@ export function resolveOperatorSettings(
   const connection = resolveConnection(options, env);
   if (options.operatorKey === null)
     return Object.freeze({ ...connection, operatorKey: null, keyOrigin: null });
-  const operatorKey = checkCredential(readOption('operatorKey', options.operatorKey, env), 'operatorKey');
-  if (operatorKey === undefined) {
-    throw new ConfigurationError(`${nameOption('operatorKey')} is missing.`, {
-      hint: 'Pass operatorKey: null for a platform in dev mode on this machine.',
-    });
+  const { credential, origin } = resolveCredential('operatorKey', options.operatorKey, env);
+  if (credential === null) {
+    const hint = 'Pass operatorKey: null for a platform in dev mode on this machine.';
+    throw wrongSetting('operatorKey', 'is missing', hint);
   }
-  const keyOrigin = originOf('operatorKey', options.operatorKey, env);
-  return Object.freeze({ ...connection, operatorKey, keyOrigin });
+  return Object.freeze({ ...connection, operatorKey: credential, keyOrigin: origin });
 }

@@ -52,29 +52,21 @@ export function readOption(
   return texts.find(Boolean);
 }
 
-/** Where {@link readOption} finds a value, for people: `the option authToken`; `null` where there is none. */
-export function originOf(
-  option: EnvironmentOption,
-  value: string | undefined,
-  env: NodeJS.ProcessEnv,
-): string | null {
-  if (value !== undefined) return value.trim() === '' ? null : `the option ${option}`;
-  const variable = ENVIRONMENT_VARIABLES[option].find((name) => env[name]?.trim());
-  return variable === undefined ? null : `the variable ${variable}`;
-}
-
 /** The value may be a secret: an error names its type only. */
 function checkText(option: EnvironmentOption, value: unknown): string {
   if (typeof value === 'string') return value;
   const type = value === null ? 'null' : `a value of type ${typeof value}`;
-  throw new ConfigurationError(`${nameOption(option)} must be a text, got ${type}.`, {
-    hint: `Leave ${option} out to use the environment variable or the default.`,
-  });
+  const hint = `Leave ${option} out to use the environment variable or the default.`;
+  throw wrongSetting(option, `must be a text, got ${type}`, hint);
 }
 
 /** The name of a setting in messages, such as "platformUrl (or MOLECULE_PLATFORM_URL, PLATFORM_URL)". */
 export function nameOption(option: EnvironmentOption): string {
   return `${option} (or ${ENVIRONMENT_VARIABLES[option].join(', ')})`;
+}
+
+export function wrongSetting(option: EnvironmentOption, problem: string, hint: string): ConfigurationError {
+  return new ConfigurationError(`${nameOption(option)} ${problem}.`, { hint });
 }
 
 export function isWorkspaceId(text: string): boolean {
@@ -83,45 +75,29 @@ export function isWorkspaceId(text: string): boolean {
 
 /** Returns the id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
 export function checkWorkspaceId(text: string | undefined): string {
-  if (text === undefined)
-    throw new ConfigurationError(`${nameOption('workspaceId')} is missing.`, {
-      hint: 'Set it to the id that POST /workspaces returned.',
-    });
-  if (!isWorkspaceId(text)) {
-    throw new ConfigurationError(`${nameOption('workspaceId')} must be a UUID, got ${describe(text)}.`, {
-      hint: isWorkspaceId(text.slice(1, -1))
-        ? `Set it without the characters around it, ${text.at(0)} and ${text.at(-1)}.`
-        : 'Set it to the id that POST /workspaces returned, not to the name of the workspace.',
-    });
-  }
-  return text.toLowerCase();
+  const missing = 'Set it to the id that POST /workspaces returned';
+  if (text === undefined) throw wrongSetting('workspaceId', 'is missing', `${missing}.`);
+  if (isWorkspaceId(text)) return text.toLowerCase();
+  const hint = isWorkspaceId(text.slice(1, -1))
+    ? `Set it without the characters around it, ${text.at(0)} and ${text.at(-1)}.`
+    : `${missing}, not to the name of the workspace.`;
+  throw wrongSetting('workspaceId', `must be a UUID, got ${describe(text)}`, hint);
 }
 
 export function checkPlatformUrl(text: string | undefined): URL {
-  if (text === undefined)
-    throw new ConfigurationError(`${nameOption('platformUrl')} is missing.`, {
-      hint: 'For example http://localhost:8080.',
-    });
-  return checkHttpUrl(text, 'platformUrl');
+  if (text !== undefined) return checkHttpUrl(text, 'platformUrl');
+  throw wrongSetting('platformUrl', 'is missing', 'For example http://localhost:8080.');
 }
 
 /** Accepts http and https URLs without user info. */
 export function checkHttpUrl(text: string, option: EnvironmentOption): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new ConfigurationError(
-      `${nameOption(option)} must be an http or https URL, got ${describe(text)}.`,
-      {
-        hint: urlHint(text),
-      },
-    );
+    throw wrongSetting(option, `must be an http or https URL, got ${describe(text)}`, urlHint(text));
   }
-  if (url.username !== '' || url.password !== '') {
-    throw new ConfigurationError(`${nameOption(option)} must not contain a user name or password.`, {
-      hint: 'Pass the workspace token as authToken, never inside a URL.',
-    });
-  }
-  return url;
+  if (url.username === '' && url.password === '') return url;
+  const hint = 'Pass the workspace token as authToken, never inside a URL.';
+  throw wrongSetting(option, 'must not contain a user name or password', hint);
 }
 
 function urlHint(text: string): string {
@@ -136,20 +112,26 @@ function urlHint(text: string): string {
 /** Accepts printable ASCII only, so that a line break cannot add another header. */
 export function checkHeaderValue(text: string | undefined, option: EnvironmentOption): string | undefined {
   if (text === undefined || HEADER_VALUE.test(text)) return text;
-  throw new ConfigurationError(`${nameOption(option)} must be printable ASCII without line breaks.`, {
-    hint: 'Remove line breaks and characters outside ASCII.',
-  });
+  const hint = 'Remove line breaks and characters outside ASCII.';
+  throw wrongSetting(option, 'must be printable ASCII without line breaks', hint);
 }
 
 /**
- * Returns the credential. What people copy with it is refused, because the platform would only answer that it is wrong.
- * The error does not contain it.
+ * Reads a credential; `origin` says for people where it was set, such as `the option authToken`. What people copy with it is refused,
+ * because the platform would only answer that it is wrong. The error does not contain it.
  */
-export function checkCredential(text: string | undefined, option: EnvironmentOption): string | undefined {
-  const found = CREDENTIAL_MISTAKES.find(([pattern]) => text !== undefined && pattern.test(text));
-  if (found === undefined) return text;
-  const [, problem, hint] = found;
-  throw new ConfigurationError(`${nameOption(option)} ${problem}.`, { hint });
+export function resolveCredential(
+  option: EnvironmentOption,
+  value: string | undefined,
+  env: NodeJS.ProcessEnv,
+): { readonly credential: string | null; readonly origin: string | null } {
+  const credential = readOption(option, value, env);
+  if (credential === undefined) return { credential: null, origin: null };
+  for (const [pattern, problem, hint] of CREDENTIAL_MISTAKES) {
+    if (pattern.test(credential)) throw wrongSetting(option, problem, hint);
+  }
+  const variable = ENVIRONMENT_VARIABLES[option].find((name) => env[name]?.trim());
+  return { credential, origin: value === undefined ? `the variable ${variable}` : `the option ${option}` };
 }
 
 const CREDENTIAL_MISTAKES: readonly (readonly [pattern: RegExp, problem: string, hint: string])[] = [

@@ -1,6 +1,6 @@
 import { closestMatch } from 'leven';
 import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
-import { describe, eitherOf, isObject } from './checked-values.ts';
+import { describe, eitherOf } from './checked-values.ts';
 
 const MAX_NAME_LENGTH = 80;
 /** A name that is part of more options than these names none of them. */
@@ -124,7 +124,7 @@ export function invalidOptions({ problem, hint }: OptionsProblem): MoleculeError
 }
 
 function callProblem(name: string, options: unknown, known: KnownOptions<never>): OptionsProblem | null {
-  if (!isObject(options)) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     return { problem: `The options of ${name} must be an object, got ${describe(options)}.` };
   }
   if (typeof Reflect.get(options, 'throwIfAborted') === 'function') {

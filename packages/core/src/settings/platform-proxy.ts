@@ -72,31 +72,25 @@ function variableFor({ protocol }: URL, env: NodeJS.ProcessEnv): readonly [strin
 }
 
 function parseProxy(text: string, setting: string): PlatformProxy {
+  const name = setting === PROXY_OPTION ? 'proxy' : setting;
+  const wrong = (problem: string, hint: string) => new ConfigurationError(`${name} ${problem}.`, { hint });
   const given = text.includes('://') ? text : `http://${text}`;
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url !== undefined && /^socks/.test(url.protocol)) {
-    throw new ConfigurationError(`${nameOf(setting)} names a SOCKS proxy, which is not supported.`, {
-      hint: `Name an HTTP proxy, or pass a dispatcher: Socks5ProxyAgent of undici. ${EXAMPLE}`,
-    });
+    const hint = `Name an HTTP proxy, or pass a dispatcher: Socks5ProxyAgent of undici. ${EXAMPLE}`;
+    throw wrong('names a SOCKS proxy, which is not supported', hint);
   }
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '') {
-    throw new ConfigurationError(`${nameOf(setting)} must be the http or https URL of a proxy.`, {
-      hint: `${EXAMPLE} Percent-encode special characters of a password.`,
-    });
+    const hint = `${EXAMPLE} Percent-encode special characters of a password.`;
+    throw wrong('must be the http or https URL of a proxy', hint);
   }
   const authorization = authorizationOf(url);
   // What follows a slash in a password is a path.
   if (authorization === undefined || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new ConfigurationError(
-      `${nameOf(setting)} must be a URL of user name, password, host and port only.`,
-      { hint: 'Percent-encode special characters of the password, such as %2F for a slash.' },
-    );
+    const hint = 'Percent-encode special characters of the password, such as %2F for a slash.';
+    throw wrong('must be a URL of user name, password, host and port only', hint);
   }
   return new PlatformProxy(url, setting, authorization);
-}
-
-function nameOf(setting: string): string {
-  return setting === PROXY_OPTION ? 'proxy' : setting;
 }
 
 /** `undefined` for credentials that are not percent-encoded. */

@@ -10,20 +10,20 @@ import { isProcessRunning, processStart, UNKNOWN_START } from './process-identit
 import { processState } from './process-state.ts';
 
 const RETRY_EVERY_MS = 25;
+/** A lock of this age is taken over, in milliseconds. */
+const STALE_AFTER_MS = 10_000;
 const LOCK_FILE = { flag: 'wx', mode: 0o600 };
 
 export interface FileLockOptions {
   /** How long to wait for the lock, in milliseconds. @default 2_000 */
   timeoutMs?: number | undefined;
-  /** A lock of this age is taken over, in milliseconds. @default 10_000 */
-  staleAfterMs?: number | undefined;
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
 }
 
 /**
  * Runs `work` while this process holds the lock file `path`. Only for work that takes milliseconds: a lock older than
- * `staleAfterMs`, or of a process of this host that has ended, is taken over.
+ * ten seconds, or of a process of this host that has ended, is taken over.
  * @throws MoleculeError `lock_timeout` when the lock is not released in time.
  */
 export async function withFileLock<T>(
@@ -40,13 +40,13 @@ export async function withFileLock<T>(
 }
 
 async function acquire(path: string, options: FileLockOptions): Promise<string> {
-  const { timeoutMs = 2_000, staleAfterMs = 10_000, signal, clock = systemClock } = options;
+  const { timeoutMs = 2_000, signal, clock = systemClock } = options;
   const owner = newOwner();
   const giveUpAt = clock.monotonic() + timeoutMs;
   for (;;) {
     signal?.throwIfAborted();
     if (await tryCreate(path, owner)) return owner;
-    if (await removeStaleLock(path, staleAfterMs)) continue;
+    if (await removeStaleLock(path)) continue;
     if (clock.monotonic() >= giveUpAt) {
       throw new MoleculeError(`Another process holds the lock: ${path}`, {
         code: 'lock_timeout',
@@ -73,11 +73,11 @@ async function tryCreate(path: string, owner: string): Promise<boolean> {
  * Renames a stale lock, which is atomic, so that only one of several processes removes it. If the lock was replaced in the
  * meantime, it is restored.
  */
-async function removeStaleLock(path: string, staleAfterMs: number): Promise<boolean> {
+async function removeStaleLock(path: string): Promise<boolean> {
   const owner = await readOwner(path);
   const ageMs = await ageOf(path);
   if (ageMs === Number.POSITIVE_INFINITY) return true;
-  if (!(await hasOwnerEnded(owner)) && ageMs < staleAfterMs) return false;
+  if (!(await hasOwnerEnded(owner)) && ageMs < STALE_AFTER_MS) return false;
   if (owner === '' && ageMs < 1_000) return false;
   const aside = `${path}.${randomUUID()}.stale`;
   try {
@@ -144,9 +144,18 @@ export async function lockWorkspace(
     return async () => {};
   }
   await removeAbandonedTemporaries(directory);
-  const stopRefreshing = refresh(path, clock);
+  let refreshing: Timer;
+  // For other hosts, which cannot check whether this process is running.
+  const refresh = (): void => {
+    refreshing = clock.setTimer(REFRESH_MS, () => {
+      const now = new Date();
+      void utimes(path, now, now).catch(() => {});
+      refresh();
+    });
+  };
+  refresh();
   return async () => {
-    stopRefreshing();
+    refreshing.cancel();
     heldLocks().delete(owner);
     await release(path, owner);
   };
@@ -163,20 +172,6 @@ async function replaceLock(path: string, owner: string): Promise<void> {
   }
   await rm(path, { force: true });
   await writeFile(path, owner, LOCK_FILE);
-}
-
-/** Updates the modification time for other hosts, which cannot check whether this process is running. */
-function refresh(path: string, clock: Clock): () => void {
-  let timer: Timer;
-  const again = (): void => {
-    timer = clock.setTimer(REFRESH_MS, () => {
-      const now = new Date();
-      void utimes(path, now, now).catch(() => {});
-      again();
-    });
-  };
-  again();
-  return () => timer.cancel();
 }
 
 /**

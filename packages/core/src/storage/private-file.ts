@@ -30,7 +30,7 @@ const ABANDONED_AFTER_MS = 60_000;
 /** `.<file>.<process id>.<random>.tmp`, as {@link writePrivateFile} names them. */
 const TEMPORARY = /^\..+\.(\d+)\.[\w-]+\.tmp$/;
 
-export interface ReadPrivateFileOptions {
+interface ReadPrivateFileOptions {
   /** Larger files are refused, in bytes. @default 1 MiB */
   maxBytes?: number | undefined;
   /** Receives a warning if group or others may read the file. */
@@ -233,13 +233,21 @@ export class PrivateLog {
   }
 }
 
+const NO_PERMISSION = 'The user of this process has no permission: correct owner or mode.';
+const HINTS: Readonly<Record<string, string>> = {
+  EACCES: NO_PERMISSION,
+  EPERM: NO_PERMISSION,
+  EROFS: 'The file system is read-only: set stateDirectory to a writable folder.',
+  ENOSPC: 'The disk is full.',
+};
+
 /** An error that contains the path, never the content of the file; `cause` itself if it is one already. */
 export function storageError(what: string, path: string, cause?: unknown): MoleculeError {
   if (MoleculeError.isInstance(cause) && cause.code === 'storage_failed') return cause;
   const code = errnoOf(cause);
   return new MoleculeError(`${what}: ${path}${code === undefined ? '' : ` (${code})`}`, {
     code: 'storage_failed',
-    hint: hintFor(code),
+    hint: HINTS[code ?? ''] ?? 'Check the folder, or set stateDirectory to another one.',
     cause,
   });
 }
@@ -248,12 +256,4 @@ export function storageError(what: string, path: string, cause?: unknown): Molec
 export function errnoOf(error: unknown): string | undefined {
   if (!isError(error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
-}
-
-function hintFor(code: string | undefined): string {
-  if (code === 'EACCES' || code === 'EPERM')
-    return 'The user of this process has no permission: correct owner or mode.';
-  if (code === 'EROFS') return 'The file system is read-only: set stateDirectory to a writable folder.';
-  if (code === 'ENOSPC') return 'The disk is full.';
-  return 'Check the folder, or set stateDirectory to another one.';
 }

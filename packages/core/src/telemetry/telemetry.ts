@@ -14,6 +14,10 @@ function metric(name: string, description: string, unit: string) {
   return { name, description, unit };
 }
 
+function seconds(name: string, description: string) {
+  return metric(name, description, 's');
+}
+
 /** A code of the closed list. Any other word was chosen by a handler or a peer, and may be anything. */
 export function knownCode(code: string): string {
   return code in MOLECULE_ERROR_CODES ? code : 'other';
@@ -28,11 +32,7 @@ export function codeOfError(error: unknown): string {
 export const calls = telemetry.operations({
   channel: 'molecule:core:call',
   kind: 'client',
-  duration: metric(
-    'molecule.client.call.duration',
-    'From the call until its reply, or until it was stored',
-    's',
-  ),
+  duration: seconds('molecule.client.call.duration', 'From the call until its reply, or until it was stored'),
   labels: ['molecule.operation', 'molecule.via', 'molecule.status'],
 });
 
@@ -40,10 +40,9 @@ export const calls = telemetry.operations({
 export const handlings = telemetry.operations({
   channel: 'molecule:core:handle',
   kind: 'consumer',
-  duration: metric(
+  duration: seconds(
     'molecule.agent.handle.duration',
     'One attempt at a message, with the sending of its answer',
-    's',
   ),
   labels: ['molecule.outcome', 'molecule.source'],
 });
@@ -52,14 +51,14 @@ export const handlings = telemetry.operations({
 export const replies = telemetry.operations({
   channel: 'molecule:core:reply',
   kind: 'producer',
-  duration: metric('molecule.client.reply.duration', 'Sending an answer', 's'),
+  duration: seconds('molecule.client.reply.duration', 'Sending an answer'),
   labels: ['molecule.via', 'molecule.status'],
 });
 
 export const registrations = telemetry.operations({
   channel: 'molecule:core:register',
   kind: 'client',
-  duration: metric('molecule.client.register.duration', 'Registering at the platform', 's'),
+  duration: seconds('molecule.client.register.duration', 'Registering at the platform'),
   labels: [],
 });
 
@@ -86,11 +85,7 @@ export const heartbeatSent = telemetry.counter({
 
 /** Measures the lag of the event loop, in milliseconds, until the returned function is called. */
 export function observeLag(readMs: () => number | null): () => void {
-  const lag = metric(
-    'molecule.agent.event_loop.lag',
-    'Largest delay of the event loop in the last minute',
-    's',
-  );
+  const lag = seconds('molecule.agent.event_loop.lag', 'Largest delay of the event loop in the last minute');
   return telemetry.observe(lag, async (result) => {
     const lagMs = readMs();
     if (lagMs !== null) result.observe(lagMs / 1_000);

@@ -1,3 +1,5 @@
+// Not imported: the worker of the heartbeats, which contains this file, has no imports.
+const { setTimeout: pause } = process.getBuiltinModule('node:timers/promises');
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Timer {
@@ -31,24 +33,12 @@ export interface Clock {
 export const systemClock: Clock = Object.freeze<Clock>({
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep(ms, options) {
-    const signal = options?.signal;
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const onAbort = (): void => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, toTimerMs(ms));
-      if (options?.keepAlive === false) timer.unref();
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+  async sleep(ms, { signal, keepAlive } = {}) {
+    try {
+      await pause(toTimerMs(ms), undefined, { signal, ref: keepAlive });
+    } catch {
+      throw signal?.reason;
+    }
   },
   setTimer(ms, callback) {
     let immediate: NodeJS.Immediate | undefined;

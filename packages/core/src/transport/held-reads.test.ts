@@ -8,7 +8,10 @@ const clock = new ManualClock();
 
 /** Readers that share turns, as clients of one process do. */
 function readers(count: number, most: number, origin = ORIGIN): HeldReads[] {
-  return Array.from({ length: count }, () => new HeldReads({ origin, most, clock, isShared: true }));
+  return Array.from(
+    { length: count },
+    () => new HeldReads({ platformOrigin: origin, maxHeldReads: most, clock, isShared: true }),
+  );
 }
 
 describe('HeldReads', () => {
@@ -61,7 +64,8 @@ describe('HeldReads', () => {
   });
 
   it('is not shared where it must not be', () => {
-    const own = () => new HeldReads({ origin: ORIGIN, most: 1, clock: systemClock, isShared: false });
+    const own = () =>
+      new HeldReads({ platformOrigin: ORIGIN, maxHeldReads: 1, clock: systemClock, isShared: false });
     for (const each of [own(), own()]) expect(each.take('feed')).toBeTypeOf('function');
   });
 });

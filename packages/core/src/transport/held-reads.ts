@@ -1,5 +1,5 @@
+import type { ClientSettings } from '../settings/client-settings.ts';
 import { processState } from '../storage/process-state.ts';
-import type { Clock } from '../time/clock.ts';
 
 /** A reader that has not asked for so long is gone, or no longer needs its turn. */
 const FORGET_AFTER_MS = 60_000;
@@ -10,42 +10,33 @@ interface Turns {
   readonly waiting: Map<object, number>;
 }
 
-export interface HeldReadsOptions {
-  readonly origin: string;
-  /** Most reads that may be held at the same time. */
-  readonly most: number;
-  readonly clock: Clock;
-  /** Whether the number counts all clients of the process. */
-  readonly isShared: boolean;
-}
+/** `isShared`: whether the number counts all clients of the process. */
+type HeldReadsSettings = Pick<ClientSettings, 'platformOrigin' | 'maxHeldReads' | 'clock' | 'isShared'>;
 
 /**
  * How many reads a process lets the platform hold at the same time: each holds a connection. When there are more readers, those
  * without a turn read without waiting, and who has held a read goes to the end of the line.
  */
 export class HeldReads {
-  readonly #most: number;
-  readonly #clock: Clock;
-  readonly #origin: string;
+  readonly #settings: HeldReadsSettings;
   /** By origin; an origin without reads and readers has no entry. */
   readonly #all: Map<string, Turns>;
   readonly #readers = { feed: {}, control: {} };
 
-  constructor({ origin, most, clock, isShared }: HeldReadsOptions) {
+  constructor(settings: HeldReadsSettings) {
     const create = () => new Map<string, Turns>();
-    this.#most = most;
-    this.#clock = clock;
-    this.#origin = origin;
-    this.#all = isShared ? processState('held-reads', create) : create();
+    this.#settings = settings;
+    this.#all = settings.isShared ? processState('held-reads', create) : create();
   }
 
   /** Returns what ends the turn; `null` when it is not this reader's turn. Ask again with the next read. */
   take(kind: 'feed' | 'control'): (() => void) | null {
-    const turns = this.#all.get(this.#origin) ?? { held: 0, waiting: new Map() };
-    this.#all.set(this.#origin, turns);
+    const { platformOrigin, clock } = this.#settings;
+    const turns = this.#all.get(platformOrigin) ?? { held: 0, waiting: new Map() };
+    this.#all.set(platformOrigin, turns);
     const reader = this.#readers[kind];
     if (!this.#isTurnOf(reader, turns)) {
-      turns.waiting.set(reader, this.#clock.monotonic());
+      turns.waiting.set(reader, clock.monotonic());
       return null;
     }
     turns.waiting.delete(reader);
@@ -60,19 +51,20 @@ export class HeldReads {
 
   /** This client reads no more. */
   close(): void {
-    const turns = this.#all.get(this.#origin);
+    const turns = this.#all.get(this.#settings.platformOrigin);
     if (turns === undefined) return;
     for (const reader of Object.values(this.#readers)) turns.waiting.delete(reader);
     this.#drop(turns);
   }
 
   #drop({ held, waiting }: Turns): void {
-    if (held === 0 && waiting.size === 0) this.#all.delete(this.#origin);
+    if (held === 0 && waiting.size === 0) this.#all.delete(this.#settings.platformOrigin);
   }
 
   #isTurnOf(reader: object, { held, waiting }: Turns): boolean {
-    const now = this.#clock.monotonic();
-    let free = this.#most - held;
+    const { clock, maxHeldReads } = this.#settings;
+    const now = clock.monotonic();
+    let free = maxHeldReads - held;
     for (const [other, askedAt] of waiting) {
       if (other === reader || free <= 0) break;
       if (now - askedAt > FORGET_AFTER_MS) waiting.delete(other);

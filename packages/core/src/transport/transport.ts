@@ -96,14 +96,38 @@ export class Transport {
   }
 
   async #send(request: PlatformRequest, isStreamed: boolean): Promise<PlatformResponse | StreamedResponse> {
-    const budget = new RetryBudget(this.settings, request, this.capabilities);
-    for (;;) {
+    const { totalTimeoutMs, timeoutMs, signal, path } = request;
+    const { clock, logger } = this.settings;
+    const endsAt = totalTimeoutMs === undefined ? NO_LIMIT : clock.monotonic() + totalTimeoutMs;
+    /** Whether the platform may have processed an attempt. */
+    let mayHaveArrived = false;
+    for (let retry = 1; ; retry += 1) {
+      const leftMs = endsAt === NO_LIMIT ? NO_LIMIT : endsAt - clock.monotonic();
       try {
-        return await this.#sendOnce(request, isStreamed, budget.attemptTimeoutMs());
+        return await this.#sendOnce(request, isStreamed, Math.max(1, Math.min(timeoutMs, leftMs)));
       } catch (error) {
-        await budget.waitBeforeRetry(error);
+        const waitMs = this.#pauseBefore(retry, request, error);
+        if (waitMs === undefined || clock.monotonic() + waitMs >= endsAt) {
+          throw mayHaveArrived ? deliveryUnknown(error) : error;
+        }
+        mayHaveArrived ||= MoleculeError.isInstance(error) && !wasNotProcessed(error);
+        logger.debug({ error, waitMs, retry, path }, 'Retrying a request.');
+        await clock.sleep(waitMs, { signal });
       }
     }
+  }
+
+  /** In milliseconds; `undefined` when the request cannot be repeated. */
+  #pauseBefore(retry: number, request: PlatformRequest, error: unknown): number | undefined {
+    const { maxRetries, maxRetryAfterMs, random } = this.settings;
+    if (!request.isRepeatable || retry > maxRetries || request.signal?.aborted) return undefined;
+    if (!MoleculeError.isInstance(error) || !error.isRetryable || TimeoutError.isInstance(error))
+      return undefined;
+    // Whether a repeat of a processed request changes nothing.
+    const isHarmless = request.isKeyed !== true || this.capabilities.words.has('message-dedupe');
+    if (!isHarmless && !wasNotProcessed(error)) return undefined;
+    if (error.retryAfterMs !== undefined && error.retryAfterMs > maxRetryAfterMs) return undefined;
+    return error.retryAfterMs ?? backoffDelayMs(retry, random);
   }
 
   /** Ends its requests and leaves the connections to other clients; pending requests reject with `client_closed`. Idempotent. */
@@ -197,63 +221,6 @@ export class Transport {
 
 /** The platform refused the request before it did anything. */
 const REFUSED: ReadonlySet<number> = new Set([429, 503]);
-
-/** Decides whether and when a request is retried. */
-class RetryBudget {
-  readonly #settings: ConnectionSettings;
-  readonly #request: PlatformRequest;
-  readonly #capabilities: Pick<PlatformCapabilities, 'words'>;
-  readonly #endsAt: number;
-  #retries = 0;
-  /** Whether the platform may have processed an attempt. */
-  #mayHaveArrived = false;
-
-  constructor(
-    settings: ConnectionSettings,
-    request: PlatformRequest,
-    capabilities: Pick<PlatformCapabilities, 'words'>,
-  ) {
-    this.#settings = settings;
-    this.#request = request;
-    this.#capabilities = capabilities;
-    this.#endsAt =
-      request.totalTimeoutMs === undefined ? NO_LIMIT : settings.clock.monotonic() + request.totalTimeoutMs;
-  }
-
-  /** Time limit of the next attempt, in milliseconds. */
-  attemptTimeoutMs(): number {
-    if (this.#endsAt === NO_LIMIT) return this.#request.timeoutMs;
-    return Math.max(1, Math.min(this.#request.timeoutMs, this.#endsAt - this.#settings.clock.monotonic()));
-  }
-
-  /** Waits until the request can be retried; if it cannot, throws `error`, with what all attempts say about `delivered`. */
-  async waitBeforeRetry(error: unknown): Promise<void> {
-    const { clock, logger } = this.#settings;
-    const waitMs = this.#nextWaitMs(error);
-    if (waitMs === undefined) throw this.#mayHaveArrived ? deliveryUnknown(error) : error;
-    this.#retries += 1;
-    this.#mayHaveArrived ||= MoleculeError.isInstance(error) && !wasNotProcessed(error);
-    logger.debug({ error, waitMs, retry: this.#retries, path: this.#request.path }, 'Retrying a request.');
-    await clock.sleep(waitMs, { signal: this.#request.signal });
-  }
-
-  #nextWaitMs(error: unknown): number | undefined {
-    const { maxRetries, maxRetryAfterMs, random, clock } = this.#settings;
-    if (!this.#request.isRepeatable || this.#retries >= maxRetries || this.#request.signal?.aborted)
-      return undefined;
-    if (!MoleculeError.isInstance(error) || !error.isRetryable || TimeoutError.isInstance(error))
-      return undefined;
-    if (!this.#isHarmless && !wasNotProcessed(error)) return undefined;
-    if (error.retryAfterMs !== undefined && error.retryAfterMs > maxRetryAfterMs) return undefined;
-    const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#retries + 1, random);
-    return clock.monotonic() + waitMs < this.#endsAt ? waitMs : undefined;
-  }
-
-  /** Whether a repeat of a processed request changes nothing. */
-  get #isHarmless(): boolean {
-    return this.#request.isKeyed !== true || this.#capabilities.words.has('message-dedupe');
-  }
-}
 
 function wasNotProcessed(error: MoleculeError): boolean {
   if (ConnectionError.isInstance(error)) return error.delivered === 'no';
