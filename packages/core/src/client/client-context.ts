@@ -88,10 +88,9 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const transport = new Transport(settings, tokens, workspaceId);
   const heldReads = new HeldReads(settings);
   const peers = new PeerDirectory({ clock, ttlMs: peerCacheTtlMs, maxEntries: peerCacheSize });
-  const { onPeerChange, peerAddresses: policy, maxConnections } = settings;
-  const identities = new PeerIdentities({ stateDirectory, onPeerChange, logger });
+  const identities = new PeerIdentities({ stateDirectory, onPeerChange: settings.onPeerChange, logger });
   const lookup = new PeerLookup(transport, peers, identities);
-  const peerTransport = new PeerTransport({ clock, policy, maxConnections });
+  const peerTransport = new PeerTransport(settings);
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
   return {

@@ -8,7 +8,7 @@ import type {
 } from '../settings/connection-settings.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
-import type { HttpResponse } from './http-response.ts';
+import { type HttpResponse, headerOf } from './http-response.ts';
 import { ResponseStream } from './response-stream.ts';
 
 /** A response that is read as it arrives: 200 `text/event-stream`. */
@@ -212,8 +212,7 @@ class ExchangeHandler implements DispatchHandler {
 }
 
 function isEventStream(status: number, headers: HttpResponse['headers']): boolean {
-  const type = headers['content-type'];
-  return status === 200 && EVENT_STREAM.test(typeof type === 'string' ? type : (type?.[0] ?? ''));
+  return status === 200 && EVENT_STREAM.test(headerOf({ headers }, 'content-type') ?? '');
 }
 
 /**
