@@ -60,7 +60,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     [checked.authToken, checked.adminToken].filter((secret) => secret !== null),
   );
   const settings = Object.freeze({ ...checked, logger });
-  const { stateDirectory, authToken, workspaceId, clock } = settings;
+  const { stateDirectory, authToken, workspaceId } = settings;
   const store = checkMethods(
     'tokenStore',
     options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
@@ -86,10 +86,9 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const inboundSecret = new InboundSecret({ store, logger });
   const transport = new Transport(settings, tokens, workspaceId);
   const heldReads = new HeldReads(settings);
-  const { peerAddresses: policy, maxConnections } = settings;
   const identities = new PeerIdentities(settings);
   const lookup = new PeerLookup(transport, identities, settings);
-  const peerTransport = new PeerTransport({ clock, policy, maxConnections });
+  const peerTransport = new PeerTransport(settings);
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
   return {

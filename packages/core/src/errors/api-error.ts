@@ -1,4 +1,4 @@
-import { definedIn, ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
+import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
 import { redactSecrets } from './redact-secrets.ts';
 
 const EXCERPT_LENGTH = 200;
@@ -47,12 +47,6 @@ export class ApiError extends MoleculeError {
     Object.defineProperty(this, 'details', { value: options.details, enumerable: false });
     Object.defineProperty(this, 'isWebPage', { value: options.isWebPage ?? false, enumerable: false });
   }
-
-  override toJSON(): Record<string, unknown> {
-    const { status, method, path, platformCode } = this;
-    const bodyExcerpt = this.bodyExcerpt || undefined;
-    return definedIn({ ...super.toJSON(), status, method, path, platformCode, bodyExcerpt });
-  }
 }
 
 /** Status 403: the credential is valid, but hierarchy, organisation or Origin do not allow the request. */
@@ -83,11 +77,6 @@ export class WorkspaceRemovedError extends ApiError {
     this.workspaceId = options.workspaceId;
     this.removedAt = options.removedAt;
   }
-
-  override toJSON(): Record<string, unknown> {
-    const { workspaceId, removedAt } = this;
-    return definedIn({ ...super.toJSON(), workspaceId, removedAt });
-  }
 }
 
 /** Status 410 of the activity feed: the row of the cursor no longer exists. */
@@ -100,10 +89,6 @@ export class CursorLostError extends ApiError {
   constructor(message: string, options: Omit<ApiErrorOptions, 'code'> & { cursor: string }) {
     super(message, { ...options, code: 'cursor_lost' });
     this.cursor = options.cursor;
-  }
-
-  override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), cursor: this.cursor };
   }
 }
 
@@ -132,9 +117,5 @@ export class PageTooLargeError extends ApiError {
     super(message, { ...options, code: 'response_too_large' });
     this.limit = options.limit;
     this.firstRow = options.firstRow;
-  }
-
-  override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), limit: this.limit, firstRow: this.firstRow };
   }
 }

@@ -1,4 +1,4 @@
-import { definedIn, ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
+import { ERROR_BRAND, MoleculeError, type MoleculeErrorOptions } from './molecule-error.ts';
 
 /** Whether a request without a response may have been processed: `'no'` if certainly not, otherwise `'unknown'`. */
 export type Delivered = 'no' | 'unknown';
@@ -26,11 +26,6 @@ export class ConnectionError extends MoleculeError {
     this.delivered = options.delivered;
     this.messageId = options.messageId;
   }
-
-  override toJSON(): Record<string, unknown> {
-    const { origin, delivered, messageId } = this;
-    return definedIn({ ...super.toJSON(), origin, delivered, messageId });
-  }
 }
 
 export interface TimeoutErrorOptions extends Omit<MoleculeErrorOptions, 'code' | 'retryAfterMs'> {
@@ -57,11 +52,6 @@ export class TimeoutError extends MoleculeError {
     this.delivered = options.delivered ?? 'unknown';
     this.messageId = options.messageId;
   }
-
-  override toJSON(): Record<string, unknown> {
-    const { timeoutMs, delivered, messageId } = this;
-    return definedIn({ ...super.toJSON(), timeoutMs, delivered, messageId });
-  }
 }
 
 /** The answer of a peer does not continue the text that was read before: the peer handled the message a second time. */
@@ -78,9 +68,5 @@ export class StreamRestartedError extends MoleculeError {
       hint: `Discard the text so far, and read the whole answer: waitForAnswer(${answerKey}).`,
     });
     this.messageId = messageId;
-  }
-
-  override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), messageId: this.messageId };
   }
 }

@@ -5,6 +5,20 @@ import { redactSecrets } from './redact-secrets.ts';
 /** The same symbol in every copy of this package, so that ES module and CommonJS builds recognise each other's errors. */
 export const ERROR_BRAND: unique symbol = Symbol.for('@molecule-ai/error-brand');
 
+/** What the subclasses report besides, so that nothing that others attach to an error gets into a log. */
+const FIELDS_OF_RESPONSES = [
+  'status',
+  'method',
+  'path',
+  'platformCode',
+  'bodyExcerpt',
+  'workspaceId',
+  'removedAt',
+];
+const FIELDS_OF_READS = ['cursor', 'limit', 'firstRow'];
+const FIELDS_OF_CONNECTIONS = ['origin', 'timeoutMs', 'delivered', 'messageId'];
+const MORE_FIELDS = [...FIELDS_OF_RESPONSES, ...FIELDS_OF_READS, ...FIELDS_OF_CONNECTIONS];
+
 export interface MoleculeErrorOptions {
   code: MoleculeErrorCode;
   /** What to do about it, in one or two sentences. */
@@ -53,7 +67,11 @@ export class MoleculeError extends Error {
   toJSON(): Record<string, unknown> {
     const { name, code, message, hint, isRetryable, retryAfterMs } = this;
     const cause = this.cause === undefined ? undefined : describeCause(this.cause);
-    return definedIn({ name, code, message, hint, isRetryable, retryAfterMs, cause });
+    const facts: Record<string, unknown> = { name, code, message, hint, isRetryable, retryAfterMs, cause };
+    for (const field of MORE_FIELDS) facts[field] = Reflect.get(this, field);
+    // Of a response without a body.
+    if (facts.bodyExcerpt === '') facts.bodyExcerpt = undefined;
+    return definedIn(facts);
   }
 }
 
@@ -68,7 +86,7 @@ export class ConfigurationError extends MoleculeError {
 }
 
 /** The fields that have a value. */
-export function definedIn(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function definedIn(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 

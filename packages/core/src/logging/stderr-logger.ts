@@ -32,13 +32,9 @@ function formatValue(value: unknown): string {
   return /^[\w.:/@+-]+$/.test(cut) ? cut : JSON.stringify(cut);
 }
 
-interface ErrorLike {
-  readonly name: string;
-  readonly message: string;
+interface ErrorLike extends Error {
   readonly code?: unknown;
   readonly hint?: unknown;
-  readonly stack?: unknown;
-  readonly cause?: unknown;
 }
 
 function isErrorLike(value: unknown): value is ErrorLike {

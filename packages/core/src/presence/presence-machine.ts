@@ -19,11 +19,6 @@ export type PresenceChange =
  */
 export type LoopOutcome = 'paused' | 'removed' | 'revoked' | 'superseded' | 'stopped';
 
-interface PresenceStep {
-  readonly state: PresenceState;
-  readonly change: PresenceChange | null;
-}
-
 /**
  * The transitions of the presence state machine.
  *
@@ -39,7 +34,10 @@ interface PresenceStep {
  * no valid response, for example a 404 without an error code. `deleted`: confirmed removal. `rejected`: three consecutive
  * 401 without a removal. An outage during a pause does not end the pause.
  */
-export function stepPresence(state: PresenceState, event: PresenceEvent): PresenceStep {
+export function stepPresence(
+  state: PresenceState,
+  event: PresenceEvent,
+): { readonly state: PresenceState; readonly change: PresenceChange | null } {
   if (isFinal(state)) return { state, change: null };
   if (event === 'alive') return { state: 'online', change: ALIVE_CHANGES[state] ?? null };
   const next = event === 'unreachable' && state === 'paused' ? state : NEXT_STATES[event];

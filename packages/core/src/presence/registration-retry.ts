@@ -70,11 +70,7 @@ function isWorthRetrying(error: unknown): boolean {
   return error.status === 404 && error.platformCode !== 'org_mismatch';
 }
 
-export interface ReregistrationOptions {
-  readonly client: Pick<PlatformClient, 'register'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
+type ReregistrationOptions = Pick<RegisterWithRetryOptions, 'client' | 'clock' | 'logger'>;
 
 /**
  * Registers again when a heartbeat alone may not set the workspace online: after a pause, after an outage longer than a

@@ -8,7 +8,7 @@ import type {
 } from '../settings/connection-settings.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
-import type { HttpResponse } from './http-response.ts';
+import { type HttpResponse, headerOf } from './http-response.ts';
 import { ResponseStream } from './response-stream.ts';
 
 /** A response that is read as it arrives: 200 `text/event-stream`. */
@@ -43,7 +43,6 @@ export interface HttpAttempt {
 const STREAM_IDLE_MS = 300_000;
 const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const ENDED = new Error('The exchange has ended.');
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Sends one request and reads the whole response. One deadline covers queueing, connecting, headers and body. Rejects with
@@ -138,7 +137,7 @@ class ExchangeHandler implements DispatchHandler {
       clock,
       idleTimeoutMs: STREAM_IDLE_MS,
       onIdle: () => this.#timeOut(STREAM_IDLE_MS),
-      onClose: () => this.#fail(() => ENDED),
+      onClose: () => this.cancel(ENDED),
     });
     this.#stream = stream;
     this.received.resolve({ status: this.#status, headers: this.#headers, stream });
@@ -149,16 +148,18 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
-    this.#fail(() => {
-      const { origin, proxy } = this.#attempt;
-      removeReceived(error);
-      return connectionFailure(error, origin, this.#delivered, proxy);
-    });
+    if (this.#hasEnded) return;
+    const { origin, proxy } = this.#attempt;
+    removeReceived(error);
+    this.cancel(connectionFailure(error, origin, this.#delivered, proxy));
   }
 
   /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
-  cancel(reason: Error): void {
-    this.#fail(() => reason);
+  cancel(reason: unknown): void {
+    if (!this.#end()) return;
+    if (this.#stream === undefined) this.received.reject(reason);
+    else this.#stream.fail(reason);
+    this.#controller?.abort(ENDED);
   }
 
   get #delivered(): Delivered {
@@ -168,14 +169,8 @@ class ExchangeHandler implements DispatchHandler {
   #timeOut(timeoutMs: number): void {
     const { origin, proxy } = this.#attempt;
     const through = proxy ? ` through ${nameOfProxy(proxy)}` : '';
-    this.#fail(
-      () =>
-        new TimeoutError(`No complete response from ${origin}${through} within ${Math.ceil(timeoutMs)} ms.`, {
-          timeoutMs,
-          delivered: this.#delivered,
-          hint: this.#timeoutHint,
-        }),
-    );
+    const text = `No complete response from ${origin}${through} within ${Math.ceil(timeoutMs)} ms.`;
+    this.cancel(new TimeoutError(text, { timeoutMs, delivered: this.#delivered, hint: this.#timeoutHint }));
   }
 
   get #timeoutHint(): string | undefined {
@@ -187,7 +182,7 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   readonly #onAbort = (): void => {
-    this.#fail(() => this.#attempt.signal?.reason);
+    this.cancel(this.#attempt.signal?.reason);
   };
 
   #finish(isTooLarge: boolean): void {
@@ -196,20 +191,12 @@ class ExchangeHandler implements DispatchHandler {
       this.#stream.complete();
       return;
     }
-    const [first = EMPTY] = this.#chunks;
-    const body = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
+    const body = Buffer.concat(this.#chunks);
     this.received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
   #discard(): void {
     this.#finish(true);
-    this.#controller?.abort(ENDED);
-  }
-
-  #fail(makeReason: () => unknown): void {
-    if (!this.#end()) return;
-    if (this.#stream === undefined) this.received.reject(makeReason());
-    else this.#stream.fail(makeReason());
     this.#controller?.abort(ENDED);
   }
 
@@ -225,8 +212,7 @@ class ExchangeHandler implements DispatchHandler {
 }
 
 function isEventStream(status: number, headers: HttpResponse['headers']): boolean {
-  const type = headers['content-type'];
-  return status === 200 && EVENT_STREAM.test(typeof type === 'string' ? type : (type?.[0] ?? ''));
+  return status === 200 && EVENT_STREAM.test(headerOf({ headers }, 'content-type') ?? '');
 }
 
 /**

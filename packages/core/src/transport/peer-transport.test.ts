@@ -4,20 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { InstantClock } from '../../test/instant-clock.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { ScriptedServer } from '../../test/scripted-server.ts';
-import {
-  type PeerAddressPolicy,
-  type PeerRequest,
-  PeerTransport,
-  type PeerTransportOptions,
-} from './peer-transport.ts';
+import { type PeerRequest, PeerTransport, type PeerTransportSettings } from './peer-transport.ts';
 
-const LOCAL: PeerAddressPolicy = { allowLoopback: true, allowPrivate: false, allowedNetworks: [] };
-const GLOBAL: PeerAddressPolicy = { ...LOCAL, allowLoopback: false };
+const LOCAL = { allowLoopback: true, allowPrivate: false, allowedNetworks: [] };
+const GLOBAL = { ...LOCAL, allowLoopback: false };
 
-function createTransport(options: Partial<PeerTransportOptions> = {}): PeerTransport & AsyncDisposable {
+function createTransport(options: Partial<PeerTransportSettings> = {}): PeerTransport & AsyncDisposable {
   const transport = new PeerTransport({
     clock: new InstantClock(),
-    policy: LOCAL,
+    peerAddresses: LOCAL,
     maxConnections: 4,
     ...options,
   });
@@ -76,13 +71,13 @@ describe('the transport to peers', () => {
 
   it('refuses loopback, private and link-local addresses unless they are allowed', async () => {
     await using server = await ScriptedServer.start({ body: { result: 'hi' } });
-    await using transport = createTransport({ policy: GLOBAL });
+    await using transport = createTransport({ peerAddresses: GLOBAL });
     const { port } = new URL(server.url);
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '10.0.0.1', '169.254.169.254', '0x7f.1']) {
       const call = transport.post(requestTo(`http://${host}:${port}/`));
       await expect(call, host).rejects.toMatchObject({ code: 'connection_failed', delivered: 'no' });
     }
-    await using allowed = createTransport({ policy: { ...GLOBAL, allowedNetworks: ['127.0.0.0/8'] } });
+    await using allowed = createTransport({ peerAddresses: { ...GLOBAL, allowedNetworks: ['127.0.0.0/8'] } });
     expect(await allowed.post(requestTo(server.url))).toMatchObject({ status: 200 });
     expect(server.requests).toHaveLength(1);
   });

@@ -1,7 +1,7 @@
 import { BODY_LIMITS } from '@molecule-ai/protocol';
 import type { Dispatcher, Pool } from 'undici';
+import type { ClientSettings } from '../settings/client-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
-import type { Clock } from '../time/clock.ts';
 import { clientClosed } from './connection-failure.ts';
 import { exchange, type HttpAttempt, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
@@ -14,19 +14,8 @@ const IDLE_MS = 4_000;
 /** Origins with connections at the same time; those of the least recently used one are closed when its requests have ended. */
 const MAX_ORIGINS = 32;
 
-/** Addresses of peers that may be reached, besides the globally routable ones. */
-export interface PeerAddressPolicy {
-  readonly allowLoopback: boolean;
-  readonly allowPrivate: boolean;
-  /** CIDRs. */
-  readonly allowedNetworks: readonly string[];
-}
-
-export interface PeerTransportOptions {
-  readonly clock: Clock;
-  readonly policy: PeerAddressPolicy;
-  /** Connections to one origin. */
-  readonly maxConnections: number;
+export interface PeerTransportSettings
+  extends Pick<ClientSettings, 'clock' | 'peerAddresses' | 'maxConnections'> {
   /** Returns all addresses of a name. @default the operating system's resolver */
   readonly resolve?: ((hostname: string) => Promise<readonly { readonly address: string }[]>) | undefined;
 }
@@ -55,15 +44,15 @@ type Connector = Pool.Options['connect'];
  * connection passes the address guard, redirects are not followed, and responses are limited in size and time.
  */
 export class PeerTransport {
-  readonly #options: PeerTransportOptions;
+  readonly #settings: PeerTransportSettings;
   /** By origin, the most recently used last. */
   readonly #pools = new Map<string, Pool>();
   readonly #open = new OpenExchanges(Number.POSITIVE_INFINITY);
   #newPool: Promise<(origin: string) => Pool> | undefined;
   #isClosed = false;
 
-  constructor(options: PeerTransportOptions) {
-    this.#options = options;
+  constructor(settings: PeerTransportSettings) {
+    this.#settings = settings;
   }
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
@@ -95,7 +84,7 @@ export class PeerTransport {
       bodyTimeoutMs: BODY_TIMEOUT_MS,
       maxResponseBytes: BODY_LIMITS.agentResponse,
       keepsBeginning: false,
-      clock: this.#options.clock,
+      clock: this.#settings.clock,
       open: this.#open,
     };
   }
@@ -115,7 +104,7 @@ export class PeerTransport {
 
   /** With the first call of a peer, because the guard and undici take longer to load than the rest of this package. */
   async #load(): Promise<(origin: string) => Pool> {
-    const { policy, maxConnections, resolve } = this.#options;
+    const { peerAddresses: policy, maxConnections, resolve } = this.#settings;
     const [PoolClass, { createAddressGuard }] = await Promise.all([
       loadPool(),
       import('@molecule-ai/net-guard'),

@@ -1,3 +1,4 @@
+import type { TokenManager } from '../credentials/token-manager.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -16,19 +17,10 @@ import { LazyPool } from './undici-pool.ts';
 const MAX_STREAMS = 100;
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
-/** Provides the bearer token. */
-interface BearerSource {
-  /** Reads what is stored, once. */
-  load(): Promise<void>;
-  /** The bearer to send; `undefined` if there is none, or it was not loaded. */
-  current(): string | undefined;
-  /** Returns another bearer after this one was refused, if there is one. */
-  renew(rejected: string | undefined): Promise<string | undefined>;
-  /** Where a bearer came from, for people: `the variable MOLECULE_WORKSPACE_TOKEN`. */
-  originOf(bearer: string): string;
-  /** Where bearers are stored, for people; `null` where nothing is stored. */
+/** Provides the bearer token. `storeName` is `null` where nothing is stored. */
+type BearerSource = Pick<TokenManager, 'load' | 'current' | 'renew' | 'originOf'> & {
   readonly storeName: string | null;
-}
+};
 
 /**
  * Sends requests to one platform. The bearer is sent to its origin only, and redirects are not followed. Knows no routes.
