@@ -116,8 +116,9 @@ export class MessagesService {
     const asked = new AskedMessages({ ...options, store, outcomeStore, waiters });
     this.asked = asked;
     this.cancellation = new Cancellation({ ...options, store, outcomes, asked, notices: this.notices });
-    const acceptance = this.#acceptance;
-    this.streams = new MessageStreams({ acceptance, asked, outcomes, store, streams, waiters });
+    const accept = this.#acceptance.accept.bind(this.#acceptance);
+    this.streams = new MessageStreams({ accept, asked, store, streams, waiters });
+    outcomes.onEnd(streams.onEnd);
     this.progress = new Progress({ ...options, store, streams });
     this.#store = store;
     this.#waiters = waiters;

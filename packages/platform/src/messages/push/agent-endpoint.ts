@@ -302,8 +302,9 @@ async function readRefusal(
   const retryAfter = headers['retry-after'];
   const hasNoRoom = status === 429 && (code === 'rate_limited' || retryAfter !== undefined);
   if (hasNoRoom || (status === 503 && code === 'not_accepting')) {
-    const ms = Number(retryAfter) * 1_000;
-    return { kind: 'not-accepting', retryAfterMs: ms > 0 ? Math.min(ms, LONGEST_WAIT_MS) : DEFAULT_WAIT_MS };
+    const seconds = Number(retryAfter);
+    const retryAfterMs = seconds > 0 ? Math.min(seconds * 1_000, LONGEST_WAIT_MS) : DEFAULT_WAIT_MS;
+    return { kind: 'not-accepting', retryAfterMs };
   }
   const isResponse = response?.jsonrpc === '2.0' && rpcError !== undefined && response.result === undefined;
   const isPassedOn = isResponse && isJsonRpcResponse(response);

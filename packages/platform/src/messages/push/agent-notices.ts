@@ -2,6 +2,7 @@ import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { MessageRow } from '../message.store.ts';
+import { storedHeaders } from '../passed-headers.rules.ts';
 import type { AgentEndpoint, PushRequest } from './agent-endpoint.ts';
 import { cancellationOf, type PushRequests } from './push-requests.ts';
 
@@ -55,7 +56,7 @@ export class AgentNotices {
     const { id, target_id: targetId } = message;
     const makeRequest = async () => {
       const content = await requests.read(message, view);
-      return content && requests.ofMessage(message, content, false);
+      return content && requests.ofMessage(message, content, storedHeaders(message), false);
     };
     this.#cancellations.add({
       targetId,

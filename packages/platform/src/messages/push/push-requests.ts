@@ -52,17 +52,17 @@ export class PushRequests {
 
   /**
    * The request of one push: the stored request, and its sender in `params.metadata` and headers. The platform
-   * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed. The headers of the
-   * sender's request that are passed on come from the row, so that they survive a restart. Undefined as for `read`.
+   * replaces what a sender wrote under these names. An answer of a peer is wrapped, as on the feed. `passedOn` are the
+   * headers of the sender's request that are passed on. Undefined as for `read`.
    */
   async ofMessage(
     message: MessageRow,
     { caller, target, view }: PushContent,
+    passedOn: PassedHeaders,
     isStreamed: boolean,
   ): Promise<PushRequest | undefined> {
     if (!canPush(target)) return undefined;
     const { publicUrl, settings } = this.#options;
-    const passedOn = storedHeaders(message);
     const isKept = isOfA2a1(view, passedOn);
     const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
     const request = isPeerAnswer ? wrapAnswerMessage(view, settings.wrapPeerResults, !isKept) : view.envelope;

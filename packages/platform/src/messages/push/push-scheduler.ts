@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type ErrorBody, isEnded, isJsonObject } from '@molecule-ai/protocol';
+import type { Operation, TraceContext } from '@molecule-ai/telemetry';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
@@ -14,7 +15,7 @@ import type { MessageQueue } from '../message-queue.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
-import { storedHeaders, storeHeaders, traceOf, withTrace } from '../passed-headers.rules.ts';
+import { type PassedHeaders, storedHeaders, traceOf, withTrace } from '../passed-headers.rules.ts';
 import type { AnswerStreams, TextSource } from '../streams/answer-streams.ts';
 import type { AgentEndpoint, PushResult } from './agent-endpoint.ts';
 import { asksForStream, type PushContent, type PushRequests, viewOf } from './push-requests.ts';
@@ -273,10 +274,12 @@ export class PushScheduler {
   }
 
   /** Runs one attempt, from the lease of a message to its outcome. `known` is the content if it was read before. */
-  async #attempt(stored: MessageRow, known?: PushContent): Promise<void> {
+  async #attempt(message: MessageRow, known?: PushContent): Promise<void> {
     const { clock, requests, streams, waiters } = this.#options;
-    const { message, operation } = startPush(stored, clock.now());
     const { id, target_id: targetId } = message;
+    // They come from the row, so that they survive a restart.
+    const headers = storedHeaders(message);
+    const operation = startOperation(message, traceOf(headers), clock.now());
     const startedAt = clock.monotonic();
     this.#inFlight.add(id);
     const stopRenewing = this.#renewLease(id);
@@ -284,7 +287,8 @@ export class PushScheduler {
     const source = message.method === 'message/stream' ? streams.open(id).attempt(targetId) : undefined;
     try {
       const content = known ?? (await requests.read(message));
-      const result = await this.#post(message, content, source);
+      const passedOn = withTrace(headers, operation.trace);
+      const result = await this.#post(message, content, passedOn, source);
       const code = 'error' in result ? knownCode(result.error.code) : undefined;
       operation.end({ 'molecule.result': result.kind }, code);
       const requeue = await this.#requeueFor(message, result);
@@ -327,11 +331,12 @@ export class PushScheduler {
   async #post(
     message: MessageRow,
     content: PushContent | undefined,
+    passedOn: PassedHeaders,
     source: TextSource | undefined,
   ): Promise<PushResult> {
     const { endpoint, requests } = this.#options;
     const post = async (isStreamed: boolean): Promise<PushResult> => {
-      const request = content && (await requests.ofMessage(message, content, isStreamed));
+      const request = content && (await requests.ofMessage(message, content, passedOn, isStreamed));
       if (request === undefined) return { kind: 'aborted' };
       return endpoint.post(request, { purpose: 'message', signal: this.#stopping.signal, source });
     };
@@ -414,11 +419,9 @@ export class PushScheduler {
   }
 }
 
-/** A push begins. Its message is in the trace of the push. */
-function startPush(message: MessageRow, now: number) {
+function startOperation(message: MessageRow, trace: TraceContext | null, now: number): Operation {
   const queuedMs = Math.max(0, now - Date.parse(message.created_at));
   if (message.attempts <= 1) queued(queuedMs / 1_000, {});
-  const headers = storedHeaders(message);
   const facts = () => ({
     'messaging.system': 'molecule',
     'messaging.operation.type': 'send',
@@ -428,10 +431,7 @@ function startPush(message: MessageRow, now: number) {
     'molecule.attempt': message.attempts,
     'molecule.queued_ms': queuedMs,
   });
-  const operation = pushes.start('molecule push', facts, traceOf(headers));
-  const traced = withTrace(headers, operation.trace);
-  const isTraced = traced !== headers;
-  return { operation, message: isTraced ? { ...message, passed_headers: storeHeaders(traced) } : message };
+  return pushes.start('molecule push', facts, trace);
 }
 
 function refusesStream(result: PushResult): boolean {

@@ -1,13 +1,11 @@
 import { isEnded, type MessageState, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
 import type { MemoryShare } from '../../waiting/response-memory.ts';
-import type { MessageAcceptance } from '../accept/accept-message.service.ts';
-import type { IncomingMessage } from '../accept/acceptance.rules.ts';
+import type { Acceptance, IncomingMessage, OnStored } from '../accept/acceptance.rules.ts';
 import { type AskedMessages, readerOf, type TaskReference } from '../asked-messages.ts';
 import { isHeld } from '../delivery.rules.ts';
 import { type MessageRow, type MessageStore, withoutAnswer } from '../message.store.ts';
 import { messageStateOf, type Outcome, storedOutcome } from '../outcome/outcome.rules.ts';
-import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import {
   NO_RECEIPT,
   type OutcomeWaiter,
@@ -58,9 +56,9 @@ interface Place {
 }
 
 export interface MessageStreamsOptions {
-  readonly acceptance: MessageAcceptance;
+  /** Stores a message. */
+  readonly accept: (incoming: IncomingMessage, onStored: OnStored) => Promise<Acceptance>;
   readonly asked: AskedMessages;
-  readonly outcomes: OutcomeRecorder;
   readonly store: MessageStore;
   readonly streams: AnswerStreams;
   readonly waiters: OutcomeWaiters;
@@ -74,10 +72,6 @@ export class MessageStreams {
 
   constructor(options: MessageStreamsOptions) {
     this.#options = options;
-    const { outcomes, streams } = options;
-    outcomes.onEnd(async (unit, { id }) => {
-      if (streams.find(id) !== undefined) unit.afterCommit(() => streams.end(id));
-    });
   }
 
   /** Stores a message and opens its stream; a repeat reads the stream of the first. @throws HttpError 429 `rate_limited` */
@@ -85,7 +79,7 @@ export class MessageStreams {
     return this.#inPlace(readerOf(incoming.callerId, incoming.targetId), async (place) => {
       let opened: OpenedStream | undefined;
       const { view } = incoming.message;
-      const accepted = await this.#options.acceptance.accept(incoming, (row, plan) => {
+      const accepted = await this.#options.accept(incoming, (row, plan) => {
         const state = isHeld(plan, view) ? 'delivered' : 'queued';
         opened = this.#open(place, row, 'caller', { isFollowed: view.expectsAnswer, state });
       });
