@@ -1,33 +1,61 @@
+import { isColumnText, isJsonObject, type MessageView } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
+import type { Queryable } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { HttpError } from '../http/http-error.ts';
+import { CANVAS_CALLER } from '../http/principal.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
-import { type MemoryShare, NO_SHARE } from '../waiting/response-memory.ts';
-import type { MessageRow, MessageStore } from './message.store.ts';
-import { type Outcome, storedOutcome } from './outcome/outcome.rules.ts';
+import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
+import { directCaller } from './caller-keys.rules.ts';
+import { type MessageRow, type MessageStore, withoutAnswer } from './message.store.ts';
+import { messageStateOf, type Outcome, storedOutcome } from './outcome/outcome.rules.ts';
+import type { OutcomeStore } from './outcome/outcome.store.ts';
 import type { OutcomeReceipt, OutcomeWaiter, OutcomeWaiters, WaitEnd } from './outcome/outcome-waiters.ts';
 import type { FoundTask } from './outcome/task-response.rules.ts';
 import { type MessageFacts, toRecord } from './sent-messages.ts';
-import { type ReadMessage, readerOf, type StoredAnswers, withoutAnswer } from './stored-answers.ts';
-import {
-  findSent,
-  type MessageReference,
-  type TaskLookup,
-  type TaskReference,
-  taskIdOf,
-} from './task-lookup.ts';
+import { messageNotFound } from './sent-query.rules.ts';
 
-type RequestBy = Parameters<OutcomeWaiters['wait']>[2];
+/** Memory for each byte of a stored answer while a response is made of it: it is parsed, and its text may be there twice. */
+const MEMORY_FACTOR = 2;
+
+/** Who asks about which message. */
+export interface TaskReference {
+  /** The calling workspace; null for operators. */
+  readonly callerId: string | null;
+  /** The workspace in the path: the target of the message, or the caller itself. */
+  readonly workspaceId: string;
+  /** The row id or the message id of the message, or the agent's own id of the task that answered it. */
+  readonly reference: string;
+}
+
+/** Identifies a message by its message id. */
+interface MessageReference {
+  /** The caller of the message; for an operator's own messages their target. */
+  readonly workspaceId: string;
+  readonly messageId: string;
+  readonly byOperator: boolean;
+}
 
 /** The client of a request that may be held. */
 export type WaitingClient = Pick<ClientConnection, 'gone' | 'onGone'>;
 
-/** An outcome on its way to a client, of whom is then recorded whether it received it. */
-export interface SentOutcome {
+/** A message as it was read. */
+interface ReadMessage {
   readonly message: MessageRow;
+  /** The size of its answer if that is large, and was left out; 0 for others. */
+  readonly omittedBytes: number;
+}
+
+/** A message with its answer, whose memory is to be released when the response with it was written. */
+export interface HeldMessage {
+  readonly message: MessageRow;
+  readonly share: MemoryShare;
+}
+
+/** An outcome on its way to a client, of whom is then recorded whether it received it. */
+export interface SentOutcome extends HeldMessage {
   readonly outcome: Outcome;
   readonly receipt: OutcomeReceipt | undefined;
-  /** The memory of its answer; release it when the response was written. */
-  readonly share: MemoryShare;
 }
 
 /** The state of a message for its sender. */
@@ -37,32 +65,71 @@ export interface MessageStatus {
 }
 
 export interface AskedMessagesOptions extends Pick<PlatformContext, 'clock'> {
-  readonly answers: StoredAnswers;
-  readonly lookup: TaskLookup;
   readonly store: MessageStore;
+  readonly outcomeStore: OutcomeStore;
   readonly waiters: OutcomeWaiters;
   readonly workspaces: WorkspaceDirectory;
 }
 
 /**
- * Messages for those who ask about them: their outcomes, with or without a wait. All methods that read an answer throw HttpError
- * 503 when there is no memory for a large one.
+ * Messages for those who ask about them, with or without a wait for their outcomes. A large answer is read only while there
+ * is memory for the response: whoever waits for that keeps none of it, and after 10 s gets an HttpError 503
+ * `platform_unavailable`.
  */
 export class AskedMessages {
   readonly #options: AskedMessagesOptions;
+  readonly #memory: ResponseMemory;
 
   constructor(options: AskedMessagesOptions) {
     this.#options = options;
+    this.#memory = new ResponseMemory(options);
   }
 
-  /** A message with its answer, for its sender or an operator. 404 for a message of another sender. */
-  async findTask(task: TaskReference): Promise<FoundTask & Pick<SentOutcome, 'share'>> {
-    const { id, read } = await this.#readTask(task);
-    const held = await this.#options.answers.hold(readerOf(task.callerId, task.workspaceId), read);
-    return { id, message: held?.message ?? read.message, share: held?.share ?? NO_SHARE };
+  /**
+   * Finds a message for its sender or an operator.
+   * @throws HttpError 404 `message_not_found`, also for a message of another sender; 409 `message_id_conflict` when
+   * several have the message id.
+   */
+  async find(task: TaskReference, db?: Queryable): Promise<MessageRow> {
+    const { callerId, workspaceId, reference } = task;
+    const { outcomeStore, store } = this.#options;
+    const sender = callerId ?? CANVAS_CALLER;
+    const asSent = await store.findByCaller(sender, reference, db);
+    if (isMeant(asSent, task)) return asSent;
+    const byRow = await store.find(reference.toLowerCase(), db);
+    if (isMeant(byRow, task)) return byRow;
+    const byTask = await outcomeStore.findByAgentTask(sender, workspaceId, reference, db);
+    if (isMeant(byTask, task)) return byTask;
+    const hint = 'Only the sender of a message or an operator asks about it or cancels it.';
+    return onlyOne(await this.#listOthers(task, db), messageNotFound(reference.slice(0, 256), hint));
   }
 
-  /** The state of a message, after waiting up to `waitSeconds` for its outcome. 404 when there is none. */
+  /**
+   * The message that is asked for, or the latest one that continues the same task of its agent, and the id under which its
+   * sender asks for that. @throws as `find`
+   */
+  async findLatest(task: TaskReference): Promise<FoundTask> {
+    const found = await this.find(task);
+    const { agent_task_id: taskId, source_id: sourceId, target_id: targetId } = found;
+    const id = taskIdOf(found, task.reference);
+    if (taskId === null) return { id, message: found };
+    const sender = sourceId ?? CANVAS_CALLER;
+    const latest = await this.#options.outcomeStore.findByAgentTask(sender, targetId, taskId);
+    return { id, message: latest ?? found };
+  }
+
+  /** A message with its answer, for its sender or an operator. @throws as `find` */
+  async findTask(task: TaskReference): Promise<FoundTask & HeldMessage> {
+    const { id, message } = await this.findLatest(task);
+    const read = withoutLargeAnswer(await this.#options.store.withAnswer(message));
+    const held = await this.hold(readerOf(task.callerId, task.workspaceId), read);
+    return { id, ...(held ?? { message: read.message, share: NO_SHARE }) };
+  }
+
+  /**
+   * The state of a message that a workspace, or an operator, sent, after waiting up to `waitSeconds` for its outcome.
+   * @throws HttpError 404 `message_not_found`, 409 `message_id_conflict` when agents name several by this id.
+   */
   async getStatus(
     reference: MessageReference,
     waitSeconds: number,
@@ -70,7 +137,7 @@ export class AskedMessages {
   ): Promise<MessageStatus> {
     const { store, workspaces } = this.#options;
     const { workspaceId, byOperator } = reference;
-    const found = withoutAnswer(await findSent(store, reference));
+    const found = withoutAnswer(await this.#findSent(reference));
     const by = !byOperator || found.source_id === null ? 'caller' : 'another';
     const reader = readerOf(byOperator ? null : workspaceId, workspaceId);
     const sent = await this.waitFor(reader, found.id, waitSeconds, client, by);
@@ -85,7 +152,12 @@ export class AskedMessages {
     }
   }
 
-  wait(id: string, seconds: number, client: WaitingClient, by: RequestBy): OutcomeWaiter {
+  wait(
+    id: string,
+    seconds: number,
+    client: WaitingClient,
+    by: Parameters<OutcomeWaiters['wait']>[2],
+  ): OutcomeWaiter {
     const waiter = this.#options.waiters.wait(id, seconds * 1_000, by);
     client.onGone(() => waiter.end());
     return waiter;
@@ -97,10 +169,10 @@ export class AskedMessages {
     id: string,
     seconds: number,
     client: WaitingClient,
-    by: RequestBy,
+    by: Parameters<OutcomeWaiters['wait']>[2],
   ): Promise<SentOutcome | undefined> {
     const waiter = seconds > 0 ? this.wait(id, seconds, client, by) : undefined;
-    const read = await this.#options.answers.read(id);
+    const read = await this.read(id);
     const isOver = read === undefined || storedOutcome(read.message) !== undefined;
     if (isOver) waiter?.end();
     const end = await waiter?.done;
@@ -114,30 +186,150 @@ export class AskedMessages {
     if (end.kind !== 'outcome') return undefined;
     const { outcome, bytes, receipt } = end;
     if (outcome !== undefined) return { message, outcome, receipt, share: NO_SHARE };
+    let stored: SentOutcome | undefined;
     try {
-      const stored = await this.#stored(reader, { message, omittedBytes: bytes });
-      if (stored !== undefined) return { ...stored, receipt };
-    } catch (error) {
-      receipt.report(false);
-      throw error;
+      stored = await this.#stored(reader, { message, omittedBytes: bytes });
+    } finally {
+      if (stored === undefined) receipt.report(false);
     }
-    receipt.report(false);
-    return undefined;
+    return stored && { ...stored, receipt };
+  }
+
+  async read(id: string): Promise<ReadMessage | undefined> {
+    const message = await this.#options.store.findWithAnswer(id);
+    return message && withoutLargeAnswer(message);
+  }
+
+  /**
+   * A message with its answer, also a large one; undefined when it was deleted since. `reader` names whose responses are
+   * counted together.
+   */
+  async hold(
+    reader: string,
+    { message: known, omittedBytes }: ReadMessage,
+  ): Promise<HeldMessage | undefined> {
+    if (omittedBytes === 0) return { message: known, share: NO_SHARE };
+    const share = await this.#memory.reserve(reader, omittedBytes * MEMORY_FACTOR);
+    let message: MessageRow | undefined;
+    try {
+      message = await this.#options.store.findWithAnswer(known.id);
+    } finally {
+      if (message === undefined) share.release();
+    }
+    return message && { message, share };
   }
 
   async #stored(reader: string, read: ReadMessage): Promise<SentOutcome | undefined> {
-    const held = await this.#options.answers.hold(reader, read);
-    if (held === undefined) return undefined;
-    const outcome = storedOutcome(held.message);
-    if (outcome !== undefined) return { ...held, outcome, receipt: undefined };
-    held.share.release();
-    return undefined;
+    const held = await this.hold(reader, read);
+    const outcome = held && storedOutcome(held.message);
+    if (outcome === undefined) held?.share.release();
+    return outcome && held && { ...held, outcome, receipt: undefined };
   }
 
-  async #readTask(task: TaskReference): Promise<{ readonly id: string; readonly read: ReadMessage }> {
-    const { answers, lookup } = this.#options;
-    const found = await lookup.find(task);
-    const latest = await lookup.findLatest(found);
-    return { id: taskIdOf(found, task.reference), read: await answers.readAnswerOf(latest) };
+  async #findSent({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow> {
+    const { store } = this.#options;
+    const sent = await store.findByCaller(workspaceId, messageId);
+    if (sent !== undefined) return sent;
+    const direct = await store.listDirect(workspaceId, messageId);
+    if (direct.length > 0) return onlyOne(direct);
+    const fromCanvas = byOperator ? await store.findByCaller(CANVAS_CALLER, messageId) : undefined;
+    if (fromCanvas?.target_id === workspaceId) return fromCanvas;
+    const byRow = await store.find(messageId.toLowerCase());
+    if (byRow?.source_id === workspaceId && byRow.message_id !== null) return byRow;
+    throw messageNotFound(messageId);
   }
+
+  /** Messages by their message id: of a sender those that it did not send through the platform, for operators all. */
+  async #listOthers(
+    { callerId, workspaceId, reference }: TaskReference,
+    db?: Queryable,
+  ): Promise<readonly MessageRow[]> {
+    const { store } = this.#options;
+    if (callerId !== null && callerId !== workspaceId) {
+      const direct = await store.findByCaller(directCaller(workspaceId, callerId), reference, db);
+      return direct === undefined ? [] : [direct];
+    }
+    const sent = callerId === null ? await store.findByCaller(workspaceId, reference, db) : undefined;
+    if (sent !== undefined && sent.answers_id === null) return [sent];
+    const direct = await store.listDirect(workspaceId, reference, db);
+    if (callerId !== null || direct.length > 0) return direct;
+    return store.listOnFeed(workspaceId, reference, db);
+  }
+}
+
+/** Whose responses are counted together: those to a workspace, and of operators those about one workspace. */
+export function readerOf(callerId: string | null, workspaceId: string): string {
+  return callerId ?? `operators:${workspaceId}`;
+}
+
+function withoutLargeAnswer(message: MessageRow): ReadMessage {
+  const bytes = message.response_body?.length ?? 0;
+  return isSmall(bytes)
+    ? { message, omittedBytes: 0 }
+    : { message: withoutAnswer(message), omittedBytes: bytes };
+}
+
+/** @throws `error` for none, HttpError 409 `message_id_conflict` for several, which names their row ids. */
+function onlyOne(messages: readonly MessageRow[], error?: HttpError): MessageRow {
+  const [first, ...others] = messages;
+  if (first !== undefined && others.length === 0) return first;
+  if (first === undefined && error !== undefined) throw error;
+  throw new HttpError(409, 'message_id_conflict', 'several messages have this id', {
+    extras: {
+      message_id: first?.message_id ?? '',
+      hint: `Name one by its row id: ${messages.map(({ id }) => id).join(', ')}.`,
+    },
+  });
+}
+
+/** Whether it is a message of the asking one, and the workspace in the path its target or its sender. */
+function isMeant(
+  message: MessageRow | undefined,
+  { callerId, workspaceId }: TaskReference,
+): message is MessageRow {
+  if (message === undefined || message.message_id === null) return false;
+  const isOfCaller = callerId === null || message.source_id === callerId;
+  return isOfCaller && (message.workspace_id === workspaceId || message.source_id === workspaceId);
+}
+
+/** The id of a task for those who asked for it: the row id, or the agent's own id for those who named that. */
+export function taskIdOf({ id, agent_task_id: agentId }: MessageRow, reference: string): string {
+  return agentId === reference ? reference : id;
+}
+
+/**
+ * The message that `tasks/get` and `tasks/cancel` name.
+ * @throws HttpError 400 `invalid_message` when they name none.
+ */
+export function taskReference({ params }: MessageView): string {
+  const { id, task_id: snakeCase, taskId: camelCase } = params;
+  const named = [id, snakeCase, camelCase].find((value) => typeof value === 'string' && value !== '');
+  if (typeof named === 'string' && isColumnText(named)) return named;
+  throw invalid('params.id must name the message', 'params.id');
+}
+
+/** Whether `tasks/get` asks for what the task was about. @throws HttpError 400 `invalid_message` for no count. */
+export function wantsHistory({ params: { historyLength: length } }: MessageView): boolean {
+  if (length === undefined || length === null) return false;
+  if (Number.isInteger(length) && Number(length) >= 0) return length !== 0;
+  throw invalid('params.historyLength must be a whole number', 'params.historyLength');
+}
+
+/** Whether a message asks for its task instead of its answer: `blocking` in A2A 0.3, `returnImmediately` in 1.0. */
+export function wantsTaskAtOnce({ params: { configuration } }: MessageView): boolean {
+  if (!isJsonObject(configuration)) return false;
+  return configuration.blocking === false || configuration.returnImmediately === true;
+}
+
+/** @throws HttpError 409 `message_ended` for a message that had ended otherwise before it was canceled. */
+export function requireCanceled(message: MessageRow): void {
+  const state = messageStateOf(message);
+  if (state === 'canceled') return;
+  throw new HttpError(409, 'message_ended', 'the message has ended', {
+    extras: { message_id: message.message_id, status: state, hint: 'Ask for its end with tasks/get.' },
+  });
+}
+
+function invalid(reason: string, field: string): HttpError {
+  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, { extras: { field } });
 }

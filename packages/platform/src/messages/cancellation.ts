@@ -2,17 +2,17 @@ import { isEnded } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
+import type { AskedMessages, TaskReference } from './asked-messages.ts';
 import type { MessageRow, MessageStore } from './message.store.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
-import type { CancellationPushes } from './push/cancellation-pushes.ts';
-import type { TaskLookup, TaskReference } from './task-lookup.ts';
+import type { AgentNotices } from './push/agent-notices.ts';
 
 export interface CancellationOptions extends Pick<PlatformContext, 'database'> {
   readonly store: MessageStore;
   readonly outcomes: OutcomeRecorder;
   readonly activity: ActivityService;
-  readonly pushes: CancellationPushes;
-  readonly lookup: TaskLookup;
+  readonly asked: AskedMessages;
+  readonly notices: AgentNotices;
 }
 
 /** Cancels messages for their senders and for operators, and lets their agents know. */
@@ -29,10 +29,10 @@ export class Cancellation {
    * @throws HttpError 404 `message_not_found`, also for a message of another sender.
    */
   cancel(task: TaskReference): Promise<MessageRow> {
-    const { database, lookup, store } = this.#options;
+    const { asked, database, store } = this.#options;
     return database.transaction(async (unit) => {
       for (;;) {
-        const message = await lookup.find(task, unit.trx);
+        const message = await asked.find(task, unit.trx);
         if (isEnded(message.delivery_state)) return message;
         if (!(await this.#end(unit, message))) continue;
         let next = message.continued_by;
@@ -49,14 +49,14 @@ export class Cancellation {
 
   /** Ends a message and lets its agent know; false when it was changed since it was read. */
   async #end(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
-    const { activity, outcomes, pushes } = this.#options;
+    const { activity, notices, outcomes } = this.#options;
     const details = { isKnownToCaller: true };
     if ((await outcomes.endMessage(unit, message, { state: 'canceled' }, details)) === undefined)
       return false;
     const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
     await activity.control.add(unit, { workspaceId, activityId, messageId });
     if (message.attempts > 0 || message.delivery_state === 'leased') {
-      unit.afterCommit(() => pushes.add(message));
+      unit.afterCommit(() => notices.cancel(message));
     }
     return true;
   }

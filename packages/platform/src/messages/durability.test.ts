@@ -6,7 +6,7 @@ import { openAgent, openFolder, openPlatform } from '../../test/resources-of-tes
 import type { RunningPlatform } from '../../test/running-platform.ts';
 import { answerJson, answerText, eventually, say } from '../../test/scripted-agent.ts';
 import { createTestPlatform } from '../test-platform.ts';
-import { newLeaseOwner } from './push/lease-owner.ts';
+import { newLeaseOwner } from './push/push-scheduler.ts';
 
 interface Member {
   readonly id: string;

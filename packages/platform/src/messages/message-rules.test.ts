@@ -7,7 +7,7 @@ import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts
 import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
 import { hashMessage } from './message-hash.rules.ts';
 import { toAnswer, wantsCompact, withRequestId } from './outcome/response.rules.ts';
-import { isAbandoned, newLeaseOwner } from './push/lease-owner.ts';
+import { isAbandoned, newLeaseOwner } from './push/push-scheduler.ts';
 
 const target = {
   id: 't',

@@ -307,6 +307,10 @@ function first({ rows }: { readonly rows: readonly ActivityRowRecord[] }): Messa
   return rows[0] as MessageRow | undefined;
 }
 
+export function withoutAnswer(message: MessageRow): MessageRow {
+  return { ...message, response_body: null };
+}
+
 /** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
 export function isUndelivered(eb: ExpressionBuilder<Database, 'activity'>): Expression<SqlBool> {
   return sql<SqlBool>`${eb.ref('delivery_state')} in ('pending', 'leased')`;

@@ -18,7 +18,14 @@ import { type ClientConnection, watchConnection } from '../waiting/client-connec
 import { type MemoryShare, NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
-import type { SentOutcome } from './asked-messages.ts';
+import {
+  requireCanceled,
+  type SentOutcome,
+  taskIdOf,
+  taskReference,
+  wantsHistory,
+  wantsTaskAtOnce,
+} from './asked-messages.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService } from './messages.service.ts';
 import { failureToError, outcomeError } from './outcome/outcome.rules.ts';
@@ -42,7 +49,6 @@ import {
 } from './rpc-caller.rules.ts';
 import { parseSentQuery } from './sent-query.rules.ts';
 import { respondWithStream } from './streams/stream-response.ts';
-import { requireCanceled, taskIdOf, taskReference, wantsHistory, wantsTaskAtOnce } from './task-lookup.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
 export function mountMessagesRoutes(

@@ -13,8 +13,7 @@ import type { IncomingMessage } from './accept/acceptance.rules.ts';
 import type { AnswerRecorder } from './accept/carried-answers.rules.ts';
 import { LoopGuard } from './accept/loop-guard.ts';
 import { Acknowledgements } from './acknowledgements.ts';
-import { AnswerMemory } from './answer-memory.ts';
-import { AskedMessages, type SentOutcome, type WaitingClient } from './asked-messages.ts';
+import { AskedMessages, readerOf, type SentOutcome, type WaitingClient } from './asked-messages.ts';
 import { Cancellation } from './cancellation.ts';
 import { Continuations } from './continuations.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
@@ -29,19 +28,16 @@ import { OutcomeStore } from './outcome/outcome.store.ts';
 import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
 import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import { type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
-import { CancellationPushes } from './push/cancellation-pushes.ts';
-import { newLeaseOwner } from './push/lease-owner.ts';
-import { PushAttempts } from './push/push-attempt.ts';
-import { createPushEndpoint, type PushEndpoint } from './push/push-endpoint.ts';
+import { AgentEndpoint } from './push/agent-endpoint.ts';
+import { AgentNotices } from './push/agent-notices.ts';
+import { PushRequests } from './push/push-requests.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
-import { StateCalls } from './push/state-calls.ts';
 import { QueueDepth } from './queue-depth.ts';
 import { type SentMessageFilter, type SentMessagePage, SentMessages } from './sent-messages.ts';
-import { readerOf, StoredAnswers } from './stored-answers.ts';
+import { AnswerMemory } from './streams/answer-memory.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { MessageStreams } from './streams/message-streams.ts';
 import { Progress } from './streams/progress.ts';
-import { TaskLookup } from './task-lookup.ts';
 
 export type { MessageRow } from './message.store.ts';
 
@@ -68,8 +64,8 @@ export class MessagesService {
   readonly outcomes: OutcomeRecorder;
   readonly cancellation: Cancellation;
   readonly acknowledgements: Acknowledgements;
-  /** Lets agents with servers know their new status. */
-  readonly stateCalls: StateCalls;
+  /** Tells agents with servers that they were paused, resumed or removed. */
+  readonly notices: AgentNotices;
   /** Interrupts messages by questions and continues them with the answers. */
   readonly continuations: Continuations;
   /** Answers that are read while they are made. */
@@ -84,9 +80,8 @@ export class MessagesService {
   readonly #delivery: OutcomeDelivery;
   readonly #expiry: MessageExpiry;
   readonly #depth: QueueDepth;
-  readonly #endpoint: PushEndpoint;
+  readonly #endpoint: AgentEndpoint;
   readonly #scheduler: PushScheduler;
-  readonly #cancellations: CancellationPushes;
   readonly #acceptance: MessageAcceptance;
   readonly #sent: SentMessages;
   readonly #tasks: RepeatedTasks;
@@ -95,8 +90,6 @@ export class MessagesService {
   constructor(options: MessagesServiceOptions) {
     this.#options = options;
     const { addressGuard: guard, bus, clock, logger, settings, shutdown } = options;
-    const owner = newLeaseOwner();
-    const random = options.random ?? Math.random;
     const store = new MessageStore(options);
     const room = new InboxRoom(options);
     const queue = new MessageQueue({ ...options, room });
@@ -106,12 +99,11 @@ export class MessagesService {
     const delivery = new OutcomeDelivery({ ...options, store, outcomeStore, queue, receipts, room });
     const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
     const memory = new AnswerMemory();
-    const endpoint = createPushEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
+    const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
     const streams = new AnswerStreams(memory);
-    const answers = new StoredAnswers({ clock, store });
-    const pushing = { ...options, store, outcomes, endpoint, owner, random };
-    const attempts = new PushAttempts({ ...pushing, streams });
-    const scheduler = new PushScheduler({ ...options, store, queue, attempts, outcomes, waiters, owner });
+    const requests = new PushRequests({ ...options, store });
+    const pushing = { ...options, store, queue, outcomes, waiters, endpoint, requests, streams };
+    const scheduler = new PushScheduler(pushing);
     const expiry = new MessageExpiry({ ...options, store, outcomeStore, outcomes });
     queue.onExpiring((expiresAt) => expiry.schedule(expiresAt));
     const loops = new LoopGuard(options);
@@ -120,13 +112,13 @@ export class MessagesService {
     const misplaced = new MisplacedReplies(options);
     const accepting = { ...options, room, store, queue, outcomes, loops, scheduler, continuations };
     this.#acceptance = new MessageAcceptance({ ...accepting, misplaced });
-    const cancellations = new CancellationPushes({ ...options, attempts });
-    const lookup = new TaskLookup({ store, outcomeStore });
-    this.cancellation = new Cancellation({ ...options, store, outcomes, lookup, pushes: cancellations });
-    const acceptance = this.#acceptance;
-    const reading = { ...options, answers, store, streams, waiters };
-    this.streams = new MessageStreams({ ...reading, acceptance, lookup, outcomes });
-    this.asked = new AskedMessages({ ...reading, lookup });
+    this.notices = new AgentNotices({ clock, logger, endpoint, requests });
+    const asked = new AskedMessages({ ...options, store, outcomeStore, waiters });
+    this.asked = asked;
+    this.cancellation = new Cancellation({ ...options, store, outcomes, asked, notices: this.notices });
+    const accept = this.#acceptance.accept.bind(this.#acceptance);
+    this.streams = new MessageStreams({ accept, asked, store, streams, waiters });
+    outcomes.onEnd(streams.onEnd);
     this.progress = new Progress({ ...options, store, streams });
     this.#store = store;
     this.#waiters = waiters;
@@ -138,8 +130,6 @@ export class MessagesService {
     this.#depth = new QueueDepth(options);
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
-    this.#cancellations = cancellations;
-    this.stateCalls = new StateCalls({ ...options, endpoint });
     this.#sent = new SentMessages(options);
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
@@ -228,11 +218,10 @@ export class MessagesService {
   async stop(): Promise<void> {
     this.#unsubscribe();
     this.#depth.stop();
-    this.streams.close();
     this.#waiters.close();
     await this.#tasks.stop();
     await this.#expiry.stop();
-    await Promise.all([this.#scheduler.stop(), this.#cancellations.stop(), this.stateCalls.stop()]);
+    await Promise.all([this.#scheduler.stop(), this.notices.stop()]);
     await this.#endpoint.close();
     await this.#receipts.close();
   }

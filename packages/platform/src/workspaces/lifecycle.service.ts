@@ -21,7 +21,7 @@ interface Pause {
 export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
   readonly hierarchy: HierarchyService;
   readonly liveness: LivenessMonitor;
-  readonly messages: Pick<MessagesService, 'failMessagesOf' | 'stateCalls'>;
+  readonly messages: Pick<MessagesService, 'failMessagesOf' | 'notices'>;
   readonly tokens: TokensService;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -132,7 +132,7 @@ export class LifecycleService {
       await events.append(unit, { type: 'WORKSPACE_REMOVED', workspaceId, payload });
     }
     if (aliveIds.length > 0) await messages.failMessagesOf(unit, aliveIds);
-    for (const row of alive) messages.stateCalls.announce(unit, row, 'removed');
+    for (const row of alive) messages.notices.announce(unit, row, 'removed');
     unit.afterCommit(() => liveness.forget(ids));
     return below.length;
   }
@@ -162,7 +162,7 @@ export class LifecycleService {
     await workspaces.update(workspaceId, { ...change, updated_at: timestamp(clock) }, unit.trx);
     const type = change.status === 'paused' ? 'WORKSPACE_PAUSED' : 'WORKSPACE_RESUMED';
     await events.append(unit, { type, workspaceId, payload: { name } });
-    messages.stateCalls.announce(unit, row, change.status);
+    messages.notices.announce(unit, row, change.status);
   }
 }
 

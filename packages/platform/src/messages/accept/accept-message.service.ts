@@ -13,7 +13,7 @@ import type { Continuations } from '../continuations.ts';
 import { inContext } from '../conversation.rules.ts';
 import { type DeliveryPlan, planDelivery, withoutDeadline } from '../delivery.rules.ts';
 import type { InboxRoom } from '../inbox-room.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
+import { type MessageRow, type MessageStore, withoutAnswer } from '../message.store.ts';
 import { hashMessage } from '../message-hash.rules.ts';
 import type { MessageQueue } from '../message-queue.ts';
 import type { MisplacedReplies } from '../misplaced-replies.ts';
@@ -21,7 +21,6 @@ import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '.
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import { inTraceOf } from '../passed-headers.rules.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
-import { withoutAnswer } from '../stored-answers.ts';
 import {
   type Acceptance,
   type AdmittedMessage,

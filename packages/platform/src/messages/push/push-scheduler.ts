@@ -1,29 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type ErrorBody, isEnded, isJsonObject } from '@molecule-ai/protocol';
+import type { Operation, TraceContext } from '@molecule-ai/telemetry';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { errorFacts } from '../../foreign-error.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { knownCode, pushes, queued } from '../../telemetry/telemetry.ts';
 import { timestamp } from '../../time/clock.ts';
-import { canPush, LONGEST_RETRY_MS } from '../delivery.rules.ts';
+import { canPush, LONGEST_RETRY_MS, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import type { MessageQueue } from '../message-queue.ts';
+import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
-import { isAbandoned } from './lease-owner.ts';
-import type { AttemptEnd, PushAttempts } from './push-attempt.ts';
-import type { PushContent } from './push-body.rules.ts';
+import { type PassedHeaders, storedHeaders, traceOf, withTrace } from '../passed-headers.rules.ts';
+import type { AnswerStreams, TextSource } from '../streams/answer-streams.ts';
+import type { AgentEndpoint, PushResult } from './agent-endpoint.ts';
+import { asksForStream, type PushContent, type PushRequests, viewOf } from './push-requests.ts';
 
 /** Maximum number of concurrent pushes to one agent for messages that arrive at an empty queue. */
 const MAX_LIVE_PUSHES = 64;
 /** The database is read for work so often, although nothing is known of any, in milliseconds. */
 const READ_EVERY_MS = 5 * 60_000;
+/** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
+const SILENT_SHARE = 2 / 3;
+/** So many failing agents are remembered, so that the log names each of them once. */
+const MAX_FAILING = 10_000;
+/** Codes of JSON-RPC and of A2A: the agent does not know the method of a stream, or offers none. */
+const REFUSES_STREAM: readonly unknown[] = [-32_601, -32_004];
+const NOT_ACCEPTING = {
+  error: 'the workspace agent accepts no messages now',
+  code: 'not_accepting',
+  delivered: false,
+} as const satisfies ErrorBody;
 
-export interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
+export interface PushSchedulerOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
-  readonly attempts: PushAttempts;
   readonly outcomes: OutcomeRecorder;
   readonly waiters: OutcomeWaiters;
   readonly workspaces: WorkspaceDirectory;
-  readonly owner: string;
+  readonly endpoint: AgentEndpoint;
+  readonly requests: PushRequests;
+  readonly streams: AnswerStreams;
+  /** From 0 to 1; the jitter of the retries. @default Math.random */
+  readonly random?: (() => number) | undefined;
 }
 
 /** The state of one target in this process. */
@@ -37,6 +61,17 @@ interface TargetState {
   cancelRetry: () => void;
 }
 
+/** When a message is pushed again; `error` says why it was not delivered. */
+interface Requeue {
+  readonly attempts: number;
+  /** Undefined: when the target is reachable again. */
+  readonly delayMs?: number;
+  readonly error?: ErrorBody;
+}
+
+/** What can end a message. */
+type FinalResult = Exclude<PushResult, { kind: 'aborted' | 'not-accepting' }>;
+
 /**
  * Pushes queued messages to their agents, each under a lease, in order for each target. A message that arrives at an
  * empty queue is pushed at once, up to 64 for one target, so that a nested call cannot wait for its own caller; a
@@ -45,10 +80,13 @@ interface TargetState {
  */
 export class PushScheduler {
   readonly #options: PushSchedulerOptions;
+  readonly #owner = newLeaseOwner();
   readonly #targets = new Map<string, TargetState>();
   readonly #running = new Set<Promise<void>>();
   /** The messages whose attempt runs in this process. Their leases do not expire, whatever the wall clock does. */
   readonly #inFlight = new Set<string>();
+  /** Workspaces whose last push failed, and that the log names. */
+  readonly #failing = new Set<string>();
   readonly #stopping = new AbortController();
   /** Messages may be leased, or wait for a target to which they can be pushed. */
   #mayHaveWork = true;
@@ -59,7 +97,7 @@ export class PushScheduler {
     this.#options = options;
     options.queue.onChanged(({ targetId, pushable }) => {
       this.#stateOf(targetId).empty = false;
-      if (pushable) this.drain(targetId);
+      if (pushable) this.#drain(targetId);
     });
   }
 
@@ -76,10 +114,10 @@ export class PushScheduler {
   async reserve(
     unit: UnitOfWork,
     targetId: string,
-  ): Promise<ReturnType<PushAttempts['newLease']> | undefined> {
+  ): Promise<{ readonly owner: string; readonly until: string } | undefined> {
     const state = this.#stateOf(targetId);
     const hasCapacity = !this.#stopping.signal.aborted && state.live < MAX_LIVE_PUSHES;
-    const { store, attempts } = this.#options;
+    const { store } = this.#options;
     const isFirst =
       hasCapacity && (state.empty || (await store.findOldestPending(targetId, unit.trx)) === undefined);
     if (!isFirst) {
@@ -88,7 +126,7 @@ export class PushScheduler {
     }
     state.live += 1;
     unit.onRollback(() => this.release(targetId));
-    return attempts.newLease();
+    return this.#newLease();
   }
 
   release(targetId: string): void {
@@ -99,25 +137,16 @@ export class PushScheduler {
   push(message: MessageRow, content: PushContent): void {
     this.#mayHaveWork = true;
     const targetId = message.target_id;
-    this.#track(this.#attempt(message, this.#stateOf(targetId), content), () => {
+    this.#track(this.#attempt(message, content), () => {
       this.release(targetId);
-      this.drain(targetId);
+      this.#drain(targetId);
     });
   }
 
   /** Pushes the pending messages of a workspace that may have become reachable. */
   retry(targetId: string): void {
     this.#stateOf(targetId).empty = false;
-    this.drain(targetId);
-  }
-
-  /** Pushes the messages that are due; does nothing when the queue is known to be empty. */
-  drain(targetId: string): void {
-    const state = this.#stateOf(targetId);
-    if (this.#stopping.signal.aborted || state.empty) return;
-    this.#mayHaveWork = true;
-    state.checkAgain = true;
-    if (!state.checking) this.#track(this.#check(targetId, state), () => {});
+    this.#drain(targetId);
   }
 
   /**
@@ -125,7 +154,7 @@ export class PushScheduler {
    * last call found neither, and nothing was pushed or drained since.
    */
   async recover(): Promise<void> {
-    const { clock, store, attempts, workspaces, owner } = this.#options;
+    const { clock, store, workspaces } = this.#options;
     if (!this.#mayHaveWork && clock.monotonic() - this.#readAt < READ_EVERY_MS) return;
     const now = timestamp(clock);
     this.#mayHaveWork = false;
@@ -135,8 +164,8 @@ export class PushScheduler {
       this.#mayHaveWork = true;
       if (this.#inFlight.has(message.id)) continue;
       const hasExpired = message.lease_until === null || message.lease_until < now;
-      if (!hasExpired && !isAbandoned(message.lease_owner ?? '', owner)) continue;
-      await attempts.requeue(message, { attempts: message.attempts });
+      if (!hasExpired && !isAbandoned(message.lease_owner ?? '', this.#owner)) continue;
+      await this.#requeue(message, { attempts: message.attempts });
     }
     const targets = await workspaces.findMany(await store.listPendingTargets());
     for (const target of targets) if (canPush(target)) this.retry(target.id);
@@ -159,6 +188,11 @@ export class PushScheduler {
     return state;
   }
 
+  #newLease(): { readonly owner: string; readonly until: string } {
+    const { clock, settings } = this.#options;
+    return { owner: this.#owner, until: timestamp(clock, settings.leaseMs) };
+  }
+
   #track(work: Promise<void>, after: () => void): void {
     const tracked = work
       .catch((error: unknown) => {
@@ -173,6 +207,22 @@ export class PushScheduler {
     this.#running.add(tracked);
   }
 
+  /** Pushes the messages that are due; does nothing when the queue is known to be empty. */
+  #drain(targetId: string): void {
+    const state = this.#stateOf(targetId);
+    if (this.#stopping.signal.aborted || state.empty) return;
+    this.#mayHaveWork = true;
+    state.checkAgain = true;
+    if (!state.checking) this.#track(this.#check(targetId, state), () => {});
+  }
+
+  #drainLater(targetId: string, delayMs: number): void {
+    const state = this.#stateOf(targetId);
+    state.cancelRetry();
+    if (this.#stopping.signal.aborted) return;
+    state.cancelRetry = this.#options.clock.schedule(delayMs, () => this.#drain(targetId));
+  }
+
   async #check(targetId: string, state: TargetState): Promise<void> {
     state.checking = true;
     try {
@@ -182,9 +232,9 @@ export class PushScheduler {
           const message = await this.#takeNext(targetId, state);
           if (message === undefined) break;
           state.draining += 1;
-          this.#track(this.#attempt(message, state), () => {
+          this.#track(this.#attempt(message), () => {
             state.draining -= 1;
-            this.drain(targetId);
+            this.#drain(targetId);
           });
         }
       }
@@ -195,20 +245,20 @@ export class PushScheduler {
 
   async #takeNext(targetId: string, state: TargetState): Promise<MessageRow | undefined> {
     if (this.#stopping.signal.aborted) return undefined;
-    const { clock, database, store, workspaces, attempts } = this.#options;
+    const { clock, database, store, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const next = await this.#findNext(unit, targetId);
       state.empty = next === undefined;
       if (next === undefined) return undefined;
       const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - clock.now();
       if (dueIn > 0 && dueIn <= LONGEST_RETRY_MS) {
-        this.#drainLater(targetId, state, dueIn);
+        this.#drainLater(targetId, dueIn);
         return undefined;
       }
       const target = await workspaces.find(targetId, unit.trx);
       if (target === undefined || !canPush(target)) return undefined;
       if (state.draining >= Math.max(1, target.max_concurrent_tasks)) return undefined;
-      return store.lease(next, attempts.newLease(), unit.trx);
+      return store.lease(next, this.#newLease(), unit.trx);
     });
   }
 
@@ -223,23 +273,214 @@ export class PushScheduler {
     }
   }
 
-  async #attempt(message: MessageRow, state: TargetState, content?: PushContent): Promise<void> {
-    this.#inFlight.add(message.id);
-    let end: AttemptEnd;
+  /** Runs one attempt, from the lease of a message to its outcome. `known` is the content if it was read before. */
+  async #attempt(message: MessageRow, known?: PushContent): Promise<void> {
+    const { clock, requests, streams, waiters } = this.#options;
+    const { id, target_id: targetId } = message;
+    // They come from the row, so that they survive a restart.
+    const headers = storedHeaders(message);
+    const operation = startOperation(message, traceOf(headers), clock.now());
+    const startedAt = clock.monotonic();
+    this.#inFlight.add(id);
+    const stopRenewing = this.#renewLease(id);
+    // Before anything is awaited, so that an end of the message ends the attempt.
+    const source = message.method === 'message/stream' ? streams.open(id).attempt(targetId) : undefined;
     try {
-      end = await this.#options.attempts.run(message, this.#stopping.signal, content);
+      const content = known ?? (await requests.read(message));
+      const passedOn = withTrace(headers, operation.trace);
+      const result = await this.#post(message, content, passedOn, source);
+      const code = 'error' in result ? knownCode(result.error.code) : undefined;
+      operation.end({ 'molecule.result': result.kind }, code);
+      const requeue = await this.#requeueFor(message, result);
+      if (requeue === undefined) {
+        if (result.kind !== 'retry') this.#failing.delete(targetId);
+        const durationMs = Math.round(clock.monotonic() - startedAt);
+        await this.#record(message, result as FinalResult, durationMs);
+        // Also of a message that goes on after a question: what follows is another answer.
+        if (result.kind === 'answer' && source !== undefined) streams.end(id);
+        return;
+      }
+      if (requeue.error !== undefined) this.#reportFailing(message, requeue.error);
+      await this.#requeue(message, requeue);
+      this.#stateOf(targetId).empty = false;
+      if (requeue.delayMs !== undefined) this.#drainLater(targetId, requeue.delayMs);
+      waiters.requeued(id);
+    } catch (error) {
+      operation.end({ 'molecule.result': 'not_recorded' }, 'internal_error');
+      throw error;
     } finally {
-      this.#inFlight.delete(message.id);
+      this.#inFlight.delete(id);
+      source?.close();
+      stopRenewing();
     }
-    if (end.kind !== 'requeued') return;
-    state.empty = false;
-    if (end.delayMs !== undefined) this.#drainLater(message.target_id, state, end.delayMs);
-    this.#options.waiters.requeued(message.id);
   }
 
-  #drainLater(targetId: string, state: TargetState, delayMs: number): void {
-    state.cancelRetry();
-    if (this.#stopping.signal.aborted) return;
-    state.cancelRetry = this.#options.clock.schedule(delayMs, () => this.drain(targetId));
+  /** Renews the lease at a third of its duration until the returned function is called. */
+  #renewLease(messageId: string): () => void {
+    const { clock, logger, settings, store } = this.#options;
+    const renew = () => {
+      cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), renew);
+      store.renewLease(messageId, this.#newLease()).catch((error: unknown) => {
+        logger.warn({ messageId, reason: String(error) }, 'Failed to renew a lease');
+      });
+    };
+    let cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), renew);
+    return () => cancel();
+  }
+
+  async #post(
+    message: MessageRow,
+    content: PushContent | undefined,
+    passedOn: PassedHeaders,
+    source: TextSource | undefined,
+  ): Promise<PushResult> {
+    const { endpoint, requests } = this.#options;
+    const post = async (isStreamed: boolean): Promise<PushResult> => {
+      const request = content && (await requests.ofMessage(message, content, passedOn, isStreamed));
+      if (request === undefined) return { kind: 'aborted' };
+      return endpoint.post(request, { purpose: 'message', signal: this.#stopping.signal, source });
+    };
+    if (source === undefined || content === undefined || !asksForStream(message, content.target))
+      return post(false);
+    const result = await post(true);
+    return !source.hasText && refusesStream(result) ? post(false) : result;
+  }
+
+  /** How the message is put back into the queue after this result; undefined when the result is final. */
+  async #requeueFor(message: MessageRow, result: PushResult): Promise<Requeue | undefined> {
+    const { random = Math.random, settings } = this.#options;
+    switch (result.kind) {
+      case 'aborted':
+        return { attempts: message.attempts - 1 };
+      case 'not-accepting': {
+        const delayMs = withJitter(result.retryAfterMs, random());
+        return { attempts: message.attempts - 1, delayMs, error: NOT_ACCEPTING };
+      }
+      case 'retry': {
+        const isLast = message.attempts >= settings.maxAttempts;
+        const delayMs = pushRetryDelayMs(message.attempts, random());
+        if (isLast && !(await this.#isSilent(message.target_id))) return undefined;
+        return { attempts: isLast ? 0 : message.attempts, delayMs, error: result.error };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /**
+   * An agent that has missed heartbeats is about to be offline, and messages to offline agents are kept: its last
+   * attempt does not fail the message, and the attempts start again when it is back.
+   */
+  async #isSilent(targetId: string): Promise<boolean> {
+    const { clock, settings, workspaces } = this.#options;
+    const last = (await workspaces.find(targetId))?.last_heartbeat_at ?? null;
+    return last !== null && clock.now() - Date.parse(last) > settings.livenessStaleAfterMs * SILENT_SHARE;
+  }
+
+  /** The log names each agent that does not take its messages once until a push succeeds. */
+  #reportFailing({ id: messageId, target_id: workspaceId }: MessageRow, failure: ErrorBody): void {
+    if (this.#failing.has(workspaceId)) return;
+    if (this.#failing.size >= MAX_FAILING) this.#failing.clear();
+    this.#failing.add(workspaceId);
+    const { code, error: reason, status } = failure;
+    const fields = { workspaceId, messageId, code, reason, status };
+    this.#options.logger.warn(fields, 'An agent cannot be reached; its messages wait');
+  }
+
+  /** Puts a leased message back into the queue, unless it has ended or has another lease now. */
+  async #requeue(message: MessageRow, { attempts, delayMs, error }: Requeue): Promise<void> {
+    const { clock, database, outcomes } = this.#options;
+    const at = delayMs === undefined ? null : timestamp(clock, delayMs);
+    await database.transaction((unit) =>
+      outcomes.requeue(unit, message, { attempts: Math.max(0, attempts), at, error }),
+    );
+  }
+
+  async #record(message: MessageRow, result: FinalResult, durationMs: number): Promise<void> {
+    const { database, outcomes, store } = this.#options;
+    try {
+      await database.transaction(async (unit) => {
+        const end = endOf(message, result);
+        if (end === undefined) return void (await outcomes.deliver(unit, message));
+        // Should the lease have been lost meanwhile, an answer counts all the same, unless the message has ended.
+        let current: MessageRow | undefined = message;
+        while (current !== undefined && !isEnded(current.delivery_state)) {
+          if ((await outcomes.endMessage(unit, current, end, { durationMs })) !== undefined) return;
+          if (result.kind !== 'answer') return;
+          current = await store.find(message.id, unit.trx);
+        }
+      });
+    } catch (error) {
+      if (result.kind !== 'answer' || !(error instanceof HttpError)) throw error;
+      // Its questions cannot be asked; the agent has no other way to learn that than the end of the message.
+      const unusable = { error: error.message, code: 'agent_answer_invalid' } as const;
+      await this.#record(message, { kind: 'unreadable', error: unusable }, durationMs);
+    }
+  }
+}
+
+function startOperation(message: MessageRow, trace: TraceContext | null, now: number): Operation {
+  const queuedMs = Math.max(0, now - Date.parse(message.created_at));
+  if (message.attempts <= 1) queued(queuedMs / 1_000, {});
+  const facts = () => ({
+    'messaging.system': 'molecule',
+    'messaging.operation.type': 'send',
+    'messaging.message.id': message.message_id,
+    'molecule.activity.id': message.id,
+    'molecule.workspace.id': message.target_id,
+    'molecule.attempt': message.attempts,
+    'molecule.queued_ms': queuedMs,
+  });
+  return pushes.start('molecule push', facts, trace);
+}
+
+function refusesStream(result: PushResult): boolean {
+  const response =
+    result.kind === 'answer' ? result.body : 'response' in result ? result.response : undefined;
+  return isJsonObject(response?.error) && REFUSES_STREAM.includes(response.error.code);
+}
+
+/** The end that the last attempt means; undefined when the agent took the message and may answer later. */
+function endOf(message: MessageRow, result: FinalResult): MessageEnd | undefined {
+  switch (result.kind) {
+    case 'answer':
+      return endOfResponse(result.body);
+    case 'accepted':
+      return viewOf(message).expectsAnswer ? undefined : { state: 'unanswered' };
+    case 'unreadable':
+      if (!viewOf(message).expectsAnswer) return { state: 'unanswered' };
+      return { state: 'failed', failure: deliveryFailure(result.error) };
+    case 'retry': {
+      const error = `${result.error.error ?? 'delivery failed'} (${message.attempts} attempts)`;
+      return failedDelivery({ ...result.error, error }, result.response);
+    }
+    case 'final':
+      return failedDelivery(result.error, result.response);
+  }
+}
+
+/** The name under which this process holds leases: machine, process id and one start of the platform. */
+export function newLeaseOwner(): string {
+  return `${hostname()}:${process.pid}:${randomUUID()}`;
+}
+
+/**
+ * Whether the process that held a lease has ended: one of this machine whose process id is unused, or an earlier start
+ * with our own id. A lease of another machine is valid until it expires.
+ */
+export function isAbandoned(owner: string, self: string): boolean {
+  if (owner === self) return false;
+  const match = /^(.*):(\d+):[^:]+$/.exec(owner);
+  if (match === null || match[1] !== hostname()) return false;
+  const pid = Number(match[2]);
+  return pid === process.pid || !isRunning(pid);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorFacts(error).code !== 'ESRCH';
   }
 }

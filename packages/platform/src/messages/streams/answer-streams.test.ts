@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AnswerMemory } from '../answer-memory.ts';
-import { AnswerStreams } from './answer-streams.ts';
+import { ManualClock } from '../../../test/manual-clock.ts';
+import { AnswerMemory } from './answer-memory.ts';
+import { type AnswerStream, AnswerStreams } from './answer-streams.ts';
 
 const LONG = 'x'.repeat(100_000);
 const LIMITS = { maxBytes: 3 * LONG.length, maxBytesPerWorkspace: 2 * LONG.length };
@@ -42,7 +43,7 @@ describe('the memory of texts', () => {
     expect(memory.open('c').fits(LONG.length)).toBe(false);
     readers[0]?.leave();
     expect(memory.open('a').fits(LONG.length)).toBe(true);
-    expect(streams.find('a1')?.length).toBe(0);
+    expect(streams.find('a1')?.text.length).toBe(0);
   });
 
   it('is given back by a text that has ended once nobody reads it', () => {
@@ -65,12 +66,12 @@ describe('the memory of texts', () => {
     write('a', 'a', `${LONG}more`).close();
     const reader = streams.open('b').read();
     write('c').close();
-    expect([streams.find('a'), streams.find('b')?.length]).toEqual([undefined, LONG.length]);
+    expect([streams.find('a'), streams.find('b')?.text.length]).toEqual([undefined, LONG.length]);
     reader.leave();
     write('d').close();
     write('e').close();
     expect(streams.find('c')).toBeUndefined();
-    expect(streams.find('b')?.length).toBe(LONG.length);
+    expect(streams.find('b')?.text.length).toBe(LONG.length);
   });
 
   it('is taken from a text that is made while nobody reads it: whoever comes later gets the whole, or the next attempt', () => {
@@ -92,34 +93,56 @@ describe('the memory of texts', () => {
     const reader = streams.open('a').read();
     const source = streams.open('a').attempt('w');
     reader.leave();
-    expect(streams.size).toBe(1);
+    expect(streams.find('a')).toBeDefined();
     source.close();
     source.close();
-    expect(streams.size).toBe(0);
+    expect(streams.find('a')).toBeUndefined();
   });
 });
 
 describe('an agent whose answer is read', () => {
+  const wait = (
+    { stream }: { stream: AnswerStream },
+    clock = new ManualClock(),
+    { signal } = new AbortController(),
+  ) => stream.untilRead(clock, 60_000, signal);
+
   it('is held back while all readers are behind, and not without readers', async () => {
     const streams = new AnswerStreams();
     const source = streams.open('a').attempt('w');
     source.add(LONG.repeat(3));
-    expect(source.isHeldBack).toBe(false);
+    expect(source.stream.isHeldBack).toBe(false);
     const [slow, quick] = [streams.open('a').read(), streams.open('a').read()];
-    expect(source.isHeldBack).toBe(true);
-    const move = source.nextMove();
+    expect(source.stream.isHeldBack).toBe(true);
+    const move = wait(source);
     expect(await hasResolved(move)).toBe(false);
     quick.take(LONG.length);
     expect(await hasResolved(move)).toBe(true);
-    expect(source.isHeldBack).toBe(false);
+    expect(source.stream.isHeldBack).toBe(false);
     quick.isBlocked = true;
-    expect(source.isHeldBack).toBe(true);
+    expect(source.stream.isHeldBack).toBe(true);
     slow.leave();
-    expect(source.isHeldBack).toBe(true);
-    const next = source.nextMove();
+    expect(source.stream.isHeldBack).toBe(true);
+    const next = wait(source);
     quick.isBlocked = false;
     expect(await hasResolved(next)).toBe(true);
-    expect(source.isHeldBack).toBe(false);
+    expect(source.stream.isHeldBack).toBe(false);
+  });
+
+  it('is held back no longer when the time is over, or its push is aborted', async () => {
+    const source = new AnswerStreams().open('a').attempt('w');
+    source.stream.read().isBlocked = true;
+    const clock = new ManualClock();
+    const first = wait(source, clock);
+    clock.advance(59_999);
+    expect(await hasResolved(first)).toBe(false);
+    clock.advance(1);
+    expect(await hasResolved(first)).toBe(true);
+    const stopping = new AbortController();
+    const second = wait(source, clock, stopping);
+    stopping.abort();
+    expect(await hasResolved(second)).toBe(true);
+    expect(source.stream.isHeldBack).toBe(true);
   });
 
   it('is held back no longer when its message ends', async () => {
@@ -127,12 +150,12 @@ describe('an agent whose answer is read', () => {
     const source = streams.open('a').attempt('w');
     const reader = streams.open('a').read();
     reader.isBlocked = true;
-    expect(source.isHeldBack).toBe(true);
-    const move = source.nextMove();
+    expect(source.stream.isHeldBack).toBe(true);
+    const move = wait(source);
     streams.end('a');
     expect(await hasResolved(move)).toBe(true);
-    expect(source.isHeldBack).toBe(false);
-    expect(source.ended.aborted).toBe(true);
+    expect(source.stream.isHeldBack).toBe(false);
+    expect(source.stream.ended.aborted).toBe(true);
     source.add('late');
     expect(reader.take(10).text).toBe('');
   });

@@ -1,70 +1,92 @@
-import { isEnded, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
-import type { PlatformContext } from '../../context.ts';
+import { isEnded, type MessageState, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
-import type { MessageAcceptance } from '../accept/accept-message.service.ts';
-import type { IncomingMessage } from '../accept/acceptance.rules.ts';
+import type { MemoryShare } from '../../waiting/response-memory.ts';
+import type { Acceptance, IncomingMessage, OnStored } from '../accept/acceptance.rules.ts';
+import { type AskedMessages, readerOf, type TaskReference } from '../asked-messages.ts';
 import { isHeld } from '../delivery.rules.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
-import { messageStateOf, storedOutcome } from '../outcome/outcome.rules.ts';
-import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import { NO_RECEIPT, type OutcomeWaiters, type WaitEnd } from '../outcome/outcome-waiters.ts';
+import { type MessageRow, type MessageStore, withoutAnswer } from '../message.store.ts';
+import { messageStateOf, type Outcome, storedOutcome } from '../outcome/outcome.rules.ts';
+import {
+  NO_RECEIPT,
+  type OutcomeWaiter,
+  type OutcomeWaiters,
+  type WaitEnd,
+} from '../outcome/outcome-waiters.ts';
 import type { FoundTask } from '../outcome/task-response.rules.ts';
-import { type StoredAnswers, withoutAnswer } from '../stored-answers.ts';
-import { type TaskLookup, type TaskReference, taskIdOf } from '../task-lookup.ts';
-import type { AnswerStreams } from './answer-streams.ts';
-import { type StreamPlace, StreamPlaces } from './stream-places.ts';
-import type { OpenedStream } from './stream-writer.ts';
+import type { AnswerStreams, TextReader } from './answer-streams.ts';
 
-/** What a client reads that asks for a stream. Release the place when the client has read it. */
-export type StreamResult = { readonly place: StreamPlace } & (
+/** So many streams one workspace reads at the same time; of the operators those to one workspace count together. */
+const MAX_STREAMS = 100;
+/** When a client that has too many may try again, in seconds. */
+const RETRY_AFTER = 5;
+
+/** A message whose answer a client reads while it is made. */
+export interface OpenedStream {
+  readonly message: MessageRow;
+  /** The state in which the stream begins. */
+  readonly state: 'queued' | 'delivered';
+  readonly reader: TextReader;
+  readonly waiter: OutcomeWaiter;
+  /** The outcome that there was before the stream began. */
+  readonly known: WaitEnd | undefined;
+  /** Whether anything is going to follow; a message that needs no answer has none. */
+  readonly isFollowed: boolean;
+  /** The state of the message by now, while it has not ended. */
+  readState(): Promise<MessageState>;
+  /** The outcome with an answer of so many bytes, as it is stored; undefined when there is no memory for it. */
+  readOutcome(bytes: number): Promise<Outcome | undefined>;
+}
+
+/** What a client reads that asks for a stream. */
+type Readable =
   | { readonly kind: 'stream'; readonly opened: OpenedStream }
   /** The message was itself an answer. */
   | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   /** The message has an outcome. */
-  | { readonly kind: 'task'; readonly found: FoundTask }
-);
+  | { readonly kind: 'task'; readonly found: FoundTask };
 
-export interface MessageStreamsOptions extends Pick<PlatformContext, 'bus'> {
-  readonly acceptance: MessageAcceptance;
-  readonly lookup: TaskLookup;
-  readonly outcomes: OutcomeRecorder;
+/** Call `release` when the client has read it. */
+export type StreamResult = Readable & { readonly release: () => void };
+
+/** A stream among those that its reader has open, and the memory of the answer that it ends with. */
+interface Place {
+  readonly reader: string;
+  readonly shares: MemoryShare[];
+  opened: OpenedStream | undefined;
+}
+
+export interface MessageStreamsOptions {
+  /** Stores a message. */
+  readonly accept: (incoming: IncomingMessage, onStored: OnStored) => Promise<Acceptance>;
+  readonly asked: AskedMessages;
   readonly store: MessageStore;
   readonly streams: AnswerStreams;
   readonly waiters: OutcomeWaiters;
-  readonly answers: StoredAnswers;
 }
 
-/** Opens the streams of messages for those who send them, and for those who ask for one later. */
+/** The streams of messages for those who send them, and for those who ask for one later. */
 export class MessageStreams {
   readonly #options: MessageStreamsOptions;
-  readonly #places = new StreamPlaces();
-  readonly #unsubscribe: () => void;
+  /** Those that are open, by who reads them. */
+  readonly #places = new Map<string, Set<Place>>();
 
   constructor(options: MessageStreamsOptions) {
     this.#options = options;
-    const { bus, outcomes, streams } = options;
-    outcomes.onEnd(async (unit, { id }) => {
-      if (streams.find(id) !== undefined) unit.afterCommit(() => streams.end(id));
-    });
-    this.#unsubscribe = bus.subscribe(({ type, workspaceId }) => {
-      if (type === 'WORKSPACE_REMOVED' && workspaceId !== null) this.endOf([workspaceId]);
-    });
   }
 
   /** Stores a message and opens its stream; a repeat reads the stream of the first. @throws HttpError 429 `rate_limited` */
   send(incoming: IncomingMessage): Promise<StreamResult> {
-    const { callerId, targetId } = incoming;
-    return this.#inPlace(callerId, targetId, async (place) => {
+    return this.#inPlace(readerOf(incoming.callerId, incoming.targetId), async (place) => {
       let opened: OpenedStream | undefined;
-      const accepted = await this.#options.acceptance.accept(incoming, (row, plan) => {
-        const isFollowed = incoming.message.view.expectsAnswer;
-        const isReached = isHeld(plan, incoming.message.view);
-        opened = this.#open(place, row, true, { isFollowed, isReached });
+      const { view } = incoming.message;
+      const accepted = await this.#options.accept(incoming, (row, plan) => {
+        const state = isHeld(plan, view) ? 'delivered' : 'queued';
+        opened = this.#open(place, row, 'caller', { isFollowed: view.expectsAnswer, state });
       });
-      if (accepted.kind === 'reply') return { kind: 'reply', body: accepted.body, place };
+      if (accepted.kind === 'reply') return { kind: 'reply', body: accepted.body };
       // Otherwise it is a repeat, or has ended at once.
-      opened ??= (await this.#openStored(place, accepted.row, true)).opened;
-      return { kind: 'stream', opened, place };
+      opened ??= (await this.#openStored(place, accepted.row, 'caller')).opened;
+      return { kind: 'stream', opened };
     });
   }
 
@@ -73,72 +95,66 @@ export class MessageStreams {
    * `message_id_conflict`, 429 `rate_limited`, 503 `platform_unavailable`
    */
   resume(task: TaskReference): Promise<StreamResult> {
-    const { callerId, workspaceId } = task;
-    return this.#inPlace(callerId, workspaceId, async (place) => {
-      const { id, latest } = await this.#find(task);
-      const isCaller = callerId !== null || latest.source_id === null;
-      const { opened, stored } = await this.#openStored(place, latest, isCaller);
-      const isNews = opened.known?.kind === 'outcome' && opened.known.receipt !== NO_RECEIPT;
-      if (opened.known === undefined || isNews) return { kind: 'stream', opened, place };
+    return this.#inPlace(readerOf(task.callerId, task.workspaceId), async (place) => {
+      const { id, message } = await this.#options.asked.findLatest(task);
+      const by = task.callerId !== null || message.source_id === null ? 'caller' : 'another';
+      const { opened, stored } = await this.#openStored(place, withoutAnswer(message), by);
+      if (stored === undefined) return { kind: 'stream', opened };
       abandon(opened);
-      return { kind: 'task', found: { id, message: stored ?? latest }, place };
+      return { kind: 'task', found: { id, message: stored } };
     });
   }
 
   /** Ends the streams that these workspaces read. */
   endOf(workspaceIds: readonly string[]): void {
-    for (const id of workspaceIds) this.#places.remove(id);
+    for (const id of workspaceIds) for (const { opened } of this.#places.get(id) ?? []) opened?.waiter.end();
   }
 
-  close(): void {
-    this.#unsubscribe();
-  }
-
-  async #inPlace(
-    callerId: string | null,
-    targetId: string,
-    open: (place: StreamPlace) => Promise<StreamResult>,
-  ): Promise<StreamResult> {
-    const place = this.#places.take(callerId, targetId);
+  async #inPlace(reader: string, open: (place: Place) => Promise<Readable>): Promise<StreamResult> {
+    const places = this.#places.get(reader) ?? new Set();
+    if (places.size >= MAX_STREAMS) throw tooManyStreams();
+    this.#places.set(reader, places);
+    const place: Place = { reader, shares: [], opened: undefined };
+    places.add(place);
+    const release = () => {
+      for (const share of place.shares) share.release();
+      places.delete(place);
+      if (places.size === 0 && this.#places.get(reader) === places) this.#places.delete(reader);
+    };
     try {
       const result = await open(place);
-      if (result.kind === 'stream') place.onRemoved(() => result.opened.waiter.end());
-      return result;
+      if (result.kind === 'stream') place.opened = result.opened;
+      return { ...result, release };
     } catch (error) {
-      place.release();
+      release();
       throw error;
     }
   }
 
-  async #find(task: TaskReference): Promise<{ readonly id: string; readonly latest: MessageRow }> {
-    const { lookup } = this.#options;
-    const sent = await lookup.find(task);
-    return { id: taskIdOf(sent, task.reference), latest: withoutAnswer(await lookup.findLatest(sent)) };
-  }
-
-  /** Registers before reading the row, so that no commit is missed. */
+  /** Registers before reading the row, so that no commit is missed. `stored`: the message with its outcome. */
   async #openStored(
-    place: StreamPlace,
+    place: Place,
     message: MessageRow,
-    isCaller: boolean,
+    by: 'caller' | 'another',
   ): Promise<{ readonly opened: OpenedStream; readonly stored: MessageRow | undefined }> {
-    const { answers, streams } = this.#options;
-    const opened = this.#open(place, message, isCaller, { isFollowed: true, isReached: false });
+    const { asked, streams } = this.#options;
+    const opened = this.#open(place, message, by, { isFollowed: true, state: 'queued' });
     try {
-      const read = await answers.read(message.id);
+      const read = await asked.read(message.id);
       const isOver = read === undefined || storedOutcome(read.message) !== undefined;
       if (isOver) opened.waiter.end();
       const end = isOver ? await opened.waiter.done : undefined;
       const isAnnounced = end?.kind === 'outcome';
-      const held =
-        isOver && !isAnnounced && read !== undefined ? await answers.hold(place.reader, read) : undefined;
-      if (held !== undefined) place.hold(held.share);
-      const known = isAnnounced ? end : held && knownEnd(held.message);
-      const isReached = read !== undefined && read.message.delivery_state !== 'pending';
-      const hasText = (streams.find(message.id)?.length ?? 0) > 0;
-      const state = isReached || hasText ? 'delivered' : opened.state;
+      const held = isOver && !isAnnounced && read && (await asked.hold(place.reader, read));
+      if (held) place.shares.push(held.share);
+      const outcome = held ? storedOutcome(held.message) : undefined;
+      const known = isAnnounced ? end : outcome && knownEnd(outcome);
+      const isPending = read === undefined || read.message.delivery_state === 'pending';
+      const hasText = (streams.find(message.id)?.text.length ?? 0) > 0;
+      const state = isPending && !hasText ? 'queued' : 'delivered';
       const current = read === undefined ? message : withoutAnswer(read.message);
-      return { opened: { ...opened, message: current, state, known }, stored: held?.message };
+      const stored = held && outcome !== undefined ? held.message : undefined;
+      return { opened: { ...opened, message: current, state, known }, stored };
     } catch (error) {
       abandon(opened);
       throw error;
@@ -146,40 +162,37 @@ export class MessageStreams {
   }
 
   #open(
-    place: StreamPlace,
+    place: Place,
     message: MessageRow,
-    isCaller: boolean,
-    { isFollowed, isReached }: { readonly isFollowed: boolean; readonly isReached: boolean },
+    by: 'caller' | 'another',
+    beginning: Pick<OpenedStream, 'isFollowed' | 'state'>,
   ): OpenedStream {
-    const { answers, store, streams, waiters } = this.#options;
+    const { asked, store, streams, waiters } = this.#options;
     return {
+      ...beginning,
       message,
-      state: isReached ? 'delivered' : 'queued',
       reader: streams.open(message.id).read(),
-      waiter: waiters.wait(message.id, null, isCaller ? 'caller' : 'another'),
+      waiter: waiters.wait(message.id, null, by),
       known: undefined,
-      isFollowed,
       readState: async () => {
-        const current = await store.find(message.id);
-        const state = messageStateOf(current ?? message);
+        const state = messageStateOf((await store.find(message.id)) ?? message);
         // An end that came after the wait is not one that this stream has shown.
         return isEnded(state) || state === 'input_required' ? 'delivered' : state;
       },
       readOutcome: async (omittedBytes) => {
-        const held = await answers.hold(place.reader, { message, omittedBytes }).catch((error: unknown) => {
+        const held = await asked.hold(place.reader, { message, omittedBytes }).catch((error: unknown) => {
           if (error instanceof HttpError) return undefined;
           throw error;
         });
-        if (held !== undefined) place.hold(held.share);
+        if (held !== undefined) place.shares.push(held.share);
         return held && storedOutcome(held.message);
       },
     };
   }
 }
 
-function knownEnd(message: MessageRow): WaitEnd | undefined {
-  const outcome = storedOutcome(message);
-  return outcome && { kind: 'outcome', state: outcome.state, outcome, bytes: 0, receipt: NO_RECEIPT };
+function knownEnd(outcome: Outcome): WaitEnd {
+  return { kind: 'outcome', state: outcome.state, outcome, bytes: 0, receipt: NO_RECEIPT };
 }
 
 function abandon({ reader, waiter }: OpenedStream): void {
@@ -187,4 +200,15 @@ function abandon({ reader, waiter }: OpenedStream): void {
   reader.leave();
   // Nobody gets what was reserved for it meanwhile.
   void waiter.done.then((end) => (end.kind === 'outcome' ? end.receipt.report(false) : undefined));
+}
+
+function tooManyStreams(): HttpError {
+  return new HttpError(429, 'rate_limited', 'too many streams are open', {
+    extras: {
+      retry_after: RETRY_AFTER,
+      scope: 'streams',
+      hint: `At most ${MAX_STREAMS} streams of one workspace are open. Send the message without a stream, or close one first.`,
+    },
+    headers: { 'retry-after': String(RETRY_AFTER) },
+  });
 }

@@ -1,11 +1,9 @@
 import { BODY_LIMITS, isEnded, type ProgressRequest, type ProgressResponse } from '@molecule-ai/protocol';
-
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { MessageRow, MessageStore } from '../message.store.ts';
 import { messageExpired, messageStateOf } from '../outcome/outcome.rules.ts';
-import type { AnswerStream } from './answer-stream.ts';
-import type { AnswerStreams } from './answer-streams.ts';
+import type { AnswerStream, AnswerStreams } from './answer-streams.ts';
 
 /** When an agent may report again while there is no memory, in seconds. */
 const RETRY_AFTER = 5;
@@ -45,7 +43,7 @@ export class Progress {
     try {
       if (this.#runs.get(stream)?.workspaceId !== workspaceId) {
         await this.#requireOpen(workspaceId, id);
-        if (stream.isEnded) return await this.report(workspaceId, id, report);
+        if (stream.ended.aborted) return await this.report(workspaceId, id, report);
       }
       return this.#add(stream, workspaceId, report);
     } finally {
@@ -60,8 +58,8 @@ export class Progress {
       throw conflict(null, 'Another run makes this answer; stop reporting.');
     }
     // Of an attempt to push the message, before its agent began to poll.
-    if (known === undefined && stream.length > 0) stream.restart('');
-    const { length } = stream;
+    if (known === undefined && stream.text.length > 0) stream.restart('');
+    const { length } = stream.text;
     const repeated = stream.text.slice(offset, text.length);
     const added = text.slice(repeated.length);
     const isContinued = offset <= length && text.startsWith(repeated);
@@ -76,7 +74,7 @@ export class Progress {
     this.#runs.set(stream, run);
     run.isFinal ||= final === true;
     stream.append(added);
-    return { status: 'ok', offset: stream.length };
+    return { status: 'ok', offset: stream.text.length };
   }
 
   /** What is stored during a pause does not exist for its agent. */

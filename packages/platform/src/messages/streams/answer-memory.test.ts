@@ -4,18 +4,32 @@ import { AnswerMemory, type AnswerShare } from './answer-memory.ts';
 const MIB = 1024 * 1024;
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+/** Whether there is memory for so many bytes more now, which are then used. */
+async function grows(share: AnswerShare, bytes: number): Promise<boolean> {
+  const ending = new AbortController();
+  const growing = share.grow(bytes, ending.signal).then(
+    () => true,
+    () => false,
+  );
+  await turn();
+  ending.abort();
+  return growing;
+}
+
 function startMemory() {
   const memory = new AnswerMemory();
   const granted: string[] = [];
   const { signal } = new AbortController();
   const read = (workspaceId: string, bytes: number) => {
     const share = memory.open(workspaceId).share();
-    expect(share.tryGrow(bytes)).toBe(true);
+    void share.grow(bytes, signal);
     return share;
   };
   const wait = (name: string, share: AnswerShare, bytes: number) =>
     void share.grow(bytes, signal).then(() => granted.push(name));
-  return { memory, granted, read, wait };
+  const hold = (name: string, share: AnswerShare, bytes: number) =>
+    void share.hold(bytes, signal).then(() => granted.push(name));
+  return { memory, granted, read, wait, hold };
 }
 
 describe('the memory of answers', () => {
@@ -24,25 +38,14 @@ describe('the memory of answers', () => {
     read('other', 1 * MIB);
     const oldest = read('a', 9 * MIB);
     const [second] = [read('a', 9 * MIB), read('a', 9 * MIB)];
-    expect(second.tryGrow(6 * MIB)).toBe(false);
-    expect(oldest.tryGrow(6 * MIB)).toBe(true);
-    expect(
-      memory
-        .open('a')
-        .share()
-        .tryGrow(64 * 1024),
-    ).toBe(true);
-    expect(
-      memory
-        .open('a')
-        .share()
-        .tryGrow(64 * 1024 + 1),
-    ).toBe(false);
+    expect(await grows(second, 6 * MIB)).toBe(false);
+    expect(await grows(oldest, 6 * MIB)).toBe(true);
+    expect(await grows(memory.open('a').share(), 64 * 1024)).toBe(true);
+    expect(await grows(memory.open('a').share(), 64 * 1024 + 1)).toBe(false);
     read('b', 9 * MIB);
     wait('second', second, 6 * MIB);
     await turn();
     expect(granted).toEqual([]);
-    oldest.release();
     oldest.release();
     await turn();
     expect(granted).toEqual(['second']);
@@ -52,7 +55,7 @@ describe('the memory of answers', () => {
     const { granted, read, wait } = startMemory();
     const shares = Array.from({ length: 16 }, (_, index) => read(`workspace ${index}`, 8 * MIB));
     for (const [index, share] of shares.entries()) {
-      expect(share.tryGrow(2 * MIB)).toBe(index === 0);
+      expect(await grows(share, 2 * MIB)).toBe(index === 0);
       if (index > 0) wait(`${index}`, share, 2 * MIB);
     }
     shares[0]?.release();
@@ -80,30 +83,28 @@ describe('the memory of answers', () => {
   });
 
   it('is the same for all that belongs to one answer, which waits for nothing that it uses itself', async () => {
-    const { memory, granted, wait } = startMemory();
+    const { memory, granted, hold } = startMemory();
     const account = memory.open('a');
     account.add(20 * MIB);
     const reading = account.share();
-    reading.resize(20 * MIB);
-    wait('first', reading, 0);
+    hold('first', reading, 20 * MIB);
     const second = memory.open('a').share();
-    second.resize(65 * 1024);
-    wait('second', second, 0);
+    hold('second', second, 65 * 1024);
     await turn();
     expect(granted).toEqual(['first']);
     // The text is still there, for its readers, and no longer the oldest one that is being read.
     reading.release();
     await turn();
     expect(granted).toEqual(['first', 'second']);
-    second.resize(12 * MIB);
-    expect(second.tryGrow(MIB)).toBe(true);
+    hold('third', second, 12 * MIB);
+    expect(await grows(second, MIB)).toBe(true);
     const third = memory.open('a').share();
-    expect(third.tryGrow(MIB)).toBe(false);
+    expect(await grows(third, MIB)).toBe(false);
     account.add(-20 * MIB);
-    expect(third.tryGrow(MIB)).toBe(true);
+    expect(await grows(third, MIB)).toBe(true);
   });
 
-  it('is taken from texts that nobody needs: of the workspace, or of all; the one that was offered first is first', () => {
+  it('is taken from texts that nobody needs: of the workspace, or of all; the one that was offered first is first', async () => {
     const memory = new AnswerMemory();
     const dropped: string[] = [];
     const offer = (name: string, workspaceId: string, bytes: number) => {
@@ -119,20 +120,10 @@ describe('the memory of answers', () => {
     for (const name of ['b1', 'c1', 'd1', 'e1']) offer(name, name.slice(0, 1), 20 * MIB);
     const [first] = [offer('a1', 'a', 15 * MIB), offer('a2', 'a', 15 * MIB)];
     first.account.offer(first.drop);
-    expect(
-      memory
-        .open('a')
-        .share()
-        .tryGrow(10 * MIB),
-    ).toBe(true);
+    expect(await grows(memory.open('a').share(), 10 * MIB)).toBe(true);
     expect(dropped).toEqual(['a2']);
     first.account.offer(undefined);
-    expect(
-      memory
-        .open('f')
-        .share()
-        .tryGrow(30 * MIB),
-    ).toBe(true);
+    expect(await grows(memory.open('f').share(), 30 * MIB)).toBe(true);
     expect(dropped).toEqual(['a2', 'b1']);
     // Of what is in use nothing is taken, also where a text is reported that nobody waits for.
     expect(memory.open('a').fits(8 * MIB)).toBe(false);

@@ -1,17 +1,19 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/manual-clock.ts';
-import { AnswerMemory } from '../answer-memory.ts';
-import { readResponse } from './agent-response.ts';
+import { AnswerMemory } from '../streams/answer-memory.ts';
+import { readResponse } from './agent-endpoint.ts';
 
 const MIB = 1024 * 1024;
 const JSON_TYPE = { 'content-type': 'application/json' };
+const TIMER = { restartTimer: () => {}, stopTimer: () => {} };
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** What the platform makes of this response of an agent. */
 function read(statusCode: number, body: string | Buffer, headers: Record<string, string> = {}) {
   const share = new AnswerMemory().open('workspace').share();
   const { signal } = new AbortController();
-  const reading = { clock: new ManualClock(), share, signal, onTooSlow: () => {} };
+  const reading = { ...TIMER, clock: new ManualClock(), share, signal, onTimeout: () => {} };
   const received = { statusCode, headers, body: Readable.from([Buffer.from(body)]) };
   // biome-ignore lint/suspicious/noExplicitAny: a response without what undici adds
   return readResponse(received as any, reading);
@@ -96,5 +98,89 @@ describe('a response with a status of 2xx', () => {
         error: { code: 'agent_answer_invalid', error: expect.stringContaining(limit), delivered: true },
       });
     }
+  });
+});
+
+/** A response whose body comes as the test says. */
+function startReading(memory = new AnswerMemory(), clock = new ManualClock()) {
+  const ending = new AbortController();
+  const body = new Readable({ read: () => {}, highWaterMark: 1 });
+  const share = memory.open('a').share();
+  let isTooSlow = false;
+  const onTimeout = () => {
+    isTooSlow = true;
+    ending.abort();
+    body.destroy(new Error('too slow'));
+  };
+  const reading = { ...TIMER, clock, share, signal: ending.signal, onTimeout };
+  // biome-ignore lint/suspicious/noExplicitAny: a response without what undici adds
+  const received = { statusCode: 200, headers: {}, body } as any;
+  const read = readResponse(received, reading).finally(() => share.release());
+  read.catch(() => undefined);
+  return { memory, clock, body, ending, share, read, isTooSlow: () => isTooSlow };
+}
+
+describe('the body of an agent’s response', () => {
+  it('is joined from any number of chunks', async () => {
+    const { body, read } = startReading();
+    const result = Array.from({ length: 1_000 }, (_, index) => index);
+    for (const each of JSON.stringify({ result })) body.push(each);
+    body.push(null);
+    expect(await read).toEqual({ kind: 'answer', body: { result } });
+  });
+
+  it('of more bytes than are allowed is not read to its end', async () => {
+    const { body, read } = startReading();
+    body.push(Buffer.alloc(10 * MIB));
+    body.push('x');
+    expect(await read).toMatchObject({ error: { code: 'agent_answer_too_large' } });
+    expect(body.destroyed).toBe(true);
+  });
+
+  it('is not read while others have the memory, and takes its time afterwards', async () => {
+    const { memory, clock, body, read, isTooSlow } = startReading();
+    const other = memory.open('a').share();
+    void other.grow(32 * MIB, new AbortController().signal);
+    body.push(Buffer.alloc(MIB));
+    await turn();
+    body.push(Buffer.alloc(MIB));
+    await turn();
+    expect(body.readableLength).toBe(MIB);
+    clock.advance(1_000_000);
+    other.release();
+    await turn();
+    expect(body.readableLength).toBe(0);
+    clock.advance(60_000);
+    body.push(null);
+    expect(await read).toMatchObject({ error: { code: 'agent_answer_invalid' } });
+    expect(isTooSlow()).toBe(false);
+  });
+
+  it('has 60 s and one more for each 256 KiB, once it is not small', async () => {
+    const { clock, body, read, isTooSlow } = startReading();
+    body.push(Buffer.alloc(64 * 1024));
+    await turn();
+    clock.advance(200_000);
+    body.push(Buffer.alloc(192 * 1024));
+    await turn();
+    clock.advance(60_999);
+    body.push(Buffer.alloc(MIB));
+    await turn();
+    clock.advance(4_000);
+    expect(isTooSlow()).toBe(false);
+    clock.advance(1);
+    expect(isTooSlow()).toBe(true);
+    await expect(read).rejects.toThrow('too slow');
+  });
+
+  it('gives its memory back when it is aborted while it waits', async () => {
+    const { memory, body, ending, read } = startReading();
+    const other = memory.open('a').share();
+    void other.grow(32 * MIB, new AbortController().signal);
+    body.push(Buffer.alloc(MIB));
+    await turn();
+    ending.abort(new Error('stopped'));
+    await expect(read).rejects.toThrow('stopped');
+    expect(body.destroyed).toBe(true);
   });
 });
