@@ -15,7 +15,13 @@ import type { MessageQueue } from '../message-queue.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
 import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
 import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
-import { type PassedHeaders, storedHeaders, traceOf, withTrace } from '../passed-headers.rules.ts';
+import {
+  type PassedHeaders,
+  storedHeaders,
+  storeHeaders,
+  traceOf,
+  withTrace,
+} from '../passed-headers.rules.ts';
 import type { AnswerStreams, TextSource } from '../streams/answer-streams.ts';
 import type { AgentEndpoint, PushResult } from './agent-endpoint.ts';
 import { asksForStream, type PushContent, type PushRequests, viewOf } from './push-requests.ts';
@@ -295,7 +301,10 @@ export class PushScheduler {
       if (requeue === undefined) {
         if (result.kind !== 'retry') this.#failing.delete(targetId);
         const durationMs = Math.round(clock.monotonic() - startedAt);
-        await this.#record(message, result as FinalResult, durationMs);
+        // Its end belongs to the trace of this push.
+        const traced =
+          passedOn === headers ? message : { ...message, passed_headers: storeHeaders(passedOn) };
+        await this.#record(traced, result as FinalResult, durationMs);
         // Also of a message that goes on after a question: what follows is another answer.
         if (result.kind === 'answer' && source !== undefined) streams.end(id);
         return;
