@@ -65,13 +65,14 @@ export function exchange(
       handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
     }
   });
-  return handler.received.promise;
+  return handler.response;
 }
 
 /** An exchange that has not ended. */
 class ExchangeHandler implements DispatchHandler {
   readonly #attempt: HttpAttempt;
-  readonly received = Promise.withResolvers<HttpResponse | StreamedResponse>();
+  readonly #received = Promise.withResolvers<HttpResponse | StreamedResponse>();
+  readonly response: Promise<HttpResponse | StreamedResponse> = this.#received.promise;
   readonly #timer: Timer;
   #bodyTimer: Timer | undefined;
   #controller: DispatchController | undefined;
@@ -140,7 +141,7 @@ class ExchangeHandler implements DispatchHandler {
       onClose: () => this.cancel(ENDED),
     });
     this.#stream = stream;
-    this.received.resolve({ status: this.#status, headers: this.#headers, stream });
+    this.#received.resolve({ status: this.#status, headers: this.#headers, stream });
   }
 
   onResponseEnd(): void {
@@ -157,7 +158,7 @@ class ExchangeHandler implements DispatchHandler {
   /** Ends it: what waits for it rejects with the reason, and its connection is closed. */
   cancel(reason: unknown): void {
     if (!this.#end()) return;
-    if (this.#stream === undefined) this.received.reject(reason);
+    if (this.#stream === undefined) this.#received.reject(reason);
     else this.#stream.fail(reason);
     this.#controller?.abort(ENDED);
   }
@@ -192,7 +193,7 @@ class ExchangeHandler implements DispatchHandler {
       return;
     }
     const body = Buffer.concat(this.#chunks);
-    this.received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
+    this.#received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
   #discard(): void {
