@@ -1,7 +1,6 @@
 import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
 import type { PlatformDatabase } from './database/platform-database.ts';
-import { createInProcessBus, type EventBus } from './events/event-bus.ts';
-import { EventLog } from './events/event-log.ts';
+import { createInProcessBus, type EventBus, EventLog } from './events/events.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformSettings } from './options/platform-settings.ts';

@@ -2,8 +2,8 @@ import { routes, TAKEOVER_HEADER } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import type { Caller } from '../http/callers.ts';
 import { mount } from '../http/mount.ts';
-import type { Caller } from '../http/principal.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { sendHeld } from '../waiting/response-memory.ts';
@@ -13,7 +13,7 @@ import { parseFeedQuery, parseView } from './feed-query.rules.ts';
 
 type ReadConnection = Pick<ClientConnection, 'gone' | 'onGone'>;
 
-export interface ActivityRoutesOptions extends Pick<PlatformContext, 'clock'> {
+interface ActivityRoutesOptions extends Pick<PlatformContext, 'clock'> {
   readonly activity: ActivityService;
   readonly instances: ReaderIdentities;
   readonly workspaces: WorkspaceDirectory;

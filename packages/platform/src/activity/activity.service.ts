@@ -4,18 +4,18 @@ import { orderedId } from '../database/ordered-id.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import type { ActivityRowRecord, WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { CANVAS_CALLER } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import type { HeldText } from '../waiting/response-memory.ts';
 import { ActivityStore, type RowWithoutSeq } from './activity.store.ts';
-import { ActivityReader } from './activity-reader.ts';
-import { compactBeginning } from './compact-row.rules.ts';
+import { compactBeginning } from './activity-row.ts';
 import { ControlRows } from './control-rows.ts';
 import type { FeedPage } from './feed-pages.ts';
 import type { FeedQuery, FeedView } from './feed-query.rules.ts';
+import { ActivityReader } from './feed-reader.ts';
 import { FeedRetention } from './feed-retention.ts';
 import { bytesOf, OwnRows, requireReportSize } from './own-rows.ts';
 import { acknowledgedNow, acknowledgingSince, ReadingPositions } from './reading-positions.ts';
@@ -23,7 +23,7 @@ import { acknowledgedNow, acknowledgingSince, ReadingPositions } from './reading
 const PRUNE_EVERY_MS = 3_600_000;
 
 /** The columns of a new row; bodies are JSON text. */
-export type NewActivity = Pick<
+type NewActivity = Pick<
   ActivityRowRecord,
   'workspace_id' | 'direction' | 'activity_type' | 'source_id' | 'status'
 > &
@@ -33,13 +33,13 @@ export type NewActivity = Pick<
   };
 
 /** The acknowledged position of a feed. */
-export interface FeedPosition {
+interface FeedPosition {
   /** Null when nothing was acknowledged yet, or the row was pruned since. */
   readonly id: string | null;
   readonly seq: number;
 }
 
-export interface ActivityServiceOptions extends PlatformContext {
+interface ActivityServiceOptions extends PlatformContext {
   readonly workspaces: WorkspaceDirectory;
 }
 

@@ -184,7 +184,7 @@ function questionBytes() {
 }
 
 /** What a deletion removed: rows, and bytes of each workspace's own rows. */
-export interface DeletedRows {
+interface DeletedRows {
   readonly count: number;
   readonly ownBytes: ReadonlyMap<string, number>;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cutJson } from './answer-cut.rules.ts';
+import { cutJson } from './activity-row.ts';
 
 describe('cutting an answer', () => {
   it('keeps short fields, cuts texts at whole characters and leaves out the rest', () => {

@@ -1,7 +1,7 @@
 import { type JsonObject, viewMessage } from '@molecule-ai/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningPlatform, startPlatform } from '../../test/running-platform.ts';
-import { storeRequest, textsAt } from './stored-request.rules.ts';
+import { storeRequest, textsAt } from './activity-row.ts';
 
 let running: RunningPlatform;
 beforeAll(async () => {

@@ -10,7 +10,7 @@ const KEPT_MS = 3_600_000;
 const MAX_ROWS = 500;
 
 /** The query of a read of control rows. */
-export interface ControlQuery {
+interface ControlQuery {
   /** Only rows after this one. */
   readonly sinceSeq: number;
   /** Seconds to wait for a row; undefined without `wait`. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { ActivityStore } from './activity.store.ts';
-import { FeedPageStore } from './feed-page.store.ts';
+import { FeedPageStore } from './feed-pages.ts';
 import { type FeedQuery, orderOf, parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
 
 const WORKSPACE = '11111111-2222-4333-8444-555555555555';

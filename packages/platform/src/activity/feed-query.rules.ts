@@ -1,7 +1,7 @@
 import type { ActivityQuery } from '@molecule-ai/protocol';
 import { HttpError } from '../http/http-error.ts';
-import { parseRfc3339 } from '../time/rfc3339.ts';
-import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
+import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../http/mount.ts';
+import { parseRfc3339 } from '../time/clock.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -13,7 +13,7 @@ const CONVERSATION = /^[0-9a-f]{32}$/i;
 export type FeedView = 'full' | 'compact';
 
 /** Of the rows in a page; `newest-asc` is the newest page with its oldest row first. */
-export type FeedOrder = 'asc' | 'desc' | 'newest-asc';
+type FeedOrder = 'asc' | 'desc' | 'newest-asc';
 
 /** The validated query of a feed read; times in the form of the database. */
 export interface FeedQuery {

@@ -14,8 +14,7 @@ const DELETE_BATCH = 50;
 /** A feed is measured again when it has grown by this part of its limit. */
 const GROWTH_PART = 16;
 
-export interface FeedRetentionOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
+interface FeedRetentionOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
   readonly store: ActivityStore;
   readonly ownRows: OwnRows;
 }

@@ -39,7 +39,7 @@ export function isOwnRow(row: Pick<ActivityRowRecord, 'workspace_id' | 'caller' 
   return row.workspace_id !== null && row.caller === row.workspace_id && row.message_id === null;
 }
 
-export interface OwnRowsOptions extends Pick<PlatformContext, 'settings'> {
+interface OwnRowsOptions extends Pick<PlatformContext, 'settings'> {
   readonly workspaces: WorkspaceDirectory;
 }
 

@@ -1,8 +1,7 @@
 import { sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { createInProcessBus } from '../events/event-bus.ts';
-import { EventLog } from '../events/event-log.ts';
+import { createInProcessBus, EventLog } from '../events/events.ts';
 import { toHttpError } from '../http/http-error.ts';
 import { PlatformDatabase } from './platform-database.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';

@@ -19,7 +19,7 @@ export interface Database {
 }
 
 /** One agent identity. `DELETE` without `purge` keeps the row. */
-export interface WorkspacesTable {
+interface WorkspacesTable {
   id: string;
   name: string;
   role: string | null;
@@ -69,7 +69,7 @@ export interface WorkspacesTable {
 }
 
 /** Bearer tokens; only their SHA-256 is stored. */
-export interface WorkspaceTokensTable {
+interface WorkspaceTokensTable {
   id: string;
   workspace_id: string;
   /** Lower-case hex SHA-256 of the token. */
@@ -84,7 +84,7 @@ export interface WorkspaceTokensTable {
 }
 
 /** Messages that were canceled while their agents may be handling them; kept for one hour. */
-export interface ControlRowsTable {
+interface ControlRowsTable {
   seq: Generated<number>;
   workspace_id: string;
   activity_id: string;
@@ -93,7 +93,7 @@ export interface ControlRowsTable {
 }
 
 /** Which running agent reads the feed of a workspace; a row is written when that changes. */
-export interface ReaderIdentitiesTable {
+interface ReaderIdentitiesTable {
   workspace_id: string;
   /** Null when the last holder stopped. */
   instance_id: string | null;
@@ -102,7 +102,7 @@ export interface ReaderIdentitiesTable {
 }
 
 /** Browser sessions: the cookie that `POST /session` sets. */
-export interface SessionsTable {
+interface SessionsTable {
   /** Lower-case hex SHA-256 of the cookie's value. */
   token_hash: string;
   created_at: string;
@@ -113,7 +113,7 @@ export interface SessionsTable {
  * The activity feed: one row for everything that a workspace received, sent or reported. A message is one row in the
  * feed of its target: the request, its state in the delivery queue, the key that identifies a repeat, the outcome.
  */
-export interface ActivityTable {
+interface ActivityTable {
   seq: Generated<number>;
   id: string;
   /** Whose feed it is; null for a reply that was returned to a held call and therefore is in no feed. */
@@ -191,7 +191,7 @@ export interface ActivityTable {
 }
 
 /** What agents asked while they handled a message. Deleted with the row of that message. */
-export interface QuestionsTable {
+interface QuestionsTable {
   workspace_id: string;
   /** The agent's id of the question, unique in its workspace. */
   id: string;
@@ -218,7 +218,7 @@ export interface QuestionsTable {
 }
 
 /** The event log and outbox: a row is written in the transaction of the change that it reports. */
-export interface EventsTable {
+interface EventsTable {
   seq: Generated<number>;
   id: string;
   event_type: string;
@@ -230,7 +230,7 @@ export interface EventsTable {
   created_at: string;
 }
 
-export interface PlatformMetaTable {
+interface PlatformMetaTable {
   key: string;
   value: string;
 }
@@ -244,7 +244,7 @@ export type QuestionRow = Selectable<QuestionsTable>;
 export type EventRecord = Selectable<EventsTable>;
 
 /** The versions of the platform that have migrated this database. */
-export interface SchemaVersionsTable {
+interface SchemaVersionsTable {
   version: string;
   migrated_at: string;
 }

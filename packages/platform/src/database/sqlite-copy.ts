@@ -2,14 +2,133 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { Kysely } from 'kysely';
+import { Migrator } from 'kysely/migration';
 import { printable } from '../foreign-text.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
-import { SCHEMA_OBJECTS, type SchemaObject, unexpectedObject } from './expected-schema.ts';
+import { VERSIONS_TABLE, whyUnreadable } from './migrate.ts';
 import { migrationsOf } from './migrations.ts';
-import { continueAfter, highestNumber, numberAfterRestore } from './row-numbers.ts';
+import type { Database } from './schema.ts';
+import { openSqliteDialect } from './sqlite-dialect.ts';
 import { damaged, isReadFailure, isUnknownName, toStartError } from './sqlite-errors.ts';
 import { nodeSqlite, openSqliteFile } from './sqlite-file.ts';
-import { VERSIONS_TABLE, whyUnreadable } from './stored-schema.rules.ts';
+
+/** A table, index, trigger or view of a database. */
+interface SchemaObject {
+  readonly type: string;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** All that SQLite has not made by itself. */
+const SCHEMA_OBJECTS =
+  "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_stat_' ESCAPE '\\'";
+
+/**
+ * The first object that a database has and a platform does not make, or that it lacks, after these migrations; undefined
+ * when it has exactly those of a platform. A trigger, a view or a check of another origin would run in the platform.
+ */
+async function unexpectedObject(
+  found: readonly SchemaObject[],
+  applied: readonly string[],
+): Promise<SchemaObject | undefined> {
+  const expected = await schemaAfter(applied);
+  const sameAs = ({ type, name, sql }: SchemaObject) => `${type} ${name} ${plain(sql)}`;
+  const expectedKeys = new Set(expected.map(sameAs));
+  const foundKeys = new Set(found.map(sameAs));
+  return (
+    found.find((object) => !expectedKeys.has(sameAs(object))) ??
+    expected.find((object) => !foundKeys.has(sameAs(object)))
+  );
+}
+
+/** Versions of the query builder may differ in quotes, in case and in white space. */
+function plain(sql: string): string {
+  return sql.toLowerCase().replaceAll(/["`\s]+/g, '');
+}
+
+async function schemaAfter(applied: readonly string[]): Promise<SchemaObject[]> {
+  const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
+  const { connection } = dialect;
+  if (connection === undefined) throw new Error('SQLite has one connection.');
+  const migrations = Object.entries(migrationsOf(dialect)).filter(([name]) => applied.includes(name));
+  const db = new Kysely<Database>({ dialect: dialect.kysely });
+  try {
+    await connection.inTransaction(async () => {
+      const provider = { getMigrations: async () => Object.fromEntries(migrations) };
+      const { error } = await new Migrator({ db: connection.newTransaction(), provider }).migrateToLatest();
+      if (error !== undefined) throw error;
+    });
+    return connection.runNow(SCHEMA_OBJECTS, []).rows as SchemaObject[];
+  } finally {
+    await db.destroy();
+    await dialect.close();
+  }
+}
+
+/** Higher numbers are none of a platform. `since_seq` has at most 15 digits; half of that, so that rows can follow. */
+const HIGHEST = 500_000_000_000_000;
+/** The numbers of a restored database begin at least this far above those in the two databases. */
+const JUMP = 1_000_000_000;
+/** More rows in a second than a platform can store. */
+const ROWS_A_MS = 100;
+const SINCE = Date.UTC(2020, 0, 1);
+
+/**
+ * The number below all those that a restored database gives to new rows. Clients compare numbers, and have seen some that
+ * were given after the backup, possibly by a database that is not there any more. Hence it also grows with time, faster than a
+ * platform stores rows: about 3e12 a year. They reach the highest that is possible after the year 2170.
+ */
+function numberAfterRestore(
+  { backup, replaced }: { readonly backup: number; readonly replaced: number },
+  now: number,
+): number {
+  return Math.max(backup + JUMP, replaced + JUMP, (now - SINCE) * ROWS_A_MS);
+}
+
+/**
+ * The highest number that a database has given to a row; 0 when it has given none.
+ *
+ * @throws PlatformStartError for numbers that no platform gives.
+ */
+function highestNumber(database: DatabaseSync, path: string): number {
+  const stored = database.prepare('SELECT name, seq FROM sqlite_sequence');
+  stored.setReadBigInts(true);
+  const given = new Map<unknown, unknown>();
+  let highest = 0;
+  const add = (number: unknown) => {
+    if (typeof number !== 'bigint' || number < 0n || number > BigInt(HIGHEST))
+      throw damaged(`The database ${path} has row numbers that no platform gives.`);
+    highest = Math.max(highest, Number(number));
+  };
+  for (const { name, seq } of stored.iterate()) {
+    if (given.has(name)) throw damaged(`The database ${path} has two sequences for one table.`);
+    given.set(name, seq);
+    add(seq);
+  }
+  for (const table of numberedTables(database)) {
+    const quoted = table.replaceAll('"', '""');
+    const rows = database.prepare(`SELECT min(rowid) AS low, max(rowid) AS high FROM "${quoted}"`);
+    rows.setReadBigInts(true);
+    for (const number of Object.values(rows.get() ?? {})) if (number !== null) add(number);
+  }
+  return highest;
+}
+
+/** Makes every table give numbers above `last` from now on. */
+function continueAfter(database: DatabaseSync, last: number): void {
+  database.exec('BEGIN; DELETE FROM sqlite_sequence');
+  const insert = database.prepare('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)');
+  for (const table of numberedTables(database)) insert.run(table, last);
+  database.exec('COMMIT');
+}
+
+function numberedTables(database: DatabaseSync): string[] {
+  const tables = database.prepare(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%autoincrement%'",
+  );
+  return tables.all().map(({ name }) => String(name));
+}
 
 /** About 8 MiB: progress and an abort are noticed after each of these. */
 const PAGES_A_STEP = 2_000;
@@ -21,7 +140,7 @@ export interface DatabaseContents {
   readonly messages: number;
 }
 
-export interface CopyOptions {
+interface CopyOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { readonly copied: number; readonly total: number }) => void;
 }

@@ -13,7 +13,7 @@ const CHECKED_BYTES = 64 * 1024 * 1024;
 /** Maximum number of cached prepared statements; the platform uses far fewer. */
 const STATEMENT_CACHE_SIZE = 400;
 
-export interface SqliteDialectOptions {
+interface SqliteDialectOptions {
   /** Path of the database file (created with mode 0600 in a folder that exists), or `:memory:`. */
   readonly path: string;
   /**

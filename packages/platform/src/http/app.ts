@@ -1,22 +1,32 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
 import cookie from '@fastify/cookie';
-import { type ErrorCode, findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { BODY_LIMITS, type ErrorCode, findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
+import helmet, { type HelmetOptions } from 'helmet';
 import type { PlatformContext } from '../context.ts';
 import { errorFacts } from '../foreign-error.ts';
-import { requireOrg } from './access.ts';
-import type { Authenticator } from './authenticator.ts';
+import { type Authenticator, requireOrg } from './callers.ts';
+import { CAPABILITIES_HEADERS } from './capabilities.ts';
 import { checkContract } from './contract-check.ts';
 import { HttpError, toHttpError } from './http-error.ts';
-import { CONNECTION_LIMITS, limitRate } from './limits.ts';
-import {
-  acceptAnyExpectation,
-  discardBody,
-  refuseOnSocket,
-  requireWellFormed,
-} from './malformed-requests.ts';
-import { acceptOnlyJson } from './parse.ts';
-import { setResponseHeaders } from './response-headers.ts';
+import { acceptOnlyJson } from './mount.ts';
+import { limitRate } from './rate-limits.ts';
+
+/** Limits of each connection; times in milliseconds. See docs/contract/limits.md#time-limits. */
+const CONNECTION_LIMITS = {
+  bodyLimit: BODY_LIMITS.json,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 72_000,
+  http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000, requireHostHeader: false },
+} satisfies FastifyServerOptions & { http: object };
 
 /** Responses with a status from 500 that are no failure of the platform, and how they are logged. */
 const EXPECTED: Readonly<Partial<Record<ErrorCode, 'debug' | 'info'>>> = {
@@ -141,4 +151,134 @@ function shuttingDown(): HttpError {
 function describeCause(error: HttpError): string {
   const { stack, message } = errorFacts(error.cause ?? error);
   return stack ?? message;
+}
+
+/** Responses to bytes that are not a request, by the error code of Node; all others are a 400. */
+const SOCKET_STATUS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+/** `type/subtype`, with anything after it. */
+const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
+
+/** Responds to what is not HTTP, is too large for it, or did not arrive in time. */
+function refuseOnSocket(error: Error, socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const body = JSON.stringify({ error: 'invalid request', code: 'invalid_request' });
+  const status = SOCKET_STATUS[code] ?? '400 Bad Request';
+  const head = [`HTTP/1.1 ${status}`, 'Content-Type: application/json', 'Connection: close'];
+  socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Passes requests on that Node would refuse itself with an empty body, so that {@link requireWellFormed} does. */
+function acceptAnyExpectation({ server }: FastifyInstance): void {
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    server.emit('request', request, response);
+  });
+}
+
+/**
+ * Refuses requests that HTTP forbids or that ask for what nobody here can do.
+ * @throws HttpError 400 without a `Host`, 417 for an `Expect` other than `100-continue`.
+ */
+function requireWellFormed({ headers, raw }: FastifyRequest): void {
+  if (headers.host === undefined && raw.httpVersion !== '1.0') {
+    throw new HttpError(400, 'invalid_request', 'the Host header is missing', {
+      extras: { field: 'host' },
+      headers: { connection: 'close' },
+    });
+  }
+  const { expect } = headers;
+  if (expect !== undefined && expect.trim().toLowerCase() !== '100-continue') {
+    throw new HttpError(417, 'invalid_request', 'expectation failed', {
+      extras: { field: 'expect', hint: 'Leave the header out; only 100-continue is known.' },
+      headers: { connection: 'close' },
+    });
+  }
+  const type = headers['content-type'];
+  // The type of a body does not matter, so one that cannot be read does not either.
+  if (type !== undefined && !MEDIA_TYPE.test(type)) delete headers['content-type'];
+}
+
+/** A larger body is not read, because proxies refuse to pass it on: the response comes at once. */
+const DISCARDED_BYTES = 2 * 1024 * 1024;
+const DISCARD_TIMEOUT_MS = 5_000;
+
+/**
+ * Reads the rest of a refused body and drops it. A connection that is closed with unread data is reset, and then its client, or a proxy
+ * between them, often gets no response.
+ */
+async function discardBody(request: IncomingMessage): Promise<void> {
+  if (request.complete || !(Number(request.headers['content-length']) <= DISCARDED_BYTES)) return;
+  request.resume();
+  const signal = AbortSignal.timeout(DISCARD_TIMEOUT_MS);
+  // An error means that the client is gone or too slow.
+  await finished(request, { writable: false, signal }).catch(() => {});
+}
+
+/** Headers that a page of a listed origin may send. */
+const ALLOWED_HEADERS = [
+  'Origin',
+  'Content-Type',
+  'Authorization',
+  'X-Workspace-ID',
+  'X-Source-Workspace-Id',
+  'X-Target-Workspace-ID',
+  'X-Molecule-Org-Id',
+  'X-Timeout',
+];
+
+const READABLE_HEADERS = [
+  'Retry-After',
+  'X-Wait-Applied',
+  'X-Next-Cursor',
+  'X-Has-More',
+  'X-Molecule-Capabilities',
+];
+
+const HELMET: HelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'self'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
+  },
+  frameguard: { action: 'deny' },
+  hsts: { maxAge: 31_536_000, includeSubDomains: true },
+  referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
+};
+
+/** Helmet's headers for these options: computed once, because they are the same for every response. */
+function helmetHeaders(): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const response = {
+    setHeader: (name: string, value: string) => {
+      headers[name.toLowerCase()] = value;
+    },
+    removeHeader: () => undefined,
+  };
+  helmet(HELMET)({} as IncomingMessage, response as unknown as ServerResponse, () => undefined);
+  return headers;
+}
+
+/** Security headers on every response, CORS for the listed origins only. No request is refused for its `Origin`. */
+async function setResponseHeaders(app: FastifyInstance, corsOrigins: readonly string[]): Promise<void> {
+  const everywhere = Object.freeze({
+    ...helmetHeaders(),
+    'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+    'cache-control': 'no-store',
+    ...CAPABILITIES_HEADERS,
+  });
+  app.addHook('onRequest', (_request, reply, next) => {
+    reply.headers(everywhere);
+    next();
+  });
+  if (corsOrigins.length === 0) return;
+  await app.register(import('@fastify/cors'), {
+    origin: [...corsOrigins],
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+    allowedHeaders: ALLOWED_HEADERS,
+    exposedHeaders: READABLE_HEADERS,
+    credentials: true,
+    strictPreflight: false,
+  });
 }

@@ -2,9 +2,9 @@ import type { ErrorBody, ErrorCode } from '@molecule-ai/protocol';
 import type { PlatformDatabase } from '../database/platform-database.ts';
 
 /** The keys of an error response besides `error` and `code`. */
-export type ErrorExtras = Omit<ErrorBody, 'error' | 'code'>;
+type ErrorExtras = Omit<ErrorBody, 'error' | 'code'>;
 
-export interface HttpErrorOptions {
+interface HttpErrorOptions {
   readonly extras?: ErrorExtras;
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;

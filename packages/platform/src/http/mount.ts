@@ -1,29 +1,160 @@
-import type {
-  ErrorBody,
-  JsonObject,
-  KnownRoute,
-  Route,
-  RouteParams,
-  RouteQuery,
-  RouteRequest,
-  RouteResponse,
-  RouteStatus,
+import {
+  describeProblems,
+  type ErrorBody,
+  exceededJsonLimit,
+  fieldProblems,
+  isColumnText,
+  JSON_LIMITS,
+  type JsonObject,
+  type KnownRoute,
+  type Route,
+  type RouteParams,
+  type RouteQuery,
+  type RouteRequest,
+  type RouteResponse,
+  type RouteStatus,
+  routes,
+  type Wire,
+  type WireType,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type CallerOf, requireCredential, requireWorkspaceOfPath } from './access.ts';
-import type { HttpError } from './http-error.ts';
-import {
-  lastValues,
-  parseBody,
-  parseQuery,
-  parseWorkspaceId,
-  type QueryValues,
-  requireColumnTexts,
-} from './parse.ts';
-import type { RemovedHolder } from './principal.ts';
+import { type CallerOf, type RemovedHolder, requireCredential, requireWorkspaceOfPath } from './callers.ts';
+import { HttpError } from './http-error.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Parses the body tolerantly; 400 naming the first invalid field. A missing body is treated as `{}`. */
+export function parseBody<W extends Wire>(wire: W, body: unknown, message?: string): WireType<W> {
+  return parseWith(wire, body === undefined ? {} : body, message ?? 'invalid request body');
+}
+
+/** The parameters of a query by name. */
+export type QueryValues = Readonly<Record<string, string | undefined>>;
+
+/** The query with one value for each parameter, the last one of a repeated parameter. */
+function lastValues(query: unknown): QueryValues {
+  const entries = Object.entries(query as Readonly<Record<string, string | string[] | undefined>>);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
+  );
+}
+
+/** 400 naming the first parameter of a path or query that no column can hold. See docs/contract/limits.md#plain-text. */
+function requireColumnTexts(values: QueryValues): void {
+  for (const [field, text] of Object.entries(values)) {
+    if (text === undefined || isColumnText(text)) continue;
+    const message = `invalid ${field}: must not contain NUL or half of a surrogate pair`;
+    throw new HttpError(400, 'invalid_request', message, { extras: { field } });
+  }
+}
+
+/** Parses the query tolerantly; 400 naming the first invalid parameter. */
+function parseQuery<W extends Wire>(wire: W, values: QueryValues): WireType<W> {
+  return parseWith(wire, values, 'invalid query');
+}
+
+function parseWith<W extends Wire>(wire: W, value: unknown, message: string): WireType<W> {
+  const parsed = wire.tolerant.safeParse(value);
+  if (parsed.success) return parsed.data as WireType<W>;
+  const problems = fieldProblems(parsed.error.issues, value);
+  const field = problems[0]?.path ?? '';
+  throw new HttpError(400, 'invalid_request', `${message}: ${describeProblems(problems)}`, {
+    extras: { ...(field === '' ? {} : { field }), issues: problems },
+  });
+}
+
+/** The id in lower case; 400 when it is not a UUID. */
+export function parseWorkspaceId(text: string | undefined, field: string): string {
+  const id = (text ?? '').trim().toLowerCase();
+  if (UUID.test(id)) return id;
+  throw new HttpError(400, 'invalid_workspace_id', 'invalid workspace ID', {
+    extras: { field, hint: 'Send the UUID that POST /workspaces returned, not a name.' },
+  });
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Parses each body as JSON, whatever its Content-Type; an empty one means no body. Unknown routes have none. */
+export function acceptOnlyJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    request.is404
+      ? undefined
+      : parseJson(body, { route: request.routeOptions.url, contentType: request.headers['content-type'] }),
+  );
+}
+
+function parseJson(
+  body: Buffer,
+  { route, contentType }: { readonly route: string | undefined; readonly contentType: string | undefined },
+): unknown {
+  if (body.length === 0) return undefined;
+  try {
+    const text = decoder.decode(body);
+    refuseComplexJson(text, route);
+    return JSON.parse(text);
+  } catch (cause) {
+    if (cause instanceof HttpError) throw cause;
+    if (
+      contentType !== undefined &&
+      /^\s*(multipart\/|application\/x-www-form-urlencoded)/i.test(contentType)
+    ) {
+      throw new HttpError(415, 'unsupported_media_type', 'this route takes JSON and no form', { cause });
+    }
+    throw new HttpError(400, 'invalid_json', 'invalid JSON', {
+      cause,
+      extras: { hint: 'The body must be one JSON value in UTF-8.' },
+    });
+  }
+}
+
+const MESSAGE_ROUTES: ReadonlySet<string | undefined> = new Set([
+  routes.sendMessage.path,
+  routes.sendOwnMessage.path,
+]);
+
+function refuseComplexJson(text: string, route: string | undefined): void {
+  const limit = exceededJsonLimit(text);
+  if (limit === undefined) return;
+  const isMessage = MESSAGE_ROUTES.has(route);
+  const { nodes, depth } = JSON_LIMITS;
+  const most = limit === 'nodes' ? `${nodes} JSON values` : `${depth} levels of nesting`;
+  const code = isMessage ? 'invalid_message' : 'invalid_request';
+  throw new HttpError(400, code, `${isMessage ? 'invalid message' : 'invalid request'}: more than ${most}`, {
+    extras: { hint: `A body may have at most ${most}; send large data as one text or as a file.` },
+  });
+}
+
+/** A whole number of a query; `fallback` where it is missing, no number, or out of range. */
+export function wholeNumber(
+  text: string | undefined,
+  { fallback, min, max }: { readonly fallback: number; readonly min: number; readonly max: number },
+): number {
+  const value = text === undefined || text === '' ? fallback : Number(text);
+  return Number.isInteger(value) && value >= min && value <= max ? value : fallback;
+}
+
+/** Maximum wait of a feed read or of a request for the state of a message, in seconds. */
+export const MAX_WAIT_SECONDS = 60;
+
+/**
+ * Seconds to hold a request, a whole number within the bounds; undefined when missing. Anything else is a 400 naming
+ * the field and not a default, because a caller relies on the time that it requests.
+ */
+export function parseWaitSeconds(
+  text: string | undefined,
+  bounds: { readonly field: string; readonly max: number },
+): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,4}$/.test(text.trim()) ? Number(text.trim()) : Number.NaN;
+  if (seconds <= bounds.max) return seconds;
+  throw new HttpError(400, 'invalid_request', `${bounds.field} must be whole seconds, 0 to ${bounds.max}`, {
+    extras: { field: bounds.field },
+  });
+}
 
 /** One request for the handler of its route: access enforced, everything parsed. */
-export interface Incoming<R extends KnownRoute, Query = RouteQuery<R>, Body = RouteRequest<R>> {
+interface Incoming<R extends KnownRoute, Query = RouteQuery<R>, Body = RouteRequest<R>> {
   /** Workspace ids in lower case, every other parameter unchanged. */
   readonly params: RouteParams<R>;
   readonly query: Query;
@@ -61,7 +192,7 @@ export const WRITTEN_BY_HANDLER = Symbol('written by the handler');
 type DefaultStatus<R extends KnownRoute> = 200 extends RouteStatus<R> ? 200 : RouteStatus<R>;
 
 /** What a handler returns: the body of the default status, or another declared status with its body. */
-export type Result<R extends KnownRoute> =
+type Result<R extends KnownRoute> =
   | JsonText
   | typeof WRITTEN_BY_HANDLER
   | RouteResponse<R, DefaultStatus<R>>
@@ -73,13 +204,9 @@ export type Result<R extends KnownRoute> =
     }[Exclude<RouteStatus<R>, DefaultStatus<R>> & number];
 
 /** Puts the plain body of an error response into the form for the client of the request. */
-export type ErrorBodyForm = (
-  plain: ErrorBody,
-  error: HttpError,
-  request: FastifyRequest,
-) => ErrorBody | JsonObject;
+type ErrorBodyForm = (plain: ErrorBody, error: HttpError, request: FastifyRequest) => ErrorBody | JsonObject;
 
-export interface MountOptions<R extends KnownRoute, Query, Body> {
+interface MountOptions<R extends KnownRoute, Query, Body> {
   /** Parses the query instead of the schema of the route; a repeated parameter has its last value. */
   readonly query?: (values: QueryValues) => Query;
   /** Parses the JSON body instead of the schema of the route. */

@@ -26,7 +26,7 @@ export function mountOpenApiRoute(app: FastifyInstance, publicUrl: () => string)
 }
 
 /** The OpenAPI 3.1 document of these routes. Bodies are the strict shapes; readers must ignore unknown keys. */
-export function describeRoutes(described: Iterable<Route>, serverUrl: string): OpenApiDocument {
+function describeRoutes(described: Iterable<Route>, serverUrl: string): OpenApiDocument {
   const schemas = new Schemas();
   const paths: Record<string, JsonObject> = {};
   for (const route of described) {

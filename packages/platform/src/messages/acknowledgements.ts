@@ -4,7 +4,7 @@ import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 
-export interface AcknowledgementsOptions extends Pick<PlatformContext, 'database'> {
+interface AcknowledgementsOptions extends Pick<PlatformContext, 'database'> {
   readonly activity: ActivityService;
   readonly outcomes: OutcomeRecorder;
   readonly workspaces: WorkspaceDirectory;

@@ -2,8 +2,8 @@ import { isColumnText, isJsonObject, type MessageView } from '@molecule-ai/proto
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { CANVAS_CALLER } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
 import { directCaller } from './caller-keys.rules.ts';
@@ -47,7 +47,7 @@ interface ReadMessage {
 }
 
 /** A message with its answer, whose memory is to be released when the response with it was written. */
-export interface HeldMessage {
+interface HeldMessage {
   readonly message: MessageRow;
   readonly share: MemoryShare;
 }
@@ -59,12 +59,12 @@ export interface SentOutcome extends HeldMessage {
 }
 
 /** The state of a message for its sender. */
-export interface MessageStatus {
+interface MessageStatus {
   readonly record: MessageFacts;
   readonly sent: SentOutcome | undefined;
 }
 
-export interface AskedMessagesOptions extends Pick<PlatformContext, 'clock'> {
+interface AskedMessagesOptions extends Pick<PlatformContext, 'clock'> {
   readonly store: MessageStore;
   readonly outcomeStore: OutcomeStore;
   readonly waiters: OutcomeWaiters;

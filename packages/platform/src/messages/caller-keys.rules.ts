@@ -1,4 +1,4 @@
-import { CANVAS_CALLER } from '../http/principal.ts';
+import { CANVAS_CALLER } from '../http/callers.ts';
 
 /**
  * Under which caller a message is stored that its sender did not send through the platform: not under the sender, whose

@@ -7,7 +7,7 @@ import type { MessageRow, MessageStore } from './message.store.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 import type { AgentNotices } from './push/agent-notices.ts';
 
-export interface CancellationOptions extends Pick<PlatformContext, 'database'> {
+interface CancellationOptions extends Pick<PlatformContext, 'database'> {
   readonly store: MessageStore;
   readonly outcomes: OutcomeRecorder;
   readonly activity: ActivityService;

@@ -26,7 +26,7 @@ import { pathOfContinuation } from './path.rules.ts';
 /** How often a message may be interrupted, each time by the run that continues it. */
 const MAX_ROUNDS = 20;
 
-export interface ContinuationsOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
+interface ContinuationsOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;
@@ -35,7 +35,7 @@ export interface ContinuationsOptions extends Pick<PlatformContext, 'clock' | 's
 }
 
 /** The answers to the questions of one message, as they are delivered to its agent. */
-export interface AnswersForAgent {
+interface AnswersForAgent {
   readonly answers: readonly QuestionAnswer[];
   /** The same as a text, for agents that do not read `metadata.answers`. */
   readonly text: string;

@@ -6,7 +6,7 @@ import {
   viewMessage,
 } from '@molecule-ai/protocol';
 import type { WorkspaceRow } from '../database/schema.ts';
-import { parseRfc3339 } from '../time/rfc3339.ts';
+import { parseRfc3339 } from '../time/clock.ts';
 import type { MessageRow } from './message.store.ts';
 
 /** Maximum of `X-Timeout`, in seconds. */
@@ -25,10 +25,7 @@ export const LONGEST_RETRY_MS = 64_000 * (1 + RETRY_JITTER);
 export type DeliveryPlan = 'push' | 'wait' | 'store';
 
 /** The columns of a target that delivery depends on. */
-export type DeliveryTarget = Pick<
-  WorkspaceRow,
-  'id' | 'status' | 'delivery_mode' | 'url' | 'max_concurrent_tasks'
->;
+type DeliveryTarget = Pick<WorkspaceRow, 'id' | 'status' | 'delivery_mode' | 'url' | 'max_concurrent_tasks'>;
 
 export function planDelivery(
   target: DeliveryTarget,

@@ -3,7 +3,7 @@ import type { ActivityService } from '../activity/activity.service.ts';
 import { acknowledgingSince, readWithoutAcknowledging } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
+import { CANVAS_CALLER } from '../http/callers.ts';
 
 /** Workspaces whose waiting messages are counted in memory; the one that was quiet longest is removed first. */
 const MAX_WORKSPACES = 10_000;
@@ -41,7 +41,7 @@ interface CountValues {
   readonly acknowledgingSince: string;
 }
 
-export interface InboxRoomOptions extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'settings'> {
+interface InboxRoomOptions extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'settings'> {
   readonly activity: Pick<ActivityService, 'positions'>;
 }
 

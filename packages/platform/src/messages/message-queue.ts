@@ -1,7 +1,6 @@
 import type { MessageView } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
-import { storeRequest } from '../activity/stored-request.rules.ts';
-import { cutText } from '../activity/text-summary.rules.ts';
+import { cutText, storeRequest } from '../activity/activity-row.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -15,7 +14,7 @@ import { type PassedHeaders, storeHeaders } from './passed-headers.rules.ts';
 import { type MessagePath, pathColumns } from './path.rules.ts';
 
 /** A new message for the feed of its target, which is also its delivery queue. */
-export interface NewMessage {
+interface NewMessage {
   /** The calling workspace; null for people and operators. */
   readonly callerId: string | null;
   /** Under which the message id is unique. @default the calling workspace */
@@ -44,9 +43,9 @@ export interface NewMessage {
 }
 
 /** Called after the commit; `pushable`: messages can be posted to the target. */
-export type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
+type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
 
-export interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
+interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
   readonly activity: ActivityService;
   readonly room: InboxRoom;
 }

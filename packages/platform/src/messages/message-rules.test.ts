@@ -1,8 +1,7 @@
 import { stripA2aBoundary, viewMessage } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { wrapAnswerMessage } from '../activity/activity-row.rules.ts';
-import { cutText } from '../activity/text-summary.rules.ts';
+import { cutText, wrapAnswerMessage } from '../activity/activity-row.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
 import { hashMessage } from './message-hash.rules.ts';

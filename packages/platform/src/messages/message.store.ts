@@ -1,7 +1,7 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { ActivityRowRecord, Database } from '../database/schema.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
+import { CANVAS_CALLER } from '../http/callers.ts';
 import { callersOf } from './caller-keys.rules.ts';
 import {
   type CallerKeys,

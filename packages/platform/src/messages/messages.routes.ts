@@ -9,14 +9,20 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
+import type { Caller, RemovedHolder } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
-import { type JsonText, mount, StatusResponse, type WRITTEN_BY_HANDLER } from '../http/mount.ts';
-import { parseWorkspaceId } from '../http/parse.ts';
-import type { Caller, RemovedHolder } from '../http/principal.ts';
+import {
+  type JsonText,
+  MAX_WAIT_SECONDS,
+  mount,
+  parseWaitSeconds,
+  parseWorkspaceId,
+  StatusResponse,
+  type WRITTEN_BY_HANDLER,
+} from '../http/mount.ts';
 import { timestamp } from '../time/clock.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { type MemoryShare, NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
-import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../waiting/wait-seconds.rules.ts';
 import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import {
   requireCanceled,

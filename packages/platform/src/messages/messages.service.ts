@@ -5,7 +5,7 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { CANVAS_CALLER } from '../http/principal.ts';
+import { CANVAS_CALLER } from '../http/callers.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { MessageAcceptance } from './accept/accept-message.service.ts';
@@ -44,12 +44,12 @@ export type { MessageRow } from './message.store.ts';
 const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
 
 /** The result for the sender of a message. */
-export type SendResult =
+type SendResult =
   | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
   | ({ readonly kind: 'outcome' } & SentOutcome)
   | { readonly kind: 'queued'; readonly body: QueuedResponse; readonly message: MessageRow };
 
-export interface MessagesServiceOptions extends PlatformContext {
+interface MessagesServiceOptions extends PlatformContext {
   readonly activity: ActivityService;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;

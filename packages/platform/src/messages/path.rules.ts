@@ -33,7 +33,7 @@ export type PathRow = Pick<ActivityRowRecord, Exclude<(typeof PATH_COLUMNS)[numb
   readonly target_id: string;
 };
 
-export interface PathLimits {
+interface PathLimits {
   readonly maxHops: number;
   readonly maxTurns: number;
 }

@@ -44,7 +44,7 @@ export function isExactNumber(id: unknown): id is number {
 }
 
 /** What is done with a request, by its method in the words of A2A 0.3. */
-export type MethodUse = 'deliver' | 'stream' | 'get' | 'cancel' | 'resubscribe';
+type MethodUse = 'deliver' | 'stream' | 'get' | 'cancel' | 'resubscribe';
 
 const USES: Readonly<Record<string, MethodUse>> = {
   'message/send': 'deliver',

@@ -40,7 +40,7 @@ export interface SentMessagePage {
   readonly hasMore: boolean;
 }
 
-export interface SentMessagesOptions extends Pick<PlatformContext, 'database'> {
+interface SentMessagesOptions extends Pick<PlatformContext, 'database'> {
   readonly workspaces: WorkspaceDirectory;
 }
 

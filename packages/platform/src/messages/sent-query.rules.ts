@@ -1,7 +1,7 @@
 import { isEnded, MESSAGE_STATES } from '@molecule-ai/protocol';
 import { HttpError } from '../http/http-error.ts';
-import type { QueryValues } from '../http/parse.ts';
-import { parseRfc3339 } from '../time/rfc3339.ts';
+import type { QueryValues } from '../http/mount.ts';
+import { parseRfc3339 } from '../time/clock.ts';
 import type { SentMessageFilter } from './sent-messages.ts';
 
 const DEFAULT_LIMIT = 50;

@@ -6,7 +6,7 @@ import {
   NotifyRequest,
 } from '@molecule-ai/protocol';
 import { HttpError } from '../http/http-error.ts';
-import { parseBody } from '../http/parse.ts';
+import { parseBody } from '../http/mount.ts';
 
 /** Parses the body of a notify; the error texts for missing fields are part of the contract. */
 export function parseNotify(body: unknown): NotifyRequest {

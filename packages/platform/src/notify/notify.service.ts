@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { buildAnswer, isJsonObject, type JsonObject, type NotifyRequest } from '@molecule-ai/protocol';
 import type { ActivityService } from '../activity/activity.service.ts';
-import { cutText } from '../activity/text-summary.rules.ts';
+import { cutText } from '../activity/activity-row.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';

@@ -1,7 +1,6 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { mount } from '../http/mount.ts';
-import { wholeNumber } from '../http/parse.ts';
+import { mount, wholeNumber } from '../http/mount.ts';
 import { passedHeaders } from '../messages/passed-headers.rules.ts';
 import type { QuestionsService } from './questions.service.ts';
 

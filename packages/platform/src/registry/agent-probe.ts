@@ -5,7 +5,7 @@ import Agent from 'undici/lib/dispatcher/agent.js';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
-import { RateBucket } from '../http/rate-bucket.ts';
+import { RateBucket } from '../http/rate-limits.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 
 /** Probes a minute of one workspace. */

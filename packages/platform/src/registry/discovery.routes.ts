@@ -1,8 +1,8 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
+import type { Caller } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
-import type { Caller } from '../http/principal.ts';
 import type { DiscoveryService } from './discovery.service.ts';
 
 /** The routes to find peers. The caller is the workspace of the token; no header is needed. */

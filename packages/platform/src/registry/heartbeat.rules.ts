@@ -1,8 +1,8 @@
 import type { HeartbeatRequest, RuntimeMetadata } from '@molecule-ai/protocol';
-import { cutText } from '../activity/text-summary.rules.ts';
+import { cutText } from '../activity/activity-row.ts';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { cardText } from '../directory/workspace-view.rules.ts';
-import type { NewEvent } from '../events/event-log.ts';
+import type { NewEvent } from '../events/events.ts';
 
 /** The changed columns of a heartbeat and the events that report them. */
 export interface HeartbeatOutcome {

@@ -1,5 +1,5 @@
 import type { WorkspaceRow } from '../database/schema.ts';
-import type { Identity } from '../http/principal.ts';
+import type { Identity } from '../http/callers.ts';
 
 /** The decision about a register. */
 export type RegisterDecision =

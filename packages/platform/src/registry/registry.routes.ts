@@ -1,8 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { requireWorkspace } from '../http/access.ts';
-import { mount } from '../http/mount.ts';
-import { parseWorkspaceId } from '../http/parse.ts';
+import { requireWorkspace } from '../http/callers.ts';
+import { mount, parseWorkspaceId } from '../http/mount.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import type { AgentProbe } from './agent-probe.ts';
 import type { RegistryService } from './registry.service.ts';

@@ -1,7 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { type Authenticator, SESSION_COOKIE } from '../http/authenticator.ts';
+import { type Authenticator, SESSION_COOKIE } from '../http/callers.ts';
 import { mount } from '../http/mount.ts';
 import { SESSION_LIFETIME_MS, type SessionService } from './session.service.ts';
 

@@ -1,6 +1,6 @@
 import type { PlatformContext } from '../context.ts';
 import type { PlatformDatabase } from '../database/platform-database.ts';
-import { type Authenticator, sha256Hex } from '../http/authenticator.ts';
+import { type Authenticator, sha256Hex } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { createTokenSecret } from '../tokens/token-secret.ts';

@@ -1,4 +1,4 @@
-import type { TokenHolder } from '../http/principal.ts';
+import type { TokenHolder } from '../http/callers.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { sha256Hex } from '../http/authenticator.ts';
+import { sha256Hex } from '../http/callers.ts';
 
 /** A new token: the secret, which is returned once, and what is stored. */
 export interface TokenSecret {

@@ -1,7 +1,6 @@
 import { type MintTokenResponse, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { mount } from '../http/mount.ts';
-import { parseWorkspaceId, wholeNumber } from '../http/parse.ts';
+import { mount, parseWorkspaceId, wholeNumber } from '../http/mount.ts';
 import type { TokensService } from './tokens.service.ts';
 
 const DEFAULT_PAGE = 50;

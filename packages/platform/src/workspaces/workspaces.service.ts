@@ -18,8 +18,8 @@ import {
 } from '../directory/workspace-directory.ts';
 import { toDetail, toListRow } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import type { Caller } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
-import type { Caller } from '../http/principal.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
 import { describeConnection } from './connection.rules.ts';

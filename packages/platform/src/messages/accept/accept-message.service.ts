@@ -4,10 +4,9 @@ import type { Queryable, UnitOfWork } from '../../database/platform-database.ts'
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
+import { CANVAS_CALLER } from '../../http/callers.ts';
 import { HttpError } from '../../http/http-error.ts';
-import { CANVAS_CALLER } from '../../http/principal.ts';
-import { timestamp } from '../../time/clock.ts';
-import { parseRfc3339 } from '../../time/rfc3339.ts';
+import { parseRfc3339, timestamp } from '../../time/clock.ts';
 import { isDirect } from '../caller-keys.rules.ts';
 import type { Continuations } from '../continuations.ts';
 import { inContext } from '../conversation.rules.ts';
@@ -42,7 +41,7 @@ import { UnmarkedReplies } from './unmarked-replies.ts';
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
 
-export interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'settings'> {
+interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'settings'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;

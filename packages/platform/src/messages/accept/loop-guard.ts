@@ -20,7 +20,7 @@ import { PairRate } from './pair-rate.ts';
 import { PathStore } from './path.store.ts';
 
 /** A message that is checked. */
-export interface CheckedMessage {
+interface CheckedMessage {
   /** The calling workspace; null for people and operators, whose messages start a path and are never refused. */
   readonly callerId: string | null;
   readonly targetId: string;
@@ -31,7 +31,7 @@ export interface CheckedMessage {
   readonly continues?: MessageRow | undefined;
 }
 
-export interface LoopCheck {
+interface LoopCheck {
   readonly path: MessagePath;
   /** Why the message is not accepted, unless it is a repeat. */
   readonly refusal: HttpError | undefined;
@@ -39,7 +39,7 @@ export interface LoopCheck {
   readonly stored: (unit: UnitOfWork) => void;
 }
 
-export type LoopGuardOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>;
+type LoopGuardOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>;
 
 /** Ends loops of agents that call each other: by what led to a message or, where that is unknown, by the rate of two. */
 export class LoopGuard {

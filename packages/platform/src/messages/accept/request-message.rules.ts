@@ -13,7 +13,7 @@ import {
   withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
 import { HttpError } from '../../http/http-error.ts';
-import { parseRfc3339 } from '../../time/rfc3339.ts';
+import { parseRfc3339 } from '../../time/clock.ts';
 import type { PassedHeaders } from '../passed-headers.rules.ts';
 import { isExactNumber } from '../rpc-caller.rules.ts';
 
@@ -165,7 +165,7 @@ function invalid(reason: string, field?: string): HttpError {
 }
 
 /** Where `POST /a2a` may name its target, in order of priority. */
-export interface TargetSources {
+interface TargetSources {
   /** `X-Target-Workspace-ID`. */
   readonly header: string | undefined;
   /** `?target=`. */

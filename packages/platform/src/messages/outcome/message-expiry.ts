@@ -11,7 +11,7 @@ const CHECK_EVERY_MS = 15_000;
 const READ_EVERY_MS = 5 * 60_000;
 const BATCH = 100;
 
-export interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
+interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
   readonly store: MessageStore;
   readonly outcomeStore: OutcomeStore;
   readonly outcomes: OutcomeRecorder;

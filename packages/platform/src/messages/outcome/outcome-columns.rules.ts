@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import { cutText } from '../../activity/text-summary.rules.ts';
+import { cutText } from '../../activity/activity-row.ts';
 import { answerInContext } from '../conversation.rules.ts';
 import type { MessageChange, MessageRow } from '../message.store.ts';
 import { agentTaskId } from './agent-task.rules.ts';

@@ -35,7 +35,7 @@ export interface ReplyMessage {
   readonly headers?: PassedHeaders;
 }
 
-export interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'logger'> {
+interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'logger'> {
   readonly store: MessageStore;
   readonly outcomeStore: OutcomeStore;
   readonly queue: MessageQueue;

@@ -40,7 +40,7 @@ import type { OutcomeReservation, OutcomeWaiters } from './outcome-waiters.ts';
 
 const BATCH = 200;
 
-export interface OutcomeRecorderOptions extends Pick<PlatformContext, 'clock' | 'events'> {
+interface OutcomeRecorderOptions extends Pick<PlatformContext, 'clock' | 'events'> {
   readonly store: MessageStore;
   readonly waiters: OutcomeWaiters;
   readonly delivery: OutcomeDelivery;

@@ -20,7 +20,7 @@ import {
   withoutPlatformWords,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
-import { cutText } from '../../activity/text-summary.rules.ts';
+import { cutText } from '../../activity/activity-row.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { MessageRow } from '../message.store.ts';
 

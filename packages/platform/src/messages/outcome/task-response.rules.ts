@@ -18,7 +18,7 @@ import { messageStateOf, storedOutcome } from './outcome.rules.ts';
 import { type AskedMessage, type ResponseForm, taskResponse } from './response.rules.ts';
 
 /** What of a task is shown beside its state. */
-export interface TaskDetail {
+interface TaskDetail {
   /** The answer as artifacts. */
   readonly hasAnswer: boolean;
   /** The sender's own message as history. */

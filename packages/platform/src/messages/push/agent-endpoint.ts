@@ -53,7 +53,7 @@ export type PushResult =
   | { readonly kind: 'not-accepting'; readonly retryAfterMs: number }
   | { readonly kind: 'aborted' };
 
-export interface AgentEndpointOptions {
+interface AgentEndpointOptions {
   readonly clock: Clock;
   /** Checks each address, as written and on the socket. */
   readonly guard: AddressGuard;

@@ -25,7 +25,7 @@ interface Notice {
   makeRequest(): Promise<PushRequest | undefined>;
 }
 
-export interface AgentNoticesOptions extends Pick<PlatformContext, 'clock' | 'logger'> {
+interface AgentNoticesOptions extends Pick<PlatformContext, 'clock' | 'logger'> {
   readonly endpoint: Pick<AgentEndpoint, 'post'>;
   readonly requests: PushRequests;
 }

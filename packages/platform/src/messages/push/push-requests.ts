@@ -9,7 +9,7 @@ import {
   withoutPlatformWords,
   withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
-import { wrapAnswerMessage } from '../../activity/activity-row.rules.ts';
+import { wrapAnswerMessage } from '../../activity/activity-row.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';

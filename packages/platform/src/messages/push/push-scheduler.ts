@@ -42,8 +42,7 @@ const NOT_ACCEPTING = {
   delivered: false,
 } as const satisfies ErrorBody;
 
-export interface PushSchedulerOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
+interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
   readonly outcomes: OutcomeRecorder;

@@ -15,7 +15,7 @@ interface Run {
   isFinal: boolean;
 }
 
-export interface ProgressOptions {
+interface ProgressOptions {
   readonly store: MessageStore;
   readonly streams: AnswerStreams;
   readonly workspaces: WorkspaceDirectory;

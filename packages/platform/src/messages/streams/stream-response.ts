@@ -36,7 +36,7 @@ const KEEP_ALIVE_MS = 15_000;
 /** A stream without new text for so long ends, in milliseconds. */
 const SILENCE_MS = 300_000;
 
-export interface StreamRequest {
+interface StreamRequest {
   readonly reply: FastifyReply;
   readonly view: MessageView;
   readonly form: ResponseForm;

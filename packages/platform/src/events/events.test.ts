@@ -3,8 +3,7 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { silentLogger } from '../logging/logger.ts';
-import { createInProcessBus } from './event-bus.ts';
-import { EventLog, EventRetention } from './event-log.ts';
+import { createInProcessBus, EventLog, EventRetention } from './events.ts';
 
 async function open(limit: number) {
   const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRfc3339 } from './rfc3339.ts';
+import { parseRfc3339 } from './clock.ts';
 
 describe('an RFC 3339 time', () => {
   it.each([

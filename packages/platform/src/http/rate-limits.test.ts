@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { RateBucket } from './rate-bucket.ts';
+import { RateBucket } from './rate-limits.ts';
 
 it('a caller has its whole limit again a minute after its first request', () => {
   const clock = new ManualClock();

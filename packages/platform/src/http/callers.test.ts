@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { isDevOperator } from './dev-operator.ts';
+import { isDevOperator } from './callers.ts';
 
 const PORT = 8080;
 const LOCAL = { remoteAddress: '127.0.0.1', httpVersion: '1.1', port: PORT };
