@@ -88,8 +88,8 @@ export class FeedPageStore {
   readonly #readWhole: PreparedQuery<{ seq: number }, FeedRecord>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
-    this.#readPage = database.prepare(selectPage);
-    this.#readHead = database.prepare((db, { id, workspaceId, isAgent }: HeadValues) => {
+    this.#readPage = database.prepareVariants(selectPage);
+    this.#readHead = database.prepareVariants((db, { id, workspaceId, isAgent }: HeadValues) => {
       const select = selectHeads(db, 0).where('a.id', '=', id).where('a.workspace_id', '=', workspaceId);
       return isAgent ? select.where('a.seq', '<=', visibleUpTo(workspaceId)) : select;
     });

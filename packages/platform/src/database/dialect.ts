@@ -1,6 +1,6 @@
 import type { Dialect, Transaction } from 'kysely';
-import type { OneConnection } from './one-connection.ts';
 import type { Database } from './schema.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
 
 /** What migrations need of a dialect. */
 export type SchemaDialect = Pick<DatabaseDialect, 'name' | 'sequenceType'>;
@@ -14,10 +14,10 @@ export interface DatabaseDialect {
   /** The file of an embedded database, for errors. */
   readonly path?: string;
   /**
-   * The only connection, where there are not several. Transactions run one after another on it; those that arrive together share one commit,
-   * and therefore one wait for the disk.
+   * The only connection, where there are not several. Transactions run one after another on it; those that arrive together share one commit
+   * and one flush to the disk.
    */
-  readonly connection?: OneConnection;
+  readonly connection?: SqliteConnection;
   /**
    * Keeps other transactions from inserting into this feed until this one ends, so that rows become visible in the
    * order of their `seq`. Absent where there is one writer.

@@ -68,7 +68,7 @@ describe('a prepared query', () => {
     insert: database.prepare((db, row: { key: string; value: string }) =>
       db.insertInto('platform_meta').values(row),
     ),
-    change: database.prepare((db, { of, ...change }: { of: string; key?: string; value?: string }) =>
+    change: database.prepareVariants((db, { of, ...change }: { of: string; key?: string; value?: string }) =>
       db.updateTable('platform_meta').set(change).where('key', '=', of).returningAll(),
     ),
   });

@@ -1,6 +1,5 @@
 import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
 import { errorFacts } from '../foreign-error.ts';
-import { CommitGroups } from './commit-groups.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
@@ -22,8 +21,8 @@ export interface UnitOfWork {
   lockFeed(workspaceId: string): Promise<void>;
 }
 
-/** Compiled shapes of one prepared query that are kept. */
-const MAX_SHAPES = 200;
+/** Compiled variants of one prepared query that are kept. */
+const MAX_VARIANTS = 200;
 
 /** A query that is built and compiled once and then run with different values. */
 export type PreparedQuery<Values, Row> = (values: Values, db?: Queryable) => Promise<QueryResult<Row>>;
@@ -38,15 +37,12 @@ export class PlatformDatabase {
   /** Builds and runs queries outside a transaction. */
   readonly query: Queryable;
   readonly #dialect: DatabaseDialect;
-  readonly #commitGroups: CommitGroups | undefined;
   #hasNoSpace = false;
 
   private constructor(db: Kysely<Database>, dialect: DatabaseDialect, onQuery?: (sql: string) => void) {
-    const { connection } = dialect;
     this.query = db;
     this.#dialect = dialect;
-    this.#commitGroups = connection === undefined ? undefined : new CommitGroups(connection);
-    if (connection !== undefined) connection.onQuery = onQuery;
+    if (dialect.connection !== undefined) dialect.connection.onQuery = onQuery;
   }
 
   /** Connects and migrates the schema. When that fails, everything is closed again. */
@@ -71,8 +67,8 @@ export class PlatformDatabase {
   }
 
   /**
-   * Runs `work` in one transaction, then its after-commit tasks; an error rolls back all of it. Transactions of the
-   * same turn of the event loop may share one commit, so `work` may await nothing but the database.
+   * Runs `work` in one transaction, then its after-commit tasks; an error rolls back all of it. Transactions that arrive together may
+   * share one commit, so `work` may await nothing but the database.
    */
   async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
     const committed: (() => void)[] = [];
@@ -86,7 +82,7 @@ export class PlatformDatabase {
       });
     let result: T;
     try {
-      result = await (this.#commitGroups?.execute(run) ?? this.query.transaction().execute(run));
+      result = await (this.#dialect.connection?.execute(run) ?? this.query.transaction().execute(run));
       this.#hasNoSpace = false;
     } catch (error) {
       if (this.isDiskFull(error)) this.#hasNoSpace = true;
@@ -99,36 +95,62 @@ export class PlatformDatabase {
 
   /**
    * Prepares a query for code that runs for every message, where building and compiling would cost as much as running
-   * it. `build` runs once for each set of value names, with placeholders for the values: it must not inspect them, so
-   * what changes the shape of a query, such as `null` in a condition, cannot be a value. The query runs outside a
+   * it. `build` runs once, with placeholders for the values: it must not inspect them, so what changes the shape of a query, such as
+   * `null` in a condition, cannot be a value, and the values have the same names each time. The query runs outside a
    * transaction unless `unit.trx` is passed.
    */
   prepare<Values extends object, Row>(
     build: (db: Queryable, values: Values) => Compilable<Row>,
   ): PreparedQuery<Values, Row> {
-    const shapes = new Map<string, CompiledShape<Row>>();
-    return async (values, db = this.query) => {
-      const shape = Object.keys(values).join();
-      let known = shapes.get(shape);
-      if (known === undefined) {
-        known = compileShape(this.query, build, values);
-        shapes.set(shape, known);
-        for (const oldest of shapes.keys()) {
-          if (shapes.size <= MAX_SHAPES) break;
-          shapes.delete(oldest);
-        }
-      }
-      const { compiled, names } = known;
-      const { query, queryId, sql } = compiled;
-      const parameters = names.map((name, index) =>
-        name === undefined ? compiled.parameters[index] : Reflect.get(values, name),
-      );
-      const { connection } = this.#dialect;
-      if (connection !== undefined && (db.isTransaction || !connection.isInTransaction)) {
-        return connection.runNow(sql, parameters) as QueryResult<Row>;
-      }
-      return db.executeQuery<Row>({ query, queryId, sql, parameters });
+    let shape: CompiledShape<Row> | undefined;
+    return (values, db = this.query) => {
+      shape ??= this.#compile(build, values);
+      return this.#run(shape, values, db);
     };
+  }
+
+  /** The same for a query whose values do not always have the same names: `build` runs once for each set of names. */
+  prepareVariants<Values extends object, Row>(
+    build: (db: Queryable, values: Values) => Compilable<Row>,
+  ): PreparedQuery<Values, Row> {
+    const shapes = new Map<string, CompiledShape<Row>>();
+    return (values, db = this.query) => {
+      const key = Object.keys(values).join();
+      let shape = shapes.get(key);
+      if (shape === undefined) {
+        shape = this.#compile(build, values);
+        shapes.set(key, shape);
+        const [oldest] = shapes.keys();
+        if (shapes.size > MAX_VARIANTS && oldest !== undefined) shapes.delete(oldest);
+      }
+      return this.#run(shape, values, db);
+    };
+  }
+
+  #compile<Values extends object, Row>(
+    build: (db: Queryable, values: Values) => Compilable<Row>,
+    values: Values,
+  ): CompiledShape<Row> {
+    const placeholders = Object.keys(values).map((name) => [name, new Placeholder(name)]);
+    const compiled = build(this.query, Object.fromEntries(placeholders) as Values).compile();
+    const run = this.#dialect.connection?.prepare(compiled.sql);
+    return { compiled, run: run as CompiledShape<Row>['run'] };
+  }
+
+  async #run<Row>(
+    { compiled, run }: CompiledShape<Row>,
+    values: object,
+    db: Queryable,
+  ): Promise<QueryResult<Row>> {
+    const parameters = compiled.parameters.map((value) =>
+      value instanceof Placeholder ? Reflect.get(values, value.name) : value,
+    );
+    if (run !== undefined && db.isTransaction) return run(parameters);
+    const { connection } = this.#dialect;
+    if (run === undefined || connection?.isFree !== true) return db.executeQuery({ ...compiled, parameters });
+    const result = run(parameters);
+    await connection.flushed();
+    return result;
   }
 
   /** Whether an error means that the database cannot be used at the moment, rather than a defect of the platform. */
@@ -154,9 +176,10 @@ export class PlatformDatabase {
 }
 
 interface CompiledShape<Row> {
+  /** Its parameters are constants, and placeholders. */
   readonly compiled: CompiledQuery<Row>;
-  /** For each parameter the name of its value, or undefined for a constant. */
-  readonly names: readonly (string | undefined)[];
+  /** Runs it on the only connection, if there is one. */
+  readonly run: ((parameters: readonly unknown[]) => QueryResult<Row>) | undefined;
 }
 
 /** Represents in a query a value that is known when it runs. */
@@ -166,15 +189,4 @@ class Placeholder {
   constructor(name: string) {
     this.name = name;
   }
-}
-
-function compileShape<Values extends object, Row>(
-  db: Queryable,
-  build: (db: Queryable, values: Values) => Compilable<Row>,
-  values: Values,
-): CompiledShape<Row> {
-  const placeholders = Object.keys(values).map((name) => [name, new Placeholder(name)]);
-  const compiled = build(db, Object.fromEntries(placeholders) as Values).compile();
-  const names = compiled.parameters.map((value) => (value instanceof Placeholder ? value.name : undefined));
-  return { compiled, names };
 }

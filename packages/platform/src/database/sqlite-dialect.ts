@@ -1,17 +1,13 @@
 import { statSync } from 'node:fs';
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { SqliteDatabase, SqliteStatement } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
 import { errorFacts } from '../foreign-error.ts';
 import type { DatabaseDialect } from './dialect.ts';
-import { OneConnection } from './one-connection.ts';
+import { SqliteConnection } from './sqlite-connection.ts';
 import { damaged, primaryCode, SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL } from './sqlite-errors.ts';
 import { openSqliteFile } from './sqlite-file.ts';
 
 /** A database of this size is checked in about 60 ms. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
-
-/** Maximum number of cached prepared statements; the platform uses far fewer. */
-const STATEMENT_CACHE_SIZE = 400;
 
 interface SqliteDialectOptions {
   /** Path of the database file (created with mode 0600 in a folder that exists), or `:memory:`. */
@@ -34,11 +30,11 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
   const database = await openSqliteFile(options.path, 5_000);
   try {
     configure(database, options);
+    return dialectOf(database, options);
   } catch (error) {
     database.close();
     throw error;
   }
-  return dialectOf(database, options.path);
 }
 
 /** SQLite deletes the log of a database that is missing or empty, and with it the last commits. */
@@ -56,8 +52,6 @@ function configure(database: DatabaseSync, options: SqliteDialectOptions): void 
     const { quick_check: result } = database.prepare('PRAGMA quick_check(1)').get() ?? {};
     if (result !== 'ok') throw damaged(`The database ${options.path} is damaged.`, result);
   }
-  database.exec('PRAGMA journal_mode = WAL');
-  database.exec(`PRAGMA synchronous = ${options.synchronous === 'full' ? 'FULL' : 'NORMAL'}`);
   database.exec('PRAGMA foreign_keys = ON');
   database.exec('PRAGMA temp_store = MEMORY');
   database.exec('PRAGMA cache_size = -16000');
@@ -65,8 +59,12 @@ function configure(database: DatabaseSync, options: SqliteDialectOptions): void 
   database.exec('PRAGMA wal_autocheckpoint = 8000');
 }
 
-function dialectOf(database: DatabaseSync, path: string): DatabaseDialect {
-  const connection = new OneConnection(toKyselyDatabase(database));
+function dialectOf(database: DatabaseSync, { path, synchronous }: SqliteDialectOptions): DatabaseDialect {
+  const { journal_mode: mode } = database.prepare('PRAGMA journal_mode = WAL').get() ?? {};
+  const isFull = synchronous === 'full' && path !== ':memory:';
+  // With a log the connection flushes commits itself. Without one, as on some network disks, SQLite has to.
+  database.exec(`PRAGMA synchronous = ${isFull && mode !== 'wal' ? 'FULL' : 'NORMAL'}`);
+  const connection = new SqliteConnection(database, isFull && mode === 'wal' ? path : undefined);
   return {
     name: 'sqlite',
     kysely: connection.dialect(),
@@ -75,9 +73,7 @@ function dialectOf(database: DatabaseSync, path: string): DatabaseDialect {
     connection,
     isUnavailable: isSqliteUnavailable,
     isDiskFull: (error) => primaryCode(error) === SQLITE_FULL,
-    close: async () => {
-      if (database.isOpen) database.close();
-    },
+    close: async () => connection.close(),
   };
 }
 
@@ -106,52 +102,4 @@ function isSqliteUnavailable(error: unknown): boolean {
   // A violated constraint is a defect of the platform, not an unavailable database.
   if (code === 'ERR_SQLITE_ERROR') return primaryCode(error) !== SQLITE_CONSTRAINT;
   return code === 'ERR_INVALID_STATE' && message.includes('database');
-}
-
-function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {
-  const statements = new Map<string, SqliteStatement>();
-  return {
-    close: () => {
-      statements.clear();
-      if (database.isOpen) database.close();
-    },
-    prepare: (sql) => {
-      const cached = statements.get(sql);
-      if (cached !== undefined) {
-        statements.delete(sql);
-        statements.set(sql, cached);
-        return cached;
-      }
-      const statement = toKyselyStatement(database.prepare(sql));
-      statements.set(sql, statement);
-      if (statements.size > STATEMENT_CACHE_SIZE) {
-        const oldest = statements.keys().next().value;
-        if (oldest !== undefined) statements.delete(oldest);
-      }
-      return statement;
-    },
-  };
-}
-
-function toKyselyStatement(statement: StatementSync): SqliteStatement {
-  const names = statement.columns().map((column) => column.name);
-  // As lists, because the objects that Node makes of the rows of a long page cost more than the query.
-  if (names.length > 0) statement.setReturnArrays(true);
-  const toRow = (values: unknown) => {
-    const row: Record<string, unknown> = {};
-    let index = 0;
-    for (const name of names) {
-      row[name] = (values as readonly unknown[])[index];
-      index += 1;
-    }
-    return row;
-  };
-  return {
-    reader: names.length > 0,
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])).map(toRow),
-    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-    iterate: function* (parameters) {
-      for (const values of statement.iterate(...(parameters as SQLInputValue[]))) yield toRow(values);
-    },
-  };
 }

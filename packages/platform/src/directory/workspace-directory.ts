@@ -26,10 +26,10 @@ export class WorkspaceDirectory {
         .where('status', 'in', ['online', 'degraded'])
         .where('runtime', '=', 'external'),
     );
-    this.#selectMany = database.prepare((db, ids: Readonly<Record<number, string>>) =>
+    this.#selectMany = database.prepareVariants((db, ids: Readonly<Record<number, string>>) =>
       db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
     );
-    this.#update = database.prepare((db, { rowId, ...change }: { rowId: string } & WorkspaceUpdate) =>
+    this.#update = database.prepareVariants((db, { rowId, ...change }: { rowId: string } & WorkspaceUpdate) =>
       db.updateTable('workspaces').set(change).where('id', '=', rowId),
     );
   }

@@ -110,7 +110,7 @@ export class MessageStore {
         .where(isUndelivered)
         .where('delivery_state', '=', 'pending'),
     );
-    this.#change = database.prepare((db, { of, from, owner, ...change }: ChangeValues) => {
+    this.#change = database.prepareVariants((db, { of, from, owner, ...change }: ChangeValues) => {
       const update = db
         .updateTable('activity')
         .set(change)

@@ -1,0 +1,370 @@
+import { closeSync, fdatasync, openSync } from 'node:fs';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  DefaultQueryExecutor,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  Transaction,
+} from 'kysely';
+import type { Database } from './schema.ts';
+
+/** Maximum number of statements that are kept prepared; the platform uses far fewer. */
+const MAX_STATEMENTS = 400;
+/** Maximum number of units that share one commit. */
+const GROUP_SIZE = 64;
+/** So many units do not wait for the end of a flush, because the flush after it is theirs in any case. */
+const FULL_GROUP = 16;
+
+/** A unit of work that waits for its turn, and then for the commit that contains its rows. */
+interface Entry {
+  /** Runs the unit and keeps its result. False when it failed and has to be undone. Never rejects. */
+  run(trx: Transaction<Database>): Promise<boolean>;
+  /** Resolves or rejects the promise of the unit; `error` is that of the commit. */
+  complete(error?: unknown): void;
+}
+
+/**
+ * A SQLite database with one connection, on which each statement runs synchronously. Kysely builds the queries; what it does for each
+ * of them to share connections of a pool is left out, because it costs more than most statements.
+ *
+ * Units of work that arrive in one turn of the event loop, or while the disk is flushed, share one commit and one flush. Each runs in a
+ * savepoint: one that fails is undone alone. Nothing that depends on a commit resolves before the commit is on the disk, reads included.
+ */
+export class SqliteConnection {
+  /** Called with each statement that Kysely does not run itself. */
+  onQuery: ((sql: string) => void) | undefined;
+  readonly #database: DatabaseSync;
+  readonly #log: CommitLog | undefined;
+  readonly #statements = new Map<string, Statement>();
+  readonly #waiting: Entry[] = [];
+  readonly #trx: Transaction<Database>;
+  #isScheduled = false;
+  /** The units that wait do not wait for the end of a flush any longer. */
+  #isDue = false;
+  /** Resolves when the open transaction has ended. */
+  #transaction: Promise<void> | undefined;
+  /** Something was written for which no flush has begun. */
+  #isDirty = false;
+  /** The flush after which all that was written before it is on the disk. */
+  #flushing: Promise<void> | undefined;
+
+  /** @param flushedPath the file whose commits have to be on the disk; undefined when they need not be */
+  constructor(database: DatabaseSync, flushedPath: string | undefined) {
+    this.#database = database;
+    this.#log = flushedPath === undefined ? undefined : new CommitLog(`${flushedPath}-wal`);
+    this.#trx = this.newTransaction();
+  }
+
+  /** Prepares a statement that runs often; call the result with its parameters, inside the open transaction or by `isFree`. */
+  prepare(sql: string): (parameters: readonly unknown[]) => QueryResult<unknown> {
+    const statement = new Statement(this.#database.prepare(sql), sql);
+    return (parameters) => {
+      this.onQuery?.(sql);
+      if (statement.isWrite) this.#isDirty = true;
+      return statement.run(parameters);
+    };
+  }
+
+  /** Whether no transaction is open. A statement that does not belong to an open one has to wait. */
+  get isFree(): boolean {
+    return this.#transaction === undefined;
+  }
+
+  /** Resolves when all that was committed so far is on the disk; undefined when it is. */
+  flushed(): Promise<void> | undefined {
+    if (this.#log === undefined || !(this.#isDirty || this.#log.hasFailed)) return this.#flushing;
+    this.#isDirty = false;
+    const flushing = this.#log.flush(() => {
+      this.#isDue = true;
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+    const end = () => {
+      if (this.#flushing === flushing) this.#flushing = undefined;
+    };
+    flushing.then(end, end);
+    this.#flushing = flushing;
+    return flushing;
+  }
+
+  /** Runs a statement now: of the open transaction, or while there is none. */
+  runNow(sql: string, parameters: readonly unknown[]): QueryResult<unknown> {
+    this.onQuery?.(sql);
+    return this.#run(sql, parameters);
+  }
+
+  /** Runs a unit of work; its promise has the result of `work` after the commit that contains its rows is on the disk. */
+  execute<T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
+      this.#waiting.push({
+        run: async (trx) => {
+          try {
+            outcome = { value: await work(trx) };
+            return true;
+          } catch (error) {
+            outcome = { error };
+            return false;
+          }
+        },
+        complete: (error) => {
+          if (outcome !== undefined && 'error' in outcome) reject(outcome.error);
+          else if (error === undefined && outcome !== undefined) resolve(outcome.value);
+          else reject(error ?? new Error('The unit of work did not run.'));
+        },
+      });
+      this.#schedule();
+    });
+  }
+
+  /** Runs `work` in a transaction; its error, or that of the commit, rolls it back. One at a time. */
+  async inTransaction<T>(work: () => Promise<T>): Promise<T> {
+    let end = () => {};
+    this.#transaction = new Promise((resolve) => {
+      end = resolve;
+    });
+    try {
+      this.runNow('begin', []);
+      const result = await work();
+      this.runNow('commit', []);
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    } finally {
+      this.#transaction = undefined;
+      end();
+    }
+  }
+
+  /** Builds and runs queries inside `inTransaction`. */
+  newTransaction(): Transaction<Database> {
+    const connection: DatabaseConnection = {
+      executeQuery: async <R>({ sql, parameters }: CompiledQuery) =>
+        this.runNow(sql, parameters) as QueryResult<R>,
+      streamQuery: noStream,
+    };
+    const executor = new DefaultQueryExecutor(new SqliteQueryCompiler(), new TransactionalAdapter(), {
+      provideConnection: (consumer) => consumer(connection),
+    });
+    const dialect = this.dialect();
+    const driver = dialect.createDriver();
+    return new Transaction<Database>({ config: { dialect }, driver, dialect, executor });
+  }
+
+  /** Kysely's queries outside of transactions; they wait for an open one. */
+  dialect(): Dialect {
+    return {
+      createAdapter: () => new TransactionalAdapter(),
+      createDriver: () => this.#driver(),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    };
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#log?.close();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Requests on sockets that are readable in the same turn add their units first.
+    setImmediate(() => void this.#commitGroups());
+  }
+
+  async #commitGroups(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const mayWait = this.#log?.isFlushing === true && !this.#isDue;
+      if (mayWait && this.#waiting.length < FULL_GROUP) break;
+      this.#isDue = false;
+      await this.#commitGroup(this.#waiting.splice(0, GROUP_SIZE));
+    }
+    this.#isScheduled = false;
+  }
+
+  async #commitGroup(group: readonly Entry[]): Promise<void> {
+    const completeAll = (error?: unknown) => {
+      for (const entry of group) entry.complete(error);
+    };
+    try {
+      await this.inTransaction(() => this.#runUnits(group));
+    } catch (error) {
+      return completeAll(error);
+    }
+    const flushed = this.flushed();
+    if (flushed === undefined) return completeAll();
+    void flushed.then(() => completeAll(), completeAll);
+  }
+
+  /** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
+  async #runUnits(group: readonly Entry[]): Promise<void> {
+    const [only] = group;
+    if (only !== undefined && group.length === 1) {
+      if (!(await only.run(this.#trx))) throw new Error('The only unit of the transaction failed.');
+      return;
+    }
+    for (const entry of group) {
+      this.runNow('savepoint unit', []);
+      if (!(await entry.run(this.#trx))) this.runNow('rollback to unit', []);
+      this.runNow('release unit', []);
+    }
+  }
+
+  #driver(): Driver {
+    const connection: DatabaseConnection = {
+      executeQuery: async <R>({ sql, parameters }: CompiledQuery) => {
+        while (this.#transaction !== undefined) await this.#transaction;
+        const result = this.#run(sql, parameters) as QueryResult<R>;
+        await this.flushed();
+        return result;
+      },
+      streamQuery: noStream,
+    };
+    const refuse = () => Promise.reject(new Error('Transactions are those of PlatformDatabase.'));
+    return {
+      init: async () => {},
+      acquireConnection: async () => connection,
+      releaseConnection: async () => {},
+      beginTransaction: refuse,
+      commitTransaction: refuse,
+      rollbackTransaction: refuse,
+      destroy: async () => this.close(),
+    };
+  }
+
+  #run(sql: string, parameters: readonly unknown[]): QueryResult<unknown> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = new Statement(this.#database.prepare(sql), sql);
+      const [oldest] = this.#statements.keys();
+      if (this.#statements.size >= MAX_STATEMENTS && oldest !== undefined) this.#statements.delete(oldest);
+    } else {
+      this.#statements.delete(sql);
+    }
+    this.#statements.set(sql, statement);
+    if (statement.isWrite) this.#isDirty = true;
+    return statement.run(parameters);
+  }
+
+  #rollBack(): void {
+    try {
+      this.runNow('rollback', []);
+    } catch {
+      // SQLite has rolled it back itself, as when the disk is full, or the database is closed.
+    }
+  }
+}
+
+class Statement {
+  /** Whether it may change what is stored. */
+  readonly isWrite: boolean;
+  readonly #statement: StatementSync;
+  /** Of the columns of its rows; none for a statement without rows. */
+  readonly #names: readonly string[];
+
+  constructor(statement: StatementSync, sql: string) {
+    this.#statement = statement;
+    this.#names = statement.columns().map(({ name }) => name);
+    this.isWrite = /^(?:insert|update|delete)\b/i.test(sql);
+    // As lists, because the objects that Node makes of the rows of a long page cost more than the query.
+    if (this.#names.length > 0) statement.setReturnArrays(true);
+  }
+
+  run(parameters: readonly unknown[]): QueryResult<unknown> {
+    const values = parameters as SQLInputValue[];
+    if (this.#names.length === 0) {
+      return { rows: [], numAffectedRows: BigInt(this.#statement.run(...values).changes) };
+    }
+    return { rows: this.#statement.all(...values).map((row) => this.#toRow(row)) };
+  }
+
+  #toRow(values: unknown): Record<string, unknown> {
+    const row: Record<string, unknown> = {};
+    let index = 0;
+    for (const name of this.#names) {
+      row[name] = (values as readonly unknown[])[index];
+      index += 1;
+    }
+    return row;
+  }
+}
+
+/**
+ * Flushes the log of a database to the disk beside the thread that runs the statements. SQLite itself would wait for the disk within each
+ * commit; with `synchronous = NORMAL` it writes a commit to its log and leaves the flush to this.
+ */
+class CommitLog {
+  readonly #path: string;
+  #file: number | undefined;
+  #running: Promise<void> | undefined;
+  /** The flush that begins when the running one has ended. */
+  #next: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get isFlushing(): boolean {
+    return this.#running !== undefined;
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /**
+   * Resolves when what was written to the log before this call is on the disk; `onEnd` is called then. After a flush that failed all others
+   * fail: what the system has not written then it may never write, and without an error.
+   */
+  flush(onEnd: () => void): Promise<void> {
+    if (this.#running === undefined) return this.#start(onEnd);
+    const start = () => this.#start(onEnd);
+    this.#next ??= this.#running.then(start, start);
+    return this.#next;
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #start(onEnd: () => void): Promise<void> {
+    this.#next = undefined;
+    this.#running = new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      this.#file ??= openSync(this.#path, 'r+');
+      fdatasync(this.#file, (cause) => {
+        if (cause === null) return resolve();
+        const text = 'The log of the database could not be written to the disk.';
+        this.#failure = Object.assign(new Error(text, { cause }), { code: 'ERR_SQLITE_ERROR', errcode: 10 });
+        reject(this.#failure);
+      });
+    });
+    const end = () => {
+      this.#running = undefined;
+      onEnd();
+    };
+    this.#running.then(end, end);
+    return this.#running;
+  }
+}
+
+/** Changes of the schema are part of a transaction in SQLite; Kysely's adapter does not use that. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+function noStream(): AsyncIterableIterator<never> {
+  throw new Error('No query is streamed.');
+}
