@@ -1,6 +1,6 @@
 import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
 import type { PlatformDatabase } from './database/platform-database.ts';
-import { createInProcessBus, type EventBus, EventLog } from './events/events.ts';
+import { EventLog } from './events/events.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformSettings } from './options/platform-settings.ts';
@@ -13,7 +13,6 @@ export interface PlatformContext {
   readonly logger: PlatformLogger;
   readonly settings: PlatformSettings;
   readonly events: EventLog;
-  readonly bus: EventBus;
   /** Decides which agent addresses are allowed: as written, after resolving, and on the socket. */
   readonly addressGuard: AddressGuard;
   /** Aborted when the platform starts to stop: held requests get a response, loops end. */
@@ -30,14 +29,10 @@ export interface ContextParts
 export function createContext({ options, ...parts }: ContextParts): PlatformContext {
   const { database, settings } = parts;
   const { clock = systemClock, logger = silentLogger } = options;
-  const bus = createInProcessBus((error) =>
-    logger.error({ reason: String(error) }, 'A listener on the event bus failed'),
-  );
   const isDev = settings.mode === 'dev';
   const addressGuard = createAddressGuard({
     policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: settings.allowAgentNetworks },
     resolve: options.resolve,
   });
-  const events = new EventLog({ database, bus, clock });
-  return { ...parts, clock, logger, bus, addressGuard, events };
+  return { ...parts, clock, logger, addressGuard, events: new EventLog({ database, logger }) };
 }

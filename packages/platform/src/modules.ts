@@ -1,6 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { mountActivityRoutes } from './activity/activity.routes.ts';
-import { ActivityService } from './activity/activity.service.ts';
+import { ControlRows } from './activity/control-rows.ts';
+import { FeedReader } from './activity/feed-reader.ts';
+import { FeedRetention } from './activity/feed-retention.ts';
+import { FeedWriter } from './activity/feed-writer.ts';
+import { ReadingPositions } from './activity/reading-positions.ts';
 import type { PlatformContext } from './context.ts';
 import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventRetention } from './events/events.ts';
@@ -43,8 +47,7 @@ export interface Modules {
 
 /** Creates the services, each after the ones it uses, then the HTTP app with their routes. */
 export async function createModules(context: PlatformContext, operatorKey: string): Promise<Modules> {
-  const { activityRetentionDays: retentionDays, eventLimit: limit } = context.settings;
-  const eventRetention = new EventRetention({ ...context, retentionDays, limit });
+  const eventRetention = new EventRetention(context);
   const workspaces = new WorkspaceDirectory(context);
   const hierarchy = new HierarchyService(context);
   const liveness = new LivenessMonitor({ ...context, workspaces });
@@ -53,8 +56,13 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const sessions = new SessionService(context);
   const peerTokens = new PeerTokensService(context);
   await peerTokens.checkKeys();
-  const activity = new ActivityService({ ...context, workspaces });
-  const messages = new MessagesService({ ...context, activity, hierarchy, peerTokens, workspaces });
+  const feed = new FeedWriter({ ...context, workspaces });
+  const positions = new ReadingPositions({ ...context, workspaces });
+  const control = new ControlRows(context);
+  const reader = new FeedReader({ ...context, control, positions });
+  const feedRetention = new FeedRetention({ ...context, feed, workspaces });
+  const feeds = { ...context, control, feed, positions, workspaces };
+  const messages = new MessagesService({ ...feeds, hierarchy, peerTokens });
   tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));
 
   const authenticator = createAuthenticator(context, operatorKey, {
@@ -67,10 +75,10 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountTokensRoutes(app, tokens);
   mountSessionRoutes(app, context, sessions, authenticator);
   mountPeerTokensRoutes(app, peerTokens);
-  mountActivityRoutes(app, { ...context, activity, instances, workspaces });
+  mountActivityRoutes(app, { ...feeds, instances, reader });
   mountMessagesRoutes(app, context, messages);
-  mountQuestionsRoutes(app, new QuestionsService({ ...context, activity, hierarchy, messages, workspaces }));
-  mountNotifyRoutes(app, new NotifyService({ ...context, activity, messages, workspaces }));
+  mountQuestionsRoutes(app, new QuestionsService({ ...feeds, hierarchy, messages }));
+  mountNotifyRoutes(app, new NotifyService({ ...feeds, messages }));
   mountWorkspacesRoutes(
     app,
     new WorkspacesService({ ...context, hierarchy, tokens, workspaces }),
@@ -78,10 +86,10 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   );
   const registry = new RegistryService({
     ...context,
-    activity,
     instances,
     liveness,
     peerTokens,
+    positions,
     tokens,
     workspaces,
   });
@@ -93,14 +101,17 @@ export async function createModules(context: PlatformContext, operatorKey: strin
     start: () => {
       liveness.start();
       eventRetention.start();
-      activity.start();
+      feedRetention.start();
+      control.start();
       messages.start();
     },
     stop: async () => {
       await liveness.stop();
       await eventRetention.stop();
       await messages.stop();
-      await activity.stop();
+      reader.close();
+      await control.stop();
+      await feedRetention.stop();
       await tokens.flush();
     },
   };

@@ -11,6 +11,7 @@ import type { PlatformMode, PlatformSettings } from './options/platform-settings
 import { resolveSettings } from './options/resolve-settings.ts';
 import { processEnvironment } from './options/setting-reader.ts';
 import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
+import { systemClock } from './time/clock.ts';
 
 /** Of a call of the channel bridge, in seconds. */
 const SHORTEST_CLIENT_TIMEOUT = 30;
@@ -115,10 +116,10 @@ async function open(
 async function openDatabase(
   path: string,
   { synchronous }: PlatformSettings,
-  { onQuery }: PlatformOptions,
+  { clock = systemClock, onQuery }: PlatformOptions,
 ): Promise<PlatformDatabase> {
   try {
-    return await PlatformDatabase.open(await openSqliteDialect({ path, synchronous }), { onQuery });
+    return await PlatformDatabase.open(await openSqliteDialect({ path, synchronous }), { clock, onQuery });
   } catch (error) {
     throw toStartError(error, path);
   }

@@ -7,21 +7,25 @@ import { mount } from '../http/mount.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { sendHeld } from '../waiting/response-memory.ts';
-import type { ActivityService } from './activity.service.ts';
+import type { ControlRows } from './control-rows.ts';
 import type { FeedPage } from './feed-pages.ts';
 import { parseFeedQuery, parseView } from './feed-query.rules.ts';
+import type { FeedReader } from './feed-reader.ts';
+import type { FeedWriter } from './feed-writer.ts';
 
 type ReadConnection = Pick<ClientConnection, 'gone' | 'onGone'>;
 
 interface ActivityRoutesOptions extends Pick<PlatformContext, 'clock'> {
-  readonly activity: ActivityService;
+  readonly control: ControlRows;
+  readonly feed: FeedWriter;
+  readonly reader: FeedReader;
   readonly instances: ReaderIdentities;
   readonly workspaces: WorkspaceDirectory;
 }
 
 /** The feed over HTTP: read it, report into it. Acknowledgements end messages and are mounted with them. */
 export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoutesOptions): void {
-  const { activity, clock, instances, workspaces } = options;
+  const { clock, control, feed, instances, reader, workspaces } = options;
   /** The workspace of a token exists; an id from an operator may be unknown. */
   const requireWorkspace = async (caller: Caller, id: string): Promise<void> => {
     if (caller.kind === 'operator') await workspaces.require(id);
@@ -60,21 +64,21 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
     { query: (values) => parseFeedQuery(values, clock.now()) },
     async ({ params, query, caller, request, reply }) => {
       await requireWorkspace(caller, params.id);
-      const reader = { isAgent: caller.kind === 'workspace' };
+      const by = { isAgent: caller.kind === 'workspace' };
       const connection = watchConnection(reply);
       if (query.waitSeconds !== undefined) reply.header('x-wait-applied', String(query.waitSeconds));
       if (query.control !== undefined) {
         const { waitSeconds } = query;
-        return activity.control.read(params.id, { ...query.control, waitSeconds }, connection);
+        return control.read(params.id, { ...query.control, waitSeconds }, connection);
       }
       // History and reads of operators claim nothing, whatever headers they carry.
-      const instanceId = query.type === 'a2a_receive' && reader.isAgent ? readInstanceId(request) : undefined;
+      const instanceId = query.type === 'a2a_receive' && by.isAgent ? readInstanceId(request) : undefined;
       const page =
         instanceId === undefined
-          ? await activity.read(params.id, query, reader, connection)
+          ? await reader.read(params.id, query, by, connection)
           : await readAsInstance(params.id, instanceId, request, connection, (watched) =>
               // What another instance has finished since this one read last is not handled again.
-              activity.read(params.id, { ...query, afterAcknowledged: true }, reader, watched),
+              reader.read(params.id, { ...query, afterAcknowledged: true }, by, watched),
             );
       if (page.nextCursor !== undefined) reply.header('x-next-cursor', page.nextCursor);
       reply.header('x-has-more', String(page.hasMore));
@@ -88,15 +92,15 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
     { query: ({ view }) => parseView(view) },
     async ({ params, query, caller, reply }) => {
       await requireWorkspace(caller, params.id);
-      const reader = { isAgent: caller.kind === 'workspace' };
-      const row = await activity.readRow(params.id, params.activityId, query, reader);
+      const by = { isAgent: caller.kind === 'workspace' };
+      const row = await reader.readRow(params.id, params.activityId, query, by);
       return sendHeld(clock, reply, watchConnection(reply), row);
     },
   );
 
   mount(app, routes.reportActivity, async ({ params, body, caller }) => {
     await requireWorkspace(caller, params.id);
-    const { id } = await activity.report(params.id, body);
+    const { id } = await feed.report(params.id, body);
     return { status: 'logged', activity_id: id };
   });
 }

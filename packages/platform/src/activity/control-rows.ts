@@ -2,12 +2,16 @@ import type { ControlRow } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import { timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
 
 /** How long a control row can be read, in milliseconds. */
 const KEPT_MS = 3_600_000;
+const PRUNE_EVERY_MS = 3_600_000;
 const MAX_ROWS = 500;
+
+type ControlRowsOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'shutdown'>;
 
 /** The query of a read of control rows. */
 interface ControlQuery {
@@ -22,15 +26,17 @@ interface ControlQuery {
  * an order of their own, need no acknowledgement, and are kept for one hour.
  */
 export class ControlRows {
-  readonly #options: Pick<PlatformContext, 'clock' | 'database' | 'shutdown'>;
+  readonly #options: ControlRowsOptions;
+  readonly #tasks: RepeatedTasks;
   readonly #waiters: RowWaiters;
   /** What was read since the last wake of a workspace, by `sinceSeq`: those that it wakes share it. */
   readonly #shared = new Map<string, Map<number, Promise<ControlRow[]>>>();
 
-  constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'shutdown'>) {
+  constructor(options: ControlRowsOptions) {
     this.#options = options;
+    this.#tasks = new RepeatedTasks(options.clock, options.logger);
     this.#waiters = new RowWaiters(options.clock);
-    options.shutdown.addEventListener('abort', () => this.close(), { once: true });
+    options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
   }
 
   /** Ends the waits of a workspace whose status has changed. */
@@ -38,9 +44,14 @@ export class ControlRows {
     this.#waiters.wake(workspaceId, 'changed');
   }
 
+  start(): void {
+    this.#tasks.every('prune control rows', PRUNE_EVERY_MS, () => this.#prune());
+  }
+
   /** Ends every wait. */
-  close(): void {
+  async stop(): Promise<void> {
     this.#waiters.close();
+    await this.#tasks.stop();
   }
 
   /** Records that a message was canceled; waiting agents are woken after the commit. */
@@ -56,7 +67,7 @@ export class ControlRows {
         workspace_id: workspaceId,
         activity_id: activityId,
         message_id: messageId,
-        created_at: timestamp(this.#options.clock),
+        created_at: unit.at,
       })
       .execute();
     unit.afterCommit(() => this.#wake(workspaceId));
@@ -82,7 +93,7 @@ export class ControlRows {
   }
 
   /** Deletes the rows that can no longer be read. */
-  async prune(): Promise<void> {
+  async #prune(): Promise<void> {
     const { clock, database } = this.#options;
     const before = timestamp(clock, -KEPT_MS);
     await database.query.deleteFrom('control_rows').where('created_at', '<', before).execute();

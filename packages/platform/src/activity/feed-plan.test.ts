@@ -2,21 +2,27 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
-import { ActivityStore } from './activity.store.ts';
+import { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { systemClock } from '../time/clock.ts';
 import { FeedPageStore } from './feed-pages.ts';
 import { type FeedQuery, orderOf, parseFeedQuery, type RawFeedQuery } from './feed-query.rules.ts';
+import { ReadingPositions } from './reading-positions.ts';
 
 const WORKSPACE = '11111111-2222-4333-8444-555555555555';
 const PEER = '66666666-2222-4333-8444-555555555555';
 
 let database: PlatformDatabase;
-let store: ActivityStore;
+let positions: ReadingPositions;
 let pages: FeedPageStore;
 const statements: string[] = [];
 beforeAll(async () => {
   const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
   database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
-  store = new ActivityStore({ database });
+  positions = new ReadingPositions({
+    clock: systemClock,
+    database,
+    workspaces: new WorkspaceDirectory({ database }),
+  });
   pages = new FeedPageStore({ database });
 });
 afterAll(() => database.close());
@@ -126,9 +132,7 @@ describe('reading the feed', () => {
   });
 
   it('counts pending messages from an index alone', async () => {
-    const [detail] = await plan(() =>
-      store.countPending({ workspaceId: WORKSPACE, acknowledgingSince: '2026-11-21T00:00:00.000Z' }),
-    );
+    const [detail] = await plan(() => positions.countPending(WORKSPACE));
     expect(detail).toContain('USING COVERING INDEX activity_by_delivery');
   });
 });

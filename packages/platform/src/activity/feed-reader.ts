@@ -2,10 +2,11 @@ import type { PlatformContext } from '../context.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
+import type { HeldText } from '../waiting/response-memory.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
 import type { ControlRows } from './control-rows.ts';
 import { type FeedPage, FeedPages } from './feed-pages.ts';
-import { type FeedQuery, orderOf } from './feed-query.rules.ts';
+import { type FeedQuery, type FeedView, orderOf } from './feed-query.rules.ts';
 import type { Cursor, ReadingPositions } from './reading-positions.ts';
 
 /** The database is read again after so long, although nothing is known to have changed. */
@@ -65,42 +66,42 @@ class EmptyPages {
   }
 }
 
-interface ActivityReaderOptions
-  extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'publicUrl' | 'settings' | 'shutdown'> {
+interface FeedReaderOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'publicUrl' | 'settings' | 'shutdown'> {
   readonly control: ControlRows;
   readonly positions: ReadingPositions;
 }
 
 /** What an agent should know at once. After a resume it also sees what was stored during the pause. */
-const STATUS_EVENTS: ReadonlySet<string> = new Set([
-  'WORKSPACE_PAUSED',
-  'WORKSPACE_RESUMED',
-  'WORKSPACE_REMOVED',
-]);
+const STATUS_EVENTS = ['WORKSPACE_PAUSED', 'WORKSPACE_RESUMED', 'WORKSPACE_REMOVED'] as const;
 
 /** Reads pages of the feed, with or without waiting for a row. */
-export class ActivityReader {
-  readonly #options: ActivityReaderOptions;
+export class FeedReader {
+  readonly #options: FeedReaderOptions;
   readonly #waiters: RowWaiters;
-  /** Builds the pages and single rows that are read. */
-  readonly pages: FeedPages;
+  readonly #pages: FeedPages;
   readonly #empty: EmptyPages;
   readonly #unsubscribe: () => void;
 
-  constructor(options: ActivityReaderOptions) {
+  constructor(options: FeedReaderOptions) {
     this.#options = options;
     this.#waiters = new RowWaiters(options.clock);
-    this.pages = new FeedPages(options);
+    this.#pages = new FeedPages(options);
     this.#empty = new EmptyPages(options.clock);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
-    this.#unsubscribe = options.bus.subscribe(({ type, workspaceId }) => {
-      if (workspaceId === null) return;
-      if (type === 'ACTIVITY_LOGGED' || STATUS_EVENTS.has(type)) this.#empty.changed(workspaceId);
-      if (type === 'ACTIVITY_LOGGED') this.#waiters.wake(workspaceId);
-      if (!STATUS_EVENTS.has(type)) return;
+    const endRows = options.events.subscribe(['ACTIVITY_LOGGED'], (workspaceId) => {
+      this.#empty.changed(workspaceId);
+      this.#waiters.wake(workspaceId);
+    });
+    const endStatus = options.events.subscribe(STATUS_EVENTS, (workspaceId) => {
+      this.#empty.changed(workspaceId);
       this.#waiters.wake(workspaceId, 'changed');
       options.control.endWaits(workspaceId);
     });
+    this.#unsubscribe = () => {
+      endRows();
+      endStatus();
+    };
   }
 
   /** Ends every wait; waiting readers get the rows that exist. */
@@ -109,6 +110,7 @@ export class ActivityReader {
     this.#waiters.close();
   }
 
+  /** Reads one page; waits for a row if the query has `wait`. 410 for an unknown cursor. Release the page when it is sent. */
   async read(
     workspaceId: string,
     asked: FeedQuery,
@@ -123,7 +125,7 @@ export class ActivityReader {
     const beforeSeq = await this.#endOf(workspaceId, query, isAgent);
     const readPage = async () => {
       const { changes } = this.#empty;
-      const page = await this.pages.read(workspaceId, query, { sinceSeq, beforeSeq }, isAgent);
+      const page = await this.#pages.read(workspaceId, query, { sinceSeq, beforeSeq }, isAgent);
       if (page.rows === 0) this.#empty.remember(workspaceId, { query: queryKey, sinceSeq }, changes);
       return page;
     };
@@ -154,6 +156,20 @@ export class ActivityReader {
       page.release();
       if (reason === 'changed') return readPage();
     }
+  }
+
+  /** Reads one row, never cut. 404 for a row that the feed does not have. Release it when it is sent. */
+  async readRow(
+    workspaceId: string,
+    activityId: string,
+    view: FeedView,
+    { isAgent }: { readonly isAgent: boolean },
+  ): Promise<HeldText> {
+    const row = await this.#pages.readRow(workspaceId, activityId.toLowerCase(), view, isAgent);
+    if (row !== undefined) return row;
+    throw new HttpError(404, 'activity_not_found', 'activity row not found', {
+      extras: { field: 'activity_id' },
+    });
   }
 
   /** The place of the cursor. The agent has read up to there. */

@@ -1,7 +1,9 @@
-import { type RawBuilder, sql } from 'kysely';
+import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { HttpError } from '../http/http-error.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 
 /** An agent that has not acknowledged for so long counts as one that never does, in milliseconds. */
@@ -19,6 +21,13 @@ export interface Cursor {
   readonly isInbound: boolean;
 }
 
+/** The acknowledged position of a feed. */
+interface FeedPosition {
+  /** Null when nothing was acknowledged yet, or the row was pruned since. */
+  readonly id: string | null;
+  readonly seq: number;
+}
+
 interface CursorRow {
   readonly direction: string;
   readonly seq: number | bigint;
@@ -33,19 +42,42 @@ interface Advance {
   readonly acknowledgingSince: string;
 }
 
+/** The messages that wait for a workspace: all of them, or for one that never acknowledges those that it has not read. */
+interface Waiting {
+  readonly workspaceId: string;
+  readonly acknowledgingSince: string;
+}
+
+interface ReadingPositionsOptions extends Pick<PlatformContext, 'clock' | 'database'> {
+  readonly workspaces: WorkspaceDirectory;
+}
+
 /**
- * How far the agents that never acknowledge have read: up to the furthest cursor that they have used. What is stored up
+ * How far agents have come in their feeds. Those that never acknowledge have read up to the furthest cursor that they have used: what is stored up
  * to there no longer waits for them. See docs/contract/feed.md#agents-that-never-acknowledge.
  */
 export class ReadingPositions {
   readonly #clock: Clock;
+  readonly #workspaces: WorkspaceDirectory;
   readonly #listeners: ((workspaceId: string) => void)[] = [];
   readonly #find: PreparedQuery<{ workspaceId: string; id: string }, CursorRow>;
   readonly #advance: PreparedQuery<Advance, unknown>;
+  readonly #countPending: PreparedQuery<Waiting, { count: string | number | bigint }>;
   readonly #correct: PreparedQuery<{ workspaceId: string; now: string }, unknown>;
 
-  constructor({ clock, database }: Pick<PlatformContext, 'clock' | 'database'>) {
+  constructor({ clock, database, workspaces }: ReadingPositionsOptions) {
     this.#clock = clock;
+    this.#workspaces = workspaces;
+    this.#countPending = database.prepare((db, { workspaceId, acknowledgingSince }: Waiting) =>
+      db
+        .selectFrom('activity')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where('workspace_id', '=', workspaceId)
+        // The exact condition of the index `activity_by_delivery`, so that the planner uses it.
+        .where(sql<SqlBool>`delivery_state in ('pending', 'leased')`)
+        .where('delivery_state', '=', 'pending')
+        .where('seq', '>', readWithoutAcknowledging(workspaceId, acknowledgingSince)),
+    );
     this.#find = database.prepare((db, values: { workspaceId: string; id: string }) =>
       db
         .selectFrom('activity')
@@ -106,6 +138,98 @@ export class ReadingPositions {
     if (numAffectedRows !== 1n) return;
     for (const listener of this.#listeners) listener(workspaceId);
   }
+
+  /** Number of messages that wait for their agent, for heartbeats and senders. */
+  async countPending(workspaceId: string, db?: Queryable): Promise<number> {
+    const since = acknowledgingSince(this.#clock);
+    const { rows } = await this.#countPending({ workspaceId, acknowledgingSince: since }, db);
+    return Number(rows[0]?.count ?? 0);
+  }
+
+  /**
+   * Moves the acknowledged position of a workspace forward, never back, and returns the position now; without `upTo`
+   * it stays. 404 for a row that its feed does not have or does not show while it is paused, 400 for one that is not
+   * inbound.
+   */
+  async advance(
+    { trx }: UnitOfWork,
+    workspace: WorkspaceRow,
+    upTo: string | number | undefined,
+  ): Promise<FeedPosition> {
+    const { id: workspaceId } = workspace;
+    const asked = upTo === undefined ? undefined : await this.#findPosition(workspaceId, upTo, trx);
+    const position = Number(workspace.acknowledged_seq);
+    const isFurther = asked !== undefined && asked.seq > position;
+    const moved = isFurther ? { acknowledged_seq: asked.seq } : {};
+    const change = { ...moved, ...acknowledgedNow(workspace, this.#clock) };
+    if (Object.keys(change).length > 0) await this.#workspaces.update(workspaceId, change, trx);
+    if (isFurther) return asked;
+    const now = await this.#readLastUpTo(workspaceId, position, trx);
+    return { id: now?.id ?? null, seq: position };
+  }
+
+  /**
+   * The inbound row that an acknowledgement names: by id, or by `seq`, where any other value means the one before it.
+   */
+  async #findPosition(
+    workspaceId: string,
+    upTo: string | number,
+    db: Queryable,
+  ): Promise<{ id: string; seq: number }> {
+    const named = typeof upTo === 'number' || /^\d{1,15}$/.test(upTo) ? Number(upTo) : undefined;
+    if (named !== undefined) {
+      const row = await this.#readLastUpTo(workspaceId, named, db);
+      if (row !== undefined) return row;
+    } else {
+      const id = String(upTo).toLowerCase();
+      const row = await this.#readPosition(workspaceId, id, db);
+      if (row?.isInbound === true) return { id, seq: row.seq };
+      if (row !== undefined) throw notInbound();
+    }
+    throw new HttpError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
+  }
+
+  /** The position of a row that the agent sees, and whether it is an inbound message. */
+  async #readPosition(
+    workspaceId: string,
+    id: string,
+    db: Queryable,
+  ): Promise<{ readonly seq: number; readonly isInbound: boolean } | undefined> {
+    const row = await db
+      .selectFrom('activity')
+      .select(['seq', 'direction'])
+      .where('id', '=', id)
+      .where('workspace_id', '=', workspaceId)
+      .where('seq', '<=', visibleUpTo(workspaceId))
+      .executeTakeFirst();
+    return row === undefined ? undefined : { seq: Number(row.seq), isInbound: row.direction === 'in' };
+  }
+
+  /** The last inbound message of the workspace up to `seq` that its agent sees. */
+  async #readLastUpTo(
+    workspaceId: string,
+    seq: number,
+    db: Queryable,
+  ): Promise<{ id: string; seq: number } | undefined> {
+    const row = await db
+      .selectFrom('activity')
+      .select(['id', 'seq'])
+      .where('workspace_id', '=', workspaceId)
+      .where('activity_type', '=', 'a2a_receive')
+      .where('direction', '=', 'in')
+      .where('seq', '<=', seq)
+      .where('seq', '<=', visibleUpTo(workspaceId))
+      .orderBy('seq', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? undefined : { id: row.id, seq: Number(row.seq) };
+  }
+}
+
+function notInbound(): HttpError {
+  return new HttpError(400, 'invalid_request', 'up_to names a row that is not an inbound message', {
+    extras: { field: 'up_to', hint: 'Acknowledge rows of type=a2a_receive with direction=in.' },
+  });
 }
 
 /** An agent whose last acknowledgement was at this time or later acknowledges what it has finished. */

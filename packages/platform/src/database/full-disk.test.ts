@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
-import { ManualClock } from '../../test/manual-clock.ts';
-import { createInProcessBus, EventLog } from '../events/events.ts';
+import { EventLog } from '../events/events.ts';
 import { toHttpError } from '../http/http-error.ts';
+import { silentLogger } from '../logging/logger.ts';
 import { PlatformDatabase } from './platform-database.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
 
@@ -12,7 +12,7 @@ it('without space for more, writing is a 503 that says so, reading goes on, and 
   );
   onTestFinished(() => database.close());
   const { query } = database;
-  const events = new EventLog({ database, bus: createInProcessBus(() => {}), clock: new ManualClock() });
+  const events = new EventLog({ database, logger: silentLogger });
   const write = () =>
     database.transaction((unit) =>
       events.append(unit, {

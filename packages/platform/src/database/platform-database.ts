@@ -1,5 +1,6 @@
 import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
 import { errorFacts } from '../foreign-error.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
@@ -10,6 +11,9 @@ export type Queryable = Kysely<Database>;
 /** One transaction and the tasks that run when it has ended. */
 export interface UnitOfWork {
   readonly trx: Transaction<Database>;
+  /** When it began, in Unix milliseconds and as it is stored. */
+  readonly now: number;
+  readonly at: string;
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
   afterCommit(task: () => void): void;
   /** Runs when the transaction was rolled back. Must not throw. */
@@ -30,6 +34,7 @@ export type PreparedQuery<Values, Row> = (values: Values, db?: Queryable) => Pro
 export interface PlatformDatabaseOptions {
   /** Called with each SQL text that runs; tests count statements with it. */
   readonly onQuery?: ((sql: string) => void) | undefined;
+  readonly clock?: Clock;
 }
 
 /** The platform's database. Only `database/` knows whether it is SQLite or Postgres. */
@@ -37,26 +42,33 @@ export class PlatformDatabase {
   /** Builds and runs queries outside a transaction. */
   readonly query: Queryable;
   readonly #dialect: DatabaseDialect;
+  readonly #clock: Clock;
   #hasNoSpace = false;
 
-  private constructor(db: Kysely<Database>, dialect: DatabaseDialect, onQuery?: (sql: string) => void) {
+  private constructor(
+    db: Kysely<Database>,
+    dialect: DatabaseDialect,
+    { clock = systemClock, onQuery }: PlatformDatabaseOptions,
+  ) {
     this.query = db;
     this.#dialect = dialect;
+    this.#clock = clock;
     if (dialect.connection !== undefined) dialect.connection.onQuery = onQuery;
   }
 
   /** Connects and migrates the schema. When that fails, everything is closed again. */
   static async open(
     dialect: DatabaseDialect,
-    { onQuery }: PlatformDatabaseOptions = {},
+    options: PlatformDatabaseOptions = {},
   ): Promise<PlatformDatabase> {
+    const { onQuery } = options;
     const db = new Kysely<Database>({
       dialect: dialect.kysely,
       ...(onQuery === undefined
         ? {}
         : { log: (event) => (event.level === 'query' ? onQuery(event.query.sql) : undefined) }),
     });
-    const database = new PlatformDatabase(db, dialect, onQuery);
+    const database = new PlatformDatabase(db, dialect, options);
     try {
       await migrate(db, dialect);
       return database;
@@ -73,13 +85,17 @@ export class PlatformDatabase {
   async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
     const committed: (() => void)[] = [];
     const rolledBack: (() => void)[] = [];
-    const run = (trx: Transaction<Database>) =>
-      work({
+    const run = (trx: Transaction<Database>) => {
+      const now = this.#clock.now();
+      return work({
         trx,
+        now,
+        at: new Date(now).toISOString(),
         afterCommit: (task) => void committed.push(task),
         onRollback: (task) => void rolledBack.push(task),
         lockFeed: async (workspaceId) => this.#dialect.lockFeed?.(trx, workspaceId),
       });
+    };
     let result: T;
     try {
       result = await (this.#dialect.connection?.execute(run) ?? this.query.transaction().execute(run));

@@ -53,7 +53,7 @@ interface WorkspacesTable {
   read_seq: Generated<number>;
   /** While it is paused: the last `activity.seq` of its feed that its agent sees. Null when it is not paused. */
   visible_seq: number | null;
-  /** Bytes of the rows that the workspace wrote into its own feed; see `activity/own-rows.ts`. */
+  /** Bytes of the rows that the workspace wrote into its own feed; see `activity/feed-writer.ts`. */
   own_bytes: Generated<number>;
   x: number;
   y: number;

@@ -3,14 +3,14 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { silentLogger } from '../logging/logger.ts';
-import { createInProcessBus, EventLog, EventRetention } from './events.ts';
+import { EventLog, EventRetention } from './events.ts';
 
 async function open(limit: number) {
   const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
-  const database = await PlatformDatabase.open(dialect);
-  onTestFinished(() => database.close());
   const clock = new ManualClock();
-  const events = new EventLog({ database, bus: createInProcessBus(() => {}), clock });
+  const database = await PlatformDatabase.open(dialect, { clock });
+  onTestFinished(() => database.close());
+  const events = new EventLog({ database, logger: silentLogger });
   const append = (
     type: 'TASK_UPDATED' | 'WORKSPACE_PAUSED' | 'AGENT_CARD_UPDATED' | 'WORKSPACE_ONLINE',
     count: number,
@@ -19,7 +19,12 @@ async function open(limit: number) {
     return database.transaction((unit) => events.appendMany(unit, rows));
   };
   const prune = () =>
-    new EventRetention({ clock, database, logger: silentLogger, retentionDays: 7, limit }).prune();
+    new EventRetention({
+      clock,
+      database,
+      logger: silentLogger,
+      settings: { activityRetentionDays: 7, eventLimit: limit },
+    }).prune();
   const kept = async () => {
     const rows = await database.query
       .selectFrom('events')

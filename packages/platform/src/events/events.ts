@@ -4,43 +4,9 @@ import type { SelectQueryBuilder } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/platform-database.ts';
 import type { Database, EventRecord } from '../database/schema.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
+import type { PlatformSettings } from '../options/platform-settings.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
-
-/** A notification of a stored event. A subscriber reads the rows; a body is never included. */
-interface BusNotice {
-  readonly seq: number;
-  readonly type: PlatformEventName;
-  readonly workspaceId: string | null;
-}
-
-/**
- * Notifies subscribers after the commit. `subscribe` returns an unsubscribe function. With several processes on
- * Postgres, LISTEN/NOTIFY can implement the same interface.
- */
-export interface EventBus {
-  publish(notice: BusNotice): void;
-  subscribe(listener: (notice: BusNotice) => void): () => void;
-}
-
-export function createInProcessBus(onListenerError: (error: unknown) => void): EventBus {
-  const listeners = new Set<(notice: BusNotice) => void>();
-  return {
-    publish: (notice) => {
-      for (const listener of [...listeners]) {
-        try {
-          listener(notice);
-        } catch (error) {
-          onListenerError(error);
-        }
-      }
-    },
-    subscribe: (listener) => {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
-}
 
 export interface NewEvent {
   readonly type: PlatformEventName;
@@ -51,54 +17,74 @@ export interface NewEvent {
   readonly payload?: Readonly<Record<string, unknown>>;
 }
 
+/** Gets the workspace and the type of an event. It reads the rows; a body is never included. */
+export type EventListener = (workspaceId: string, type: PlatformEventName) => void;
+
 /**
- * The event log and outbox: each event is a row written in the transaction of the change it describes, and is
- * published on the bus after the commit.
+ * The event log and outbox: each event is a row written in the transaction of the change it describes. After the commit it is published to
+ * those in this process who subscribed to its type.
  */
 export class EventLog {
-  readonly #bus: EventBus;
-  readonly #clock: Clock;
-  readonly #insert: PreparedQuery<Omit<EventRecord, 'seq'>, { seq: number }>;
+  readonly #logger: PlatformLogger;
+  readonly #insert: PreparedQuery<Omit<EventRecord, 'seq'>, unknown>;
+  readonly #listeners = new Map<PlatformEventName, Set<EventListener>>();
 
-  constructor({ database, bus, clock }: { database: PlatformDatabase; bus: EventBus; clock: Clock }) {
-    this.#bus = bus;
-    this.#clock = clock;
+  constructor({ database, logger }: { database: PlatformDatabase; logger: PlatformLogger }) {
+    this.#logger = logger;
     this.#insert = database.prepare((db, row: Omit<EventRecord, 'seq'>) =>
-      db.insertInto('events').values(row).returning('seq'),
+      db.insertInto('events').values(row),
     );
   }
 
+  /** Calls `listener` after the commit of each event of these types about a workspace; returns a function that ends it. */
+  subscribe(types: readonly PlatformEventName[], listener: EventListener): () => void {
+    const sets = types.map((type) => {
+      const listeners = this.#listeners.get(type) ?? new Set();
+      this.#listeners.set(type, listeners);
+      return listeners.add(listener);
+    });
+    return () => {
+      for (const listeners of sets) listeners.delete(listener);
+    };
+  }
+
   async append(unit: UnitOfWork, event: NewEvent): Promise<void> {
-    const { rows } = await this.#insert(this.#toRow(event), unit.trx);
-    this.#publish(unit, [event], rows);
+    await this.#insert(toRow(event, unit.at), unit.trx);
+    unit.afterCommit(() => this.#publish(event));
   }
 
   /** Appends events of one kind of change in one statement; a caller bounds how many. */
   async appendMany(unit: UnitOfWork, events: readonly NewEvent[]): Promise<void> {
     if (events.length === 0) return;
-    const values = events.map((event) => this.#toRow(event));
-    const rows = await unit.trx.insertInto('events').values(values).returning('seq').execute();
-    this.#publish(unit, events, rows);
-  }
-
-  #toRow(event: NewEvent): Omit<EventRecord, 'seq'> {
-    return {
-      id: randomUUID(),
-      event_type: event.type,
-      workspace_id: event.workspaceId,
-      activity_seq: event.activitySeq ?? null,
-      payload: event.payload === undefined ? null : JSON.stringify(event.payload),
-      created_at: timestamp(this.#clock),
-    };
-  }
-
-  #publish(unit: UnitOfWork, events: readonly NewEvent[], rows: readonly { readonly seq: number }[]): void {
+    const rows = events.map((event) => toRow(event, unit.at));
+    await unit.trx.insertInto('events').values(rows).execute();
     unit.afterCommit(() => {
-      for (const [index, { type, workspaceId }] of events.entries()) {
-        this.#bus.publish({ seq: Number(rows[index]?.seq), type, workspaceId });
-      }
+      for (const event of events) this.#publish(event);
     });
   }
+
+  #publish({ type, workspaceId }: NewEvent): void {
+    const listeners = this.#listeners.get(type);
+    if (workspaceId === null || listeners === undefined) return;
+    for (const listener of listeners) {
+      try {
+        listener(workspaceId, type);
+      } catch (error) {
+        this.#logger.error({ reason: String(error) }, 'A listener of events failed');
+      }
+    }
+  }
+}
+
+function toRow(event: NewEvent, at: string): Omit<EventRecord, 'seq'> {
+  return {
+    id: randomUUID(),
+    event_type: event.type,
+    workspace_id: event.workspaceId,
+    activity_seq: event.activitySeq ?? null,
+    payload: event.payload === undefined ? null : JSON.stringify(event.payload),
+    created_at: at,
+  };
 }
 
 /** Events that agents cause, as opposed to what operators do with workspaces; only these are deleted. */
@@ -116,6 +102,13 @@ const TRAFFIC_EVENTS = [
   'WORKSPACE_DEGRADED',
 ] as const;
 
+interface EventRetentionOptions {
+  readonly clock: Clock;
+  readonly database: PlatformDatabase;
+  readonly logger: PlatformLogger;
+  readonly settings: Pick<PlatformSettings, 'activityRetentionDays' | 'eventLimit'>;
+}
+
 type TrafficEvents = SelectQueryBuilder<Database, 'events', { seq: number }>;
 
 const PRUNE_EVERY_MS = 10 * 60_000;
@@ -124,24 +117,11 @@ const BATCH = 1_000;
 
 /** Deletes events of traffic that are older than the retention, like the activity rows, or more than the limit. */
 export class EventRetention {
-  readonly #clock: Clock;
-  readonly #database: PlatformDatabase;
-  readonly #retentionDays: number;
-  readonly #limit: number;
+  readonly #options: EventRetentionOptions;
   readonly #tasks: RepeatedTasks;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly database: PlatformDatabase;
-    readonly logger: PlatformLogger;
-    readonly retentionDays: number;
-    /** Most events that are kept. */
-    readonly limit: number;
-  }) {
-    this.#clock = options.clock;
-    this.#database = options.database;
-    this.#retentionDays = options.retentionDays;
-    this.#limit = options.limit;
+  constructor(options: EventRetentionOptions) {
+    this.#options = options;
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }
 
@@ -158,18 +138,19 @@ export class EventRetention {
    * between.
    */
   async prune(): Promise<void> {
-    const before = timestamp(this.#clock, -this.#retentionDays * DAY_MS);
+    const { clock, database, settings } = this.#options;
+    const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
     let pruned = BATCH;
     while (pruned === BATCH && !this.#tasks.stopped) {
       pruned = await this.#pruneBatch((events) => events.where('created_at', '<', before));
     }
-    const last = await this.#database.query
+    const last = await database.query
       .selectFrom('events')
       .select('seq')
       .orderBy('seq', 'desc')
       .limit(1)
       .executeTakeFirst();
-    const lowest = Number(last?.seq ?? 0) - this.#limit;
+    const lowest = Number(last?.seq ?? 0) - settings.eventLimit;
     pruned = lowest > 0 ? BATCH : 0;
     while (pruned === BATCH && !this.#tasks.stopped) {
       pruned = await this.#pruneBatch((events) => events.where('seq', '<=', lowest));
@@ -177,7 +158,7 @@ export class EventRetention {
   }
 
   async #pruneBatch(choose: (events: TrafficEvents) => TrafficEvents): Promise<number> {
-    const { query } = this.#database;
+    const { query } = this.#options.database;
     const traffic = query.selectFrom('events').select('seq').where('event_type', 'in', TRAFFIC_EVENTS);
     const old = choose(traffic).orderBy('seq').limit(BATCH);
     const { numDeletedRows } = await query.deleteFrom('events').where('seq', 'in', old).executeTakeFirst();

@@ -28,16 +28,14 @@ interface Instances {
  * so that a read costs no statement. After a restart of the platform the stored holder has one whole period to read.
  */
 export class ReaderIdentities {
-  readonly #options: Pick<PlatformContext, 'bus' | 'clock' | 'database'>;
+  readonly #options: Pick<PlatformContext, 'clock' | 'database' | 'events'>;
   readonly #workspaces = new Map<string, Instances>();
   readonly #startedAt: number;
 
-  constructor(options: Pick<PlatformContext, 'bus' | 'clock' | 'database'>) {
+  constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'events'>) {
     this.#options = options;
     this.#startedAt = options.clock.monotonic();
-    options.bus.subscribe(({ type, workspaceId }) => {
-      if (type === 'WORKSPACE_REMOVED' && workspaceId !== null) this.#workspaces.delete(workspaceId);
-    });
+    options.events.subscribe(['WORKSPACE_REMOVED'], (workspaceId) => this.#workspaces.delete(workspaceId));
   }
 
   /**

@@ -1,11 +1,11 @@
 import type { AckRequest, AckResponse } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
+import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
 
 interface AcknowledgementsOptions extends Pick<PlatformContext, 'database'> {
-  readonly activity: ActivityService;
+  readonly positions: ReadingPositions;
   readonly outcomes: OutcomeRecorder;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -24,12 +24,12 @@ export class Acknowledgements {
    * pause hides is unknown.
    */
   acknowledge(workspaceId: string, { up_to: upTo, outcomes: reports }: AckRequest): Promise<AckResponse> {
-    const { activity, database, outcomes, workspaces } = this.#options;
+    const { database, outcomes, positions, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const workspace = await workspaces.require(workspaceId, unit.trx);
       const receipts = [];
       for (const report of reports ?? []) receipts.push(await outcomes.report(unit, workspace, report));
-      const { id, seq } = await activity.advance(unit, workspace, upTo ?? undefined);
+      const { id, seq } = await positions.advance(unit, workspace, upTo ?? undefined);
       const acknowledged = upTo === undefined ? 0 : await outcomes.acknowledge(unit, workspaceId, seq);
       return {
         status: 'acknowledged',

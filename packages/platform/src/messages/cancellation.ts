@@ -1,5 +1,5 @@
 import { isEnded } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
+import type { ControlRows } from '../activity/control-rows.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { AskedMessages, TaskReference } from './asked-messages.ts';
@@ -10,7 +10,7 @@ import type { AgentNotices } from './push/agent-notices.ts';
 interface CancellationOptions extends Pick<PlatformContext, 'database'> {
   readonly store: MessageStore;
   readonly outcomes: OutcomeRecorder;
-  readonly activity: ActivityService;
+  readonly control: ControlRows;
   readonly asked: AskedMessages;
   readonly notices: AgentNotices;
 }
@@ -49,12 +49,12 @@ export class Cancellation {
 
   /** Ends a message and lets its agent know; false when it was changed since it was read. */
   async #end(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
-    const { activity, notices, outcomes } = this.#options;
+    const { control, notices, outcomes } = this.#options;
     const details = { isKnownToCaller: true };
     if ((await outcomes.endMessage(unit, message, { state: 'canceled' }, details)) === undefined)
       return false;
     const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
-    await activity.control.add(unit, { workspaceId, activityId, messageId });
+    await control.add(unit, { workspaceId, activityId, messageId });
     if (message.attempts > 0 || message.delivery_state === 'leased') {
       unit.afterCommit(() => notices.cancel(message));
     }

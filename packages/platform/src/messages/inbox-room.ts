@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
-import type { ActivityService } from '../activity/activity.service.ts';
-import { acknowledgingSince, readWithoutAcknowledging } from '../activity/reading-positions.ts';
+import {
+  acknowledgingSince,
+  type ReadingPositions,
+  readWithoutAcknowledging,
+} from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
 import { CANVAS_CALLER } from '../http/callers.ts';
@@ -41,8 +44,8 @@ interface CountValues {
   readonly acknowledgingSince: string;
 }
 
-interface InboxRoomOptions extends Pick<PlatformContext, 'bus' | 'clock' | 'database' | 'settings'> {
-  readonly activity: Pick<ActivityService, 'positions'>;
+interface InboxRoomOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'settings'> {
+  readonly positions: ReadingPositions;
 }
 
 /**
@@ -75,10 +78,8 @@ export class InboxRoom {
       const counted = this.#counted.get(workspaceId);
       if (counted !== undefined) counted.mayHaveShrunk = true;
     };
-    options.bus.subscribe(({ type, workspaceId }) => {
-      if (workspaceId !== null && type === 'MESSAGE_ENDED') shrank(workspaceId);
-    });
-    options.activity.positions.onAdvance(shrank);
+    options.events.subscribe(['MESSAGE_ENDED'], shrank);
+    options.positions.onAdvance(shrank);
   }
 
   /** Whether one more message of `caller` may wait for the workspace, and if not, why. */

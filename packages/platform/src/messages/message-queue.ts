@@ -1,6 +1,6 @@
 import type { MessageView } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText, storeRequest } from '../activity/activity-row.ts';
+import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -46,7 +46,7 @@ interface NewMessage {
 type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
 
 interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
-  readonly activity: ActivityService;
+  readonly feed: FeedWriter;
   readonly room: InboxRoom;
 }
 
@@ -72,9 +72,10 @@ export class MessageQueue {
   /** Stores a message; undefined when the caller has already used its message id. */
   async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
     const { callerId, target, view, lease } = message;
-    const { activity, clock, room, settings } = this.#options;
+    const { clock, feed, room, settings } = this.#options;
     const contextId = view.contextId || null;
-    const row = await activity.record(unit, {
+    const { request_body, layout } = storeRequest(view);
+    const columns = {
       workspace_id: target.id,
       direction: 'in',
       activity_type: 'a2a_receive',
@@ -89,7 +90,7 @@ export class MessageQueue {
       trace_id: view.traceId || message.traceId || null,
       in_reply_to: message.inReplyTo || null,
       summary: cutText(message.summary, 200),
-      ...storeRequest(view),
+      request_body,
       passed_headers: storeHeaders(message.headers ?? {}),
       status: message.failure === undefined ? 'pending' : 'error',
       error_detail: message.failure ?? null,
@@ -103,7 +104,8 @@ export class MessageQueue {
       lease_until: lease?.until ?? null,
       caller_receipt: message.outcomeExpected ? 'expected' : 'none',
       expires_at: expiryOf(view.deadline, clock.now(), settings.messageTtlMs),
-    });
+    };
+    const row = await feed.record(unit, columns, layout);
     this.#reportExpiry(unit, row);
     if (row !== undefined && lease === undefined) {
       unit.onRollback(room.add(target.id, row.caller, Buffer.byteLength(row.request_body ?? '')));
@@ -126,7 +128,7 @@ export class MessageQueue {
       bodyHash,
     }: Pick<NewMessage, 'callerId' | 'view' | 'messageId' | 'bodyHash'> & { readonly targetId: string },
   ): Promise<MessageRow> {
-    const row = await this.#options.activity.record(unit, {
+    const row = await this.#options.feed.record(unit, {
       workspace_id: null,
       direction: 'out',
       activity_type: 'a2a_send',
@@ -161,7 +163,7 @@ export class MessageQueue {
   ): Promise<MessageRow | undefined> {
     const { clock, settings } = this.#options;
     const { callerId, targetId, messageId, contextId, headers } = direct;
-    const row = await this.#options.activity.record(unit, {
+    const row = await this.#options.feed.record(unit, {
       workspace_id: targetId,
       direction: 'out',
       activity_type: 'task_update',
@@ -194,7 +196,7 @@ export class MessageQueue {
       readonly answersId: string;
     },
   ): Promise<void> {
-    await this.#options.activity.record(unit, {
+    await this.#options.feed.record(unit, {
       workspace_id: null,
       direction: 'out',
       activity_type: 'a2a_send',

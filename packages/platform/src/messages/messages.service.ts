@@ -1,5 +1,7 @@
 import type { JsonObject, QueuedResponse, ReplyAccepted, ReplyIgnored } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
+import type { ControlRows } from '../activity/control-rows.ts';
+import type { FeedWriter } from '../activity/feed-writer.ts';
+import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -41,7 +43,7 @@ import { Progress } from './streams/progress.ts';
 
 export type { MessageRow } from './message.store.ts';
 
-const REACHABLE_EVENTS: ReadonlySet<string> = new Set(['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED']);
+const REACHABLE_EVENTS = ['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED'] as const;
 
 /** The result for the sender of a message. */
 type SendResult =
@@ -50,7 +52,9 @@ type SendResult =
   | { readonly kind: 'queued'; readonly body: QueuedResponse; readonly message: MessageRow };
 
 interface MessagesServiceOptions extends PlatformContext {
-  readonly activity: ActivityService;
+  readonly control: ControlRows;
+  readonly feed: FeedWriter;
+  readonly positions: ReadingPositions;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
   readonly peerTokens: PeerTokensService;
@@ -89,7 +93,7 @@ export class MessagesService {
 
   constructor(options: MessagesServiceOptions) {
     this.#options = options;
-    const { addressGuard: guard, bus, clock, logger, settings, shutdown } = options;
+    const { addressGuard: guard, clock, events, logger, settings, shutdown } = options;
     const store = new MessageStore(options);
     const room = new InboxRoom(options);
     const queue = new MessageQueue({ ...options, room });
@@ -133,10 +137,8 @@ export class MessagesService {
     this.#sent = new SentMessages(options);
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
-    this.#unsubscribe = bus.subscribe(({ type, workspaceId }) => {
-      // The agent is online again, or its address was changed: deliver its pending messages.
-      if (workspaceId !== null && REACHABLE_EVENTS.has(type)) scheduler.retry(workspaceId);
-    });
+    // The agent is online again, or its address was changed: deliver its pending messages.
+    this.#unsubscribe = events.subscribe(REACHABLE_EVENTS, (workspaceId) => scheduler.retry(workspaceId));
   }
 
   /** Sets who records the answers that messages carry in `metadata.answers`; there is one. */
@@ -227,7 +229,7 @@ export class MessagesService {
   }
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
-    const depth = await this.#options.activity.pendingCount(target.id);
+    const depth = await this.#options.positions.countPending(target.id);
     return { kind: 'queued', body: queuedResponse(row, target, depth), message: row };
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { buildAnswer, isJsonObject, type JsonObject, type NotifyRequest } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
 import { cutText } from '../activity/activity-row.ts';
+import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
@@ -15,7 +15,7 @@ import { fileParts, notifyBody, restOfAnswer } from './notify.rules.ts';
 const SUMMARY_LENGTH = 80;
 
 export interface NotifyServiceOptions extends Pick<PlatformContext, 'database' | 'events'> {
-  readonly activity: ActivityService;
+  readonly feed: FeedWriter;
   readonly messages: MessagesService;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -42,7 +42,7 @@ export class NotifyService {
    * a workspace that waits for it.
    */
   notify(workspaceId: string, request: NotifyRequest): Promise<NotifyResult> {
-    const { activity, database, events, messages, workspaces } = this.#options;
+    const { database, events, feed, messages, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const workspace = await workspaces.find(workspaceId, unit.trx);
       if (workspace === undefined || workspace.status === 'removed') throw workspaceNotFound();
@@ -58,7 +58,7 @@ export class NotifyService {
         await this.#misplaced.checkNotify({ workspaceId, reference: inReplyTo }, unit.trx);
       }
       const isKnownKey = async () =>
-        key !== undefined && (await activity.findByKey(workspaceId, key, unit.trx)) !== undefined;
+        key !== undefined && (await feed.findByKey(workspaceId, key, unit.trx)) !== undefined;
       const isOver = question?.delivery_state === 'canceled' || question?.delivery_state === 'expired';
       if (question !== undefined && isOver && !(await isKnownKey())) {
         if (question.delivery_state === 'expired') throw messageExpired(question);
@@ -83,9 +83,9 @@ export class NotifyService {
         idempotency_key: key ?? null,
       };
       // An answer is due: refusing it would lose work that a person asked for.
-      const row = await activity.recordOwn(unit, own, { isDue: question !== undefined });
+      const row = await feed.recordOwn(unit, own, { isDue: question !== undefined });
       if (row === undefined) {
-        const known = await activity.findByKey(workspaceId, key ?? '', unit.trx);
+        const known = await feed.findByKey(workspaceId, key ?? '', unit.trx);
         if (known === undefined || !isSameNotify(known, body, inReplyTo)) throw keyConflict();
         return { activityId: known.id, kind: 'repeat' };
       }

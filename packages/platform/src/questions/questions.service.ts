@@ -9,7 +9,7 @@ import {
   type QuestionRecord,
 } from '@molecule-ai/protocol';
 import { traceHeaders } from '@molecule-ai/telemetry';
-import type { ActivityService } from '../activity/activity.service.ts';
+import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { QuestionRow } from '../database/schema.ts';
@@ -59,7 +59,7 @@ export interface QuestionPage {
 }
 
 export interface QuestionsServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
-  readonly activity: Pick<ActivityService, 'grew'>;
+  readonly feed: Pick<FeedWriter, 'grew'>;
   readonly hierarchy: HierarchyService;
   readonly messages: MessagesService;
   readonly workspaces: WorkspaceDirectory;
@@ -183,7 +183,7 @@ export class QuestionsService {
       readonly asked: readonly Question[];
     },
   ): Promise<OutcomeDestination | 'changed'> {
-    const { activity, events, messages } = this.#options;
+    const { events, feed, messages } = this.#options;
     const { target_id: workspaceId } = message;
     await unit.lockFeed(workspaceId);
     const ids = asked.map(({ id }) => id);
@@ -208,7 +208,7 @@ export class QuestionsService {
       toQuestionRow(question, message, { createdAt, position: earlier.length + index }),
     );
     await this.#store.insert(rows, unit.trx);
-    for (const row of rows) activity.grew(workspaceId, sizeOf(row));
+    for (const row of rows) feed.grew(workspaceId, sizeOf(row));
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
       type: 'QUESTION_ASKED' as const,
       workspaceId,

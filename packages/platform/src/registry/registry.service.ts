@@ -5,7 +5,7 @@ import type {
   RegisterRequest,
   RegisterResponse,
 } from '@molecule-ai/protocol';
-import type { ActivityService } from '../activity/activity.service.ts';
+import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
@@ -24,7 +24,7 @@ import { evaluateHeartbeat } from './heartbeat.rules.ts';
 import { decideRegister, type RegisterDecision } from './register.rules.ts';
 
 export interface RegistryServiceOptions extends PlatformContext {
-  readonly activity: Pick<ActivityService, 'pendingCount'>;
+  readonly positions: Pick<ReadingPositions, 'countPending'>;
   readonly instances: ReaderIdentities;
   readonly liveness: LivenessMonitor;
   readonly peerTokens: PeerTokensService;
@@ -75,7 +75,7 @@ export class RegistryService {
   }
 
   async heartbeat(workspaceId: string, body: HeartbeatRequest): Promise<HeartbeatResponse> {
-    const { activity, clock, database, events, liveness, workspaces } = this.#options;
+    const { clock, database, events, liveness, positions, workspaces } = this.#options;
     const status = await database.transaction(async (unit) => {
       const row = await workspaces.require(workspaceId, unit.trx);
       const { change, events: changes } = evaluateHeartbeat(row, body);
@@ -90,7 +90,7 @@ export class RegistryService {
       workspace_status: status,
       paused: status === 'paused',
       deleted: false,
-      pending: await activity.pendingCount(workspaceId),
+      pending: await positions.countPending(workspaceId),
       server_time: timestamp(clock),
       capabilities: [...OFFERED_CAPABILITIES],
     };

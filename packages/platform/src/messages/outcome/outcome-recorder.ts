@@ -5,7 +5,7 @@ import {
   type Outcome as OutcomeReport,
   type OutcomeReceipt as ReportReceipt,
 } from '@molecule-ai/protocol';
-import type { ActivityService } from '../../activity/activity.service.ts';
+import type { FeedWriter } from '../../activity/feed-writer.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { WorkspaceRow } from '../../database/schema.ts';
@@ -44,7 +44,7 @@ interface OutcomeRecorderOptions extends Pick<PlatformContext, 'clock' | 'events
   readonly store: MessageStore;
   readonly waiters: OutcomeWaiters;
   readonly delivery: OutcomeDelivery;
-  readonly activity: ActivityService;
+  readonly feed: FeedWriter;
 }
 
 /**
@@ -110,7 +110,7 @@ export class OutcomeRecorder {
       return undefined;
     }
     const ended: MessageRow = { ...message, ...change };
-    this.#options.activity.grew(message.target_id, ended.response_body?.length ?? 0);
+    this.#options.feed.grew(message.target_id, ended.response_body?.length ?? 0);
     for (const listener of this.#listeners) await listener(unit, ended, outcome, message.delivery_state);
     if (isExpected && !isReserved) await delivery.enqueue(unit, ended, feedMessage);
     const { target_id: workspaceId, seq: activitySeq } = message;
@@ -311,9 +311,9 @@ export class OutcomeRecorder {
   }
 
   async #change(unit: UnitOfWork, message: MessageRow, change: MessageChange): Promise<boolean> {
-    const { clock, store, activity } = this.#options;
+    const { clock, store, feed } = this.#options;
     const isChanged = await store.change(message, { changed_at: timestamp(clock), ...change }, unit.trx);
-    if (isChanged) await activity.announce(unit, message);
+    if (isChanged) await feed.announce(unit, message);
     return isChanged;
   }
 }
