@@ -53,7 +53,6 @@ const platformModules = [
   'waiting',
   'activity',
   'messages',
-  'questions',
   'notify',
   'workspaces',
   'registry',
@@ -92,35 +91,57 @@ const inboundFiles = [
   ['message-home'],
   ['inbound'],
 ];
-const inboundPath = (names) =>
-  `^packages/core/src/inbound/(${names.map((name) => (name.endsWith('/') ? name : `${name}\\.ts`)).join('|')})`;
 
-const inboundRules = inboundFiles.map((row, index) => ({
-  name: `core-inbound-${row[0]}`,
-  comment:
-    'the files of inbound import each other in one direction: docs/architecture.md#how-an-agent-handles-a-message',
-  severity: 'error',
-  from: { path: inboundPath(row), pathNot: '\\.test\\.ts$' },
-  to: {
-    path: inboundPath(
-      inboundFiles
-        .slice(index + 1)
-        .flat()
-        .concat('no-such-file'),
-    ),
-  },
-}));
+/** The files of a folder import each other in the order of these rows. */
+const orderRules = (name, folder, rows, page) => {
+  const pathOf = (names) =>
+    `^${folder}/(${names.map((file) => (file.endsWith('/') ? file : `${file}\\.ts`)).join('|')})`;
+  return rows.map((row, index) => ({
+    name: `${name}-${row[0]}`,
+    comment: `the files of ${folder} import each other in one direction: ${page}`,
+    severity: 'error',
+    from: { path: pathOf(row), pathNot: '\\.test\\.ts$' },
+    to: {
+      path: pathOf(
+        rows
+          .slice(index + 1)
+          .flat()
+          .concat('no-such-file'),
+      ),
+    },
+  }));
+};
 
-/** The stages of a message are accept, push and outcome; each imports only from those after it. */
-const messageSteps = ['accept', 'push', 'outcome'];
+const inboundRules = orderRules(
+  'core-inbound',
+  'packages/core/src/inbound',
+  inboundFiles,
+  'docs/architecture.md#how-an-agent-handles-a-message',
+);
 
-const messageStepRules = messageSteps.slice(1).map((step, index) => ({
-  name: `platform-messages-${step}`,
-  comment: `packages/platform/src/messages/${step} imports nothing from an earlier stage`,
-  severity: 'error',
-  from: { path: `^packages/platform/src/messages/${step}/`, pathNot: '\\.test\\.ts$' },
-  to: { path: `^packages/platform/src/messages/(${messageSteps.slice(0, index + 1).join('|')})/` },
-}));
+/** In `messages` of the platform, a file imports only from files before it in this list; those of one row know each other only through others. */
+const messageFiles = [
+  ['outcome', 'path', 'request', 'delivery.rules', 'streams/answer-memory', 'streams/answer-streams'],
+  ['life', 'response'],
+  ['message.store', 'questions/questions.store'],
+  ['inbox-room', 'waiters', 'replies'],
+  ['queue'],
+  ['outcome-feed'],
+  ['transitions'],
+  ['expiry', 'acknowledgements', 'asked-messages', 'streams/progress'],
+  ['questions/questions.rules', 'questions/questions.service'],
+  ['push/'],
+  ['cancellation', 'accept/'],
+  ['streams/message-streams', 'streams/stream-response'],
+  ['messages.service'],
+];
+
+const messageRules = orderRules(
+  'platform-messages',
+  'packages/platform/src/messages',
+  messageFiles,
+  'docs/architecture.md#how-a-message-travels',
+);
 
 export default {
   forbidden: [
@@ -244,7 +265,7 @@ export default {
     ...inboundRules,
     ...platformModuleRules,
     ...platformStoreRules,
-    ...messageStepRules,
+    ...messageRules,
     {
       name: 'platform-modules-are-listed',
       comment: 'Add the module to platformModules, above the modules that use it.',

@@ -21,8 +21,7 @@ export interface PlatformContext {
   publicUrl(): string;
 }
 
-export interface ContextParts
-  extends Pick<PlatformContext, 'database' | 'settings' | 'shutdown' | 'publicUrl'> {
+interface ContextParts extends Pick<PlatformContext, 'database' | 'settings' | 'shutdown' | 'publicUrl'> {
   readonly options: Pick<PlatformOptions, 'clock' | 'logger' | 'resolve'>;
 }
 

@@ -1,5 +1,5 @@
 /** What is known of something that was thrown; other than errors have none of it. */
-export interface ErrorFacts {
+interface ErrorFacts {
   readonly message: string;
   /** The word of Node, such as `ENOENT`. */
   readonly code: string | undefined;

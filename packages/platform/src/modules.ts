@@ -17,12 +17,11 @@ import { ReaderIdentities } from './instances/reader-identities.ts';
 import { LivenessMonitor } from './liveness/liveness.monitor.ts';
 import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { MessagesService } from './messages/messages.service.ts';
+import { mountQuestionsRoutes } from './messages/questions/questions.routes.ts';
 import { mountNotifyRoutes } from './notify/notify.routes.ts';
 import { NotifyService } from './notify/notify.service.ts';
 import { mountPeerTokensRoutes } from './peer-tokens/peer-tokens.routes.ts';
 import { PeerTokensService } from './peer-tokens/peer-tokens.service.ts';
-import { mountQuestionsRoutes } from './questions/questions.routes.ts';
-import { QuestionsService } from './questions/questions.service.ts';
 import { AgentProbe } from './registry/agent-probe.ts';
 import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
 import { DiscoveryService } from './registry/discovery.service.ts';
@@ -37,7 +36,7 @@ import { mountWorkspacesRoutes } from './workspaces/workspaces.routes.ts';
 import { WorkspacesService } from './workspaces/workspaces.service.ts';
 
 /** All modules, connected to each other and to one HTTP app. */
-export interface Modules {
+interface Modules {
   readonly app: FastifyInstance;
   /** Starts the background work. */
   start(): void;
@@ -77,7 +76,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountPeerTokensRoutes(app, peerTokens);
   mountActivityRoutes(app, { ...feeds, instances, reader });
   mountMessagesRoutes(app, context, messages);
-  mountQuestionsRoutes(app, new QuestionsService({ ...feeds, hierarchy, messages }));
+  mountQuestionsRoutes(app, messages.questions);
   mountNotifyRoutes(app, new NotifyService({ ...feeds, messages }));
   mountWorkspacesRoutes(
     app,

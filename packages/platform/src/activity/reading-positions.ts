@@ -242,7 +242,7 @@ export function acknowledges(acknowledgedAt: string | null, since: string): bool
 }
 
 /** The column to write when a workspace acknowledges now. */
-export function acknowledgedNow(
+function acknowledgedNow(
   { acknowledged_at: before }: Pick<WorkspaceRow, 'acknowledged_at'>,
   clock: Clock,
 ): { readonly acknowledged_at?: string } {

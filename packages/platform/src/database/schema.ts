@@ -240,6 +240,12 @@ export type NewWorkspaceRow = Insertable<WorkspacesTable>;
 export type WorkspaceUpdate = Updateable<WorkspacesTable>;
 export type WorkspaceTokenRow = Selectable<WorkspaceTokensTable>;
 export type ActivityRowRecord = Selectable<ActivityTable>;
+/** A row of the feed that is a message. */
+export type MessageRow = ActivityRowRecord & {
+  readonly message_id: string;
+  readonly body_hash: string;
+  readonly target_id: string;
+};
 export type QuestionRow = Selectable<QuestionsTable>;
 export type EventRecord = Selectable<EventsTable>;
 

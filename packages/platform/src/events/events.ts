@@ -18,7 +18,7 @@ export interface NewEvent {
 }
 
 /** Gets the workspace and the type of an event. It reads the rows; a body is never included. */
-export type EventListener = (workspaceId: string, type: PlatformEventName) => void;
+type EventListener = (workspaceId: string, type: PlatformEventName) => void;
 
 /**
  * The event log and outbox: each event is a row written in the transaction of the change it describes. After the commit it is published to

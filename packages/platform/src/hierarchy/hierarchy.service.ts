@@ -1,11 +1,10 @@
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
+import type { WorkspaceRow } from '../database/schema.ts';
+import { HttpError } from '../http/http-error.ts';
 
 /** The position of a workspace in the hierarchy; a root has no parent. */
-export interface HierarchyNode {
-  readonly id: string;
-  readonly parentId: string | null;
-}
+type HierarchyNode = Pick<WorkspaceRow, 'id' | 'parent_id'>;
 
 /** Maximum number of ancestors that are read; workspaces further apart count as unrelated. */
 const MAX_DEPTH = 32;
@@ -48,8 +47,8 @@ export class HierarchyService {
   async ancestors(id: string, db: Queryable = this.#query): Promise<HierarchyNode[]> {
     const above: HierarchyNode[] = [];
     let member = (await this.#members([id], db)).get(id);
-    while (member?.parentId != null && above.length < MAX_DEPTH) {
-      const parentId: string = member.parentId;
+    while (member?.parent_id != null && above.length < MAX_DEPTH) {
+      const parentId: string = member.parent_id;
       member = (await this.#members([parentId], db)).get(parentId);
       if (member !== undefined) above.push(member);
     }
@@ -96,13 +95,18 @@ export class HierarchyService {
       .select(['id', 'parent_id'])
       .where('id', 'in', ids)
       .execute();
-    return new Map(rows.map((row) => [row.id, { id: row.id, parentId: row.parent_id }]));
+    return new Map(rows.map((row) => [row.id, row]));
   }
 }
 
 /** The same workspace, siblings, parent and child, and two roots. */
 function areDirectRelatives(caller: HierarchyNode, target: HierarchyNode): boolean {
   if (caller.id === target.id) return true;
-  if (caller.parentId === target.parentId) return true;
-  return caller.parentId === target.id || target.parentId === caller.id;
+  if (caller.parent_id === target.parent_id) return true;
+  return caller.parent_id === target.id || target.parent_id === caller.id;
+}
+
+export function accessDenied(extras: { readonly field?: string } = {}): HttpError {
+  const text = 'access denied: workspaces cannot communicate per hierarchy rules';
+  return new HttpError(403, 'access_denied', text, { extras });
 }

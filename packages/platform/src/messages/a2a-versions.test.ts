@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openAgent, openFolder, openPlatform } from '../../test/resources-of-test.ts';
 import { answerText } from '../../test/scripted-agent.ts';
-import { passedHeaders, storedHeaders, storeHeaders } from './passed-headers.rules.ts';
+import { passedHeaders, storedHeaders, storeHeaders } from './request.ts';
 
 const TRACE = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const HEADERS = { 'a2a-version': '1.0', 'a2a-extensions': 'https://x.example.com/v1', traceparent: TRACE };

@@ -1,19 +1,32 @@
-import { isColumnText, isJsonObject, type MessageView } from '@molecule-ai/protocol';
+import {
+  type ErrorBody,
+  isColumnText,
+  isEnded,
+  isJsonObject,
+  MESSAGE_STATES,
+  type MessageSummary,
+  type MessageView,
+} from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
+import type { MessageRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { CANVAS_CALLER } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
+import type { QueryValues } from '../http/mount.ts';
+import { parseRfc3339 } from '../time/clock.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
-import { directCaller } from './caller-keys.rules.ts';
-import { type MessageRow, type MessageStore, withoutAnswer } from './message.store.ts';
-import { messageStateOf, type Outcome, storedOutcome } from './outcome/outcome.rules.ts';
-import type { OutcomeStore } from './outcome/outcome.store.ts';
-import type { OutcomeReceipt, OutcomeWaiter, OutcomeWaiters, WaitEnd } from './outcome/outcome-waiters.ts';
-import type { FoundTask } from './outcome/task-response.rules.ts';
-import { type MessageFacts, toRecord } from './sent-messages.ts';
-import { messageNotFound } from './sent-query.rules.ts';
+import {
+  directCaller,
+  type MessageStore,
+  type SentMessage,
+  type SentMessageFilter,
+  withoutAnswer,
+} from './message.store.ts';
+import { codeOf, type Failure, messageStateOf, type Outcome, storedOutcome } from './outcome.ts';
+import type { FoundTask } from './response.ts';
+import type { OutcomeReceipt, OutcomeWaiter, OutcomeWaiters, WaitEnd } from './waiters.ts';
 
 /** Memory for each byte of a stored answer while a response is made of it: it is parsed, and its text may be there twice. */
 const MEMORY_FACTOR = 2;
@@ -66,7 +79,6 @@ interface MessageStatus {
 
 interface AskedMessagesOptions extends Pick<PlatformContext, 'clock'> {
   readonly store: MessageStore;
-  readonly outcomeStore: OutcomeStore;
   readonly waiters: OutcomeWaiters;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -92,13 +104,13 @@ export class AskedMessages {
    */
   async find(task: TaskReference, db?: Queryable): Promise<MessageRow> {
     const { callerId, workspaceId, reference } = task;
-    const { outcomeStore, store } = this.#options;
+    const { store } = this.#options;
     const sender = callerId ?? CANVAS_CALLER;
     const asSent = await store.findByCaller(sender, reference, db);
     if (isMeant(asSent, task)) return asSent;
     const byRow = await store.find(reference.toLowerCase(), db);
     if (isMeant(byRow, task)) return byRow;
-    const byTask = await outcomeStore.findByAgentTask(sender, workspaceId, reference, db);
+    const byTask = await store.findByAgentTask(sender, workspaceId, reference, db);
     if (isMeant(byTask, task)) return byTask;
     const hint = 'Only the sender of a message or an operator asks about it or cancels it.';
     return onlyOne(await this.#listOthers(task, db), messageNotFound(reference.slice(0, 256), hint));
@@ -114,7 +126,7 @@ export class AskedMessages {
     const id = taskIdOf(found, task.reference);
     if (taskId === null) return { id, message: found };
     const sender = sourceId ?? CANVAS_CALLER;
-    const latest = await this.#options.outcomeStore.findByAgentTask(sender, targetId, taskId);
+    const latest = await this.#options.store.findByAgentTask(sender, targetId, taskId);
     return { id, message: latest ?? found };
   }
 
@@ -150,6 +162,21 @@ export class AskedMessages {
       sent?.receipt?.report(false);
       throw error;
     }
+  }
+
+  /** What a workspace sent, the latest change first, answers left out: how a restarted sender learns the ends that it missed. */
+  async listSent(workspaceId: string, filter: SentMessageFilter): Promise<SentMessagePage> {
+    const { store, workspaces } = this.#options;
+    await workspaces.require(workspaceId);
+    const rows = await store.listSent(workspaceId, filter);
+    const page = rows.slice(0, filter.limit);
+    const targets = await workspaces.findMany([...new Set(page.map((row) => row.target_id))]);
+    const paused = new Set(targets.filter(({ status }) => status === 'paused').map(({ id }) => id));
+    const messages = page.map((row) => ({
+      ...toRecord(row, paused.has(row.target_id)),
+      code: codeOf(row) ?? null,
+    }));
+    return { messages, hasMore: rows.length > filter.limit };
   }
 
   wait(
@@ -332,4 +359,88 @@ export function requireCanceled(message: MessageRow): void {
 
 function invalid(reason: string, field: string): HttpError {
   return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, { extras: { field } });
+}
+
+/** What both a record and a list say of a message. */
+type MessageFacts = Omit<MessageSummary, 'code'> & { readonly queue_id: string };
+
+interface SentMessagePage {
+  readonly messages: MessageSummary[];
+  readonly hasMore: boolean;
+}
+
+function toRecord(row: SentMessage & Partial<MessageRow>, isTargetPaused: boolean): MessageFacts {
+  const state = messageStateOf(row);
+  return {
+    message_id: row.message_id,
+    queue_id: row.id,
+    // A reply that went to a held call is on no feed; what it answered is.
+    activity_id: row.workspace_id === null ? (row.answers_id ?? row.id) : row.id,
+    caller_id: row.source_id,
+    target_id: row.target_id,
+    context_id: row.context_id ?? '',
+    state,
+    held: isTargetPaused && state === 'queued',
+    attempts: row.attempts,
+    ...(state === 'queued' && row.failure !== null ? { last_error: lastErrorOf(row.failure) } : {}),
+    created_at: row.created_at,
+    answered_at: state === 'answered' ? row.ended_at : null,
+    ended_at: row.ended_at,
+  };
+}
+
+/** Why the last attempt to push a message failed, which is kept while there may be another one. */
+function lastErrorOf(failure: string): ErrorBody {
+  return (JSON.parse(failure) as Failure).error;
+}
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 200;
+
+/** The states of rows that are one state on the wire. */
+const ROW_STATES: Readonly<Record<string, readonly string[]>> = {
+  queued: ['pending', 'leased'],
+  delivered: ['delivered', 'acknowledged'],
+};
+
+/** Reads the query of `GET /workspaces/:id/messages`; 400 naming the field for what cannot be meant. */
+export function parseSentQuery({ state, since, limit }: QueryValues): SentMessageFilter {
+  return { states: parseStates(state ?? ''), since: parseSince(since), limit: parseLimit(limit) };
+}
+
+function parseStates(text: string): string[] {
+  const words = text.split(',').map((word) => word.trim());
+  const asked = words.filter((word) => word !== '');
+  const states = MESSAGE_STATES.filter((state) => {
+    const group = isEnded(state) ? 'ended' : 'open';
+    return asked.length === 0 || asked.includes(state) || asked.includes(group);
+  });
+  const known: readonly string[] = [...MESSAGE_STATES, 'open', 'ended'];
+  const unknown = asked.find((word) => !known.includes(word));
+  if (unknown !== undefined) throw wrong('state', `state must be of ${known.join(', ')}`);
+  return states.flatMap((state) => ROW_STATES[state] ?? [state]);
+}
+
+function parseSince(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const ms = parseRfc3339(text);
+  if (ms === undefined) throw wrong('since', 'since must be an RFC 3339 time');
+  return new Date(ms).toISOString();
+}
+
+function parseLimit(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_LIMIT;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw wrong('limit', `limit must be a whole number from 1 to ${MAX_LIMIT}`);
+}
+
+/** The error of a reference to a message that there is not, or not for this caller. */
+function messageNotFound(messageId: string, hint?: string): HttpError {
+  const extras = { message_id: messageId, ...(hint === undefined ? {} : { hint }) };
+  return new HttpError(404, 'message_not_found', 'message not found', { extras });
+}
+
+function wrong(field: string, message: string): HttpError {
+  return new HttpError(400, 'invalid_request', message, { extras: { field } });
 }

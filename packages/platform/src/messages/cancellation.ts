@@ -2,14 +2,15 @@ import { isEnded } from '@molecule-ai/protocol';
 import type { ControlRows } from '../activity/control-rows.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
+import type { MessageRow } from '../database/schema.ts';
 import type { AskedMessages, TaskReference } from './asked-messages.ts';
-import type { MessageRow, MessageStore } from './message.store.ts';
-import type { OutcomeRecorder } from './outcome/outcome-recorder.ts';
+import type { MessageStore } from './message.store.ts';
 import type { AgentNotices } from './push/agent-notices.ts';
+import type { Transitions } from './transitions.ts';
 
 interface CancellationOptions extends Pick<PlatformContext, 'database'> {
   readonly store: MessageStore;
-  readonly outcomes: OutcomeRecorder;
+  readonly transitions: Transitions;
   readonly control: ControlRows;
   readonly asked: AskedMessages;
   readonly notices: AgentNotices;
@@ -49,10 +50,9 @@ export class Cancellation {
 
   /** Ends a message and lets its agent know; false when it was changed since it was read. */
   async #end(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
-    const { control, notices, outcomes } = this.#options;
-    const details = { isKnownToCaller: true };
-    if ((await outcomes.endMessage(unit, message, { state: 'canceled' }, details)) === undefined)
-      return false;
+    const { control, notices, transitions } = this.#options;
+    const end = await transitions.end(unit, message, { state: 'canceled' }, { isKnown: true });
+    if (end === undefined) return false;
     const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
     await control.add(unit, { workspaceId, activityId, messageId });
     if (message.attempts > 0 || message.delivery_state === 'leased') {

@@ -1,19 +1,14 @@
-import {
-  isJsonObject,
-  type JsonObject,
-  type MessageView,
-  type QueuedResponse,
-  viewMessage,
-} from '@molecule-ai/protocol';
-import type { WorkspaceRow } from '../database/schema.ts';
+import type { QueuedResponse } from '@molecule-ai/protocol';
+import type { MessageRow, WorkspaceRow } from '../database/schema.ts';
 import { parseRfc3339 } from '../time/clock.ts';
-import type { MessageRow } from './message.store.ts';
 
 /** Maximum of `X-Timeout`, in seconds. */
 export const MAX_HOLD_SECONDS = 300;
 
 const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
+
 const RETRY_JITTER = 0.25;
+
 /** Maximum delay of a retry; a later time was stored before the clock was set back. */
 export const LONGEST_RETRY_MS = 64_000 * (1 + RETRY_JITTER);
 
@@ -77,24 +72,6 @@ const LATEST_TIME = Date.UTC(9999, 0);
 export function expiryOf(deadline: string, nowMs: number, ttlMs: number): string {
   const deadlineMs = parseRfc3339(deadline) ?? LATEST_TIME;
   return new Date(Math.min(nowMs + ttlMs, deadlineMs, LATEST_TIME)).toISOString();
-}
-
-/**
- * An answer, a question or a failure as it is delivered: without a deadline, because what ends or interrupts a message
- * reaches its sender, however long that takes.
- */
-export function withoutDeadline(view: MessageView): MessageView {
-  if (view.deadline === '') return view;
-  const { envelope, params } = view;
-  const { message } = params;
-  const kept = isJsonObject(message) ? { ...params, message: dropDeadline(message) } : params;
-  return viewMessage({ ...envelope, params: dropDeadline(kept) });
-}
-
-function dropDeadline(holder: JsonObject): JsonObject {
-  if (!isJsonObject(holder.metadata)) return holder;
-  const { deadline: _deadline, ...metadata } = holder.metadata;
-  return { ...holder, metadata };
 }
 
 /** The 202 body of a message that has no answer yet. */

@@ -1,12 +1,8 @@
-import { sql } from 'kysely';
-import {
-  acknowledgingSince,
-  type ReadingPositions,
-  readWithoutAcknowledging,
-} from '../activity/reading-positions.ts';
+import { acknowledgingSince, type ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
-import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
+import type { Queryable } from '../database/platform-database.ts';
 import { CANVAS_CALLER } from '../http/callers.ts';
+import type { MessageStore } from './message.store.ts';
 
 /** Workspaces whose waiting messages are counted in memory; the one that was quiet longest is removed first. */
 const MAX_WORKSPACES = 10_000;
@@ -30,22 +26,12 @@ interface Counted {
   mayHaveShrunk: boolean;
 }
 
-interface CountRow {
-  readonly caller: string;
-  readonly rows: string | number | bigint;
-  readonly bytes: string | number | bigint | null;
-}
-
 /** Why no further message fits: all that may wait is used, or the part of one sender. */
 export type InboxRefusal = 'inbox' | 'sender';
 
-interface CountValues {
-  readonly workspaceId: string;
-  readonly acknowledgingSince: string;
-}
-
-interface InboxRoomOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'settings'> {
+interface InboxRoomOptions extends Pick<PlatformContext, 'clock' | 'events' | 'settings'> {
   readonly positions: ReadingPositions;
+  readonly store: MessageStore;
 }
 
 /**
@@ -55,25 +41,9 @@ interface InboxRoomOptions extends Pick<PlatformContext, 'clock' | 'database' | 
 export class InboxRoom {
   readonly #options: InboxRoomOptions;
   readonly #counted = new Map<string, Counted>();
-  readonly #count: PreparedQuery<CountValues, CountRow>;
 
   constructor(options: InboxRoomOptions) {
     this.#options = options;
-    this.#count = options.database.prepare((db, { workspaceId, acknowledgingSince }: CountValues) =>
-      db
-        .selectFrom('activity')
-        .select((eb) => [
-          'caller',
-          eb.fn.countAll().as('rows'),
-          sql<number>`sum(octet_length(coalesce(${sql.ref('request_body')}, '')))`.as('bytes'),
-        ])
-        .where('workspace_id', '=', workspaceId)
-        // The exact condition of the index `activity_by_delivery`, so that the planner uses it.
-        .where(sql<boolean>`delivery_state in ('pending', 'leased')`)
-        .where('delivery_state', '=', 'pending')
-        .where('seq', '>', readWithoutAcknowledging(workspaceId, acknowledgingSince))
-        .groupBy('caller'),
-    );
     const shrank = (workspaceId: string) => {
       const counted = this.#counted.get(workspaceId);
       if (counted !== undefined) counted.mayHaveShrunk = true;
@@ -119,14 +89,13 @@ export class InboxRoom {
 
   async #countIn(workspaceId: string, db: Queryable): Promise<Counted> {
     const since = acknowledgingSince(this.#options.clock);
-    const { rows } = await this.#count({ workspaceId, acknowledgingSince: since }, db);
     const counted: Counted = {
       total: { rows: 0, bytes: 0 },
       bySender: new Map(),
       countedAt: this.#options.clock.monotonic(),
       mayHaveShrunk: false,
     };
-    for (const row of rows) {
+    for (const row of await this.#options.store.countWaiting(workspaceId, since, db)) {
       const amount = { rows: Number(row.rows), bytes: Number(row.bytes ?? 0) };
       counted.bySender.set(row.caller, amount);
       counted.total.rows += amount.rows;

@@ -8,14 +8,11 @@ import type { RunningPlatform } from '../../test/running-platform.ts';
 import { eventually, say } from '../../test/scripted-agent.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { parseSentQuery } from './asked-messages.ts';
 import { expiryOf } from './delivery.rules.ts';
 import { MessageStore } from './message.store.ts';
-import { deliveryFailure, endOfResponse, reportedEnd } from './outcome/outcome.rules.ts';
-import { OutcomeStore } from './outcome/outcome.store.ts';
-import { toResponse } from './outcome/response.rules.ts';
-import { SentMessages } from './sent-messages.ts';
-import { parseSentQuery } from './sent-query.rules.ts';
+import { deliveryFailure, endOfResponse, reportedEnd } from './outcome.ts';
+import { toResponse } from './response.ts';
 
 interface Member {
   readonly id: string;
@@ -106,9 +103,6 @@ describe('the statements of ends', () => {
     const database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
     onTestFinished(() => database.close());
     const store = new MessageStore({ database });
-    const ended = new OutcomeStore({ database });
-    const workspaces = { require: async () => {}, findMany: async () => [] } as unknown as WorkspaceDirectory;
-    const sent = new SentMessages({ database, workspaces });
     const plan = async (run: () => Promise<unknown>) => {
       statements.length = 0;
       await run();
@@ -116,20 +110,18 @@ describe('the statements of ends', () => {
       const { rows } = await sql.raw<{ detail: string }>(text).execute(database.query);
       return rows.map(({ detail }) => detail).join('\n');
     };
-    const expired = await plan(() => ended.listExpired('2026-01-01T00:00:00.000Z', 10));
+    const expired = await plan(() => store.listExpired('2026-01-01T00:00:00.000Z', 10));
     expect(expired).toContain('activity_by_expiry');
-    expect(await plan(() => ended.findNextExpiry())).toContain('activity_by_expiry');
+    expect(await plan(() => store.findNextExpiry())).toContain('activity_by_expiry');
     const pending = await plan(() =>
-      store.changePendingUpTo(
-        'w',
-        5,
+      store.writePendingUpTo(
+        { workspaceId: 'w', seq: 5, now: '2026-01-01T00:00:00.000Z' },
         { status: 'ok' },
-        { limit: 10, now: '2026-01-01T00:00:00.000Z' },
         database.query,
       ),
     );
     expect(pending).toContain('activity_by_delivery');
-    const list = await plan(() => sent.list('w', parseSentQuery({})));
+    const list = await plan(() => store.listSent('w', parseSentQuery({})));
     expect(list.match(/SEARCH activity USING INDEX activity_by_sender/g)).toHaveLength(10);
     expect(`${expired}${pending}${list}`).not.toMatch(/SCAN activity/);
   });

@@ -2,11 +2,10 @@ import { stripA2aBoundary, viewMessage } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutText, wrapAnswerMessage } from '../activity/activity-row.ts';
-import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
-import { hashMessage } from './message-hash.rules.ts';
-import { toAnswer, wantsCompact, withRequestId } from './outcome/response.rules.ts';
 import { isAbandoned, newLeaseOwner } from './push/push-scheduler.ts';
+import { hashMessage, namedTarget, normaliseMessage } from './request.ts';
+import { toAnswer, wantsCompact, withRequestId } from './response.ts';
 
 const target = {
   id: 't',

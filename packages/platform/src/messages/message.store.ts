@@ -1,40 +1,34 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
-import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
-import type { ActivityRowRecord, Database } from '../database/schema.ts';
+import { readWithoutAcknowledging } from '../activity/reading-positions.ts';
+import type { PlatformDatabase, Queryable } from '../database/platform-database.ts';
+import type { ActivityRowRecord, Database, MessageRow } from '../database/schema.ts';
 import { CANVAS_CALLER } from '../http/callers.ts';
-import { callersOf } from './caller-keys.rules.ts';
-import {
-  type CallerKeys,
-  selectByCallers,
-  selectContinued,
-  selectDirect,
-  selectOnFeed,
-} from './message.selects.ts';
-
-/** A row of the feed that is a message. */
-export type MessageRow = ActivityRowRecord & {
-  readonly message_id: string;
-  readonly body_hash: string;
-  readonly target_id: string;
-};
+import type { MessageChange } from './life.ts';
+import { PATH_COLUMNS, type PathRow } from './path.ts';
 
 /** What is known of a message at its end without reading its bodies. */
 export type EndedMessage = Pick<MessageRow, (typeof ENDED_COLUMNS)[number]>;
 
-export type MessageChange = Partial<
-  Omit<ActivityRowRecord, 'id' | 'seq' | 'message_id' | 'body_hash' | 'target_id'>
->;
+/** One message in the list of what a workspace sent. */
+export type SentMessage = Pick<MessageRow, (typeof SENT_COLUMNS)[number]>;
 
-interface Lease {
-  readonly owner: string;
-  readonly until: string;
+/** A message with the time of the outcome that its caller was sent. */
+export type SentOutcomeRow = Pick<MessageRow, 'id' | 'changed_at'>;
+
+/** Which sent messages are listed. */
+export interface SentMessageFilter {
+  /** States of rows. */
+  readonly states: readonly string[];
+  /** Only messages that changed at this time or later. */
+  readonly since: string | undefined;
+  readonly limit: number;
 }
 
-type ChangeValues = MessageChange & {
-  readonly of: string;
-  readonly from: string;
-  readonly owner?: string;
-};
+/** A message id, or a row id in any letter case, on the feed of a workspace. */
+export interface FeedReference {
+  readonly workspaceId: string;
+  readonly reference: string;
+}
 
 const ENDED_COLUMNS = [
   'id',
@@ -54,74 +48,86 @@ const ENDED_COLUMNS = [
   'passed_headers',
 ] as const;
 
+/** What is read of a message that another one continues, when that is interrupted or continued. */
+const CONTINUED_COLUMNS = [
+  'id',
+  'seq',
+  'workspace_id',
+  'source_id',
+  'caller',
+  'target_id',
+  'message_id',
+  'context_id',
+  'trace_id',
+  'passed_headers',
+  'answers_id',
+  'continues_id',
+  'continued_by',
+  'delivery_state',
+  'lease_owner',
+  'caller_receipt',
+  'hops',
+  'path',
+  'turns',
+  'path_origin',
+] as const;
 const UNREAD = { response_body: null, failure: null, error_detail: null };
+
+const SENT_COLUMNS = [
+  'id',
+  'seq',
+  'message_id',
+  'source_id',
+  'target_id',
+  'context_id',
+  'delivery_state',
+  'attempts',
+  'failure',
+  'created_at',
+  'changed_at',
+  'ended_at',
+] as const;
+
+/** What says who waits for an answer to a message. */
+const AWAITED_COLUMNS = ['source_id', 'caller_receipt', 'delivery_state'] as const;
 
 /** States in which a message has an answer, which may be stored with another one. */
 const WITH_ANSWER: ReadonlySet<string> = new Set(['answered', 'failed', 'input_required']);
+/** Of several messages with one id so many are read, to name them. */
+const MOST_NAMED = 5;
+/** Messages that are ended in one step when their agent acknowledges them. */
+export const ACKNOWLEDGED_AT_ONCE = 200;
 
-/** The statements of messages. The feed and retention are the activity room's. */
+/**
+ * Under which caller a message is stored that its sender did not send through the platform: not under the sender, whose
+ * message ids and list of sent messages are its own.
+ */
+export function directCaller(agentId: string, sourceId: string): string {
+  return `direct:${agentId}:${sourceId}`;
+}
+
+/** Whether the platform knows a message only from its agent, which may have invented it. */
+export function isDirect({ caller }: { readonly caller: string }): boolean {
+  return caller.startsWith('direct:');
+}
+
+/** The same for a message that the platform writes in the name of a sender, to deliver answers to questions. */
+export function answersCaller(agentId: string, sourceId: string | null): string {
+  return `answers:${agentId}:${sourceId ?? CANVAS_CALLER}`;
+}
+
+/** All statements that read and change messages. Rows are inserted by `FeedWriter`. */
 export class MessageStore {
   readonly #database: PlatformDatabase;
-  readonly #selectById: PreparedQuery<{ id: string }, ActivityRowRecord>;
-  readonly #selectContinued: PreparedQuery<{ id: string }, Partial<ActivityRowRecord>>;
-  readonly #selectByCaller: PreparedQuery<{ caller: string; messageId: string }, ActivityRowRecord>;
-  readonly #selectByCallers: PreparedQuery<CallerKeys, ActivityRowRecord>;
-  readonly #selectDirect: PreparedQuery<{ sourceId: string; messageId: string }, ActivityRowRecord>;
-  readonly #selectOnFeed: PreparedQuery<{ workspaceId: string; messageId: string }, ActivityRowRecord>;
-  readonly #selectOldestPending: PreparedQuery<{ targetId: string }, ActivityRowRecord>;
-  readonly #selectLeased: PreparedQuery<Record<string, never>, ActivityRowRecord>;
-  readonly #selectPendingTargets: PreparedQuery<Record<string, never>, { workspace_id: string | null }>;
-  readonly #change: PreparedQuery<ChangeValues, unknown>;
+  readonly #run: ReturnType<typeof prepareStatements>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#database = database;
-    this.#selectById = database.prepare((db, { id }: { id: string }) =>
-      db.selectFrom('activity').selectAll().where('id', '=', id),
-    );
-    this.#selectContinued = database.prepare(selectContinued);
-    this.#selectByCaller = database.prepare((db, values: { caller: string; messageId: string }) =>
-      db
-        .selectFrom('activity')
-        .selectAll()
-        .where('caller', '=', values.caller)
-        .where('message_id', '=', values.messageId),
-    );
-    this.#selectByCallers = database.prepare(selectByCallers);
-    this.#selectDirect = database.prepare(selectDirect);
-    this.#selectOnFeed = database.prepare(selectOnFeed);
-    this.#selectOldestPending = database.prepare((db, { targetId }: { targetId: string }) =>
-      db
-        .selectFrom('activity')
-        .selectAll()
-        .where('workspace_id', '=', targetId)
-        .where(isUndelivered)
-        .where('delivery_state', '=', 'pending')
-        .orderBy('seq')
-        .limit(1),
-    );
-    this.#selectLeased = database.prepare((db) =>
-      db.selectFrom('activity').selectAll().where(isUndelivered).where('delivery_state', '=', 'leased'),
-    );
-    this.#selectPendingTargets = database.prepare((db) =>
-      db
-        .selectFrom('activity')
-        .select('workspace_id')
-        .distinct()
-        .where(isUndelivered)
-        .where('delivery_state', '=', 'pending'),
-    );
-    this.#change = database.prepareVariants((db, { of, from, owner, ...change }: ChangeValues) => {
-      const update = db
-        .updateTable('activity')
-        .set(change)
-        .where('id', '=', of)
-        .where('delivery_state', '=', from);
-      return owner === undefined ? update : update.where('lease_owner', '=', owner);
-    });
+    this.#run = prepareStatements(database);
   }
 
   async find(id: string, db?: Queryable): Promise<MessageRow | undefined> {
-    return first(await this.#selectById({ id }, db));
+    return first(await this.#run.selectById({ id }, db));
   }
 
   /**
@@ -148,26 +154,23 @@ export class MessageStore {
    * a deadline.
    */
   async findContinued(id: string, db: Queryable): Promise<MessageRow | undefined> {
-    const { rows } = await this.#selectContinued({ id }, db);
-    const [row] = rows;
-    return row === undefined ? undefined : ({ ...row, ...UNREAD } as MessageRow);
+    const [row] = (await this.#run.selectContinued({ id }, db)).rows;
+    return row === undefined ? undefined : ({ ...row, ...UNREAD } as unknown as MessageRow);
   }
 
   /** Finds a message by its caller (or `canvas`) and the caller's message id, which identify a repeat. */
   async findByCaller(caller: string, messageId: string, db?: Queryable): Promise<MessageRow | undefined> {
-    return first(await this.#selectByCaller({ caller, messageId }, db));
+    return first(await this.#run.selectByCaller({ caller, messageId }, db));
   }
 
   /** Lists messages with this id that agents say they received from `sourceId` directly, each of another agent. */
   async listDirect(sourceId: string, messageId: string, db?: Queryable): Promise<MessageRow[]> {
-    const { rows } = await this.#selectDirect({ sourceId, messageId }, db);
-    return [...rows] as MessageRow[];
+    return (await this.#run.selectDirect({ sourceId, messageId }, db)).rows as MessageRow[];
   }
 
   /** Lists messages with this id on the feed of a workspace, each of another sender. */
   async listOnFeed(workspaceId: string, messageId: string, db?: Queryable): Promise<MessageRow[]> {
-    const { rows } = await this.#selectOnFeed({ workspaceId, messageId }, db);
-    return [...rows] as MessageRow[];
+    return (await this.#run.selectOnFeed({ workspaceId, messageId }, db)).rows as MessageRow[];
   }
 
   /**
@@ -180,8 +183,15 @@ export class MessageStore {
     reference: string,
     db: Queryable,
   ): Promise<MessageRow | undefined> {
-    const [own, direct, answers] = callersOf(targetId, caller);
-    const { rows } = await this.#selectByCallers({ messageId: reference, own, direct, answers }, db);
+    const { rows } = await this.#run.selectByCallers(
+      {
+        messageId: reference,
+        own: caller,
+        direct: directCaller(targetId, caller),
+        answers: answersCaller(targetId, caller),
+      },
+      db,
+    );
     const byMessageId = rows.filter(({ workspace_id: id }) => id === targetId) as MessageRow[];
     const [some] = byMessageId;
     if (some !== undefined) return byMessageId.find(({ ended_at: endedAt }) => endedAt === null) ?? some;
@@ -191,55 +201,85 @@ export class MessageStore {
     return matches ? byId : undefined;
   }
 
-  /** Finds the next message for the target. */
-  async findOldestPending(targetId: string, db?: Queryable): Promise<MessageRow | undefined> {
-    return first(await this.#selectOldestPending({ targetId }, db));
+  /** Finds the latest message of `caller` to `targetId` that its agent answered with this task. */
+  async findByAgentTask(
+    caller: string,
+    targetId: string,
+    taskId: string,
+    db: Queryable = this.#database.query,
+  ): Promise<MessageRow | undefined> {
+    const row = await db
+      .selectFrom('activity')
+      .selectAll()
+      .where('agent_task_id', '=', taskId)
+      .where('caller', '=', caller)
+      .where('workspace_id', '=', targetId)
+      .orderBy('seq', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row as MessageRow | undefined;
+  }
+
+  /** Finds the message with this message id or row id on the feed of a workspace; the latest of several. */
+  async findAwaited({ workspaceId, reference }: FeedReference, db: Queryable) {
+    const byMessageId = await this.#run.selectAwaitedByMessageId({ workspaceId, reference }, db);
+    if (byMessageId.rows.length > 0) return byMessageId.rows[0];
+    const byId = await this.#run.selectAwaitedById({ workspaceId, reference: reference.toLowerCase() }, db);
+    return byId.rows[0];
+  }
+
+  /** Finds the newest message from one workspace on the feed of another. */
+  async findNewestFrom(workspaceId: string, peerId: string, db: Queryable) {
+    return (await this.#run.selectNewestFrom({ workspaceId, peerId }, db)).rows[0];
   }
 
   /**
-   * Writes some columns if the message still has the state and lease with which it was read. Every change of the state
-   * of a message goes through this statement. False when another writer was faster.
+   * Finds a message on the feed of `targetId` by its message id, whoever sent it. Of several the one with the most hops.
    */
-  async change(message: MessageRow, change: MessageChange, db: Queryable): Promise<boolean> {
-    const { id: of, delivery_state: from, lease_owner: owner } = message;
-    const guard = owner === null ? { of, from } : { of, from, owner };
-    const { numAffectedRows } = await this.#change({ ...change, ...guard }, db);
-    return numAffectedRows === 1n;
+  async findDelivered(targetId: string, messageId: string, db: Queryable): Promise<PathRow | undefined> {
+    return (await this.#run.selectDelivered({ targetId, messageId }, db)).rows[0] as PathRow | undefined;
   }
 
-  /** Leases a pending message for one push attempt; undefined when another attempt has it. */
-  async lease(message: MessageRow, { owner, until }: Lease, db: Queryable): Promise<MessageRow | undefined> {
-    const change = {
-      delivery_state: 'leased',
-      lease_owner: owner,
-      lease_until: until,
-      attempts: message.attempts + 1,
-      next_attempt_at: null,
-    };
-    return (await this.change(message, change, db)) ? { ...message, ...change } : undefined;
+  /** Finds a message on the feed of `targetId` by its row id. */
+  async findOnFeed(targetId: string, id: string, db: Queryable): Promise<PathRow | undefined> {
+    const { rows } = await this.#run.selectPathOnFeed({ targetId, id: id.toLowerCase() }, db);
+    return rows[0] as PathRow | undefined;
   }
 
-  /** Extends the lease of a running push. */
-  async renewLease(id: string, { owner, until }: Lease): Promise<void> {
-    await this.#database.query
-      .updateTable('activity')
-      .set({ lease_until: until })
-      .where('id', '=', id)
-      .where('lease_owner', '=', owner)
-      .where('delivery_state', '=', 'leased')
-      .execute();
+  /** How many messages of all branches of a path were sent because of late answers; counts to `limit`. */
+  async countLate(origin: string, limit: number, db?: Queryable): Promise<number> {
+    return Number((await this.#run.countLate({ origin, limit }, db)).rows[0]?.count ?? 0);
+  }
+
+  /** Finds the message that is pushed to the target next: the oldest one that waits. */
+  async findNext(targetId: string, db?: Queryable): Promise<MessageRow | undefined> {
+    return first(await this.#run.selectNext({ targetId }, db));
   }
 
   /** Lists the leased messages of all processes. */
   async listLeased(): Promise<MessageRow[]> {
-    const { rows } = await this.#selectLeased({});
-    return rows as MessageRow[];
+    return (await this.#run.selectLeased({})).rows as MessageRow[];
   }
 
   /** Lists the workspaces with pending messages, due or not. */
   async listPendingTargets(): Promise<string[]> {
-    const { rows } = await this.#selectPendingTargets({});
+    const { rows } = await this.#run.selectPendingTargets({});
     return rows.flatMap(({ workspace_id: id }) => (id === null ? [] : [id]));
+  }
+
+  /** Counts what waits for a workspace, by sender; `bytes` of what is stored for it. */
+  async countWaiting(workspaceId: string, acknowledgingSince: string, db: Queryable) {
+    return (await this.#run.countWaiting({ workspaceId, acknowledgingSince }, db)).rows;
+  }
+
+  /** How many messages wait for their agents or are being pushed, and since when the oldest does. */
+  async measureQueue(): Promise<{ readonly depth: number; readonly oldest: string | null }> {
+    const row = await this.#database.query
+      .selectFrom('activity')
+      .select((eb) => [eb.fn.countAll().as('depth'), eb.fn.min('created_at').as('oldest')])
+      .where(isUndelivered)
+      .executeTakeFirst();
+    return { depth: Number(row?.depth ?? 0), oldest: row?.oldest ?? null };
   }
 
   /** Lists the open messages that were sent to these workspaces. */
@@ -254,10 +294,67 @@ export class MessageStore {
     return rows as MessageRow[];
   }
 
+  /**
+   * Lists what a workspace sent, answers left out, the latest change first, at most one more than `limit`. Each state is one range of the
+   * index `activity_by_sender`, so that a few open messages are found among many that have ended.
+   */
+  async listSent(caller: string, { states, since, limit }: SentMessageFilter): Promise<SentMessage[]> {
+    const { query } = this.#database;
+    const inState = (state: string) => {
+      const page = query
+        .selectFrom('activity')
+        .select(SENT_COLUMNS)
+        .where('caller', '=', caller)
+        .where('delivery_state', '=', state)
+        .where(sql<SqlBool>`message_id is not null and answers_id is null`)
+        .$if(since !== undefined, (select) => select.where('changed_at', '>=', since ?? ''))
+        .orderBy('changed_at', 'desc')
+        .orderBy('seq', 'desc')
+        .limit(limit + 1);
+      return query.selectFrom(page.as('page')).selectAll();
+    };
+    const [one = '', ...others] = states;
+    const rows = await others
+      .reduce((union, state) => union.unionAll(inState(state)), inState(one))
+      .orderBy('changed_at', 'desc')
+      .orderBy('seq', 'desc')
+      .limit(limit + 1)
+      .execute();
+    return rows as SentMessage[];
+  }
+
+  /** Lists messages that have not ended and should have by now, the longest overdue first. */
+  async listExpired(now: string, limit: number): Promise<string[]> {
+    return (await this.#run.selectExpired({ now, limit })).rows.map(({ id }) => id);
+  }
+
+  /** Finds when the next message expires. */
+  async findNextExpiry(): Promise<string | null> {
+    return (await this.#run.selectNextExpiry({})).rows[0]?.expires_at ?? null;
+  }
+
+  /** Lists the messages whose outcome was sent to a held call and never confirmed, because the process was killed. */
+  listUnreceived(): Promise<SentOutcomeRow[]> {
+    return this.#database.query
+      .selectFrom('activity')
+      .select(['id', 'changed_at'])
+      .where('caller_receipt', '=', sql.lit('sent'))
+      .execute();
+  }
+
+  /**
+   * Writes some columns if the message still has the state and lease with which it was read. Every change of the state
+   * of a message goes through this statement, or one of the two below. False when another writer was faster.
+   */
+  async write(message: MessageRow, change: MessageChange, db: Queryable): Promise<boolean> {
+    const { id: of, delivery_state: from, lease_owner: owner } = message;
+    const guard = owner === null ? { of, from } : { of, from, owner };
+    return (await this.#run.update({ ...change, ...guard }, db)).numAffectedRows === 1n;
+  }
+
   /** Writes some columns of the messages up to a place in a feed that are being pushed; returns how many. */
-  async changeLeasedUpTo(
-    workspaceId: string,
-    seq: number,
+  async writeLeasedUpTo(
+    { workspaceId, seq }: { readonly workspaceId: string; readonly seq: number },
     change: MessageChange,
     db: Queryable,
   ): Promise<number> {
@@ -273,14 +370,12 @@ export class MessageStore {
   }
 
   /**
-   * Writes some columns of the first `limit` waiting messages up to a place in a feed, and returns these messages. Those
+   * Writes some columns of the first waiting messages up to a place in a feed, and returns these messages. Those
    * that should have expired by `now` are left for that.
    */
-  async changePendingUpTo(
-    workspaceId: string,
-    seq: number,
+  async writePendingUpTo(
+    { workspaceId, seq, now }: { readonly workspaceId: string; readonly seq: number; readonly now: string },
     change: MessageChange,
-    { limit, now }: { readonly limit: number; readonly now: string },
     db: Queryable,
   ): Promise<EndedMessage[]> {
     const waiting = db
@@ -292,7 +387,7 @@ export class MessageStore {
       .where('seq', '<=', seq)
       .where('expires_at', '>', now)
       .orderBy('seq')
-      .limit(limit);
+      .limit(ACKNOWLEDGED_AT_ONCE);
     const rows = await db
       .updateTable('activity')
       .set(change)
@@ -301,6 +396,189 @@ export class MessageStore {
       .execute();
     return rows as EndedMessage[];
   }
+
+  /** Extends the lease of a running push. */
+  async renewLease(id: string, { owner, until }: { readonly owner: string; readonly until: string }) {
+    await this.#database.query
+      .updateTable('activity')
+      .set({ lease_until: until })
+      .where('id', '=', id)
+      .where('lease_owner', '=', owner)
+      .where('delivery_state', '=', 'leased')
+      .execute();
+  }
+
+  /** Records that the callers of these messages have received the outcomes that they had then. */
+  async markReceived(messages: readonly SentOutcomeRow[]): Promise<void> {
+    const ids = messages.map(({ id }) => id);
+    const outcomes = messages.map(({ id, changed_at: at }) => id + at);
+    await this.#database.query
+      .updateTable('activity')
+      .set({ caller_receipt: 'received' })
+      .where('id', 'in', ids)
+      .where(sql<string>`${sql.ref('id')} || ${sql.ref('changed_at')}`, 'in', outcomes)
+      .where('caller_receipt', '=', 'sent')
+      .execute();
+  }
+
+  /** Claims the delivery of an outcome that its caller has not confirmed; false when there is another one by now. */
+  async claimUnreceived({ id, changed_at: changedAt }: SentOutcomeRow, db: Queryable): Promise<boolean> {
+    const { numUpdatedRows } = await db
+      .updateTable('activity')
+      .set({ caller_receipt: 'received' })
+      .where('id', '=', id)
+      .where('changed_at', '=', changedAt)
+      .where('caller_receipt', '=', 'sent')
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
+  }
+}
+
+/** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
+function isUndelivered(eb: ExpressionBuilder<Database, 'activity'>): Expression<SqlBool> {
+  return sql<SqlBool>`${eb.ref('delivery_state')} in ('pending', 'leased')`;
+}
+
+/** On the feed of this workspace, but not by an index of feeds: the message id alone leaves a row or two. */
+const FEED_WITHOUT_INDEX = sql<string>`${sql.ref('workspace_id')} || ''`;
+
+/** The statements that run often. */
+function prepareStatements(database: PlatformDatabase) {
+  const rows = (db: Queryable) => db.selectFrom('activity');
+  return {
+    selectById: database.prepare((db, { id }: { id: string }) => rows(db).selectAll().where('id', '=', id)),
+    selectContinued: database.prepare((db, { id }: { id: string }) =>
+      rows(db)
+        .select(CONTINUED_COLUMNS)
+        .select(
+          sql<string | null>`case when request_body like '%"deadline"%' then request_body end`.as(
+            'request_body',
+          ),
+        )
+        .where('id', '=', id),
+    ),
+    selectByCaller: database.prepare((db, { caller, messageId }: { caller: string; messageId: string }) =>
+      rows(db).selectAll().where('caller', '=', caller).where('message_id', '=', messageId),
+    ),
+    selectByCallers: database.prepare(
+      (db, keys: { messageId: string; own: string; direct: string; answers: string }) =>
+        rows(db)
+          .selectAll()
+          .where('message_id', '=', keys.messageId)
+          .where('caller', 'in', [keys.own, keys.direct, keys.answers]),
+    ),
+    selectDirect: database.prepare((db, values: { sourceId: string; messageId: string }) =>
+      rows(db)
+        .selectAll()
+        .where('message_id', '=', values.messageId)
+        .where('caller', 'like', sql.lit('direct:%'))
+        .where('source_id', '=', values.sourceId)
+        .orderBy('seq')
+        .limit(MOST_NAMED),
+    ),
+    selectOnFeed: database.prepare((db, values: { workspaceId: string; messageId: string }) =>
+      rows(db)
+        .selectAll()
+        .where('message_id', '=', values.messageId)
+        .where('workspace_id', '=', values.workspaceId)
+        .orderBy('seq')
+        .limit(MOST_NAMED),
+    ),
+    selectAwaitedById: database.prepare((db, { workspaceId, reference }: FeedReference) =>
+      rows(db)
+        .select(AWAITED_COLUMNS)
+        .where('id', '=', reference)
+        .where('workspace_id', '=', workspaceId)
+        .where('message_id', 'is not', null),
+    ),
+    selectAwaitedByMessageId: database.prepare((db, { workspaceId, reference }: FeedReference) =>
+      rows(db)
+        .select(AWAITED_COLUMNS)
+        .where('message_id', '=', reference)
+        .where(FEED_WITHOUT_INDEX, '=', workspaceId)
+        .orderBy('seq', 'desc')
+        .limit(1),
+    ),
+    selectNewestFrom: database.prepare((db, values: { workspaceId: string; peerId: string }) =>
+      rows(db)
+        .select(['delivery_state', 'seq'])
+        .where('workspace_id', '=', values.workspaceId)
+        .where('peer_id', '=', values.peerId)
+        .where('message_id', 'is not', null)
+        .orderBy('seq', 'desc')
+        .limit(1),
+    ),
+    selectDelivered: database.prepare((db, values: { targetId: string; messageId: string }) =>
+      rows(db)
+        .select(PATH_COLUMNS)
+        .where('message_id', '=', values.messageId)
+        .where(FEED_WITHOUT_INDEX, '=', values.targetId)
+        .orderBy('hops', 'desc')
+        .orderBy('turns', 'desc')
+        .limit(1),
+    ),
+    selectPathOnFeed: database.prepare((db, values: { targetId: string; id: string }) =>
+      rows(db).select(PATH_COLUMNS).where('id', '=', values.id).where('workspace_id', '=', values.targetId),
+    ),
+    countLate: database.prepare((db, { origin, limit }: { origin: string; limit: number }) =>
+      db
+        .selectFrom((late) =>
+          late
+            .selectFrom('activity')
+            .select('turns')
+            .where('path_origin', '=', origin)
+            .where('turns', '>', 0)
+            .where('answers_id', 'is', null)
+            .limit(limit)
+            .as('late'),
+        )
+        .select(({ fn }) => fn.countAll<number>().as('count')),
+    ),
+    selectNext: database.prepare((db, { targetId }: { targetId: string }) =>
+      rows(db)
+        .selectAll()
+        .where('workspace_id', '=', targetId)
+        .where(isUndelivered)
+        .where('delivery_state', '=', 'pending')
+        .orderBy('seq')
+        .limit(1),
+    ),
+    selectLeased: database.prepare((db) =>
+      rows(db).selectAll().where(isUndelivered).where('delivery_state', '=', 'leased'),
+    ),
+    selectPendingTargets: database.prepare((db) =>
+      rows(db).select('workspace_id').distinct().where(isUndelivered).where('delivery_state', '=', 'pending'),
+    ),
+    countWaiting: database.prepare((db, values: { workspaceId: string; acknowledgingSince: string }) =>
+      rows(db)
+        .select((eb) => [
+          'caller',
+          eb.fn.countAll().as('rows'),
+          sql<number>`sum(octet_length(coalesce(${sql.ref('request_body')}, '')))`.as('bytes'),
+        ])
+        .where('workspace_id', '=', values.workspaceId)
+        .where(isUndelivered)
+        .where('delivery_state', '=', 'pending')
+        .where('seq', '>', readWithoutAcknowledging(values.workspaceId, values.acknowledgingSince))
+        .groupBy('caller'),
+    ),
+    selectExpired: database.prepare((db, { now, limit }: { now: string; limit: number }) =>
+      rows(db).select('id').where('expires_at', '<=', now).orderBy('expires_at').limit(limit),
+    ),
+    selectNextExpiry: database.prepare((db) =>
+      rows(db).select('expires_at').where('expires_at', 'is not', null).orderBy('expires_at').limit(1),
+    ),
+    update: database.prepareVariants(
+      (db, { of, from, owner, ...change }: MessageChange & { of: string; from: string; owner?: string }) => {
+        const update = db
+          .updateTable('activity')
+          .set(change)
+          .where('id', '=', of)
+          .where('delivery_state', '=', from);
+        return owner === undefined ? update : update.where('lease_owner', '=', owner);
+      },
+    ),
+  };
 }
 
 function first({ rows }: { readonly rows: readonly ActivityRowRecord[] }): MessageRow | undefined {
@@ -309,9 +587,4 @@ function first({ rows }: { readonly rows: readonly ActivityRowRecord[] }): Messa
 
 export function withoutAnswer(message: MessageRow): MessageRow {
   return { ...message, response_body: null };
-}
-
-/** Pending or being pushed; the exact condition of the index `activity_by_delivery`, so that the planner uses it. */
-export function isUndelivered(eb: ExpressionBuilder<Database, 'activity'>): Expression<SqlBool> {
-  return sql<SqlBool>`${eb.ref('delivery_state')} in ('pending', 'leased')`;
 }

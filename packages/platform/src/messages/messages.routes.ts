@@ -23,8 +23,8 @@ import {
 import { timestamp } from '../time/clock.ts';
 import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
 import { type MemoryShare, NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
-import { namedTarget, normaliseMessage } from './accept/request-message.rules.ts';
 import {
+  parseSentQuery,
   requireCanceled,
   type SentOutcome,
   taskIdOf,
@@ -34,26 +34,30 @@ import {
 } from './asked-messages.ts';
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService } from './messages.service.ts';
-import { failureToError, outcomeError } from './outcome/outcome.rules.ts';
-import {
-  isAgentError,
-  type ResponseForm,
-  toResponse,
-  wantsCompact,
-  withRequestId,
-} from './outcome/response.rules.ts';
-import { toOpenTask, toReplyTask, toTaskResponse } from './outcome/task-response.rules.ts';
-import { passedHeaders } from './passed-headers.rules.ts';
+import { outcomeError } from './outcome.ts';
 import {
   type CallerForm,
   callerForm,
   followsA2a,
+  namedTarget,
+  normaliseMessage,
+  passedHeaders,
   requireKnownMethod,
   rpcError,
   rpcIdOf,
   useOf,
-} from './rpc-caller.rules.ts';
-import { parseSentQuery } from './sent-query.rules.ts';
+} from './request.ts';
+import {
+  failureToError,
+  isAgentError,
+  type ResponseForm,
+  toOpenTask,
+  toReplyTask,
+  toResponse,
+  toTaskResponse,
+  wantsCompact,
+  withRequestId,
+} from './response.ts';
 import { respondWithStream } from './streams/stream-response.ts';
 
 /** Messages over HTTP: sent, looked up, acknowledged. */
@@ -200,7 +204,7 @@ export function mountMessagesRoutes(
   });
 
   mount(app, routes.listMessages, { query: parseSentQuery }, async ({ params, query }) => {
-    const { messages: list, hasMore } = await messages.listSent(params.id, query);
+    const { messages: list, hasMore } = await messages.asked.listSent(params.id, query);
     return { messages: list, has_more: hasMore };
   });
 

@@ -1,47 +1,46 @@
-import type { JsonObject, QueuedResponse, ReplyAccepted, ReplyIgnored } from '@molecule-ai/protocol';
+import {
+  isEnded,
+  type JsonObject,
+  type QueuedResponse,
+  type ReplyAccepted,
+  type ReplyIgnored,
+} from '@molecule-ai/protocol';
 import type { ControlRows } from '../activity/control-rows.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
-import type { WorkspaceRow } from '../database/schema.ts';
+import type { MessageRow, WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { CANVAS_CALLER } from '../http/callers.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
+import { telemetry } from '../telemetry/telemetry.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
-import { MessageAcceptance } from './accept/accept-message.service.ts';
-import type { IncomingMessage } from './accept/acceptance.rules.ts';
-import type { AnswerRecorder } from './accept/carried-answers.rules.ts';
-import { LoopGuard } from './accept/loop-guard.ts';
+import { type IncomingMessage, MessageAcceptance } from './accept/accept.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { AskedMessages, readerOf, type SentOutcome, type WaitingClient } from './asked-messages.ts';
 import { Cancellation } from './cancellation.ts';
-import { Continuations } from './continuations.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
+import { MessageExpiry } from './expiry.ts';
 import { InboxRoom } from './inbox-room.ts';
-import { type MessageRow, MessageStore } from './message.store.ts';
-import { MessageQueue } from './message-queue.ts';
-import { MisplacedReplies } from './misplaced-replies.ts';
-import { CallerReceipts } from './outcome/caller-receipts.ts';
-import { MessageExpiry } from './outcome/message-expiry.ts';
-import { deliveryFailure, messageStateOf, requestIdOf } from './outcome/outcome.rules.ts';
-import { OutcomeStore } from './outcome/outcome.store.ts';
-import { OutcomeDelivery } from './outcome/outcome-delivery.ts';
-import { OutcomeRecorder } from './outcome/outcome-recorder.ts';
-import { type OutcomeWaiter, OutcomeWaiters } from './outcome/outcome-waiters.ts';
+import { MessageStore } from './message.store.ts';
+import { deliveryFailure, messageStateOf, requestIdOf } from './outcome.ts';
+import { OutcomeFeed } from './outcome-feed.ts';
 import { AgentEndpoint } from './push/agent-endpoint.ts';
 import { AgentNotices } from './push/agent-notices.ts';
 import { PushRequests } from './push/push-requests.ts';
 import { PushScheduler } from './push/push-scheduler.ts';
-import { QueueDepth } from './queue-depth.ts';
-import { type SentMessageFilter, type SentMessagePage, SentMessages } from './sent-messages.ts';
+import { QuestionsService } from './questions/questions.service.ts';
+import { QuestionStore } from './questions/questions.store.ts';
+import { MessageQueue } from './queue.ts';
+import { Replies } from './replies.ts';
 import { AnswerMemory } from './streams/answer-memory.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { MessageStreams } from './streams/message-streams.ts';
 import { Progress } from './streams/progress.ts';
-
-export type { MessageRow } from './message.store.ts';
+import { Transitions } from './transitions.ts';
+import { CallerReceipts, type OutcomeWaiter, OutcomeWaiters } from './waiters.ts';
 
 const REACHABLE_EVENTS = ['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED'] as const;
 
@@ -62,16 +61,17 @@ interface MessagesServiceOptions extends PlatformContext {
   readonly random?: (() => number) | undefined;
 }
 
+const WAITING = { unit: '{message}', description: 'Messages that wait for their agent or are being pushed' };
+const AGE = { unit: 's', description: 'Since when the oldest of these messages has waited' };
+
 /** Messages between workspaces: accepted durably, delivered at least once, answered. */
 export class MessagesService {
-  /** Ends, interrupts and continues messages; for the rooms above this one. */
-  readonly outcomes: OutcomeRecorder;
   readonly cancellation: Cancellation;
   readonly acknowledgements: Acknowledgements;
   /** Tells agents with servers that they were paused, resumed or removed. */
   readonly notices: AgentNotices;
-  /** Interrupts messages by questions and continues them with the answers. */
-  readonly continuations: Continuations;
+  readonly questions: QuestionsService;
+  readonly replies: Replies;
   /** Answers that are read while they are made. */
   readonly streams: MessageStreams;
   readonly progress: Progress;
@@ -81,69 +81,58 @@ export class MessagesService {
   readonly #store: MessageStore;
   readonly #waiters: OutcomeWaiters;
   readonly #receipts: CallerReceipts;
-  readonly #delivery: OutcomeDelivery;
+  readonly #outcomeFeed: OutcomeFeed;
+  readonly #transitions: Transitions;
   readonly #expiry: MessageExpiry;
-  readonly #depth: QueueDepth;
   readonly #endpoint: AgentEndpoint;
   readonly #scheduler: PushScheduler;
   readonly #acceptance: MessageAcceptance;
-  readonly #sent: SentMessages;
   readonly #tasks: RepeatedTasks;
-  readonly #unsubscribe: () => void;
+  #subscriptions: readonly (() => void)[] = [];
 
   constructor(options: MessagesServiceOptions) {
     this.#options = options;
     const { addressGuard: guard, clock, events, logger, settings, shutdown } = options;
     const store = new MessageStore(options);
-    const room = new InboxRoom(options);
+    const room = new InboxRoom({ ...options, store });
     const queue = new MessageQueue({ ...options, room });
     const waiters = new OutcomeWaiters(clock);
-    const outcomeStore = new OutcomeStore(options);
-    const receipts = new CallerReceipts({ ...options, store: outcomeStore });
-    const delivery = new OutcomeDelivery({ ...options, store, outcomeStore, queue, receipts, room });
-    const outcomes = new OutcomeRecorder({ ...options, store, waiters, delivery });
+    const receipts = new CallerReceipts({ ...options, store });
+    const outcomeFeed = new OutcomeFeed({ ...options, store, queue, receipts, room });
     const memory = new AnswerMemory();
-    const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
     const streams = new AnswerStreams(memory);
+    const questions = new QuestionStore(options);
+    const ending = { ...options, outcomeFeed, questions, queue, room, store, streams, waiters };
+    const transitions = new Transitions(ending);
+    const moving = { ...ending, transitions };
+    this.questions = new QuestionsService(moving);
+    const expiry = new MessageExpiry(moving);
+    queue.onExpiring = (expiresAt) => expiry.schedule(expiresAt);
+    const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
     const requests = new PushRequests({ ...options, store });
-    const pushing = { ...options, store, queue, outcomes, waiters, endpoint, requests, streams };
-    const scheduler = new PushScheduler(pushing);
-    const expiry = new MessageExpiry({ ...options, store, outcomeStore, outcomes });
-    queue.onExpiring((expiresAt) => expiry.schedule(expiresAt));
-    const loops = new LoopGuard(options);
-    const continuations = new Continuations({ ...options, store, queue, outcomes, expiry });
-    this.continuations = continuations;
-    const misplaced = new MisplacedReplies(options);
-    const accepting = { ...options, room, store, queue, outcomes, loops, scheduler, continuations };
-    this.#acceptance = new MessageAcceptance({ ...accepting, misplaced });
+    const scheduler = new PushScheduler({ ...moving, questions: this.questions, endpoint, requests });
+    this.replies = new Replies({ clock, store });
+    const accepting = { ...moving, questions: this.questions, replies: this.replies, scheduler };
+    this.#acceptance = new MessageAcceptance(accepting);
     this.notices = new AgentNotices({ clock, logger, endpoint, requests });
-    const asked = new AskedMessages({ ...options, store, outcomeStore, waiters });
-    this.asked = asked;
-    this.cancellation = new Cancellation({ ...options, store, outcomes, asked, notices: this.notices });
-    const accept = this.#acceptance.accept.bind(this.#acceptance);
-    this.streams = new MessageStreams({ accept, asked, store, streams, waiters });
-    outcomes.onEnd(streams.onEnd);
-    this.progress = new Progress({ ...options, store, streams });
+    this.asked = new AskedMessages(moving);
+    this.cancellation = new Cancellation({ ...moving, asked: this.asked, notices: this.notices });
+    this.streams = new MessageStreams({ ...moving, acceptance: this.#acceptance, asked: this.asked });
+    this.progress = new Progress(moving);
+    this.acknowledgements = new Acknowledgements(moving);
     this.#store = store;
     this.#waiters = waiters;
     this.#receipts = receipts;
-    this.outcomes = outcomes;
-    this.acknowledgements = new Acknowledgements({ ...options, outcomes });
-    this.#delivery = delivery;
+    this.#outcomeFeed = outcomeFeed;
+    this.#transitions = transitions;
     this.#expiry = expiry;
-    this.#depth = new QueueDepth(options);
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
-    this.#sent = new SentMessages(options);
     this.#tasks = new RepeatedTasks(clock, logger);
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
     // The agent is online again, or its address was changed: deliver its pending messages.
-    this.#unsubscribe = events.subscribe(REACHABLE_EVENTS, (workspaceId) => scheduler.retry(workspaceId));
-  }
-
-  /** Sets who records the answers that messages carry in `metadata.answers`; there is one. */
-  recordAnswersWith(recorder: AnswerRecorder): void {
-    this.#acceptance.recordAnswersWith(recorder);
+    const retry = (workspaceId: string) => scheduler.retry(workspaceId);
+    this.#subscriptions = [events.subscribe(REACHABLE_EVENTS, retry)];
   }
 
   /** Stores a message and holds the client up to `holdSeconds` when an answer can arrive soon. */
@@ -166,11 +155,6 @@ export class MessagesService {
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
   }
 
-  /** What a workspace sent, the latest change first. 404 for an unknown workspace. */
-  listSent(workspaceId: string, filter: SentMessageFilter): Promise<SentMessagePage> {
-    return this.#sent.list(workspaceId, filter);
-  }
-
   /** Finds what a person asked this workspace, by message id or row id. */
   findCanvasMessage(
     unit: UnitOfWork,
@@ -181,16 +165,20 @@ export class MessagesService {
   }
 
   /**
-   * Answers what a person asked; false when that message has ended. `answerFor` makes the answer under the JSON-RPC id
+   * Answers what a person asked; nothing happens when that message has ended. `answerFor` makes the answer under the JSON-RPC id
    * of the request.
    */
-  answerCanvas(
+  async answerCanvas(
     unit: UnitOfWork,
-    question: MessageRow,
+    { id }: MessageRow,
     answerFor: (requestId: string | number | null) => JsonObject,
-  ): Promise<boolean> {
-    const answer = answerFor(requestIdOf(question));
-    return this.outcomes.endById(unit, question.id, { state: 'answered', answer });
+  ): Promise<void> {
+    for (;;) {
+      const question = await this.#store.find(id, unit.trx);
+      if (question === undefined || isEnded(question.delivery_state)) return;
+      const answer = answerFor(requestIdOf(question));
+      if ((await this.questions.takeAnswer(unit, question, answer)) !== undefined) return;
+    }
   }
 
   /** In the transaction of a removal: fails the open messages to these workspaces. */
@@ -203,23 +191,28 @@ export class MessagesService {
         deleted: true,
         delivered: messageStateOf(message) !== 'queued',
       });
-      await this.outcomes.endMessage(unit, message, { state: 'failed', failure });
+      await this.#transitions.end(unit, message, { state: 'failed', failure });
     }
     for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
   }
 
   start(): void {
     const { drainEveryMs } = this.#options.settings;
-    this.#tasks.once('deliver outcomes that a killed process had not', () => this.#delivery.recover());
+    this.#tasks.once('deliver outcomes that a killed process had not', () => this.#outcomeFeed.recover());
     this.#tasks.once('resume the queue', () => this.#scheduler.recover());
     this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
     this.#expiry.start();
-    this.#depth.start();
+    const depth = { name: 'molecule.platform.queue.depth', ...WAITING };
+    const age = { name: 'molecule.platform.queue.age', ...AGE };
+    this.#subscriptions = [
+      ...this.#subscriptions,
+      telemetry.observe(depth, async (result) => result.observe((await this.#store.measureQueue()).depth)),
+      telemetry.observe(age, async (result) => result.observe(await this.#queueAge())),
+    ];
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe();
-    this.#depth.stop();
+    for (const end of this.#subscriptions) end();
     this.#waiters.close();
     await this.#tasks.stop();
     await this.#expiry.stop();
@@ -231,5 +224,10 @@ export class MessagesService {
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
     const depth = await this.#options.positions.countPending(target.id);
     return { kind: 'queued', body: queuedResponse(row, target, depth), message: row };
+  }
+
+  async #queueAge(): Promise<number> {
+    const { oldest } = await this.#store.measureQueue();
+    return oldest === null ? 0 : Math.max(0, this.#options.clock.now() - Date.parse(oldest)) / 1_000;
   }
 }

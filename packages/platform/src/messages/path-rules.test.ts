@@ -7,7 +7,7 @@ import {
   pathOf,
   pathOfAnswer,
   pathOfMessage,
-} from './path.rules.ts';
+} from './path.ts';
 
 /** The row of a message from `edge[0]` to `edge[1]` that was sent in the handling of `parent`. */
 function message(edge: Edge, parent?: PathRow, metadata = {}): PathRow {

@@ -6,22 +6,21 @@ import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
-import { conversationIdOf } from '../messages/conversation.rules.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
-import { MisplacedReplies } from '../messages/misplaced-replies.ts';
-import { messageExpired } from '../messages/outcome/outcome.rules.ts';
+import { messageExpired } from '../messages/outcome.ts';
+import { conversationIdOf } from '../messages/request.ts';
 import { fileParts, notifyBody, restOfAnswer } from './notify.rules.ts';
 
 const SUMMARY_LENGTH = 80;
 
-export interface NotifyServiceOptions extends Pick<PlatformContext, 'database' | 'events'> {
+interface NotifyServiceOptions extends Pick<PlatformContext, 'database' | 'events'> {
   readonly feed: FeedWriter;
   readonly messages: MessagesService;
   readonly workspaces: WorkspaceDirectory;
 }
 
 /** The row of the message, or of the question when that was canceled. */
-export interface NotifyResult {
+interface NotifyResult {
   readonly activityId: string;
   readonly kind: 'sent' | 'repeat' | 'ignored';
 }
@@ -29,11 +28,9 @@ export interface NotifyResult {
 /** Messages of agents to the people on the canvas. */
 export class NotifyService {
   readonly #options: NotifyServiceOptions;
-  readonly #misplaced: MisplacedReplies;
 
   constructor(options: NotifyServiceOptions) {
     this.#options = options;
-    this.#misplaced = new MisplacedReplies(options);
   }
 
   /**
@@ -55,7 +52,7 @@ export class NotifyService {
           ? undefined
           : await messages.findCanvasMessage(unit, workspaceId, inReplyTo);
       if (question === undefined && inReplyTo !== undefined && inReplyTo !== '') {
-        await this.#misplaced.checkNotify({ workspaceId, reference: inReplyTo }, unit.trx);
+        await messages.replies.checkNotify({ workspaceId, reference: inReplyTo }, unit.trx);
       }
       const isKnownKey = async () =>
         key !== undefined && (await feed.findByKey(workspaceId, key, unit.trx)) !== undefined;

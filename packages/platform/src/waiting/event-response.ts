@@ -15,7 +15,7 @@ const HEADERS = {
 /** So much is written at once, in bytes: a client that takes less is not the one that takes nothing. */
 const SLICE_BYTES = 64 * 1024;
 
-export interface EventResponseOptions {
+interface EventResponseOptions {
   readonly clock: Clock;
   /** Aborted when the platform stops: the connection is closed after the response. */
   readonly shutdown: AbortSignal;

@@ -13,7 +13,7 @@ const WOKEN_AT_ONCE = 10;
 type WaitEnd = 'woken' | 'changed' | 'timeout' | 'ended';
 
 /** One reader that waits for rows of a workspace. `done` never rejects. */
-export interface RowWaiter {
+interface RowWaiter {
   readonly done: Promise<WaitEnd>;
   /** Stops waiting; `done` becomes `ended` unless it has resolved. */
   end(): void;

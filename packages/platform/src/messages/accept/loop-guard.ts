@@ -1,8 +1,9 @@
 import { isEnded, type JsonValue, type MessageView } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { MessageRow } from '../../database/schema.ts';
 import type { HttpError } from '../../http/http-error.ts';
-import type { MessageRow } from '../message.store.ts';
+import type { MessageStore } from '../message.store.ts';
 import {
   type Edge,
   loopRefusal,
@@ -15,9 +16,89 @@ import {
   pathOfMessage,
   tooManyTurns,
   turnsRefusal,
-} from '../path.rules.ts';
-import { PairRate } from './pair-rate.ts';
-import { PathStore } from './path.store.ts';
+} from '../path.ts';
+
+const WINDOW_MS = 60_000;
+/** Pairs that are counted at a time; the one that was quiet for longest is forgotten first. */
+const MAX_PAIRS = 10_000;
+
+interface PairCount {
+  readonly startedAt: number;
+  /** Messages by sender. */
+  readonly sent: Map<string, number>;
+  isReported: boolean;
+}
+
+/**
+ * Counts the messages of two workspaces to each other, within a minute that starts with the first. What limits a pair is
+ * the smaller of its two counts, so that traffic in one direction is never limited. In memory: each process of the
+ * platform counts alone.
+ */
+export class PairRate {
+  readonly limit: number;
+  readonly #clock: PlatformContext['clock'];
+  readonly #pairs = new Map<string, PairCount>();
+
+  constructor({ clock, settings }: Pick<PlatformContext, 'clock' | 'settings'>) {
+    this.#clock = clock;
+    this.limit = settings.pairRate;
+  }
+
+  /** How many pairs are counted at the moment. */
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  /** Milliseconds until this sender may write to this target; 0 when it may now. */
+  waitMs(sender: string, target: string): number {
+    const pair = this.#current(sender, target);
+    if (pair === undefined) return 0;
+    const there = (pair.sent.get(sender) ?? 0) + 1;
+    const back = pair.sent.get(target) ?? 0;
+    if (Math.min(there, back) <= this.limit) return 0;
+    return pair.startedAt + WINDOW_MS - this.#clock.monotonic();
+  }
+
+  /** Counts a message; returns a function that takes it back. */
+  count(sender: string, target: string): () => void {
+    if (this.limit === 0 || sender === target) return () => {};
+    const key = keyOf(sender, target);
+    const pair = this.#current(sender, target) ?? {
+      startedAt: this.#clock.monotonic(),
+      sent: new Map(),
+      isReported: false,
+    };
+    this.#pairs.delete(key);
+    this.#pairs.set(key, pair);
+    if (this.#pairs.size > MAX_PAIRS) {
+      const [oldest = ''] = this.#pairs.keys();
+      this.#pairs.delete(oldest);
+    }
+    pair.sent.set(sender, (pair.sent.get(sender) ?? 0) + 1);
+    return () => void pair.sent.set(sender, (pair.sent.get(sender) ?? 1) - 1);
+  }
+
+  /** Whether this is the first time that it is asked for a pair in its minute. */
+  isFirstReport(sender: string, target: string): boolean {
+    const pair = this.#current(sender, target);
+    if (pair === undefined || pair.isReported) return false;
+    pair.isReported = true;
+    return true;
+  }
+
+  #current(sender: string, target: string): PairCount | undefined {
+    if (this.limit === 0 || sender === target) return undefined;
+    const key = keyOf(sender, target);
+    const pair = this.#pairs.get(key);
+    if (pair === undefined || this.#clock.monotonic() - pair.startedAt < WINDOW_MS) return pair;
+    this.#pairs.delete(key);
+    return undefined;
+  }
+}
+
+function keyOf(one: string, other: string): string {
+  return one < other ? `${one} ${other}` : `${other} ${one}`;
+}
 
 /** A message that is checked. */
 interface CheckedMessage {
@@ -39,18 +120,20 @@ interface LoopCheck {
   readonly stored: (unit: UnitOfWork) => void;
 }
 
-type LoopGuardOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>;
+interface LoopGuardOptions extends Pick<PlatformContext, 'clock' | 'logger' | 'settings'> {
+  readonly store: MessageStore;
+}
 
 /** Ends loops of agents that call each other: by what led to a message or, where that is unknown, by the rate of two. */
 export class LoopGuard {
   readonly #options: LoopGuardOptions;
   readonly #pairs: PairRate;
-  readonly #paths: PathStore;
+  readonly #store: MessageStore;
 
   constructor(options: LoopGuardOptions) {
     this.#options = options;
     this.#pairs = new PairRate(options);
-    this.#paths = new PathStore(options);
+    this.#store = options.store;
   }
 
   async check(unit: UnitOfWork, message: CheckedMessage): Promise<LoopCheck> {
@@ -83,15 +166,15 @@ export class LoopGuard {
     { trx }: UnitOfWork,
   ): Promise<PathRow | undefined> {
     const { parent_activity_id: id, parent_message_id: messageId } = metadata;
-    const found = isNamed(id) ? await this.#paths.findOnFeed(callerId, id, trx) : undefined;
-    return found ?? (isNamed(messageId) ? this.#paths.findDelivered(callerId, messageId, trx) : undefined);
+    const found = isNamed(id) ? await this.#store.findOnFeed(callerId, id, trx) : undefined;
+    return found ?? (isNamed(messageId) ? this.#store.findDelivered(callerId, messageId, trx) : undefined);
   }
 
   /** A path branches where one message is both answered late and followed by others, so its branches are counted together. */
   async #lateRefusal({ turns, origin }: MessagePath, unit: UnitOfWork): Promise<HttpError | undefined> {
     if (turns === 0 || origin === null) return undefined;
     const { settings } = this.#options;
-    const count = await this.#paths.countLate(origin, settings.maxTurns, unit.trx);
+    const count = await this.#store.countLate(origin, settings.maxTurns, unit.trx);
     return count >= settings.maxTurns ? tooManyTurns(settings.maxTurns) : undefined;
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/manual-clock.ts';
-import { PairRate } from './pair-rate.ts';
+import { PairRate } from './loop-guard.ts';
 
 function pairRate(pairRate: number) {
   const clock = new ManualClock();

@@ -1,8 +1,7 @@
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
-import type { WorkspaceRow } from '../../database/schema.ts';
-import type { MessageRow } from '../message.store.ts';
-import { storedHeaders } from '../passed-headers.rules.ts';
+import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
+import { storedHeaders } from '../request.ts';
 import type { AgentEndpoint, PushRequest } from './agent-endpoint.ts';
 import { cancellationOf, type PushRequests } from './push-requests.ts';
 

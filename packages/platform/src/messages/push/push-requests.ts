@@ -11,12 +11,12 @@ import {
 } from '@molecule-ai/protocol';
 import { wrapAnswerMessage } from '../../activity/activity-row.ts';
 import type { PlatformContext } from '../../context.ts';
-import type { WorkspaceRow } from '../../database/schema.ts';
+import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { canPush } from '../delivery.rules.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
-import { type PassedHeaders, storedHeaders } from '../passed-headers.rules.ts';
+import type { MessageStore } from '../message.store.ts';
+import { type PassedHeaders, storedHeaders } from '../request.ts';
 import type { PushRequest } from './agent-endpoint.ts';
 
 /** The content of a push, as read in the transaction that stored the message. */

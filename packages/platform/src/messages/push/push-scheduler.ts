@@ -4,25 +4,21 @@ import { type ErrorBody, isEnded, isJsonObject } from '@molecule-ai/protocol';
 import type { Operation, TraceContext } from '@molecule-ai/telemetry';
 import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
+import type { MessageRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { errorFacts } from '../../foreign-error.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { knownCode, pushes, queued } from '../../telemetry/telemetry.ts';
 import { timestamp } from '../../time/clock.ts';
 import { canPush, LONGEST_RETRY_MS, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
-import type { MessageQueue } from '../message-queue.ts';
-import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome/outcome.rules.ts';
-import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import type { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
-import {
-  type PassedHeaders,
-  storedHeaders,
-  storeHeaders,
-  traceOf,
-  withTrace,
-} from '../passed-headers.rules.ts';
+import type { MessageStore } from '../message.store.ts';
+import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome.ts';
+import type { QuestionsService } from '../questions/questions.service.ts';
+import type { MessageQueue } from '../queue.ts';
+import { type PassedHeaders, storedHeaders, storeHeaders, traceOf, withTrace } from '../request.ts';
 import type { AnswerStreams, TextSource } from '../streams/answer-streams.ts';
+import type { Transitions } from '../transitions.ts';
+import type { OutcomeWaiters } from '../waiters.ts';
 import type { AgentEndpoint, PushResult } from './agent-endpoint.ts';
 import { asksForStream, type PushContent, type PushRequests, viewOf } from './push-requests.ts';
 
@@ -45,7 +41,8 @@ const NOT_ACCEPTING = {
 interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
-  readonly outcomes: OutcomeRecorder;
+  readonly questions: QuestionsService;
+  readonly transitions: Transitions;
   readonly waiters: OutcomeWaiters;
   readonly workspaces: WorkspaceDirectory;
   readonly endpoint: AgentEndpoint;
@@ -100,10 +97,10 @@ export class PushScheduler {
 
   constructor(options: PushSchedulerOptions) {
     this.#options = options;
-    options.queue.onChanged(({ targetId, pushable }) => {
+    options.queue.onQueued = (targetId, isPushable) => {
       this.#stateOf(targetId).empty = false;
-      if (pushable) this.#drain(targetId);
-    });
+      if (isPushable) this.#drain(targetId);
+    };
   }
 
   /** Whether the queue of this target is known to be empty; false before the first check. */
@@ -123,8 +120,7 @@ export class PushScheduler {
     const state = this.#stateOf(targetId);
     const hasCapacity = !this.#stopping.signal.aborted && state.live < MAX_LIVE_PUSHES;
     const { store } = this.#options;
-    const isFirst =
-      hasCapacity && (state.empty || (await store.findOldestPending(targetId, unit.trx)) === undefined);
+    const isFirst = hasCapacity && (state.empty || (await store.findNext(targetId, unit.trx)) === undefined);
     if (!isFirst) {
       state.empty = false;
       return undefined;
@@ -250,12 +246,12 @@ export class PushScheduler {
 
   async #takeNext(targetId: string, state: TargetState): Promise<MessageRow | undefined> {
     if (this.#stopping.signal.aborted) return undefined;
-    const { clock, database, store, workspaces } = this.#options;
+    const { database, transitions, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       const next = await this.#findNext(unit, targetId);
       state.empty = next === undefined;
       if (next === undefined) return undefined;
-      const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - clock.now();
+      const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - unit.now;
       if (dueIn > 0 && dueIn <= LONGEST_RETRY_MS) {
         this.#drainLater(targetId, dueIn);
         return undefined;
@@ -263,18 +259,18 @@ export class PushScheduler {
       const target = await workspaces.find(targetId, unit.trx);
       if (target === undefined || !canPush(target)) return undefined;
       if (state.draining >= Math.max(1, target.max_concurrent_tasks)) return undefined;
-      return store.lease(next, this.#newLease(), unit.trx);
+      return (await transitions.apply(unit, next, { kind: 'push', ...this.#newLease() }))?.message;
     });
   }
 
   /** The message that is next in the order of its target; those that have expired end instead. */
   async #findNext(unit: UnitOfWork, targetId: string): Promise<MessageRow | undefined> {
-    const { clock, store, outcomes } = this.#options;
+    const { store, transitions } = this.#options;
     for (;;) {
-      const next = await store.findOldestPending(targetId, unit.trx);
-      const isExpired = next?.expires_at != null && next.expires_at <= timestamp(clock);
+      const next = await store.findNext(targetId, unit.trx);
+      const isExpired = next?.expires_at != null && next.expires_at <= unit.at;
       if (next === undefined || !isExpired) return next;
-      await outcomes.endMessage(unit, next, { state: 'expired' });
+      await transitions.end(unit, next, { state: 'expired' });
     }
   }
 
@@ -397,24 +393,27 @@ export class PushScheduler {
 
   /** Puts a leased message back into the queue, unless it has ended or has another lease now. */
   async #requeue(message: MessageRow, { attempts, delayMs, error }: Requeue): Promise<void> {
-    const { clock, database, outcomes } = this.#options;
-    const at = delayMs === undefined ? null : timestamp(clock, delayMs);
-    await database.transaction((unit) =>
-      outcomes.requeue(unit, message, { attempts: Math.max(0, attempts), at, error }),
-    );
+    const { clock, database, transitions } = this.#options;
+    const nextAt = delayMs === undefined ? null : timestamp(clock, delayMs);
+    const failure = error && deliveryFailure(error);
+    const event = { kind: 'requeue', attempts: Math.max(0, attempts), nextAt, failure } as const;
+    await database.transaction((unit) => transitions.apply(unit, message, event));
   }
 
   async #record(message: MessageRow, result: FinalResult, durationMs: number): Promise<void> {
-    const { database, outcomes, store } = this.#options;
+    const { database, questions, store, transitions } = this.#options;
     try {
       await database.transaction(async (unit) => {
         const end = endOf(message, result);
-        if (end === undefined) return void (await outcomes.deliver(unit, message));
+        if (end === undefined) return void (await transitions.apply(unit, message, { kind: 'deliver' }));
         // Should the lease have been lost meanwhile, an answer counts all the same, unless the message has ended.
         let current: MessageRow | undefined = message;
         while (current !== undefined && !isEnded(current.delivery_state)) {
-          if ((await outcomes.endMessage(unit, current, end, { durationMs })) !== undefined) return;
-          if (result.kind !== 'answer') return;
+          const taken =
+            end.state === 'answered'
+              ? await questions.takeAnswer(unit, current, end.answer, { durationMs })
+              : await transitions.end(unit, current, end, { durationMs });
+          if (taken !== undefined || result.kind !== 'answer') return;
           current = await store.find(message.id, unit.trx);
         }
       });

@@ -1,5 +1,4 @@
 import { GrowingText } from '@molecule-ai/protocol';
-import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { Clock } from '../../time/clock.ts';
 import { type AnswerAccount, AnswerMemory, type AnswerShare } from './answer-memory.ts';
 
@@ -17,11 +16,6 @@ export class AnswerStreams {
   constructor(memory = new AnswerMemory()) {
     this.#memory = memory;
   }
-
-  /** To be called in the transaction in which a message ends. */
-  readonly onEnd = async (unit: UnitOfWork, { id }: { readonly id: string }): Promise<void> => {
-    if (this.#streams.has(id)) unit.afterCommit(() => this.end(id));
-  };
 
   find(id: string): AnswerStream | undefined {
     return this.#streams.get(id);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ManualClock } from '../../../test/manual-clock.ts';
-import type { MessageRow } from '../message.store.ts';
-import { OutcomeWaiters } from '../outcome/outcome-waiters.ts';
+import type { MessageRow } from '../../database/schema.ts';
+import { OutcomeWaiters } from '../waiters.ts';
 import { AnswerStreams } from './answer-streams.ts';
 import { MessageStreams, type MessageStreamsOptions } from './message-streams.ts';
 

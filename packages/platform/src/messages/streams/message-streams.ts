@@ -1,18 +1,14 @@
 import { isEnded, type MessageState, type ReplyAccepted, type ReplyIgnored } from '@molecule-ai/protocol';
+import type { MessageRow } from '../../database/schema.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { MemoryShare } from '../../waiting/response-memory.ts';
-import type { Acceptance, IncomingMessage, OnStored } from '../accept/acceptance.rules.ts';
+import type { IncomingMessage, MessageAcceptance } from '../accept/accept.ts';
 import { type AskedMessages, readerOf, type TaskReference } from '../asked-messages.ts';
 import { isHeld } from '../delivery.rules.ts';
-import { type MessageRow, type MessageStore, withoutAnswer } from '../message.store.ts';
-import { messageStateOf, type Outcome, storedOutcome } from '../outcome/outcome.rules.ts';
-import {
-  NO_RECEIPT,
-  type OutcomeWaiter,
-  type OutcomeWaiters,
-  type WaitEnd,
-} from '../outcome/outcome-waiters.ts';
-import type { FoundTask } from '../outcome/task-response.rules.ts';
+import { type MessageStore, withoutAnswer } from '../message.store.ts';
+import { messageStateOf, type Outcome, storedOutcome } from '../outcome.ts';
+import type { FoundTask } from '../response.ts';
+import { NO_RECEIPT, type OutcomeWaiter, type OutcomeWaiters, type WaitEnd } from '../waiters.ts';
 import type { AnswerStreams, TextReader } from './answer-streams.ts';
 
 /** So many streams one workspace reads at the same time; of the operators those to one workspace count together. */
@@ -56,8 +52,7 @@ interface Place {
 }
 
 export interface MessageStreamsOptions {
-  /** Stores a message. */
-  readonly accept: (incoming: IncomingMessage, onStored: OnStored) => Promise<Acceptance>;
+  readonly acceptance: MessageAcceptance;
   readonly asked: AskedMessages;
   readonly store: MessageStore;
   readonly streams: AnswerStreams;
@@ -79,7 +74,7 @@ export class MessageStreams {
     return this.#inPlace(readerOf(incoming.callerId, incoming.targetId), async (place) => {
       let opened: OpenedStream | undefined;
       const { view } = incoming.message;
-      const accepted = await this.#options.accept(incoming, (row, plan) => {
+      const accepted = await this.#options.acceptance.accept(incoming, (row, plan) => {
         const state = isHeld(plan, view) ? 'delivered' : 'queued';
         opened = this.#open(place, row, 'caller', { isFollowed: view.expectsAnswer, state });
       });

@@ -1,8 +1,9 @@
 import { BODY_LIMITS, isEnded, type ProgressRequest, type ProgressResponse } from '@molecule-ai/protocol';
+import type { MessageRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
-import { messageExpired, messageStateOf } from '../outcome/outcome.rules.ts';
+import type { MessageStore } from '../message.store.ts';
+import { messageExpired, messageStateOf } from '../outcome.ts';
 import type { AnswerStream, AnswerStreams } from './answer-streams.ts';
 
 /** When an agent may report again while there is no memory, in seconds. */

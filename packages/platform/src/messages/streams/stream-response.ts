@@ -17,16 +17,20 @@ import {
 } from '@molecule-ai/protocol';
 import type { FastifyReply } from 'fastify';
 import type { PlatformContext } from '../../context.ts';
+import type { MessageRow } from '../../database/schema.ts';
 import { WRITTEN_BY_HANDLER } from '../../http/mount.ts';
 import { openStreams } from '../../telemetry/telemetry.ts';
 import { type Clock, timestamp } from '../../time/clock.ts';
 import { EventResponse } from '../../waiting/event-response.ts';
-import type { MessageRow } from '../message.store.ts';
-import { agentTask, withoutOwnMetadata } from '../outcome/agent-task.rules.ts';
-import type { Outcome } from '../outcome/outcome.rules.ts';
-import type { OutcomeReceipt, WaitEnd } from '../outcome/outcome-waiters.ts';
-import { type ResponseForm, taskResponse } from '../outcome/response.rules.ts';
-import { statusOfAgentTask, toReplyTask, toTaskResponse } from '../outcome/task-response.rules.ts';
+import { agentTask, type Outcome, withoutOwnMetadata } from '../outcome.ts';
+import {
+  type ResponseForm,
+  statusOfAgentTask,
+  taskResponse,
+  toReplyTask,
+  toTaskResponse,
+} from '../response.ts';
+import type { OutcomeReceipt, WaitEnd } from '../waiters.ts';
 import type { TextReader } from './answer-streams.ts';
 import type { OpenedStream, StreamResult } from './message-streams.ts';
 

@@ -1,7 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { mount, wholeNumber } from '../http/mount.ts';
-import { passedHeaders } from '../messages/passed-headers.rules.ts';
+import { mount, wholeNumber } from '../../http/mount.ts';
+import { passedHeaders } from '../request.ts';
 import type { QuestionsService } from './questions.service.ts';
 
 const DEFAULT_PAGE = 100;

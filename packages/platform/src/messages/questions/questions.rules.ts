@@ -15,11 +15,11 @@ import {
   type QuestionRecord,
   textPart,
   toA2a03Parts,
+  viewMessage,
 } from '@molecule-ai/protocol';
-import type { QuestionRow } from '../database/schema.ts';
-import { HttpError } from '../http/http-error.ts';
-import { conversationIdOf } from '../messages/conversation.rules.ts';
-import type { MessageRow } from '../messages/messages.service.ts';
+import type { MessageRow, QuestionRow } from '../../database/schema.ts';
+import { HttpError } from '../../http/http-error.ts';
+import { conversationIdOf } from '../request.ts';
 
 /** The longest `data` of a question, as JSON, in bytes. */
 const MAX_DATA_BYTES = 32 * 1024;
@@ -248,4 +248,47 @@ export function questionClosed(id: string, state: string): HttpError {
 
 export function invalid(reason: string, field = 'params.message.metadata.questions'): HttpError {
   return new HttpError(400, 'invalid_request', reason, { extras: { field } });
+}
+
+/** What became of the answers that a message carries in `metadata.answers`. */
+export type CarriedAnswers =
+  /** None is the answer to a question that its sender may answer. */
+  | { readonly kind: 'foreign' }
+  /** They are recorded, and the message has no other purpose. */
+  | { readonly kind: 'recorded' }
+  /** The message delivers these answers to the agent, and continues the message that the questions were about. */
+  | {
+      readonly kind: 'complete';
+      readonly continues: MessageRow;
+      readonly answers: readonly QuestionAnswer[];
+    };
+
+/** The message with these answers in its metadata, or without any; what its sender wrote there is removed. */
+export function withAnswers(view: MessageView, answers?: readonly QuestionAnswer[]): MessageView {
+  const { envelope } = view;
+  const params = isJsonObject(envelope.params) ? withoutGivenAnswers(envelope.params) : envelope.params;
+  const holder = isJsonObject(params) && isJsonObject(params.message) ? params.message : undefined;
+  const message = holder && withoutGivenAnswers(holder);
+  const metadata = isJsonObject(message?.metadata) ? message.metadata : {};
+  const added = answers === undefined ? undefined : answers.map((answer) => ({ ...answer }) as JsonObject);
+  return viewMessage({
+    ...envelope,
+    ...(params === undefined ? {} : { params }),
+    ...(message === undefined || !isJsonObject(params)
+      ? {}
+      : {
+          params: {
+            ...params,
+            message:
+              added === undefined ? message : { ...message, metadata: { ...metadata, answers: added } },
+          },
+        }),
+  });
+}
+
+function withoutGivenAnswers(holder: JsonObject): JsonObject {
+  const { metadata } = holder;
+  if (!isJsonObject(metadata) || !Object.hasOwn(metadata, 'answers')) return holder;
+  const { answers: _answers, ...others } = metadata;
+  return { ...holder, metadata: others };
 }

@@ -1,10 +1,16 @@
 import type { JsonObject, JsonValue } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CallerForm } from '../rpc-caller.rules.ts';
-import { answerOfReply, type Outcome } from './outcome.rules.ts';
-import { type AskedMessage, type ResponseForm, toResponse } from './response.rules.ts';
-import { type FoundTask, toTaskResponse } from './task-response.rules.ts';
+import { answerOfReply } from './accept/accept.ts';
+import type { Outcome } from './outcome.ts';
+import type { CallerForm } from './request.ts';
+import {
+  type AskedMessage,
+  type FoundTask,
+  type ResponseForm,
+  toResponse,
+  toTaskResponse,
+} from './response.ts';
 
 const START = '[A2A_RESULT_FROM_PEER]';
 const END = '[/A2A_RESULT_FROM_PEER]';

@@ -3,15 +3,12 @@ import { cutText, storeRequest } from '../activity/activity-row.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
-import type { WorkspaceRow } from '../database/schema.ts';
-import { timestamp } from '../time/clock.ts';
-import { directCaller } from './caller-keys.rules.ts';
-import { conversationIdOf } from './conversation.rules.ts';
+import type { MessageRow, WorkspaceRow } from '../database/schema.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import type { InboxRoom } from './inbox-room.ts';
-import type { MessageRow } from './message.store.ts';
-import { type PassedHeaders, storeHeaders } from './passed-headers.rules.ts';
-import { type MessagePath, pathColumns } from './path.rules.ts';
+import { directCaller } from './message.store.ts';
+import { type MessagePath, pathColumns } from './path.ts';
+import { conversationIdOf, type PassedHeaders, storeHeaders } from './request.ts';
 
 /** A new message for the feed of its target, which is also its delivery queue. */
 interface NewMessage {
@@ -42,37 +39,27 @@ interface NewMessage {
   readonly continuesId?: string | undefined;
 }
 
-/** Called after the commit; `pushable`: messages can be posted to the target. */
-type QueueListener = (change: { readonly targetId: string; readonly pushable: boolean }) => void;
-
-interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'settings'> {
+interface MessageQueueOptions extends Pick<PlatformContext, 'settings'> {
   readonly feed: FeedWriter;
   readonly room: InboxRoom;
 }
 
-/** Adds messages to the delivery queue; notifies the push scheduler, and whoever ends messages that expire. */
+/** Adds messages to the delivery queue. Whoever pushes them, and who ends those that expire, sets what is called after the commit. */
 export class MessageQueue {
+  /** A message waits for this target; `isPushable`: messages can be posted to it now. */
+  onQueued: (targetId: string, isPushable: boolean) => void = () => {};
+  /** A message was stored, or given another time, that expires then. */
+  onExpiring: (expiresAt: string | null) => void = () => {};
   readonly #options: MessageQueueOptions;
-  readonly #listeners: QueueListener[] = [];
-  readonly #expiryListeners: ((expiresAt: string | null) => void)[] = [];
 
   constructor(options: MessageQueueOptions) {
     this.#options = options;
   }
 
-  onChanged(listener: QueueListener): void {
-    this.#listeners.push(listener);
-  }
-
-  /** Registers who is called after the commit with the time at which a stored message expires. */
-  onExpiring(listener: (expiresAt: string | null) => void): void {
-    this.#expiryListeners.push(listener);
-  }
-
   /** Stores a message; undefined when the caller has already used its message id. */
   async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
     const { callerId, target, view, lease } = message;
-    const { clock, feed, room, settings } = this.#options;
+    const { feed, room, settings } = this.#options;
     const contextId = view.contextId || null;
     const { request_body, layout } = storeRequest(view);
     const columns = {
@@ -103,18 +90,18 @@ export class MessageQueue {
       lease_owner: lease?.owner ?? null,
       lease_until: lease?.until ?? null,
       caller_receipt: message.outcomeExpected ? 'expected' : 'none',
-      expires_at: expiryOf(view.deadline, clock.now(), settings.messageTtlMs),
+      expires_at: expiryOf(view.deadline, unit.now, settings.messageTtlMs),
     };
     const row = await feed.record(unit, columns, layout);
-    this.#reportExpiry(unit, row);
-    if (row !== undefined && lease === undefined) {
-      unit.onRollback(room.add(target.id, row.caller, Buffer.byteLength(row.request_body ?? '')));
-      const change = { targetId: target.id, pushable: canPush(target) };
-      unit.afterCommit(() => {
-        for (const listener of this.#listeners) listener(change);
-      });
+    if (row === undefined) return undefined;
+    if (lease === undefined) {
+      unit.onRollback(room.add(target.id, row.caller, Buffer.byteLength(request_body)));
     }
-    return row as MessageRow | undefined;
+    unit.afterCommit(() => {
+      this.onExpiring(row.expires_at);
+      if (lease === undefined) this.onQueued(target.id, canPush(target));
+    });
+    return row as MessageRow;
   }
 
   /** Records a message that the platform itself handled, and that is on no feed, so that a repeat of it is recognised. */
@@ -140,7 +127,7 @@ export class MessageQueue {
       request_body: JSON.stringify(view.envelope),
       delivery_state: 'unanswered',
       body_hash: bodyHash,
-      ended_at: timestamp(this.#options.clock),
+      ended_at: unit.at,
       status: 'ok',
     });
     if (row === undefined) throw new Error('The message is a repeat.');
@@ -161,9 +148,9 @@ export class MessageQueue {
       readonly headers: PassedHeaders;
     },
   ): Promise<MessageRow | undefined> {
-    const { clock, settings } = this.#options;
+    const { feed, settings } = this.#options;
     const { callerId, targetId, messageId, contextId, headers } = direct;
-    const row = await this.#options.feed.record(unit, {
+    const row = await feed.record(unit, {
       workspace_id: targetId,
       direction: 'out',
       activity_type: 'task_update',
@@ -180,10 +167,10 @@ export class MessageQueue {
       delivery_state: 'delivered',
       caller_receipt: 'expected',
       body_hash: '',
-      expires_at: expiryOf('', clock.now(), settings.messageTtlMs),
+      expires_at: expiryOf('', unit.now, settings.messageTtlMs),
       status: 'ok',
     });
-    this.#reportExpiry(unit, row);
+    if (row !== undefined) unit.afterCommit(() => this.onExpiring(row.expires_at));
     return row as MessageRow | undefined;
   }
 
@@ -207,13 +194,6 @@ export class MessageQueue {
       body_hash: reply.bodyHash,
       answers_id: reply.answersId,
       status: 'ok',
-    });
-  }
-
-  #reportExpiry(unit: UnitOfWork, row: { readonly expires_at: string | null } | undefined): void {
-    if (row === undefined) return;
-    unit.afterCommit(() => {
-      for (const listener of this.#expiryListeners) listener(row.expires_at);
     });
   }
 }

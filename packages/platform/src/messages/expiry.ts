@@ -1,10 +1,9 @@
 import { isEnded } from '@molecule-ai/protocol';
-import type { PlatformContext } from '../../context.ts';
-import { timestamp } from '../../time/clock.ts';
-import { RepeatedTasks } from '../../time/repeated-tasks.ts';
-import type { MessageStore } from '../message.store.ts';
-import type { OutcomeStore } from './outcome.store.ts';
-import type { OutcomeRecorder } from './outcome-recorder.ts';
+import type { PlatformContext } from '../context.ts';
+import { timestamp } from '../time/clock.ts';
+import { RepeatedTasks } from '../time/repeated-tasks.ts';
+import type { MessageStore } from './message.store.ts';
+import type { Transitions } from './transitions.ts';
 
 const CHECK_EVERY_MS = 15_000;
 /** The database is read so often, although no message that this process knows of is due. */
@@ -13,8 +12,7 @@ const BATCH = 100;
 
 interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
   readonly store: MessageStore;
-  readonly outcomeStore: OutcomeStore;
-  readonly outcomes: OutcomeRecorder;
+  readonly transitions: Transitions;
 }
 
 /**
@@ -79,29 +77,29 @@ export class MessageExpiry {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, outcomeStore } = this.#options;
+    const { clock, store } = this.#options;
     // When this fails, the next comparison reads again.
     this.#readAt = Number.NEGATIVE_INFINITY;
     let due: readonly string[] = [];
     do {
-      due = await outcomeStore.listExpired(timestamp(clock), BATCH);
+      due = await store.listExpired(timestamp(clock), BATCH);
       if (due.length > 0) await this.#expire(due);
     } while (due.length === BATCH && !this.#tasks.stopped);
     // Messages that are stored while this reads note their times themselves.
     this.#earliest = Number.POSITIVE_INFINITY;
-    this.schedule(await outcomeStore.findNextExpiry());
+    this.schedule(await store.findNextExpiry());
     this.#readAt = clock.monotonic();
   }
 
   #expire(ids: readonly string[]): Promise<void> {
-    const { clock, database, outcomes, store } = this.#options;
+    const { database, store, transitions } = this.#options;
     return database.transaction(async (unit) => {
       for (const id of ids) {
         for (;;) {
           const message = await store.find(id, unit.trx);
-          const isDue = message?.expires_at !== null && (message?.expires_at ?? '') <= timestamp(clock);
+          const isDue = message?.expires_at !== null && (message?.expires_at ?? '') <= unit.at;
           if (message === undefined || !isDue || isEnded(message.delivery_state)) break;
-          if ((await outcomes.endMessage(unit, message, { state: 'expired' })) !== undefined) break;
+          if ((await transitions.end(unit, message, { state: 'expired' })) !== undefined) break;
         }
       }
     });

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
-import { openFolder } from '../../test/resources-of-test.ts';
-import { startPlatform } from '../../test/running-platform.ts';
-import { say } from '../../test/scripted-agent.ts';
-import { PlatformDatabase } from '../database/platform-database.ts';
-import type { QuestionRow } from '../database/schema.ts';
-import { openSqliteDialect } from '../database/sqlite-dialect.ts';
+import { openFolder } from '../../../test/resources-of-test.ts';
+import { startPlatform } from '../../../test/running-platform.ts';
+import { say } from '../../../test/scripted-agent.ts';
+import { PlatformDatabase } from '../../database/platform-database.ts';
+import type { QuestionRow } from '../../database/schema.ts';
+import { openSqliteDialect } from '../../database/sqlite-dialect.ts';
 import { QuestionStore } from './questions.store.ts';
 
 it('the statements of questions use an index each', async () => {

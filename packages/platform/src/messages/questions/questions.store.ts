@@ -1,8 +1,8 @@
-import type { PlatformDatabase, Queryable } from '../database/platform-database.ts';
-import type { QuestionRow } from '../database/schema.ts';
+import type { PlatformDatabase, Queryable } from '../../database/platform-database.ts';
+import type { QuestionRow } from '../../database/schema.ts';
 
 /** The columns that an answer sets. */
-export type AnswerColumns = Pick<QuestionRow, 'decision' | 'answer' | 'answered_by' | 'answered_at'>;
+type AnswerColumns = Pick<QuestionRow, 'decision' | 'answer' | 'answered_by' | 'answered_at'>;
 
 /** The statements of questions. Their texts are stored as JSON, which keeps every character. */
 export class QuestionStore {

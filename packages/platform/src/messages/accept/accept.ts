@@ -1,55 +1,94 @@
-import { isEnded } from '@molecule-ai/protocol';
+import { randomUUID } from 'node:crypto';
+import {
+  isEnded,
+  isJsonObject,
+  type JsonObject,
+  type MessageView,
+  type ReplyAccepted,
+  type ReplyIgnored,
+  toA2a03Request,
+} from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
-import type { WorkspaceRow } from '../../database/schema.ts';
-import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
-import type { HierarchyService } from '../../hierarchy/hierarchy.service.ts';
+import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
+import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { accessDenied, type HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { CANVAS_CALLER } from '../../http/callers.ts';
 import { HttpError } from '../../http/http-error.ts';
-import { parseRfc3339, timestamp } from '../../time/clock.ts';
-import { isDirect } from '../caller-keys.rules.ts';
-import type { Continuations } from '../continuations.ts';
-import { inContext } from '../conversation.rules.ts';
-import { type DeliveryPlan, planDelivery, withoutDeadline } from '../delivery.rules.ts';
-import type { InboxRoom } from '../inbox-room.ts';
-import { type MessageRow, type MessageStore, withoutAnswer } from '../message.store.ts';
-import { hashMessage } from '../message-hash.rules.ts';
-import type { MessageQueue } from '../message-queue.ts';
-import type { MisplacedReplies } from '../misplaced-replies.ts';
-import { answerOfReply, messageExpired, messageIdConflict, requestIdOf } from '../outcome/outcome.rules.ts';
-import type { OutcomeRecorder } from '../outcome/outcome-recorder.ts';
-import { inTraceOf } from '../passed-headers.rules.ts';
+import { acceptances, knownCode } from '../../telemetry/telemetry.ts';
+import { parseRfc3339 } from '../../time/clock.ts';
+import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
+import type { InboxRefusal, InboxRoom } from '../inbox-room.ts';
+import type { OutcomeDestination } from '../life.ts';
+import { isDirect, type MessageStore, withoutAnswer } from '../message.store.ts';
+import { messageExpired, messageIdConflict, messageStateOf, requestIdOf } from '../outcome.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
+import { withAnswers } from '../questions/questions.rules.ts';
+import type { QuestionsService } from '../questions/questions.service.ts';
+import type { MessageQueue } from '../queue.ts';
+import type { Replies } from '../replies.ts';
 import {
-  type Acceptance,
-  type AdmittedMessage,
-  acceptedReply,
-  type IncomingMessage,
-  inboxFull,
-  needsAnswer,
-  type OnStored,
-  questionClosed,
-  unusedReply,
-  withContext,
-} from './acceptance.rules.ts';
-import { asAcceptance } from './acceptance-telemetry.ts';
-import { admit } from './admission.ts';
-import { type AnswerRecorder, withAnswers } from './carried-answers.rules.ts';
-import type { LoopGuard } from './loop-guard.ts';
-import { UnmarkedReplies } from './unmarked-replies.ts';
+  hashMessage,
+  inContext,
+  inTraceOf,
+  type NormalMessage,
+  traceOf,
+  withoutDeadline,
+  withTrace,
+} from '../request.ts';
+import type { Transitions } from '../transitions.ts';
+import { LoopGuard } from './loop-guard.ts';
+
+/** A received message. */
+export interface IncomingMessage {
+  /** The calling workspace; null for people and operators. */
+  readonly callerId: string | null;
+  readonly targetId: string;
+  readonly message: NormalMessage;
+  /** Whether the caller says itself how long it waits. */
+  readonly namesHold: boolean;
+}
+
+/** A message whose caller may write to its target, with both rows as read in its transaction. */
+interface AdmittedMessage {
+  readonly callerId: string | null;
+  /** Undefined for people and operators. */
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
+  readonly message: NormalMessage;
+  readonly bodyHash: string;
+  /** The message whose questions it answers. */
+  readonly continues?: MessageRow;
+}
+
+/** The result of accepting a message. */
+type Acceptance =
+  /** It answered another message. */
+  | { readonly kind: 'reply'; readonly body: ReplyAccepted | ReplyIgnored }
+  | {
+      readonly kind: 'message';
+      /** Without the answer, which is long, when it is a repeat. */
+      readonly row: MessageRow;
+      /** The target as it was when the message was stored. */
+      readonly target: WorkspaceRow;
+      readonly plan: DeliveryPlan;
+    };
+
+/** Called after the commit of a new message. */
+type OnStored = (row: MessageRow, plan: DeliveryPlan) => void;
 
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
 
-interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'settings'> {
+interface MessageAcceptanceOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
-  readonly outcomes: OutcomeRecorder;
-  readonly loops: LoopGuard;
+  readonly transitions: Transitions;
   readonly scheduler: PushScheduler;
-  readonly continuations: Continuations;
+  readonly questions: QuestionsService;
   readonly room: InboxRoom;
-  readonly misplaced: MisplacedReplies;
+  readonly replies: Replies;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
 }
@@ -60,22 +99,45 @@ interface MessageAcceptanceOptions extends Pick<PlatformContext, 'clock' | 'data
  */
 export class MessageAcceptance {
   readonly #options: MessageAcceptanceOptions;
-  readonly #unmarkedReplies: UnmarkedReplies;
-  #recordAnswers: AnswerRecorder | undefined;
+  readonly #loops: LoopGuard;
 
   constructor(options: MessageAcceptanceOptions) {
     this.#options = options;
-    this.#unmarkedReplies = new UnmarkedReplies(options);
+    this.#loops = new LoopGuard(options);
   }
 
-  /** Sets who records the answers that messages carry; there is one. */
-  recordAnswersWith(recorder: AnswerRecorder): void {
-    this.#recordAnswers = recorder;
-  }
-
-  /** `onStored` runs after the commit and before the delivery, so that no answer is missed. */
-  accept(given: IncomingMessage, onStored: OnStored): Promise<Acceptance> {
-    return asAcceptance(given, (incoming) => this.#accept(incoming, onStored));
+  /**
+   * Accepts a message as an operation, of which the message then names the span as its parent. `onStored` runs after the commit and before
+   * the delivery, so that no answer is missed.
+   */
+  async accept(incoming: IncomingMessage, onStored: OnStored): Promise<Acceptance> {
+    const { callerId, targetId, message } = incoming;
+    const facts = () => ({
+      'messaging.system': 'molecule',
+      'messaging.operation.type': 'create',
+      'messaging.message.id': message.messageId,
+      'molecule.source': callerId === null ? 'canvas_user' : 'peer_agent',
+      'molecule.caller.id': callerId ?? undefined,
+      'molecule.workspace.id': targetId,
+      'molecule.text.length': message.view.text.length,
+    });
+    const operation = acceptances.start('molecule accept', facts, traceOf(message.headers) ?? undefined);
+    const headers = withTrace(message.headers, operation.trace);
+    try {
+      const acceptance = await operation.run(() =>
+        this.#accept({ ...incoming, message: { ...message, headers } }, onStored),
+      );
+      const isMessage = acceptance.kind === 'message';
+      operation.end({
+        'molecule.outcome': isMessage ? acceptance.plan : 'reply',
+        'molecule.activity.id': isMessage ? acceptance.row.id : undefined,
+      });
+      return acceptance;
+    } catch (error) {
+      const code = error instanceof HttpError ? knownCode(error.code) : 'internal_error';
+      operation.end({ 'molecule.outcome': 'refused' }, code);
+      throw error;
+    }
   }
 
   #accept(incoming: IncomingMessage, onStored: OnStored): Promise<Acceptance> {
@@ -110,7 +172,7 @@ export class MessageAcceptance {
   ): Promise<DeliveryPlan> {
     const plan = planDelivery(target, message.view, callerId);
     if (plan !== 'wait' || namesHold || caller === undefined) return plan;
-    return (await this.#unmarkedReplies.isLikely(caller, target, db)) ? 'store' : plan;
+    return (await this.#options.replies.isLikelyReply(caller, target, db)) ? 'store' : plan;
   }
 
   /** The result of an earlier copy; undefined when the message is new. 409 when the id was used for another one. */
@@ -136,11 +198,11 @@ export class MessageAcceptance {
     { callerId, caller, target, message }: AdmittedMessage,
   ): Promise<MessageRow | undefined> {
     if (callerId === null) return undefined;
-    const { misplaced, store } = this.#options;
+    const { replies, store } = this.#options;
     const { inReplyTo } = message.view;
     const question = await store.findAnswered(target.id, callerId, inReplyTo, unit.trx);
     if (question === undefined && callerId === target.id) {
-      await misplaced.checkOwn({ workspaceId: target.id, reference: inReplyTo }, unit.trx);
+      await replies.checkOwn({ workspaceId: target.id, reference: inReplyTo }, unit.trx);
     }
     const visibleSeq = Number(caller?.visible_seq ?? Number.POSITIVE_INFINITY);
     // What is stored during a pause does not exist for its agent.
@@ -157,7 +219,7 @@ export class MessageAcceptance {
     admitted: AdmittedMessage,
     question: MessageRow,
   ): Promise<Acceptance | undefined> {
-    const { outcomes, queue } = this.#options;
+    const { questions, queue } = this.#options;
     const { callerId, target, message, bodyHash } = admitted;
     const { messageId, view } = message;
     let current: MessageRow | undefined = question;
@@ -169,9 +231,9 @@ export class MessageAcceptance {
       }
       if (state === 'failed' || (isEnded(state) && !needsAnswer(current))) return undefined;
       if (isEnded(state)) return unusedReply(messageId, current);
-      const { refusal } = this.#options.loops.checkReply(current);
+      const { refusal } = this.#loops.checkReply(current);
       if (refusal !== undefined) {
-        this.#options.loops.report({ callerId, targetId: target.id }, refusal);
+        this.#loops.report({ callerId, targetId: target.id }, refusal);
         throw refusal;
       }
       if (isDirect(current)) {
@@ -182,7 +244,7 @@ export class MessageAcceptance {
       const context = current.context_id ?? view.contextId;
       const reply = { view: inContext(view, context), messageId, bodyHash, headers: message.headers };
       const answer = answerOfReply(reply.view, requestIdOf(current));
-      const destination = await outcomes.endMessage(unit, current, { state: 'answered', answer }, { reply });
+      const destination = await questions.takeAnswer(unit, current, answer, { reply });
       if (destination !== undefined) {
         if (destination === 'caller') {
           await queue.recordReply(unit, { ...reply, callerId, targetId: target.id, answersId: current.id });
@@ -201,26 +263,26 @@ export class MessageAcceptance {
     plan: DeliveryPlan,
     onStored: OnStored,
   ): Promise<Acceptance> {
-    const { queue } = this.#options;
+    const { questions, queue } = this.#options;
     const { callerId, target, message, bodyHash } = admitted;
     const { headers, messageId, view } = message;
     // Before the answers are recorded, because by then the questions are closed.
     const repeat = await this.#findRepeat(unit, admitted, plan);
     if (repeat !== undefined) return repeat;
-    const carried = await this.#recordAnswers?.(unit, { callerId, targetId: target.id, view });
-    if (carried?.kind === 'recorded') {
+    const carried = await questions.recordCarried(unit, { callerId, targetId: target.id, view });
+    if (carried.kind === 'recorded') {
       // It may make the platform write messages to the target, so it counts as one.
       const sent = { callerId, targetId: target.id, view, question: undefined };
-      const loop = await this.#options.loops.check(unit, sent);
+      const loop = await this.#loops.check(unit, sent);
       const refusal = loop.refusal ?? (await this.#refusal(admitted, 'store', unit.trx));
-      if (loop.refusal !== undefined) this.#options.loops.report(sent, loop.refusal);
+      if (loop.refusal !== undefined) this.#loops.report(sent, loop.refusal);
       if (refusal !== undefined) throw refusal;
       loop.stored(unit);
       const recorded = { callerId, targetId: target.id, view: withAnswers(view), messageId, bodyHash };
       const row = await queue.recordHandled(unit, recorded);
       return { kind: 'message', row, target, plan: 'store' };
     }
-    if (carried?.kind !== 'complete') {
+    if (carried.kind !== 'complete') {
       const plain = { headers, messageId, view: withAnswers(view) };
       return this.#store(unit, { ...admitted, message: plain }, plan, onStored);
     }
@@ -236,22 +298,22 @@ export class MessageAcceptance {
     onStored: OnStored,
     question?: MessageRow,
   ): Promise<Acceptance> {
-    const { clock, continuations, loops, outcomes, queue, scheduler } = this.#options;
+    const { questions, queue, scheduler, transitions } = this.#options;
     const { callerId, caller, target, bodyHash, continues } = admitted;
     const { headers, messageId } = admitted.message;
     const given = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
     const view = question === undefined ? given : withoutDeadline(given);
     const sent = { callerId, targetId: target.id, view, question, continues };
-    const loop = await loops.check(unit, sent);
+    const loop = await this.#loops.check(unit, sent);
     const refusal = loop.refusal ?? (await this.#refusal(admitted, plan, unit.trx));
     if (refusal !== undefined) {
       // A repeat of an accepted message is not refused.
       const repeat = await this.#findRepeat(unit, admitted, plan);
       if (repeat !== undefined) return repeat;
-      if (loop.refusal !== undefined) loops.report(sent, loop.refusal);
+      if (loop.refusal !== undefined) this.#loops.report(sent, loop.refusal);
       throw refusal;
     }
-    const isOver = (parseRfc3339(view.deadline) ?? Number.POSITIVE_INFINITY) <= clock.now();
+    const isOver = (parseRfc3339(view.deadline) ?? Number.POSITIVE_INFINITY) <= unit.now;
     const lease = plan === 'push' && !isOver ? await scheduler.reserve(unit, target.id) : undefined;
     const row = await queue.enqueue(unit, {
       callerId,
@@ -275,11 +337,10 @@ export class MessageAcceptance {
       return repeat;
     }
     loop.stored(unit);
-    if (continues !== undefined && !(await continuations.resume(unit, continues, row)))
-      throw questionClosed();
-    await this.#recordOutbound(caller, unit.trx);
+    if (continues !== undefined && !(await questions.resume(unit, continues, row))) throw questionClosed();
+    await this.#recordOutbound(caller, unit);
     if (isOver) {
-      await outcomes.endMessage(unit, row, { state: 'expired' }, { isKnownToCaller: true });
+      await transitions.end(unit, row, { state: 'expired' }, { isKnown: true });
       return { kind: 'message', row, target, plan: 'store' };
     }
     unit.afterCommit(() => {
@@ -305,9 +366,118 @@ export class MessageAcceptance {
     return full && inboxFull(full);
   }
 
-  async #recordOutbound(caller: WorkspaceRow | undefined, db: Queryable): Promise<void> {
-    const now = timestamp(this.#options.clock);
-    if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === now.slice(0, SECONDS)) return;
-    await this.#options.workspaces.update(caller.id, { last_outbound_at: now }, db);
+  async #recordOutbound(caller: WorkspaceRow | undefined, { at, trx }: UnitOfWork): Promise<void> {
+    if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === at.slice(0, SECONDS)) return;
+    await this.#options.workspaces.update(caller.id, { last_outbound_at: at }, trx);
   }
+}
+
+interface Directories {
+  readonly workspaces: WorkspaceDirectory;
+  readonly hierarchy: HierarchyService;
+}
+
+/** Reads caller and target in one statement. An unknown and a forbidden target give the same error. */
+async function admit(
+  { workspaces, hierarchy }: Directories,
+  { callerId, targetId }: Pick<IncomingMessage, 'callerId' | 'targetId'>,
+  db: Queryable,
+): Promise<Pick<AdmittedMessage, 'caller' | 'target'>> {
+  if (callerId === null) return { caller: undefined, target: await workspaces.require(targetId, db) };
+  const rows = await workspaces.findMany([callerId, targetId], db);
+  const caller = rows.find(({ id }) => id === callerId);
+  const found = rows.find(({ id }) => id === targetId);
+  if (found === undefined) throw accessDenied();
+  const target = requireAlive(found);
+  if (caller === undefined || !(await hierarchy.areRelated(caller, target, db))) {
+    throw accessDenied();
+  }
+  return { caller, target };
+}
+
+/**
+ * The message with a context: its own, that of the question it replies to, the workspace's own for people, else a new
+ * one.
+ */
+function withContext(
+  { callerId, target, message: { view } }: AdmittedMessage,
+  questionContext: string | undefined,
+): MessageView {
+  if (questionContext !== undefined) return inContext(view, questionContext);
+  if (view.contextId !== '') return view;
+  return inContext(view, callerId === null ? target.id : randomUUID());
+}
+
+/** Whether the sender of a stored message wanted an answer to it. */
+function needsAnswer({ source_id: sourceId, caller_receipt: receipt }: MessageRow): boolean {
+  return sourceId === null || receipt !== 'none';
+}
+
+function acceptedReply(
+  messageId: string,
+  inReplyTo: string,
+  destination: OutcomeDestination,
+  isRepeat: boolean,
+): Acceptance {
+  const body: ReplyAccepted = {
+    status: 'answered',
+    message_id: messageId,
+    in_reply_to: inReplyTo,
+    delivered_to: destination,
+    ...(isRepeat ? { duplicate: true as const } : {}),
+  };
+  return { kind: 'reply', body };
+}
+
+/** A reply to a message that was answered or acknowledged before. */
+function unusedReply(
+  messageId: string,
+  question: Pick<MessageRow, 'message_id' | 'delivery_state'>,
+): Acceptance {
+  const state = messageStateOf(question);
+  const hint =
+    state === 'answered'
+      ? 'The message had been answered before.'
+      : 'The message ended when it was acknowledged. Answer first, or report the outcome accepted before the acknowledgement.';
+  const unused = { delivered_to: 'nobody', duplicate: true, state, hint } as const;
+  const body = {
+    status: 'answered',
+    message_id: messageId,
+    in_reply_to: question.message_id,
+    ...unused,
+  } as const;
+  return { kind: 'reply', body };
+}
+
+function questionClosed(): HttpError {
+  return new HttpError(409, 'question_closed', 'the question is no longer open');
+}
+
+function inboxFull(full: InboxRefusal): HttpError {
+  const [text, hint] = INBOX_FULL[full];
+  return new HttpError(429, 'inbox_full', text, {
+    extras: { retry_after: 30, scope: full, hint },
+    headers: { 'retry-after': '30' },
+  });
+}
+
+const INBOX_FULL: Readonly<Record<InboxRefusal, readonly [string, string]>> = {
+  inbox: [
+    'the target has too many unacknowledged messages',
+    'Its agent must acknowledge what it has finished. Try again later.',
+  ],
+  sender: [
+    'the target has too many unacknowledged messages of yours',
+    'One sender may use a quarter of what may wait. Send again when the target has finished some.',
+  ],
+};
+
+/** The answer in a reply message: the message itself, as A2A 0.3 writes it, with the JSON-RPC id of the request that it answers. */
+export function answerOfReply(
+  { message }: Pick<MessageView, 'message'>,
+  requestId: string | number | null,
+): JsonObject {
+  const { params } = toA2a03Request({ method: 'message/send', params: { message } });
+  const shown = isJsonObject(params) && isJsonObject(params.message) ? params.message : message;
+  return { jsonrpc: '2.0', id: requestId, result: { ...shown, kind: 'message', role: 'agent' } };
 }

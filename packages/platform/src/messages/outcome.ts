@@ -1,28 +1,20 @@
 import {
-  buildSendMessage,
   type ErrorBody,
-  errorStatus,
   extractAnswerText,
   extractParts,
-  isErrorCode,
+  isColumnText,
   isJsonObject,
   isMessageState,
   type JsonObject,
   MAX_OUTCOME_ERROR_LENGTH,
   type MessageState,
-  type MessageView,
   messageStateOfTask,
   type Outcome as OutcomeReport,
-  textPart,
-  toA2a03Parts,
-  toA2a03Request,
-  viewMessage,
-  withoutPlatformWords,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
-import { cutText } from '../../activity/activity-row.ts';
-import { HttpError } from '../../http/http-error.ts';
-import type { MessageRow } from '../message.store.ts';
+import { cutText } from '../activity/activity-row.ts';
+import type { MessageRow } from '../database/schema.ts';
+import { HttpError } from '../http/http-error.ts';
 
 /** Why a message failed. */
 export interface Failure {
@@ -58,8 +50,10 @@ const EXPIRED = {
   error: 'The message expired before it was answered.',
   code: 'message_expired',
 } as const satisfies ErrorBody;
-const AGENT_FAILED = 'The agent failed to handle this message.';
-const RPC_ERROR = 'The agent returned a JSON-RPC error.';
+
+export const AGENT_FAILED = 'The agent failed to handle this message.';
+
+export const RPC_ERROR = 'The agent returned a JSON-RPC error.';
 
 /** The state of a message in the words of the wire. */
 export function messageStateOf({ delivery_state: state }: Pick<MessageRow, 'delivery_state'>): MessageState {
@@ -96,7 +90,7 @@ export function storedOutcome(
   }
 }
 
-function readJson<T>(text: string | null): T | undefined {
+export function readJson<T>(text: string | null): T | undefined {
   return text === null ? undefined : (JSON.parse(text) as T);
 }
 
@@ -108,19 +102,6 @@ export function codeOf({
   if (state === 'expired') return EXPIRED.code;
   const stored = state === 'failed' ? readJson<Failure>(failure) : undefined;
   return stored && failureCode(stored);
-}
-
-/**
- * Why a message failed or expired, for a row of its caller: what its agent said about it is only in the text of the
- * row, where it is marked.
- */
-export function shownFailure({
-  failure,
-  error_detail: detail,
-}: Pick<MessageRow, 'failure' | 'error_detail'>): string | undefined {
-  const stored = readJson<Failure>(failure);
-  if (stored?.isAgentText !== true) return detail ?? undefined;
-  return stored.kind === 'rpc_error' ? RPC_ERROR : AGENT_FAILED;
 }
 
 function failureCode({ code, error }: Failure): string {
@@ -204,14 +185,6 @@ export function outcomeCode(outcome: Outcome): string | undefined {
   return outcome.state === 'failed' ? failureCode(outcome.failure) : undefined;
 }
 
-/** A failed delivery as the HTTP error that the caller gets. */
-export function failureToError({ error, code: given, ...extras }: ErrorBody): HttpError {
-  const code = isErrorCode(given) ? given : 'agent_error';
-  // For a register this is a wrong field; for a call it is a bad gateway.
-  const status = code === 'unsafe_url' ? 502 : errorStatus(code);
-  return new HttpError(status, code, error ?? 'delivery failed', { extras });
-}
-
 /** What an agent gets that answers a message which has expired. */
 export function messageExpired({
   id,
@@ -229,16 +202,6 @@ export function messageIdConflict({ message_id: messageId }: Pick<MessageRow, 'm
   });
 }
 
-/** The answer in a reply message: the message itself, as A2A 0.3 writes it, with the JSON-RPC id of the request that it answers. */
-export function answerOfReply(
-  { message }: Pick<MessageView, 'message'>,
-  requestId: string | number | null,
-): JsonObject {
-  const { params } = toA2a03Request({ method: 'message/send', params: { message } });
-  const shown = isJsonObject(params) && isJsonObject(params.message) ? params.message : message;
-  return { jsonrpc: '2.0', id: requestId, result: { ...shown, kind: 'message', role: 'agent' } };
-}
-
 /** The JSON-RPC id of a stored request; null when it has none. */
 export function requestIdOf({
   request_body: body,
@@ -247,72 +210,49 @@ export function requestIdOf({
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
-/**
- * The message that delivers an outcome to a caller that no longer waits. It has the role `agent` and `in_reply_to`, so
- * nobody answers it. Bare text; it is wrapped where an agent gets it. Undefined for ends without a message:
- * `unanswered` and `canceled`.
- */
-export function outcomeMessage(
-  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
-  outcome: Outcome,
-): { readonly messageId: string; readonly view: MessageView } | undefined {
-  const about: JsonObject = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
-  const contextId = request.context_id ?? undefined;
-  if (outcome.state === 'answered' || outcome.state === 'input_required') {
-    const { answer, state, at } = outcome;
-    const isAnswer = state === 'answered';
-    // An agent may interrupt one message by several questions, one after the other.
-    const messageId = isAnswer ? `answer-${request.id}` : `question-${request.id}-${Date.parse(at)}`;
-    const given = extractParts(answer);
-    const parts = given.length === 0 ? [textPart(extractAnswerText(answer))] : toA2a03Parts(given);
-    const metadata = isAnswer ? about : { ...metadataOf(answer), ...about, state };
-    const envelope = buildSendMessage({ messageId, role: 'agent', text: '', contextId, metadata });
-    return {
-      messageId,
-      view: viewMessage({
-        ...envelope,
-        params: { message: { ...envelope.params.message, parts } },
-      } as JsonObject),
-    };
-  }
-  const error = outcomeError(outcome, false);
-  if (error === undefined) return undefined;
-  const messageId = `failure-${request.id}`;
-  const text = `Your message ${request.message_id} was not answered: ${error.error ?? 'delivery failed'}`;
-  const metadata = {
-    ...about,
-    delivery_failed: true,
-    state: outcome.state,
-    code: outcomeCode(outcome) ?? 'agent_error',
-  };
-  const envelope = buildSendMessage({ messageId, role: 'agent', text, contextId, metadata });
-  return { messageId, view: viewMessage(envelope as unknown as JsonObject) };
+const MAX_ID_LENGTH = 256;
+
+/** What the platform's own tasks say in their metadata, so that programs rely on it. */
+const OWN_METADATA: ReadonlySet<string> = new Set(['state', 'code', 'message_id']);
+
+/** The task that an agent answered with, of A2A 0.3 or 1.0; undefined for any other answer. */
+export function agentTask({ result }: JsonObject): JsonObject | undefined {
+  if (!isJsonObject(result) || result.kind === 'message') return undefined;
+  const task = isJsonObject(result.task) ? result.task : result;
+  return isJsonObject(task.status) && typeof task.id === 'string' ? task : undefined;
 }
 
-/** Takes the place of an answer that does not fit among what waits for its caller. */
-export function noticeOfAnswer(
-  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
-  { messageId, view }: { readonly messageId: string; readonly view: MessageView },
-): MessageView {
-  const text = `Your message ${request.message_id} has an answer, which did not fit into your feed: read the message to get it.`;
-  const envelope = buildSendMessage({
-    messageId,
-    role: 'agent',
-    text,
-    contextId: request.context_id ?? undefined,
-    metadata: {
-      in_reply_to: request.message_id,
-      in_reply_to_activity: request.id,
-      ...(view.metadata.state === undefined ? {} : { state: view.metadata.state }),
-      answer_omitted: true,
-    },
-  });
-  return viewMessage(envelope as unknown as JsonObject);
+/** The id of that task, by which its sender may ask for it; null without one. */
+export function agentTaskId(answer: JsonObject): string | null {
+  const { id } = agentTask(answer) ?? {};
+  const isUsable = typeof id === 'string' && id !== '' && id.length <= MAX_ID_LENGTH && isColumnText(id);
+  return isUsable ? id : null;
 }
 
-function metadataOf({ result }: JsonObject): JsonObject {
-  const given = isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
-  // Only the platform says these of an outcome.
-  const { code: _code, ...others } = withoutPlatformWords(given);
-  return others;
+/** Whether a task has the words of A2A 1.0. */
+export function isTaskOfA2a1({ status }: JsonObject): boolean {
+  return isJsonObject(status) && typeof status.state === 'string' && status.state.startsWith('TASK_STATE_');
+}
+
+/** An answer without the metadata of tasks that only the platform writes. The same object when it has none. */
+export function withoutOwnMetadata(answer: JsonObject): JsonObject {
+  const { result } = answer;
+  if (!isJsonObject(result)) return answer;
+  const { task } = result;
+  const outer = isTaskLike(result) ? cleaned(result) : result;
+  const inner = isJsonObject(task) ? cleaned(task) : task;
+  if (outer === result && inner === task) return answer;
+  return { ...answer, result: inner === undefined ? outer : { ...outer, task: inner } };
+}
+
+function isTaskLike({ kind, status, artifacts }: JsonObject): boolean {
+  return kind === 'task' || status !== undefined || artifacts !== undefined;
+}
+
+function cleaned(task: JsonObject): JsonObject {
+  const { metadata } = task;
+  if (!isJsonObject(metadata)) return task;
+  const kept = Object.entries(metadata).filter(([key]) => !OWN_METADATA.has(key));
+  if (kept.length === Object.keys(metadata).length) return task;
+  return { ...task, metadata: Object.fromEntries(kept) };
 }

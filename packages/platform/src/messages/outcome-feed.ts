@@ -1,27 +1,45 @@
 import { randomUUID } from 'node:crypto';
-import { isJsonObject, type MessageView, viewMessage } from '@molecule-ai/protocol';
-import { traceHeaders } from '@molecule-ai/telemetry';
-import type { PlatformContext } from '../../context.ts';
-import type { UnitOfWork } from '../../database/platform-database.ts';
-import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
-import { isDirect } from '../caller-keys.rules.ts';
-import { inContext } from '../conversation.rules.ts';
-import { withoutDeadline } from '../delivery.rules.ts';
-import type { InboxRoom } from '../inbox-room.ts';
-import type { MessageRow, MessageStore } from '../message.store.ts';
-import { hashMessage } from '../message-hash.rules.ts';
-import type { MessageQueue } from '../message-queue.ts';
-import { inTraceOf, type PassedHeaders, traceOf } from '../passed-headers.rules.ts';
-import { pathOfAnswer } from '../path.rules.ts';
-import type { CallerReceipts } from './caller-receipts.ts';
 import {
+  buildSendMessage,
+  extractAnswerText,
+  extractParts,
+  isJsonObject,
+  type JsonObject,
+  type MessageView,
+  textPart,
+  toA2a03Parts,
+  viewMessage,
+  withoutPlatformWords,
+} from '@molecule-ai/protocol';
+import { traceHeaders } from '@molecule-ai/telemetry';
+import type { PlatformContext } from '../context.ts';
+import type { UnitOfWork } from '../database/platform-database.ts';
+import type { MessageRow } from '../database/schema.ts';
+import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import type { InboxRoom } from './inbox-room.ts';
+import { isDirect, type MessageStore } from './message.store.ts';
+import {
+  AGENT_FAILED,
+  type Failure,
   messageIdConflict,
-  noticeOfAnswer,
-  outcomeMessage,
-  shownFailure,
+  type Outcome,
+  outcomeCode,
+  outcomeError,
+  RPC_ERROR,
+  readJson,
   storedOutcome,
-} from './outcome.rules.ts';
-import type { OutcomeStore } from './outcome.store.ts';
+} from './outcome.ts';
+import { pathOfAnswer } from './path.ts';
+import type { MessageQueue } from './queue.ts';
+import {
+  hashMessage,
+  inContext,
+  inTraceOf,
+  type PassedHeaders,
+  traceOf,
+  withoutDeadline,
+} from './request.ts';
+import type { CallerReceipts } from './waiters.ts';
 
 /** UTF-16 units of a message that is never replaced by a notice of it, because that would save nothing. */
 const SMALL = 4_096;
@@ -35,9 +53,8 @@ export interface ReplyMessage {
   readonly headers?: PassedHeaders;
 }
 
-interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'logger'> {
+interface OutcomeFeedOptions extends Pick<PlatformContext, 'database' | 'logger'> {
   readonly store: MessageStore;
-  readonly outcomeStore: OutcomeStore;
   readonly queue: MessageQueue;
   readonly receipts: CallerReceipts;
   readonly room: InboxRoom;
@@ -45,17 +62,16 @@ interface OutcomeDeliveryOptions extends Pick<PlatformContext, 'database' | 'log
 }
 
 /** Delivers outcomes to callers that do not wait, and those that a held call did not receive. */
-export class OutcomeDelivery {
-  readonly #options: OutcomeDeliveryOptions;
+export class OutcomeFeed {
+  readonly #options: OutcomeFeedOptions;
 
-  constructor(options: OutcomeDeliveryOptions) {
+  constructor(options: OutcomeFeedOptions) {
     this.#options = options;
   }
 
   /** Puts outcomes on feeds that a killed process had sent to held calls without learning whether they arrived. */
   async recover(): Promise<void> {
-    for (const message of await this.#options.outcomeStore.listUnreceived())
-      await this.#enqueueUnreceived(message);
+    for (const message of await this.#options.store.listUnreceived()) await this.#enqueueUnreceived(message);
   }
 
   /** Confirms whether a waiting client got the outcome, or left just before. It keeps nothing else of the row, whose answer may be long. */
@@ -77,8 +93,8 @@ export class OutcomeDelivery {
 
   #enqueueUnreceived(sent: Pick<MessageRow, 'id' | 'changed_at'>): Promise<void> {
     return this.#options.database.transaction(async (unit) => {
-      const { outcomeStore, store } = this.#options;
-      if (!(await outcomeStore.claimUnreceived(sent, unit.trx))) return;
+      const { store } = this.#options;
+      if (!(await store.claimUnreceived(sent, unit.trx))) return;
       const message = await store.findWithAnswer(sent.id, unit.trx);
       const outcome = message === undefined ? undefined : storedOutcome(message);
       if (message === undefined || outcome === undefined) return;
@@ -148,4 +164,87 @@ function withMessageId({ envelope, params }: MessageView, messageId: string): Me
 
 function isSmall({ envelope }: MessageView): boolean {
   return JSON.stringify(envelope).length <= SMALL;
+}
+
+/**
+ * The message that delivers an outcome to a caller that no longer waits. It has the role `agent` and `in_reply_to`, so
+ * nobody answers it. Bare text; it is wrapped where an agent gets it. Undefined for ends without a message:
+ * `unanswered` and `canceled`.
+ */
+export function outcomeMessage(
+  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
+  outcome: Outcome,
+): { readonly messageId: string; readonly view: MessageView } | undefined {
+  const about: JsonObject = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
+  const contextId = request.context_id ?? undefined;
+  if (outcome.state === 'answered' || outcome.state === 'input_required') {
+    const { answer, state, at } = outcome;
+    const isAnswer = state === 'answered';
+    // An agent may interrupt one message by several questions, one after the other.
+    const messageId = isAnswer ? `answer-${request.id}` : `question-${request.id}-${Date.parse(at)}`;
+    const given = extractParts(answer);
+    const parts = given.length === 0 ? [textPart(extractAnswerText(answer))] : toA2a03Parts(given);
+    const metadata = isAnswer ? about : { ...metadataOf(answer), ...about, state };
+    const envelope = buildSendMessage({ messageId, role: 'agent', text: '', contextId, metadata });
+    return {
+      messageId,
+      view: viewMessage({
+        ...envelope,
+        params: { message: { ...envelope.params.message, parts } },
+      } as JsonObject),
+    };
+  }
+  const error = outcomeError(outcome, false);
+  if (error === undefined) return undefined;
+  const messageId = `failure-${request.id}`;
+  const text = `Your message ${request.message_id} was not answered: ${error.error ?? 'delivery failed'}`;
+  const metadata = {
+    ...about,
+    delivery_failed: true,
+    state: outcome.state,
+    code: outcomeCode(outcome) ?? 'agent_error',
+  };
+  const envelope = buildSendMessage({ messageId, role: 'agent', text, contextId, metadata });
+  return { messageId, view: viewMessage(envelope as unknown as JsonObject) };
+}
+
+/** Takes the place of an answer that does not fit among what waits for its caller. */
+function noticeOfAnswer(
+  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
+  { messageId, view }: { readonly messageId: string; readonly view: MessageView },
+): MessageView {
+  const text = `Your message ${request.message_id} has an answer, which did not fit into your feed: read the message to get it.`;
+  const envelope = buildSendMessage({
+    messageId,
+    role: 'agent',
+    text,
+    contextId: request.context_id ?? undefined,
+    metadata: {
+      in_reply_to: request.message_id,
+      in_reply_to_activity: request.id,
+      ...(view.metadata.state === undefined ? {} : { state: view.metadata.state }),
+      answer_omitted: true,
+    },
+  });
+  return viewMessage(envelope as unknown as JsonObject);
+}
+
+function metadataOf({ result }: JsonObject): JsonObject {
+  const given = isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
+  // Only the platform says these of an outcome.
+  const { code: _code, ...others } = withoutPlatformWords(given);
+  return others;
+}
+
+/**
+ * Why a message failed or expired, for a row of its caller: what its agent said about it is only in the text of the
+ * row, where it is marked.
+ */
+function shownFailure({
+  failure,
+  error_detail: detail,
+}: Pick<MessageRow, 'failure' | 'error_detail'>): string | undefined {
+  const stored = readJson<Failure>(failure);
+  if (stored?.isAgentText !== true) return detail ?? undefined;
+  return stored.kind === 'rpc_error' ? RPC_ERROR : AGENT_FAILED;
 }
