@@ -16,7 +16,10 @@ const failure = { kind: 'reported', error: { error: 'no', code: 'agent_error' },
 const OPEN = ['pending', 'leased', 'delivered', 'acknowledged', 'input_required'];
 const EVENTS = [
   ['a push of it begins', { kind: 'push', owner: 'process', until: LATER }],
-  ['its push failed or was broken off, and another one follows', { kind: 'requeue', attempts: 1, nextAt: LATER }],
+  [
+    'its push failed or was broken off, and another one follows',
+    { kind: 'requeue', attempts: 1, nextAt: LATER },
+  ],
   ['its agent took the push and answers later, or not at all', { kind: 'deliver' }],
   ['its agent reports that it has it', { kind: 'take' }],
   ['its agent answers with questions', { kind: 'ask', answer, expiresAt: LATER }],

@@ -143,5 +143,5 @@ function parseBefore(text: string | undefined): string | undefined {
 }
 
 function wrong(field: string, message: string): HttpError {
-  return new HttpError(400, 'invalid_request', message, { extras: { field } });
+  return new HttpError(400, 'invalid_request', message, { field });
 }

@@ -167,9 +167,7 @@ export class FeedReader {
   ): Promise<HeldText> {
     const row = await this.#pages.readRow(workspaceId, activityId.toLowerCase(), view, isAgent);
     if (row !== undefined) return row;
-    throw new HttpError(404, 'activity_not_found', 'activity row not found', {
-      extras: { field: 'activity_id' },
-    });
+    throw new HttpError(404, 'activity_not_found', 'activity row not found', { field: 'activity_id' });
   }
 
   /** The place of the cursor. The agent has read up to there. */
@@ -197,10 +195,8 @@ export class FeedReader {
     const isHidden = isAgent && cursor !== undefined && cursor.seq > (cursor.visibleSeq ?? cursor.seq);
     if (cursor !== undefined && !isHidden) return cursor;
     throw new HttpError(410, 'cursor_not_found', `${field} cursor not found`, {
-      extras: {
-        field,
-        hint: 'Read again with unacknowledged=true; without since_id a read may begin with the newest page.',
-      },
+      field,
+      hint: 'Read again with unacknowledged=true; without since_id a read may begin with the newest page.',
     });
   }
 }

@@ -108,7 +108,7 @@ export class FeedWriter {
     const sourceId = report.source_id?.toLowerCase() ?? '';
     if (sourceId !== '' && sourceId !== workspaceId) {
       throw new HttpError(403, 'source_mismatch', 'source_id must match authenticated workspace', {
-        extras: { field: 'source_id' },
+        field: 'source_id',
       });
     }
     const targetId = report.target_id === '' ? null : (report.target_id?.toLowerCase() ?? null);
@@ -190,9 +190,7 @@ export function isOwnRow(row: Pick<ActivityRowRecord, 'workspace_id' | 'caller' 
 
 function quotaExceeded(quota: number): HttpError {
   return new HttpError(429, 'quota_exceeded', 'the workspace has stored as much of its own as it may', {
-    extras: {
-      hint: `Notifications and reports may have ${quota} bytes together. Write less; rows are deleted when they are older than the retention.`,
-    },
+    hint: `Notifications and reports may have ${quota} bytes together. Write less; rows are deleted when they are older than the retention.`,
   });
 }
 

@@ -186,7 +186,7 @@ export class ReadingPositions {
       if (row?.isInbound === true) return { id, seq: row.seq };
       if (row !== undefined) throw notInbound();
     }
-    throw new HttpError(404, 'activity_not_found', 'activity row not found', { extras: { field: 'up_to' } });
+    throw new HttpError(404, 'activity_not_found', 'activity row not found', { field: 'up_to' });
   }
 
   /** The position of a row that the agent sees, and whether it is an inbound message. */
@@ -228,7 +228,8 @@ export class ReadingPositions {
 
 function notInbound(): HttpError {
   return new HttpError(400, 'invalid_request', 'up_to names a row that is not an inbound message', {
-    extras: { field: 'up_to', hint: 'Acknowledge rows of type=a2a_receive with direction=in.' },
+    field: 'up_to',
+    hint: 'Acknowledge rows of type=a2a_receive with direction=in.',
   });
 }
 

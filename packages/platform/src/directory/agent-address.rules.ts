@@ -48,15 +48,11 @@ function requireSafeUrl(url: string, checkUrl: (url: string) => UrlCheck): strin
   const check = checkUrl(url);
   if (check.ok) return url;
   throw new HttpError(400, 'unsafe_url', `unsafe workspace URL: ${check.message}`, {
-    extras: {
-      field: 'url',
-      hint: 'Use a public http or https URL, or delivery_mode "poll"; an operator can allow private networks.',
-    },
+    field: 'url',
+    hint: 'Use a public http or https URL, or delivery_mode "poll"; an operator can allow private networks.',
   });
 }
 
 function urlRequired(): HttpError {
-  return new HttpError(400, 'url_required', 'url is required for push-mode workspaces', {
-    extras: { field: 'url' },
-  });
+  return new HttpError(400, 'url_required', 'url is required for push-mode workspaces', { field: 'url' });
 }

@@ -143,18 +143,16 @@ export function requireAlive(row: WorkspaceRow | undefined): WorkspaceRow {
 
 export function workspaceNotFound(): HttpError {
   return new HttpError(404, 'workspace_not_found', 'workspace not found', {
-    extras: { hint: 'Check the id; GET /workspaces lists all for an operator.' },
+    hint: 'Check the id; GET /workspaces lists all for an operator.',
   });
 }
 
 /** 410, so that callers do not retry. */
 export function workspaceRemoved(id: string, removedAt: string | null): HttpError {
   return new HttpError(410, 'workspace_removed', 'workspace removed', {
-    extras: {
-      id,
-      removed_at: removedAt,
-      deleted: true,
-      hint: 'A removed workspace cannot be brought back; a new one has an id and a token of its own.',
-    },
+    id,
+    removed_at: removedAt,
+    deleted: true,
+    hint: 'A removed workspace cannot be brought back; a new one has an id and a token of its own.',
   });
 }

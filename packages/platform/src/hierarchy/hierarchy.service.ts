@@ -108,5 +108,5 @@ function areDirectRelatives(caller: HierarchyNode, target: HierarchyNode): boole
 
 export function accessDenied(extras: { readonly field?: string } = {}): HttpError {
   const text = 'access denied: workspaces cannot communicate per hierarchy rules';
-  return new HttpError(403, 'access_denied', text, { extras });
+  return new HttpError(403, 'access_denied', text, extras);
 }

@@ -115,7 +115,7 @@ export async function createApp(
         ? 'Check the platform URL and the path.'
         : `This path has ${methods.join(', ')}, not ${request.method}.`;
     const headers = methods.length === 0 ? {} : { allow: methods.join(', ') };
-    return sendError(new HttpError(404, 'not_found', 'not found', { extras: { hint }, headers }), reply);
+    return sendError(new HttpError(404, 'not_found', 'not found', { hint, headers }), reply);
   });
   app.addHook('onReady', async () => {
     const absent = Object.values<KnownRoute>(routes).filter((route) => !mounted.has(route));
@@ -185,14 +185,15 @@ function acceptAnyExpectation({ server }: FastifyInstance): void {
 function requireWellFormed({ headers, raw }: FastifyRequest): void {
   if (headers.host === undefined && raw.httpVersion !== '1.0') {
     throw new HttpError(400, 'invalid_request', 'the Host header is missing', {
-      extras: { field: 'host' },
+      field: 'host',
       headers: { connection: 'close' },
     });
   }
   const { expect } = headers;
   if (expect !== undefined && expect.trim().toLowerCase() !== '100-continue') {
     throw new HttpError(417, 'invalid_request', 'expectation failed', {
-      extras: { field: 'expect', hint: 'Leave the header out; only 100-continue is known.' },
+      field: 'expect',
+      hint: 'Leave the header out; only 100-continue is known.',
       headers: { connection: 'close' },
     });
   }

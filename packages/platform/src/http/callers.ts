@@ -300,19 +300,17 @@ export function requireOrg({ headers }: Pick<FastifyRequest, 'headers'>, orgId: 
   const named = headers['x-molecule-org-id'];
   if (typeof named === 'string' && named.trim().toLowerCase() === orgId.toLowerCase()) return;
   throw new HttpError(404, 'org_mismatch', 'not found', {
-    extras: { hint: 'Send X-Molecule-Org-Id with the id of this organisation.' },
+    hint: 'Send X-Molecule-Org-Id with the id of this organisation.',
   });
 }
 
 /** 401 for the token of a removed workspace; clients stop on it. */
 export function removedCredential(holder: RemovedHolder): HttpError {
   return new HttpError(401, 'workspace_removed', 'workspace removed', {
-    extras: {
-      deleted: true,
-      workspace_id: holder.workspaceId,
-      removed_at: holder.removedAt,
-      hint: 'The workspace was removed; create a new one and register with its token.',
-    },
+    deleted: true,
+    workspace_id: holder.workspaceId,
+    removed_at: holder.removedAt,
+    hint: 'The workspace was removed; create a new one and register with its token.',
   });
 }
 
@@ -350,21 +348,21 @@ function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identit
   if (wrong === undefined) return;
   if (identity.kind !== 'workspace') {
     throw new HttpError(403, 'caller_mismatch', 'the caller headers name different workspaces', {
-      extras: { field: wrong.name, hint: `Send ${CALLER_HEADERS.join(' or ')}, or the same id in both.` },
+      field: wrong.name,
+      hint: `Send ${CALLER_HEADERS.join(' or ')}, or the same id in both.`,
     });
   }
   const hint = `Correct ${wrong.name}, or send a token of that workspace.`;
   throw new HttpError(403, 'caller_mismatch', 'this token belongs to another workspace', {
-    extras: { field: wrong.name, hint },
+    field: wrong.name,
+    hint,
   });
 }
 
 function missingCredentials(message: string): HttpError {
-  return new HttpError(401, 'missing_credentials', message, {
-    extras: { hint: 'Send Authorization: Bearer <token>.' },
-  });
+  return new HttpError(401, 'missing_credentials', message, { hint: 'Send Authorization: Bearer <token>.' });
 }
 
 function invalidCredentials(message: string, hint: string): HttpError {
-  return new HttpError(401, 'invalid_credentials', message, { extras: { hint } });
+  return new HttpError(401, 'invalid_credentials', message, { hint });
 }

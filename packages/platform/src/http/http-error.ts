@@ -1,16 +1,18 @@
 import type { ErrorBody, ErrorCode } from '@molecule-ai/protocol';
-import type { PlatformDatabase } from '../database/platform-database.ts';
 
 /** The keys of an error response besides `error` and `code`. */
 type ErrorExtras = Omit<ErrorBody, 'error' | 'code'>;
 
-interface HttpErrorOptions {
-  readonly extras?: ErrorExtras;
+/** The same, and what is not in the body. */
+interface HttpErrorDetails extends ErrorExtras {
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 
-/** A response other than 2xx, thrown by any module; the error handler of `app.ts` sends it as `{ error, code, … }`. */
+/**
+ * A response other than 2xx, thrown by any module; the error handler of `app.ts` sends it as `{ error, code, … }`. `retry_after` among the extras is also
+ * its header `Retry-After`.
+ */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly status: number;
@@ -18,12 +20,14 @@ export class HttpError extends Error {
   readonly extras: ErrorExtras;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, code: ErrorCode, message: string, options: HttpErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(status: number, code: ErrorCode, message: string, details: HttpErrorDetails = {}) {
+    const { headers = {}, cause, ...extras } = details;
+    super(message, cause === undefined ? undefined : { cause });
     this.status = status;
     this.code = code;
-    this.extras = options.extras ?? {};
-    this.headers = options.headers ?? {};
+    this.extras = extras;
+    const { retry_after: seconds } = extras;
+    this.headers = seconds === undefined ? headers : { ...headers, 'retry-after': String(seconds) };
   }
 
   /** The JSON body of the response. */
@@ -35,33 +39,31 @@ export class HttpError extends Error {
 /** 413 for a part of a body that is larger than it may be, sizes in bytes. */
 export function tooLarge(field: string, bytes: number, limit: number): HttpError {
   return new HttpError(413, 'body_too_large', `${field} is too large`, {
-    extras: { field, hint: `It has ${bytes} bytes of JSON and may have ${limit}.` },
+    field,
+    hint: `It has ${bytes} bytes of JSON and may have ${limit}.`,
   });
 }
 
 /** 503 for what cannot be stored because there is no space. */
 export function diskFull(cause?: unknown): HttpError {
   return new HttpError(503, 'platform_unavailable', 'the disk of the platform is full', {
+    retry_after: 30,
+    hint: 'Nothing was stored; what is stored can be read. An operator has to free space in the data folder.',
     cause,
-    extras: {
-      retry_after: 30,
-      hint: 'Nothing was stored; what is stored can be read. An operator has to free space in the data folder.',
-    },
-    headers: { 'retry-after': '30' },
   });
 }
 
 /** Maps any error to a response; an unexpected one is a 500 that reveals no details. */
 export function toHttpError(
   error: unknown,
-  database?: Pick<PlatformDatabase, 'isUnavailable' | 'isDiskFull'>,
+  database?: { isUnavailable(error: unknown): boolean; isDiskFull(error: unknown): boolean },
 ): HttpError {
   if (error instanceof HttpError) return error;
   const { code, statusCode } = asDetails(error);
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new HttpError(413, 'body_too_large', 'request body too large', {
+      hint: 'A JSON body may have at most 1 MiB.',
       cause: error,
-      extras: { hint: 'A JSON body may have at most 1 MiB.' },
       headers: { connection: 'close' },
     });
   }

@@ -44,7 +44,7 @@ function requireColumnTexts(values: QueryValues): void {
   for (const [field, text] of Object.entries(values)) {
     if (text === undefined || isColumnText(text)) continue;
     const message = `invalid ${field}: must not contain NUL or half of a surrogate pair`;
-    throw new HttpError(400, 'invalid_request', message, { extras: { field } });
+    throw new HttpError(400, 'invalid_request', message, { field });
   }
 }
 
@@ -59,7 +59,8 @@ function parseWith<W extends Wire>(wire: W, value: unknown, message: string): Wi
   const problems = fieldProblems(parsed.error.issues, value);
   const field = problems[0]?.path ?? '';
   throw new HttpError(400, 'invalid_request', `${message}: ${describeProblems(problems)}`, {
-    extras: { ...(field === '' ? {} : { field }), issues: problems },
+    ...(field === '' ? {} : { field }),
+    issues: problems,
   });
 }
 
@@ -68,7 +69,8 @@ export function parseWorkspaceId(text: string | undefined, field: string): strin
   const id = (text ?? '').trim().toLowerCase();
   if (UUID.test(id)) return id;
   throw new HttpError(400, 'invalid_workspace_id', 'invalid workspace ID', {
-    extras: { field, hint: 'Send the UUID that POST /workspaces returned, not a name.' },
+    field,
+    hint: 'Send the UUID that POST /workspaces returned, not a name.',
   });
 }
 
@@ -102,8 +104,8 @@ function parseJson(
       throw new HttpError(415, 'unsupported_media_type', 'this route takes JSON and no form', { cause });
     }
     throw new HttpError(400, 'invalid_json', 'invalid JSON', {
+      hint: 'The body must be one JSON value in UTF-8.',
       cause,
-      extras: { hint: 'The body must be one JSON value in UTF-8.' },
     });
   }
 }
@@ -121,7 +123,7 @@ function refuseComplexJson(text: string, route: string | undefined): void {
   const most = limit === 'nodes' ? `${nodes} JSON values` : `${depth} levels of nesting`;
   const code = isMessage ? 'invalid_message' : 'invalid_request';
   throw new HttpError(400, code, `${isMessage ? 'invalid message' : 'invalid request'}: more than ${most}`, {
-    extras: { hint: `A body may have at most ${most}; send large data as one text or as a file.` },
+    hint: `A body may have at most ${most}; send large data as one text or as a file.`,
   });
 }
 
@@ -149,7 +151,7 @@ export function parseWaitSeconds(
   const seconds = /^\d{1,4}$/.test(text.trim()) ? Number(text.trim()) : Number.NaN;
   if (seconds <= bounds.max) return seconds;
   throw new HttpError(400, 'invalid_request', `${bounds.field} must be whole seconds, 0 to ${bounds.max}`, {
-    extras: { field: bounds.field },
+    field: bounds.field,
   });
 }
 

@@ -121,11 +121,8 @@ const COUNTED: Readonly<Record<RateScope, string>> = {
 
 function rateLimited(scope: RateScope, limit: number, seconds: number): HttpError {
   return new HttpError(429, 'rate_limited', 'rate limit exceeded', {
-    extras: {
-      retry_after: seconds,
-      scope,
-      hint: `${limit} a minute. ${COUNTED[scope]}`,
-    },
-    headers: { 'retry-after': String(seconds) },
+    retry_after: seconds,
+    scope,
+    hint: `${limit} a minute. ${COUNTED[scope]}`,
   });
 }

@@ -154,14 +154,11 @@ export class ReaderIdentities {
     const retryAfter = Math.max(1, Math.ceil(this.#heldForMs(instances) / 1_000));
     const superseded = instances.superseded.includes(instanceId);
     return new HttpError(409, 'identity_in_use', 'another running agent reads for this workspace', {
-      extras: {
-        retry_after: retryAfter,
-        superseded,
-        hint: superseded
-          ? 'It has taken over: this agent ends.'
-          : 'Stop the other one, wait for it to end, or take over with X-Molecule-Takeover: 1.',
-      },
-      headers: { 'retry-after': String(retryAfter) },
+      retry_after: retryAfter,
+      superseded,
+      hint: superseded
+        ? 'It has taken over: this agent ends.'
+        : 'Stop the other one, wait for it to end, or take over with X-Molecule-Takeover: 1.',
     });
   }
 }
@@ -212,7 +209,7 @@ export function readInstanceId({ headers }: Pick<FastifyRequest, 'headers'>): st
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
   throw new HttpError(400, 'invalid_request', `invalid ${INSTANCE_HEADER} header`, {
-    extras: { field: INSTANCE_HEADER },
+    field: INSTANCE_HEADER,
   });
 }
 

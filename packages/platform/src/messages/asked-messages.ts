@@ -302,10 +302,8 @@ function onlyOne(messages: readonly MessageRow[], error?: HttpError): MessageRow
   if (first !== undefined && others.length === 0) return first;
   if (first === undefined && error !== undefined) throw error;
   throw new HttpError(409, 'message_id_conflict', 'several messages have this id', {
-    extras: {
-      message_id: first?.message_id ?? '',
-      hint: `Name one by its row id: ${messages.map(({ id }) => id).join(', ')}.`,
-    },
+    message_id: first?.message_id ?? '',
+    hint: `Name one by its row id: ${messages.map(({ id }) => id).join(', ')}.`,
   });
 }
 
@@ -353,12 +351,14 @@ export function requireCanceled(message: MessageRow): void {
   const state = messageStateOf(message);
   if (state === 'canceled') return;
   throw new HttpError(409, 'message_ended', 'the message has ended', {
-    extras: { message_id: message.message_id, status: state, hint: 'Ask for its end with tasks/get.' },
+    message_id: message.message_id,
+    status: state,
+    hint: 'Ask for its end with tasks/get.',
   });
 }
 
 function invalid(reason: string, field: string): HttpError {
-  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, { extras: { field } });
+  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, { field });
 }
 
 /** What both a record and a list say of a message. */
@@ -438,9 +438,9 @@ function parseLimit(text: string | undefined): number {
 /** The error of a reference to a message that there is not, or not for this caller. */
 function messageNotFound(messageId: string, hint?: string): HttpError {
   const extras = { message_id: messageId, ...(hint === undefined ? {} : { hint }) };
-  return new HttpError(404, 'message_not_found', 'message not found', { extras });
+  return new HttpError(404, 'message_not_found', 'message not found', extras);
 }
 
 function wrong(field: string, message: string): HttpError {
-  return new HttpError(400, 'invalid_request', message, { extras: { field } });
+  return new HttpError(400, 'invalid_request', message, { field });
 }

@@ -180,7 +180,8 @@ export function mountMessagesRoutes(
     if (named !== undefined) return send(incoming, parseWorkspaceId(named, 'target'));
     if (caller.kind === 'workspace') return send(incoming, caller.workspaceId);
     throw new HttpError(400, 'invalid_request', 'target is required', {
-      extras: { field: 'target', hint: 'Name it in X-Target-Workspace-ID or ?target=.' },
+      field: 'target',
+      hint: 'Name it in X-Target-Workspace-ID or ?target=.',
     });
   });
 

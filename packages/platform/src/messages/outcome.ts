@@ -191,14 +191,17 @@ export function messageExpired({
   message_id: messageId,
 }: Pick<MessageRow, 'id' | 'message_id'>): HttpError {
   return new HttpError(410, 'message_expired', 'the message expired before this answer', {
-    extras: { message_id: messageId, activity_id: id, hint: 'Nobody waits for the answer; finish the row.' },
+    message_id: messageId,
+    activity_id: id,
+    hint: 'Nobody waits for the answer; finish the row.',
   });
 }
 
 /** What a sender gets that has used a message id before. */
 export function messageIdConflict({ message_id: messageId }: Pick<MessageRow, 'message_id'>): HttpError {
   return new HttpError(409, 'message_id_conflict', 'messageId was used before with another message', {
-    extras: { message_id: messageId, field: 'params.message.messageId' },
+    message_id: messageId,
+    field: 'params.message.messageId',
   });
 }
 

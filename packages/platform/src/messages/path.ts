@@ -133,21 +133,16 @@ export function pairLimited(limit: number, retryAfterMs: number): HttpError {
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
   const text = `rate limit exceeded: you and this workspace sent each other more than ${limit} messages in a minute`;
   return new HttpError(429, 'rate_limited', text, {
-    extras: {
-      scope: 'pair',
-      retry_after: seconds,
-      hint: 'Name the message that you are handling in metadata.parent_message_id; messages that do are not counted here.',
-    },
-    headers: { 'retry-after': String(seconds) },
+    scope: 'pair',
+    retry_after: seconds,
+    hint: 'Name the message that you are handling in metadata.parent_message_id; messages that do are not counted here.',
   });
 }
 
 function loopDetected(text: string, reason: 'repeated' | 'hops' | 'turns'): HttpError {
   return new HttpError(409, 'loop_detected', text, {
-    extras: {
-      reason,
-      hint: 'Do not send it again, in these or other words. Finish with what you have: answer the message that you are handling, and say what is missing.',
-    },
+    reason,
+    hint: 'Do not send it again, in these or other words. Finish with what you have: answer the message that you are handling, and say what is missing.',
   });
 }
 

@@ -28,7 +28,8 @@ export class Replies {
     if (message === undefined || message.source_id === null) return;
     if (message.caller_receipt === 'none' || isEnded(message.delivery_state)) return;
     throw new HttpError(400, 'invalid_request', 'in_reply_to names a message of a workspace', {
-      extras: { field: 'in_reply_to', hint: toPeer(message.source_id) },
+      field: 'in_reply_to',
+      hint: toPeer(message.source_id),
     });
   }
 
@@ -43,7 +44,8 @@ export class Replies {
         ? `Post it to /workspaces/${to.workspaceId}/notify with in_reply_to: a person asked.`
         : toPeer(sourceId);
     throw new HttpError(400, 'invalid_message', 'the reply is addressed to the workspace that sends it', {
-      extras: { field: 'params.message.metadata.in_reply_to', hint },
+      field: 'params.message.metadata.in_reply_to',
+      hint,
     });
   }
 

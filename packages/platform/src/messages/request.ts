@@ -102,10 +102,8 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
 class UnknownMethod extends HttpError {
   constructor() {
     super(400, 'invalid_message', 'invalid message: unknown method', {
-      extras: {
-        field: 'method',
-        hint: 'Send message/send or message/stream; tasks/get and tasks/cancel are about a message.',
-      },
+      field: 'method',
+      hint: 'Send message/send or message/stream; tasks/get and tasks/cancel are about a message.',
     });
   }
 }
@@ -120,7 +118,8 @@ export function useOf(method: string): MethodUse {
   if (use !== undefined) return use;
   if (!NOT_OFFERED.has(name)) throw new UnknownMethod();
   throw new HttpError(501, 'not_supported', 'this platform does not offer the method', {
-    extras: { field: 'method', hint: 'Send message/send, and ask for the state with tasks/get.' },
+    field: 'method',
+    hint: 'Send message/send, and ask for the state with tasks/get.',
   });
 }
 
@@ -299,8 +298,8 @@ function textOf(value: JsonValue | undefined): string | null {
 }
 
 function invalid(reason: string, field?: string): HttpError {
-  const options = field === undefined ? {} : { extras: { field } };
-  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, options);
+  const extras = field === undefined ? {} : { field };
+  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, extras);
 }
 
 /** Where `POST /a2a` may name its target, in order of priority. */

@@ -365,5 +365,5 @@ export function failureToError({ error, code: given, ...extras }: ErrorBody): Ht
   const code = isErrorCode(given) ? given : 'agent_error';
   // For a register this is a wrong field; for a call it is a bad gateway.
   const status = code === 'unsafe_url' ? 502 : errorStatus(code);
-  return new HttpError(status, code, error ?? 'delivery failed', { extras });
+  return new HttpError(status, code, error ?? 'delivery failed', extras);
 }

@@ -62,5 +62,5 @@ function withoutUndefined({ uri, name, mimeType, size }: Attachment): JsonObject
 }
 
 function wrong(field: string, message: string): HttpError {
-  return new HttpError(400, 'invalid_request', message, { extras: { field } });
+  return new HttpError(400, 'invalid_request', message, { field });
 }

@@ -108,6 +108,6 @@ function isSameNotify(known: ActivityRowRecord, body: JsonObject, inReplyTo: str
 
 function keyConflict(): HttpError {
   return new HttpError(409, 'idempotency_conflict', 'idempotency_key was used before with another message', {
-    extras: { field: 'idempotency_key' },
+    field: 'idempotency_key',
   });
 }

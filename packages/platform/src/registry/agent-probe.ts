@@ -53,12 +53,9 @@ export class AgentProbe {
     if (isAllowed) return;
     const seconds = Math.max(1, Math.ceil(resetMs / 1_000));
     throw new HttpError(429, 'rate_limited', 'too many probes', {
-      extras: {
-        retry_after: seconds,
-        scope: 'probe',
-        hint: `A workspace may be probed ${PROBES_A_MINUTE} times a minute.`,
-      },
-      headers: { 'retry-after': String(seconds) },
+      retry_after: seconds,
+      scope: 'probe',
+      hint: `A workspace may be probed ${PROBES_A_MINUTE} times a minute.`,
     });
   }
 
@@ -150,6 +147,7 @@ function unreachable(reason: ProbeReason, status: number | null = null): ProbeRe
 
 function urlRequired(): HttpError {
   return new HttpError(400, 'url_required', 'the workspace has no URL to probe', {
-    extras: { field: 'url', hint: 'Send the url that the agent would register.' },
+    field: 'url',
+    hint: 'Send the url that the agent would register.',
   });
 }

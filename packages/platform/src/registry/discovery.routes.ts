@@ -22,7 +22,7 @@ export function mountDiscoveryRoutes(app: FastifyInstance, discovery: DiscoveryS
     const callerId = body.caller_id.toLowerCase();
     if (caller.kind === 'workspace' && caller.workspaceId !== callerId) {
       throw new HttpError(403, 'forbidden', 'a workspace may only check its own access', {
-        extras: { field: 'caller_id' },
+        field: 'caller_id',
       });
     }
     return { allowed: await discovery.mayCommunicate(callerId, body.target_id.toLowerCase()) };

@@ -113,10 +113,8 @@ export class DiscoveryService {
 function requireReachable(row: WorkspaceRow): void {
   if (row.status === 'online' || row.status === 'degraded') return;
   throw new HttpError(503, 'workspace_unavailable', 'workspace not available', {
-    extras: {
-      status: row.status,
-      hint: 'Send the message through the platform; it is kept until the agent is back.',
-    },
+    status: row.status,
+    hint: 'Send the message through the platform; it is kept until the agent is back.',
   });
 }
 

@@ -162,8 +162,6 @@ type Accepted = Extract<RegisterDecision, { kind: 'accept' }>;
 /** The same for every refused register, so that it does not reveal which workspaces exist. */
 function refused(): HttpError {
   return new HttpError(401, 'invalid_credentials', 'invalid workspace auth token', {
-    extras: {
-      hint: 'Send a valid token of this workspace, or register as an operator; an operator can mint a new token.',
-    },
+    hint: 'Send a valid token of this workspace, or register as an operator; an operator can mint a new token.',
   });
 }

@@ -99,7 +99,7 @@ export class TokensService {
       const revoked = await this.#revoke(unit, { workspaceIds: [workspaceId], tokenId });
       if (revoked === 0) {
         throw new HttpError(404, 'token_not_found', 'the workspace has no valid token with this id', {
-          extras: { hint: 'GET /workspaces/:id/tokens lists the valid ones.' },
+          hint: 'GET /workspaces/:id/tokens lists the valid ones.',
         });
       }
     });
@@ -173,6 +173,6 @@ function holderOf(row: TokenWithWorkspace | undefined): TokenHolder | undefined 
 
 function tokenLimit(): HttpError {
   return new HttpError(429, 'token_limit', `maximum ${MAX_LIVE_TOKENS} active tokens per workspace`, {
-    extras: { hint: 'Revoke a token that is no longer used.' },
+    hint: 'Revoke a token that is no longer used.',
   });
 }

@@ -137,7 +137,7 @@ export const NO_SHARE: MemoryShare = { shrink: () => {}, release: () => {} };
 
 function tooManyReads(): HttpError {
   return new HttpError(503, 'platform_unavailable', 'too many large responses are being read', {
-    extras: { retry_after: 2, hint: 'Read again shortly; a feed also with a smaller limit.' },
-    headers: { 'retry-after': '2' },
+    retry_after: 2,
+    hint: 'Read again shortly; a feed also with a smaller limit.',
   });
 }

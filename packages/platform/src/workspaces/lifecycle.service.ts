@@ -64,13 +64,14 @@ export class LifecycleService {
       const row = await workspaces.require(id, unit.trx);
       if (row.status !== 'paused') {
         throw new HttpError(404, 'not_paused', 'the workspace is not paused', {
-          extras: { status: row.status, hint: 'Nothing needs to be resumed.' },
+          status: row.status,
+          hint: 'Nothing needs to be resumed.',
         });
       }
       const above = await this.#pausedAncestor(unit, id);
       if (above !== undefined) {
         const message = `parent workspace "${above.name}" is paused — resume it first`;
-        throw new HttpError(409, 'parent_paused', message, { extras: { id: above.id } });
+        throw new HttpError(409, 'parent_paused', message, { id: above.id });
       }
       if (caller.kind === 'workspace' && row.paused_by === 'operator') throw pausedByOperator();
       const paused = (await this.#subtree(unit, row)).filter((member) => isPausedWith(member, row));
@@ -89,7 +90,8 @@ export class LifecycleService {
     const isItsOwn = row.paused_with === null || row.paused_with === row.id;
     if (isItsOwn && (row.paused_by !== 'agent' || pause.paused_by === 'agent')) {
       throw new HttpError(404, 'already_paused', 'the workspace is already paused', {
-        extras: { status: row.status, hint: 'POST /workspaces/:id/resume ends the pause.' },
+        status: row.status,
+        hint: 'POST /workspaces/:id/resume ends the pause.',
       });
     }
     const members = (await this.#subtree(unit, row)).filter((member) => isPausedWith(member, row));
@@ -175,19 +177,17 @@ function isPausedWith(member: WorkspaceRow, row: WorkspaceRow): boolean {
 
 function pausedByOperator(): HttpError {
   return new HttpError(403, 'forbidden', 'an operator paused this workspace', {
-    extras: { hint: 'Only an operator resumes it.' },
+    hint: 'Only an operator resumes it.',
   });
 }
 
 function confirmationRequired(children: readonly { id: string; name: string }[]): HttpError {
   const message = `This workspace has ${children.length} child workspace(s); they would be removed with it.`;
   return new HttpError(409, 'confirmation_required', message, {
-    extras: {
-      status: 'confirmation_required',
-      message,
-      children: [...children],
-      children_count: children.length,
-      hint: 'Repeat the request with ?confirm=true.',
-    },
+    status: 'confirmation_required',
+    message,
+    children: [...children],
+    children_count: children.length,
+    hint: 'Repeat the request with ?confirm=true.',
   });
 }

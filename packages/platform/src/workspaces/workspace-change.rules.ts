@@ -20,7 +20,8 @@ export function forbiddenField(body: PatchWorkspaceRequest): string | undefined 
 export function plainChanges(body: PatchWorkspaceRequest): WorkspaceUpdate {
   if (body.runtime !== undefined && body.runtime !== EXTERNAL) {
     throw new HttpError(501, 'not_supported', 'this platform runs no containers', {
-      extras: { field: 'runtime', hint: 'The runtime of every workspace here is "external".' },
+      field: 'runtime',
+      hint: 'The runtime of every workspace here is "external".',
     });
   }
   return {
@@ -39,12 +40,14 @@ export function refuseUnsupported(body: CreateWorkspaceRequest): void {
   const wantsContainer = body.external !== true && body.runtime !== undefined && body.runtime !== EXTERNAL;
   if (wantsContainer || (body.external === false && body.runtime !== EXTERNAL)) {
     throw new HttpError(501, 'not_supported', 'this platform runs no containers', {
-      extras: { field: 'runtime', hint: 'Send "runtime": "external" and run the agent yourself.' },
+      field: 'runtime',
+      hint: 'Send "runtime": "external" and run the agent yourself.',
     });
   }
   if (body.secrets !== undefined && Object.keys(body.secrets).length > 0) {
     throw new HttpError(501, 'not_supported', 'this platform does not keep secrets yet', {
-      extras: { field: 'secrets', hint: 'Give the agent its secrets where it runs.' },
+      field: 'secrets',
+      hint: 'Give the agent its secrets where it runs.',
     });
   }
 }

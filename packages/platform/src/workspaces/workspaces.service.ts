@@ -92,7 +92,8 @@ export class WorkspacesService {
     const row = await this.#options.workspaces.find(id);
     if (row === undefined) {
       throw new HttpError(404, 'workspace_not_found', 'workspace not found', {
-        extras: { workspace_id: id, deleted: true },
+        workspace_id: id,
+        deleted: true,
       });
     }
     if (row.status === 'removed') throw removedState(id, row.removed_at);
@@ -107,7 +108,8 @@ export class WorkspacesService {
       const forbidden = caller.kind === 'workspace' ? forbiddenField(body) : undefined;
       if (forbidden !== undefined) {
         throw new HttpError(403, 'forbidden', `a workspace token may not change ${forbidden}`, {
-          extras: { field: forbidden, hint: 'Use the operator key.' },
+          field: forbidden,
+          hint: 'Use the operator key.',
         });
       }
       const parent = body.parent_id === undefined ? {} : await this.#parentChange(unit, row, body.parent_id);
@@ -150,12 +152,13 @@ export class WorkspacesService {
 /** The response of `/state` for a removed workspace, also for its old token. */
 export function removedState(id: string, removedAt: string | null): HttpError {
   return new HttpError(404, 'workspace_removed', 'workspace removed', {
-    extras: { workspace_id: id, status: 'removed', deleted: true, removed_at: removedAt },
+    workspace_id: id,
+    status: 'removed',
+    deleted: true,
+    removed_at: removedAt,
   });
 }
 
 function invalidParent(problem: string): HttpError {
-  return new HttpError(400, 'invalid_parent', `invalid parent_id: ${problem}`, {
-    extras: { field: 'parent_id' },
-  });
+  return new HttpError(400, 'invalid_parent', `invalid parent_id: ${problem}`, { field: 'parent_id' });
 }

@@ -455,10 +455,7 @@ function questionClosed(): HttpError {
 
 function inboxFull(full: InboxRefusal): HttpError {
   const [text, hint] = INBOX_FULL[full];
-  return new HttpError(429, 'inbox_full', text, {
-    extras: { retry_after: 30, scope: full, hint },
-    headers: { 'retry-after': '30' },
-  });
+  return new HttpError(429, 'inbox_full', text, { retry_after: 30, scope: full, hint });
 }
 
 const INBOX_FULL: Readonly<Record<InboxRefusal, readonly [string, string]>> = {

@@ -236,18 +236,19 @@ export function toQuestionRecord(row: QuestionRow): QuestionRecord {
 
 export function questionNotFound(): HttpError {
   return new HttpError(404, 'question_not_found', 'question not found', {
-    extras: { field: 'questionId', hint: 'GET /workspaces/:id/questions lists them.' },
+    field: 'questionId',
+    hint: 'GET /workspaces/:id/questions lists them.',
   });
 }
 
 export function questionClosed(id: string, state: string): HttpError {
   const text = `the question ${JSON.stringify(id)} ${state === 'answered' ? 'was answered before' : 'is closed'}`;
   const hint = 'Its message may have ended, or somebody else answered.';
-  return new HttpError(409, 'question_closed', text, { extras: { hint } });
+  return new HttpError(409, 'question_closed', text, { hint });
 }
 
 export function invalid(reason: string, field = 'params.message.metadata.questions'): HttpError {
-  return new HttpError(400, 'invalid_request', reason, { extras: { field } });
+  return new HttpError(400, 'invalid_request', reason, { field });
 }
 
 /** What became of the answers that a message carries in `metadata.answers`. */

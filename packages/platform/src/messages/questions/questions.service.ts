@@ -454,10 +454,8 @@ export class QuestionsService {
 function tooManyRounds(): HttpError {
   const text = `a message may be interrupted by questions ${MAX_ROUNDS} times`;
   return new HttpError(400, 'invalid_request', text, {
-    extras: {
-      field: 'params.message.metadata.questions',
-      hint: 'Answer with what is known; the sender may send a new message.',
-    },
+    field: 'params.message.metadata.questions',
+    hint: 'Answer with what is known; the sender may send a new message.',
   });
 }
 

@@ -199,11 +199,8 @@ function abandon({ reader, waiter }: OpenedStream): void {
 
 function tooManyStreams(): HttpError {
   return new HttpError(429, 'rate_limited', 'too many streams are open', {
-    extras: {
-      retry_after: RETRY_AFTER,
-      scope: 'streams',
-      hint: `At most ${MAX_STREAMS} streams of one workspace are open. Send the message without a stream, or close one first.`,
-    },
-    headers: { 'retry-after': String(RETRY_AFTER) },
+    retry_after: RETRY_AFTER,
+    scope: 'streams',
+    hint: `At most ${MAX_STREAMS} streams of one workspace are open. Send the message without a stream, or close one first.`,
   });
 }

@@ -85,9 +85,7 @@ export class Progress {
     const message = await store.find(id);
     const isOwn = message?.workspace_id === workspaceId && message.message_id !== null;
     if (!isOwn || Number(message.seq) > Number(visibleSeq ?? Number.POSITIVE_INFINITY)) {
-      throw new HttpError(404, 'activity_not_found', 'activity row not found', {
-        extras: { field: 'activity_id' },
-      });
+      throw new HttpError(404, 'activity_not_found', 'activity row not found', { field: 'activity_id' });
     }
     const state = messageStateOf(message);
     if (state === 'expired') throw messageExpired(message);
@@ -100,25 +98,28 @@ export class Progress {
 
 function conflict(expectedOffset: number | null, hint: string): HttpError {
   return new HttpError(409, 'progress_conflict', 'the progress does not continue what was reported', {
-    extras: { expected_offset: expectedOffset, hint },
+    expected_offset: expectedOffset,
+    hint,
   });
 }
 
 function ended(message: MessageRow): HttpError {
   return new HttpError(409, 'message_ended', 'the message has ended', {
-    extras: { message_id: message.message_id, status: messageStateOf(message), hint: 'Stop reporting.' },
+    message_id: message.message_id,
+    status: messageStateOf(message),
+    hint: 'Stop reporting.',
   });
 }
 
 function tooLarge(): HttpError {
   return new HttpError(413, 'agent_answer_too_large', 'the text of the answer is over 10 MiB', {
-    extras: { hint: 'Stop reporting; an answer of this size cannot be delivered either.' },
+    hint: 'Stop reporting; an answer of this size cannot be delivered either.',
   });
 }
 
 function noMemory(): HttpError {
   return new HttpError(503, 'platform_unavailable', 'there is no memory for more progress now', {
-    extras: { retry_after: RETRY_AFTER, hint: 'Report it again later; the answer itself is not affected.' },
-    headers: { 'retry-after': String(RETRY_AFTER) },
+    retry_after: RETRY_AFTER,
+    hint: 'Report it again later; the answer itself is not affected.',
   });
 }
