@@ -5,7 +5,7 @@ import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { Caller } from '../http/callers.ts';
 import { mount } from '../http/mount.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
-import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
+import { ClientConnection } from '../waiting/client-connection.ts';
 import { sendHeld } from '../waiting/response-memory.ts';
 import type { ControlRows } from './control-rows.ts';
 import type { FeedPage } from './feed-pages.ts';
@@ -65,7 +65,7 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
     async ({ params, query, caller, request, reply }) => {
       await requireWorkspace(caller, params.id);
       const by = { isAgent: caller.kind === 'workspace' };
-      const connection = watchConnection(reply);
+      const connection = new ClientConnection(reply);
       if (query.waitSeconds !== undefined) reply.header('x-wait-applied', String(query.waitSeconds));
       if (query.control !== undefined) {
         const { waitSeconds } = query;
@@ -94,7 +94,7 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
       await requireWorkspace(caller, params.id);
       const by = { isAgent: caller.kind === 'workspace' };
       const row = await reader.readRow(params.id, params.activityId, query, by);
-      return sendHeld(clock, reply, watchConnection(reply), row);
+      return sendHeld(clock, reply, new ClientConnection(reply), row);
     },
   );
 

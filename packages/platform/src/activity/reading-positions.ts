@@ -263,13 +263,10 @@ export function visibleUpTo(workspaceId: string): RawBuilder<number> {
 }
 
 /** In the transaction that pauses a workspace: the last row of its feed that its agent sees until the resume. */
-export async function lastRowBeforePause(
-  { trx, lockFeed }: UnitOfWork,
-  workspaceId: string,
-): Promise<number> {
+export async function lastRowBeforePause(unit: UnitOfWork, workspaceId: string): Promise<number> {
   // No row of the feed is stored between this and the commit, so all that are stored later are hidden.
-  await lockFeed(workspaceId);
-  const row = await lastSeq(workspaceId, trx);
+  await unit.lockFeed(workspaceId);
+  const row = await lastSeq(workspaceId, unit.trx);
   return Number(row?.seq ?? 0);
 }
 

@@ -9,20 +9,44 @@ import type { Database } from './schema.ts';
 export type Queryable = Kysely<Database>;
 
 /** One transaction and the tasks that run when it has ended. */
-export interface UnitOfWork {
+export class UnitOfWork {
   readonly trx: Transaction<Database>;
   /** When it began, in Unix milliseconds and as it is stored. */
   readonly now: number;
   readonly at: string;
+  readonly #ends: { readonly committed: (() => void)[]; readonly rolledBack: (() => void)[] };
+  readonly #lockFeed: DatabaseDialect['lockFeed'];
+
+  constructor(
+    trx: Transaction<Database>,
+    now: number,
+    ends: { readonly committed: (() => void)[]; readonly rolledBack: (() => void)[] },
+    lockFeed: DatabaseDialect['lockFeed'],
+  ) {
+    this.trx = trx;
+    this.now = now;
+    this.at = new Date(now).toISOString();
+    this.#ends = ends;
+    this.#lockFeed = lockFeed;
+  }
+
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
-  afterCommit(task: () => void): void;
+  afterCommit(task: () => void): void {
+    this.#ends.committed.push(task);
+  }
+
   /** Runs when the transaction was rolled back. Must not throw. */
-  onRollback(task: () => void): void;
+  onRollback(task: () => void): void {
+    this.#ends.rolledBack.push(task);
+  }
+
   /**
    * Call this before inserting a row into the feed of a workspace: no other transaction inserts there until this one
    * ends, so a reader that has read a row never misses one with a lower `seq`.
    */
-  lockFeed(workspaceId: string): Promise<void>;
+  async lockFeed(workspaceId: string): Promise<void> {
+    await this.#lockFeed?.(this.trx, workspaceId);
+  }
 }
 
 /** Compiled variants of one prepared query that are kept. */
@@ -83,29 +107,19 @@ export class PlatformDatabase {
    * share one commit, so `work` may await nothing but the database.
    */
   async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
-    const committed: (() => void)[] = [];
-    const rolledBack: (() => void)[] = [];
-    const run = (trx: Transaction<Database>) => {
-      const now = this.#clock.now();
-      return work({
-        trx,
-        now,
-        at: new Date(now).toISOString(),
-        afterCommit: (task) => void committed.push(task),
-        onRollback: (task) => void rolledBack.push(task),
-        lockFeed: async (workspaceId) => this.#dialect.lockFeed?.(trx, workspaceId),
-      });
-    };
+    const ends = { committed: [] as (() => void)[], rolledBack: [] as (() => void)[] };
+    const run = (trx: Transaction<Database>) =>
+      work(new UnitOfWork(trx, this.#clock.now(), ends, this.#dialect.lockFeed));
     let result: T;
     try {
       result = await (this.#dialect.connection?.execute(run) ?? this.query.transaction().execute(run));
       this.#hasNoSpace = false;
     } catch (error) {
       if (this.isDiskFull(error)) this.#hasNoSpace = true;
-      for (const task of rolledBack) task();
+      for (const task of ends.rolledBack) task();
       throw error;
     }
-    for (const task of committed) task();
+    for (const task of ends.committed) task();
     return result;
   }
 
@@ -149,23 +163,23 @@ export class PlatformDatabase {
   ): CompiledShape<Row> {
     const placeholders = Object.keys(values).map((name) => [name, new Placeholder(name)]);
     const compiled = build(this.query, Object.fromEntries(placeholders) as Values).compile();
-    const run = this.#dialect.connection?.prepare(compiled.sql);
-    return { compiled, run: run as CompiledShape<Row>['run'] };
+    const names = compiled.parameters.map((value) => (value instanceof Placeholder ? value.name : undefined));
+    return { compiled, names, statement: this.#dialect.connection?.prepare(compiled.sql) };
   }
 
-  async #run<Row>(
-    { compiled, run }: CompiledShape<Row>,
-    values: object,
-    db: Queryable,
-  ): Promise<QueryResult<Row>> {
-    const parameters = compiled.parameters.map((value) =>
-      value instanceof Placeholder ? Reflect.get(values, value.name) : value,
-    );
-    if (run !== undefined && db.isTransaction) return run(parameters);
+  async #run<Row>(shape: CompiledShape<Row>, values: object, db: Queryable): Promise<QueryResult<Row>> {
+    const { compiled, names, statement } = shape;
+    const parameters = [...compiled.parameters];
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[index];
+      if (name !== undefined) parameters[index] = values[name as never];
+    }
     const { connection } = this.#dialect;
-    if (run === undefined || connection?.isFree !== true) return db.executeQuery({ ...compiled, parameters });
-    const result = run(parameters);
-    await connection.flushed();
+    const isFree = db.isTransaction || connection?.isFree === true;
+    if (statement === undefined || connection === undefined || !isFree)
+      return db.executeQuery({ ...compiled, parameters });
+    const result = connection.run(statement, parameters) as QueryResult<Row>;
+    if (!db.isTransaction) await connection.flushed();
     return result;
   }
 
@@ -192,10 +206,11 @@ export class PlatformDatabase {
 }
 
 interface CompiledShape<Row> {
-  /** Its parameters are constants, and placeholders. */
   readonly compiled: CompiledQuery<Row>;
-  /** Runs it on the only connection, if there is one. */
-  readonly run: ((parameters: readonly unknown[]) => QueryResult<Row>) | undefined;
+  /** For each parameter the name of its value, or undefined for a constant. */
+  readonly names: readonly (string | undefined)[];
+  /** The same on the only connection, if there is one. */
+  readonly statement: ReturnType<NonNullable<DatabaseDialect['connection']>['prepare']> | undefined;
 }
 
 /** Represents in a query a value that is known when it runs. */

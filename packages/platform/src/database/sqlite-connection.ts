@@ -23,10 +23,11 @@ const FULL_GROUP = 16;
 
 /** A unit of work that waits for its turn, and then for the commit that contains its rows. */
 interface Entry {
-  /** Runs the unit and keeps its result. False when it failed and has to be undone. Never rejects. */
-  run(trx: Transaction<Database>): Promise<boolean>;
-  /** Resolves or rejects the promise of the unit; `error` is that of the commit. */
-  complete(error?: unknown): void;
+  work(trx: Transaction<Database>): Promise<unknown>;
+  resolve(value: never): void;
+  reject(error: unknown): void;
+  /** Undefined until it ran. */
+  result?: { readonly value: unknown } | { readonly error: unknown };
 }
 
 /**
@@ -61,14 +62,15 @@ export class SqliteConnection {
     this.#trx = this.newTransaction();
   }
 
-  /** Prepares a statement that runs often; call the result with its parameters, inside the open transaction or by `isFree`. */
-  prepare(sql: string): (parameters: readonly unknown[]) => QueryResult<unknown> {
-    const statement = new Statement(this.#database.prepare(sql), sql);
-    return (parameters) => {
-      this.onQuery?.(sql);
-      if (statement.isWrite) this.#isDirty = true;
-      return statement.run(parameters);
-    };
+  /** Prepares a statement that runs often. Run it inside the open transaction, or while there is none. */
+  prepare(sql: string): Statement {
+    return new Statement(this.#database.prepare(sql), sql);
+  }
+
+  run(statement: Statement, parameters: readonly unknown[]): QueryResult<unknown> {
+    this.onQuery?.(statement.sql);
+    if (statement.isWrite) this.#isDirty = true;
+    return statement.run(parameters);
   }
 
   /** Whether no transaction is open. A statement that does not belong to an open one has to wait. */
@@ -94,30 +96,13 @@ export class SqliteConnection {
 
   /** Runs a statement now: of the open transaction, or while there is none. */
   runNow(sql: string, parameters: readonly unknown[]): QueryResult<unknown> {
-    this.onQuery?.(sql);
-    return this.#run(sql, parameters);
+    return this.run(this.#statement(sql), parameters);
   }
 
   /** Runs a unit of work; its promise has the result of `work` after the commit that contains its rows is on the disk. */
   execute<T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
-      this.#waiting.push({
-        run: async (trx) => {
-          try {
-            outcome = { value: await work(trx) };
-            return true;
-          } catch (error) {
-            outcome = { error };
-            return false;
-          }
-        },
-        complete: (error) => {
-          if (outcome !== undefined && 'error' in outcome) reject(outcome.error);
-          else if (error === undefined && outcome !== undefined) resolve(outcome.value);
-          else reject(error ?? new Error('The unit of work did not run.'));
-        },
-      });
+      this.#waiting.push({ work, resolve, reject });
       this.#schedule();
     });
   }
@@ -191,30 +176,36 @@ export class SqliteConnection {
   }
 
   async #commitGroup(group: readonly Entry[]): Promise<void> {
-    const completeAll = (error?: unknown) => {
-      for (const entry of group) entry.complete(error);
+    const settle = (commitError?: unknown) => {
+      for (const { result, resolve, reject } of group) {
+        if (result !== undefined && 'error' in result) reject(result.error);
+        else if (commitError === undefined) resolve(result?.value as never);
+        else reject(commitError);
+      }
     };
     try {
       await this.inTransaction(() => this.#runUnits(group));
     } catch (error) {
-      return completeAll(error);
+      return settle(error);
     }
     const flushed = this.flushed();
-    if (flushed === undefined) return completeAll();
-    void flushed.then(() => completeAll(), completeAll);
+    if (flushed === undefined) settle();
+    else void flushed.then(() => settle(), settle);
   }
 
   /** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
   async #runUnits(group: readonly Entry[]): Promise<void> {
-    const [only] = group;
-    if (only !== undefined && group.length === 1) {
-      if (!(await only.run(this.#trx))) throw new Error('The only unit of the transaction failed.');
-      return;
-    }
+    const isAlone = group.length === 1;
     for (const entry of group) {
-      this.runNow('savepoint unit', []);
-      if (!(await entry.run(this.#trx))) this.runNow('rollback to unit', []);
-      this.runNow('release unit', []);
+      if (!isAlone) this.runNow('savepoint unit', []);
+      try {
+        entry.result = { value: await entry.work(this.#trx) };
+      } catch (error) {
+        entry.result = { error };
+        if (isAlone) throw error;
+        this.runNow('rollback to unit', []);
+      }
+      if (!isAlone) this.runNow('release unit', []);
     }
   }
 
@@ -222,7 +213,10 @@ export class SqliteConnection {
     const connection: DatabaseConnection = {
       executeQuery: async <R>({ sql, parameters }: CompiledQuery) => {
         while (this.#transaction !== undefined) await this.#transaction;
-        const result = this.#run(sql, parameters) as QueryResult<R>;
+        // Kysely itself reports the statement.
+        const statement = this.#statement(sql);
+        if (statement.isWrite) this.#isDirty = true;
+        const result = statement.run(parameters) as QueryResult<R>;
         await this.flushed();
         return result;
       },
@@ -240,18 +234,14 @@ export class SqliteConnection {
     };
   }
 
-  #run(sql: string, parameters: readonly unknown[]): QueryResult<unknown> {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = new Statement(this.#database.prepare(sql), sql);
-      const [oldest] = this.#statements.keys();
-      if (this.#statements.size >= MAX_STATEMENTS && oldest !== undefined) this.#statements.delete(oldest);
-    } else {
-      this.#statements.delete(sql);
-    }
+  #statement(sql: string): Statement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.prepare(sql);
     this.#statements.set(sql, statement);
-    if (statement.isWrite) this.#isDirty = true;
-    return statement.run(parameters);
+    const [oldest] = this.#statements.keys();
+    if (this.#statements.size > MAX_STATEMENTS && oldest !== undefined) this.#statements.delete(oldest);
+    return statement;
   }
 
   #rollBack(): void {
@@ -263,7 +253,9 @@ export class SqliteConnection {
   }
 }
 
+/** A prepared statement. */
 class Statement {
+  readonly sql: string;
   /** Whether it may change what is stored. */
   readonly isWrite: boolean;
   readonly #statement: StatementSync;
@@ -271,6 +263,7 @@ class Statement {
   readonly #names: readonly string[];
 
   constructor(statement: StatementSync, sql: string) {
+    this.sql = sql;
     this.#statement = statement;
     this.#names = statement.columns().map(({ name }) => name);
     this.isWrite = /^(?:insert|update|delete)\b/i.test(sql);
@@ -280,20 +273,17 @@ class Statement {
 
   run(parameters: readonly unknown[]): QueryResult<unknown> {
     const values = parameters as SQLInputValue[];
-    if (this.#names.length === 0) {
+    const names = this.#names;
+    if (names.length === 0) {
       return { rows: [], numAffectedRows: BigInt(this.#statement.run(...values).changes) };
     }
-    return { rows: this.#statement.all(...values).map((row) => this.#toRow(row)) };
-  }
-
-  #toRow(values: unknown): Record<string, unknown> {
-    const row: Record<string, unknown> = {};
-    let index = 0;
-    for (const name of this.#names) {
-      row[name] = (values as readonly unknown[])[index];
-      index += 1;
+    const rows: Record<string, unknown>[] = [];
+    for (const columns of this.#statement.all(...values) as unknown as unknown[][]) {
+      const row: Record<string, unknown> = {};
+      for (let index = 0; index < names.length; index += 1) row[names[index] as string] = columns[index];
+      rows.push(row);
     }
-    return row;
+    return { rows };
   }
 }
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
-import cookie from '@fastify/cookie';
 import { BODY_LIMITS, type ErrorCode, findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
 import Fastify, {
   type FastifyInstance,
@@ -18,7 +17,7 @@ import { CAPABILITIES_HEADERS } from './capabilities.ts';
 import { checkContract } from './contract-check.ts';
 import { HttpError, toHttpError } from './http-error.ts';
 import { acceptOnlyJson } from './mount.ts';
-import { limitRate } from './rate-limits.ts';
+import { rateLimiter } from './rate-limits.ts';
 
 /** Limits of each connection; times in milliseconds. See docs/contract/limits.md#time-limits. */
 const CONNECTION_LIMITS = {
@@ -40,6 +39,8 @@ const EXPECTED: Readonly<Partial<Record<ErrorCode, 'debug' | 'info'>>> = {
   agent_timeout: 'info',
   agent_busy: 'info',
 };
+
+const PROBES: ReadonlySet<string | undefined> = new Set([routes.health.path, routes.ready.path]);
 
 /**
  * The HTTP server without routes: JSON bodies, one error shape, identification of callers, limits. Order: CORS →
@@ -65,32 +66,30 @@ export async function createApp(
   acceptAnyExpectation(app);
   acceptOnlyJson(app);
   checkContract(app, settings.contractCheck, logger);
-  await app.register(cookie);
   const mounted = new Set<KnownRoute>();
   app.decorate('mountedRoutes', mounted);
-
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-    request.rateOwner = { kind: 'address', id: request.ip };
-    request.identity = { kind: 'anonymous' };
-  });
   await setResponseHeaders(app, settings.corsOrigins);
-  app.addHook('onRequest', async (request) => {
+  const countRequest = rateLimiter(context);
+  app.addHook('onRequest', async (request, reply) => {
     requireWellFormed(request);
-    if (isProbe(request)) return;
+    // Health and readiness are for load balancers: without an organisation, and also during the shutdown.
+    request.identity = { kind: 'anonymous' };
+    if (PROBES.has(request.routeOptions.url)) return;
     if (context.shutdown.aborted) throw shuttingDown();
-    requireOrg(request, settings.orgId);
-    Object.assign(request, await authenticator.identify(request));
+    requireOrg(request.headers, settings.orgId);
+    await authenticator.identify(request);
+    countRequest(request, reply);
   });
-  limitRate(app, context);
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, next) => {
     if (context.shutdown.aborted) reply.header('connection', 'close');
+    next();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, next) => {
     const { method, url: route } = request.routeOptions;
     const durationMs = Math.round(reply.elapsedTime);
     const fields = { requestId: request.id, method: String(method ?? request.method), route, durationMs };
     logger.debug({ ...fields, status: reply.statusCode }, 'Request completed.');
+    next();
   });
 
   app.setErrorHandler(async (error, request, reply) => {
@@ -123,11 +122,6 @@ export async function createApp(
     logger.debug({ routes: names }, 'Routes of the contract that this platform does not serve');
   });
   return app;
-}
-
-/** Health and readiness are for load balancers: without an organisation, and also during the shutdown. */
-function isProbe({ routeOptions }: FastifyRequest): boolean {
-  return routeOptions.url === routes.health.path || routeOptions.url === routes.ready.path;
 }
 
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {
@@ -269,8 +263,9 @@ async function setResponseHeaders(app: FastifyInstance, corsOrigins: readonly st
     'cache-control': 'no-store',
     ...CAPABILITIES_HEADERS,
   });
-  app.addHook('onRequest', (_request, reply, next) => {
+  app.addHook('onRequest', (request, reply, next) => {
     reply.headers(everywhere);
+    reply.header('x-request-id', request.id);
     next();
   });
   if (corsOrigins.length === 0) return;

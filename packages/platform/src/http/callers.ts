@@ -144,15 +144,16 @@ export const SESSION_COOKIE = 'molecule_session';
 
 const BEARER = 'Bearer ';
 
-/** Who calls, and whose requests the rate limiter counts this one with. */
-interface Identified {
-  readonly identity: Identity;
-  readonly rateOwner: RateOwner;
+/** The value of the session cookie of a request, of the first one when there are several. */
+export function sessionCookie({ cookie }: IncomingHttpHeaders): string | undefined {
+  return cookie === undefined ? undefined : COOKIE.exec(cookie)?.[1];
 }
 
-/** Identifies the caller of a request. Throws only when the credential store cannot be read. */
+const COOKIE = new RegExp(`(?:^|;)[ \\t]*${SESSION_COOKIE}[ \\t]*=[ \\t]*([^;\\s]*)`);
+
 export interface Authenticator {
-  identify(request: FastifyRequest): Promise<Identified>;
+  /** Sets `identity` and `rateOwner` of a request. Throws only when the credential store cannot be read. */
+  identify(request: FastifyRequest): Promise<void>;
   /** Constant-time comparison with the operator key. */
   isOperatorKey(candidate: string): boolean;
 }
@@ -164,63 +165,52 @@ export function createAuthenticator(
 ): Authenticator {
   const { settings } = context;
   const operatorHash = sha256(operatorKey);
-  const isOperatorHash = (candidate: Buffer) => timingSafeEqual(candidate, operatorHash);
   const corsOrigins = new Set(settings.corsOrigins.map((origin) => origin.toLowerCase()));
 
-  const isFromDevOperator = (request: FastifyRequest, headers: IncomingHttpHeaders) => {
-    const { remoteAddress, localPort: port = 0 } = request.socket;
-    const { httpVersion } = request.raw;
+  const isFromDevOperator = ({ socket, raw }: FastifyRequest, headers: IncomingHttpHeaders) => {
+    const { remoteAddress, localPort: port = 0 } = socket;
+    const { httpVersion } = raw;
     return settings.mode === 'dev' && isDevOperator({ remoteAddress, httpVersion, headers, port });
   };
 
-  const unknownCredential = (request: FastifyRequest): Identified => {
-    const isOptional = isFromDevOperator(request, { ...request.headers, authorization: undefined });
-    return { identity: { kind: 'unknown-credential', isOptional }, rateOwner: addressOf(request) };
-  };
-
-  const identifyBearer = async (token: string, request: FastifyRequest): Promise<Identified> => {
-    const digest = sha256(token);
-    const hash = digest.toString('hex');
-    if (isOperatorHash(digest)) return operatorBy('operator-key', hash);
-    const holder = token === '' ? undefined : await source.findToken(hash);
-    if (holder === undefined) return unknownCredential(request);
-    return { identity: holder, rateOwner: { kind: 'workspace', id: holder.workspaceId } };
-  };
-
-  const isOwnPage = (request: FastifyRequest) =>
-    !isForeignPage(request.headers, (origin) => {
-      const host = (request.headers.host ?? '').toLowerCase();
+  const isOwnPage = ({ headers }: FastifyRequest) =>
+    !isForeignPage(headers, (origin) => {
+      const host = (headers.host ?? '').toLowerCase();
       if (origin === `http://${host}` || origin === `https://${host}`) return true;
       return corsOrigins.has(origin) || origin === new URL(context.publicUrl()).origin;
     });
 
+  const setOperator = (request: FastifyRequest, via: 'operator-key' | 'session', id: string) => {
+    request.identity = { kind: 'operator', via };
+    request.rateOwner = { kind: 'operator', id };
+  };
+
   const identify: Authenticator['identify'] = async (request) => {
-    const authorization = request.headers.authorization;
-    if (authorization !== undefined) {
-      if (authorization.startsWith(BEARER)) {
-        return identifyBearer(authorization.slice(BEARER.length).trim(), request);
+    const { headers } = request;
+    const { authorization } = headers;
+    if (authorization?.startsWith(BEARER)) {
+      const token = authorization.slice(BEARER.length).trim();
+      const hash = sha256Hex(token);
+      const isOperator = timingSafeEqual(Buffer.from(hash, 'hex'), operatorHash);
+      if (isOperator) return setOperator(request, 'operator-key', hash);
+      const holder = token === '' ? undefined : await source.findToken(hash);
+      if (holder !== undefined) {
+        request.identity = holder;
+        request.rateOwner = { kind: 'workspace', id: holder.workspaceId };
+        return;
       }
-      return unknownCredential(request);
     }
-    const cookie = request.cookies[SESSION_COOKIE];
+    const cookie = authorization === undefined ? sessionCookie(headers) : undefined;
     if (cookie !== undefined && isOwnPage(request)) {
       const hash = sha256Hex(cookie);
-      if (await source.findSession(hash)) return operatorBy('session', hash);
+      if (await source.findSession(hash)) return setOperator(request, 'session', hash);
     }
-    if (isFromDevOperator(request, request.headers)) {
-      return { identity: { kind: 'operator', via: 'dev' }, rateOwner: addressOf(request) };
-    }
-    return { identity: { kind: 'anonymous' }, rateOwner: addressOf(request) };
+    request.rateOwner = { kind: 'address', id: request.ip };
+    const isDev = isFromDevOperator(request, { ...headers, authorization: undefined });
+    if (authorization !== undefined) request.identity = { kind: 'unknown-credential', isOptional: isDev };
+    else request.identity = isDev ? { kind: 'operator', via: 'dev' } : { kind: 'anonymous' };
   };
-  return { identify, isOperatorKey: (candidate) => isOperatorHash(sha256(candidate)) };
-}
-
-function operatorBy(via: 'operator-key' | 'session', credentialHash: string): Identified {
-  return { identity: { kind: 'operator', via }, rateOwner: { kind: 'operator', id: credentialHash } };
-}
-
-function addressOf({ ip }: FastifyRequest): RateOwner {
-  return { kind: 'address', id: ip };
+  return { identify, isOperatorKey: (candidate) => timingSafeEqual(sha256(candidate), operatorHash) };
 }
 
 /** Lower-case hex SHA-256, the only form in which a token or a session is stored. */
@@ -241,9 +231,6 @@ export type CallerOf<Access extends RouteAccess> = Access extends 'anonymous' | 
       ? Extract<Principal, { kind: 'operator' }>
       : Caller;
 
-/** The parts of a request that decide access. */
-type AccessRequest = Pick<FastifyRequest, 'identity' | 'headers'>;
-
 const CALLER_HEADERS = ['x-workspace-id', 'x-source-workspace-id'] as const;
 
 /**
@@ -252,14 +239,14 @@ const CALLER_HEADERS = ['x-workspace-id', 'x-source-workspace-id'] as const;
  *
  * @throws HttpError 401 without an accepted credential, 403 for caller headers that contradict it.
  */
-export function requireCredential(access: RouteAccess, { identity, headers }: AccessRequest): void {
+export function requireCredential(
+  access: RouteAccess,
+  { identity, headers }: Pick<FastifyRequest, 'identity' | 'headers'>,
+): void {
   if (access === 'anonymous') return;
-  if (access === 'operator') {
-    requireOperator(identity);
-    return;
-  }
-  checkCallerHeaders(headers, identity);
-  if (access !== 'claim' && identity.kind !== 'removed') requireCaller(identity);
+  if (access !== 'operator') checkCallerHeaders(headers, identity);
+  if (access === 'operator') requireOperator(identity);
+  else if (access !== 'claim') requireCaller(identity);
 }
 
 /** Refuses the caller of a route whose path names a workspace that is not its own, and removed workspaces. */
@@ -267,13 +254,13 @@ export function requireWorkspaceOfPath(
   access: RouteAccess,
   identity: Identity,
   workspaceId: string | undefined,
-  removedError?: (holder: RemovedHolder) => HttpError | undefined,
+  removedError?: HttpError,
 ): void {
   if (access === 'anonymous' || access === 'operator' || access === 'claim') return;
-  if (identity.kind === 'removed') throw removedError?.(identity) ?? removedCredential(identity);
-  const caller = requireCaller(identity);
-  if (access === 'own') requireWorkspace(caller, workspaceId);
-  if (access === 'workspace' && caller.kind === 'workspace' && caller.workspaceId !== workspaceId) {
+  if (identity.kind === 'removed') throw removedError ?? removedCredential(identity);
+  const isOther = identity.kind === 'workspace' && identity.workspaceId !== workspaceId;
+  if (access === 'own') requireWorkspace(identity, workspaceId);
+  if (access === 'workspace' && isOther) {
     throw invalidCredentials('invalid workspace auth token', FOREIGN_TOKEN);
   }
 }
@@ -282,7 +269,7 @@ const FOREIGN_TOKEN =
   'This token belongs to another workspace: correct the id of the request, or send a token of that workspace.';
 
 /** For a route of the agent itself: 401 unless the caller is that workspace; without an id, unless it is one. */
-export function requireWorkspace(caller: Caller, workspaceId: string | undefined): void {
+export function requireWorkspace(caller: Identity, workspaceId: string | undefined): void {
   if (caller.kind === 'workspace' && caller.workspaceId === (workspaceId ?? caller.workspaceId)) return;
   const hint =
     caller.kind === 'workspace'
@@ -295,7 +282,7 @@ export function requireWorkspace(caller: Caller, workspaceId: string | undefined
  * Refuses requests of other organisations when `MOLECULE_ORG_ID` is set: with 404, which reveals nothing about this
  * one.
  */
-export function requireOrg({ headers }: Pick<FastifyRequest, 'headers'>, orgId: string | null): void {
+export function requireOrg(headers: IncomingHttpHeaders, orgId: string | null): void {
   if (orgId === null) return;
   const named = headers['x-molecule-org-id'];
   if (typeof named === 'string' && named.trim().toLowerCase() === orgId.toLowerCase()) return;
@@ -321,9 +308,9 @@ function requireOperator(identity: Identity): void {
   throw invalidCredentials('invalid admin auth token', `${hint}${optionalCredential(identity)}`);
 }
 
-function requireCaller(identity: Exclude<Identity, RemovedHolder>): Caller {
-  if (identity.kind === 'operator' || identity.kind === 'workspace') return identity;
+function requireCaller(identity: Identity): void {
   if (identity.kind === 'anonymous') throw missingCredentials('missing workspace auth token');
+  if (identity.kind !== 'unknown-credential') return;
   const hint =
     'The token is neither that of a workspace nor the operator key: it is mistyped or was revoked.';
   throw invalidCredentials('invalid workspace auth token', `${hint}${optionalCredential(identity)}`);
@@ -338,25 +325,23 @@ function optionalCredential(identity: Identity): string {
  * The caller headers must name the workspace of the token. An operator has no workspace, so the headers only have to
  * agree with each other.
  */
-function checkCallerHeaders(headers: AccessRequest['headers'], identity: Identity): void {
-  const named = CALLER_HEADERS.flatMap((name) => {
-    const value = headers[name];
-    return typeof value === 'string' ? [{ name, id: value.trim().toLowerCase() }] : [];
-  });
-  const expected = identity.kind === 'workspace' ? identity.workspaceId : named[0]?.id;
-  const wrong = named.find(({ id }) => id !== expected);
-  if (wrong === undefined) return;
-  if (identity.kind !== 'workspace') {
+function checkCallerHeaders(headers: IncomingHttpHeaders, identity: Identity): void {
+  let expected = identity.kind === 'workspace' ? identity.workspaceId : undefined;
+  for (const field of CALLER_HEADERS) {
+    const value = headers[field];
+    if (typeof value !== 'string') continue;
+    const id = value.trim().toLowerCase();
+    expected ??= id;
+    if (id === expected) continue;
+    if (identity.kind === 'workspace') {
+      const hint = `Correct ${field}, or send a token of that workspace.`;
+      throw new HttpError(403, 'caller_mismatch', 'this token belongs to another workspace', { field, hint });
+    }
     throw new HttpError(403, 'caller_mismatch', 'the caller headers name different workspaces', {
-      field: wrong.name,
+      field,
       hint: `Send ${CALLER_HEADERS.join(' or ')}, or the same id in both.`,
     });
   }
-  const hint = `Correct ${wrong.name}, or send a token of that workspace.`;
-  throw new HttpError(403, 'caller_mismatch', 'this token belongs to another workspace', {
-    field: wrong.name,
-    hint,
-  });
 }
 
 function missingCredentials(message: string): HttpError {

@@ -33,15 +33,18 @@ export type QueryValues = Readonly<Record<string, string | undefined>>;
 
 /** The query with one value for each parameter, the last one of a repeated parameter. */
 function lastValues(query: unknown): QueryValues {
-  const entries = Object.entries(query as Readonly<Record<string, string | string[] | undefined>>);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
-  );
+  const values = query as Record<string, string | string[] | undefined>;
+  for (const name in values) {
+    const value = values[name];
+    if (Array.isArray(value)) values[name] = value.at(-1);
+  }
+  return values as QueryValues;
 }
 
 /** 400 naming the first parameter of a path or query that no column can hold. See docs/contract/limits.md#plain-text. */
 function requireColumnTexts(values: QueryValues): void {
-  for (const [field, text] of Object.entries(values)) {
+  for (const field in values) {
+    const text = values[field];
     if (text === undefined || isColumnText(text)) continue;
     const message = `invalid ${field}: must not contain NUL or half of a surrogate pair`;
     throw new HttpError(400, 'invalid_request', message, { field });
@@ -261,9 +264,10 @@ export function mount<R extends KnownRoute>(
       const params = request.params as Record<string, string>;
       for (const name of workspaceParams) params[name] = parseWorkspaceId(params[name], name);
       requireColumnTexts(params);
-      const removedError = (holder: RemovedHolder) =>
-        options.removedError?.(holder, params as RouteParams<R>);
-      requireWorkspaceOfPath(route.access, request.identity, params.id, removedError);
+      const { identity } = request;
+      const refusal =
+        identity.kind === 'removed' ? options.removedError?.(identity, params as RouteParams<R>) : undefined;
+      requireWorkspaceOfPath(route.access, identity, params.id, refusal);
     },
     handler: async (request, reply) => {
       const values = lastValues(request.query);

@@ -1,5 +1,5 @@
 import { routes } from '@molecule-ai/protocol';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { Clock } from '../time/clock.ts';
 import type { RateOwner } from './callers.ts';
@@ -56,9 +56,6 @@ export class RateBucket {
 /** The bucket that counts a request, as `scope` of a 429 names it. */
 type RateScope = RateOwner['kind'] | 'presence' | 'progress';
 
-/** A caller that exhausts the limit of its address must not make the platform look dead to a load balancer. */
-const UNLIMITED: ReadonlySet<string | undefined> = new Set([routes.health.path, routes.ready.path]);
-
 /** The part of the presence bucket that only heartbeats use: one of so many. */
 const HEARTBEAT_PART = 10;
 
@@ -72,15 +69,15 @@ const OWN_BUCKETS: ReadonlyMap<string, { readonly scope: RateScope; readonly lea
 );
 
 /**
- * Counts requests a minute: those of a workspace together, whichever of its tokens they have; those of an operator for
+ * Counts requests a minute, and throws a 429 for one too many: those of a workspace together, whichever of its tokens they have; those of an operator for
  * each credential; all others by address. Heartbeats and acknowledgements have a bucket of their own, so that an agent
  * which sends too much is still alive, and so has progress, of which an agent sends much. See docs/contract/limits.md#rates.
  */
-export function limitRate(
-  app: FastifyInstance,
-  { clock, settings: { rateLimit, presenceRate, progressRate } }: Pick<PlatformContext, 'clock' | 'settings'>,
-): void {
-  if (rateLimit === null) return;
+export function rateLimiter({
+  clock,
+  settings: { rateLimit, presenceRate, progressRate },
+}: Pick<PlatformContext, 'clock' | 'settings'>): (request: FastifyRequest, reply: FastifyReply) => void {
+  if (rateLimit === null) return () => undefined;
   const buckets: Readonly<Record<RateScope, RateBucket>> = {
     workspace: new RateBucket(clock, rateLimit),
     operator: new RateBucket(clock, rateLimit),
@@ -88,27 +85,17 @@ export function limitRate(
     presence: new RateBucket(clock, presenceRate),
     progress: new RateBucket(clock, progressRate),
   };
-  app.addHook('onRequest', async (request, reply) => {
-    if (UNLIMITED.has(request.routeOptions.url)) return;
-    const { scope, reserved } = bucketOf(request, presenceRate);
-    const { isAllowed, limit, remaining, resetMs } = buckets[scope].take(request.rateOwner.id, reserved);
+  return ({ routeOptions, rateOwner }, reply) => {
+    const own = rateOwner.kind === 'workspace' ? OWN_BUCKETS.get(routeOptions.url ?? '') : undefined;
+    const scope = own?.scope ?? rateOwner.kind;
+    const reserved = own?.leavesRoom ? Math.ceil(presenceRate / HEARTBEAT_PART) : 0;
+    const { isAllowed, limit, remaining, resetMs } = buckets[scope].take(rateOwner.id, reserved);
     const seconds = Math.max(1, Math.ceil(resetMs / 1_000));
-    reply.headers({
-      'x-ratelimit-limit': limit,
-      'x-ratelimit-remaining': remaining,
-      'x-ratelimit-reset': seconds,
-    });
+    reply.header('x-ratelimit-limit', limit);
+    reply.header('x-ratelimit-remaining', remaining);
+    reply.header('x-ratelimit-reset', seconds);
     if (!isAllowed) throw rateLimited(scope, limit, seconds);
-  });
-}
-
-function bucketOf(
-  { routeOptions, rateOwner }: FastifyRequest,
-  presenceRate: number,
-): { readonly scope: RateScope; readonly reserved: number } {
-  const own = rateOwner.kind === 'workspace' ? OWN_BUCKETS.get(routeOptions.url ?? '') : undefined;
-  if (own === undefined) return { scope: rateOwner.kind, reserved: 0 };
-  return { scope: own.scope, reserved: own.leavesRoom ? Math.ceil(presenceRate / HEARTBEAT_PART) : 0 };
+  };
 }
 
 const COUNTED: Readonly<Record<RateScope, string>> = {

@@ -21,7 +21,7 @@ import {
   type WRITTEN_BY_HANDLER,
 } from '../http/mount.ts';
 import { timestamp } from '../time/clock.ts';
-import { type ClientConnection, watchConnection } from '../waiting/client-connection.ts';
+import { ClientConnection } from '../waiting/client-connection.ts';
 import { type MemoryShare, NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
 import {
   parseSentQuery,
@@ -131,7 +131,7 @@ export function mountMessagesRoutes(
       if (use === 'get') {
         const detail = { hasAnswer: true, hasHistory: wantsHistory(view) };
         const found = await messages.asked.findTask(task);
-        return respondHeld(reply, watchConnection(reply), found.share, () =>
+        return respondHeld(reply, new ClientConnection(reply), found.share, () =>
           respond(toTaskResponse(found, form, detail)),
         );
       }
@@ -144,7 +144,7 @@ export function mountMessagesRoutes(
     const isAtOnce = !isPlain && wantsTaskAtOnce(view);
     const named = parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds);
     const holdSeconds = named ?? (isAtOnce ? 0 : settings.answerHoldSeconds);
-    const connection = watchConnection(reply);
+    const connection = new ClientConnection(reply);
     const incoming = { callerId, targetId, message, namesHold: named !== undefined || !isPlain };
     const result = await messages.send(incoming, holdSeconds, connection);
     if (result.kind === 'reply') {
@@ -189,7 +189,7 @@ export function mountMessagesRoutes(
     const waitSeconds = parseWaitSeconds(query.wait, { field: 'wait', max: MAX_WAIT_SECONDS }) ?? 0;
     const byOperator = caller.kind === 'operator';
     const reference = { workspaceId: params.id, messageId: params.messageId, byOperator };
-    const connection = watchConnection(reply);
+    const connection = new ClientConnection(reply);
     const { record, sent } = await messages.asked.getStatus(reference, waitSeconds, connection);
     if (sent === undefined) return { ...record, answer: null, error: null };
     await reportReceipt(sent, connection);

@@ -1,7 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import { type Authenticator, SESSION_COOKIE } from '../http/callers.ts';
+import { type Authenticator, SESSION_COOKIE, sessionCookie } from '../http/callers.ts';
 import { mount } from '../http/mount.ts';
 import { SESSION_LIFETIME_MS, type SessionService } from './session.service.ts';
 
@@ -12,23 +12,21 @@ export function mountSessionRoutes(
   sessions: SessionService,
   authenticator: Authenticator,
 ): void {
-  const cookieOptions = () => ({
-    path: '/',
-    httpOnly: true,
-    sameSite: 'strict' as const,
-    secure: context.publicUrl().startsWith('https:'),
-  });
+  const cookie = (value: string, lifetime: string) => {
+    const secure = context.publicUrl().startsWith('https:') ? ' Secure;' : '';
+    return `${SESSION_COOKIE}=${value}; ${lifetime}; HttpOnly;${secure} SameSite=Strict`;
+  };
 
   mount(app, routes.createSession, async ({ body, reply }) => {
     const value = await sessions.open(body.operator_key, authenticator);
-    reply.setCookie(SESSION_COOKIE, value, { ...cookieOptions(), maxAge: SESSION_LIFETIME_MS / 1_000 });
+    reply.header('set-cookie', cookie(value, `Max-Age=${SESSION_LIFETIME_MS / 1_000}; Path=/`));
     return { status: 'ok' };
   });
 
   mount(app, routes.deleteSession, async ({ request, reply }) => {
-    const cookie = request.cookies[SESSION_COOKIE];
-    if (cookie !== undefined) await sessions.close(cookie);
-    reply.clearCookie(SESSION_COOKIE, cookieOptions());
+    const value = sessionCookie(request.headers);
+    if (value !== undefined) await sessions.close(value);
+    reply.header('set-cookie', cookie('', 'Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT'));
     return { status: 'ok' };
   });
 }

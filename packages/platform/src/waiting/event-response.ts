@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../time/clock.ts';
-import { type ClientConnection, watchConnection } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
 
 /** A client that does not take what was sent for so long is disconnected, in milliseconds. */
 const STALLED_AFTER_MS = 30_000;
@@ -34,7 +34,7 @@ export class EventResponse {
   constructor(reply: FastifyReply, options: EventResponseOptions) {
     this.#reply = reply;
     this.#options = options;
-    this.connection = watchConnection(reply);
+    this.connection = new ClientConnection(reply);
     this.connection.onGone(() => this.#release());
     reply.raw.on('drain', () => this.#release());
     this.closed = new Promise((resolve) => void reply.raw.once('close', resolve));

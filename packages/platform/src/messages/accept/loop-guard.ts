@@ -153,8 +153,8 @@ export class LoopGuard {
     return {
       path,
       refusal: waitMs > 0 ? pairLimited(this.#pairs.limit, waitMs) : refusal,
-      stored: ({ onRollback }) => {
-        if (isCounted) onRollback(this.#pairs.count(callerId, targetId));
+      stored: (unit) => {
+        if (isCounted) unit.onRollback(this.#pairs.count(callerId, targetId));
       },
     };
   }
