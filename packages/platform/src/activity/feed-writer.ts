@@ -68,7 +68,8 @@ export class FeedWriter {
     const record: ActivityRowRecord = Object.assign(row, { seq: Number(inserted.seq) });
     if (workspaceId === null) return record;
     this.grew(workspaceId, bytesOf(record));
-    await this.announce(unit, record);
+    const { seq: activitySeq } = record;
+    await this.#options.events.append(unit, { type: 'ACTIVITY_LOGGED', workspaceId, activitySeq });
     return record;
   }
 
@@ -93,14 +94,6 @@ export class FeedWriter {
   /** Counts what was added to a feed, such as an answer. */
   grew(workspaceId: string, bytes: number): void {
     this.growth.set(workspaceId, (this.growth.get(workspaceId) ?? 0) + bytes);
-  }
-
-  /** Publishes that a row is new or was changed; subscribers read the row. */
-  announce(
-    unit: UnitOfWork,
-    { workspace_id: workspaceId, seq: activitySeq }: Pick<ActivityRowRecord, 'workspace_id' | 'seq'>,
-  ): Promise<void> {
-    return this.#options.events.append(unit, { type: 'ACTIVITY_LOGGED', workspaceId, activitySeq });
   }
 
   /** Writes what an agent reports about its own work. 403 when it names another source. */
@@ -165,7 +158,9 @@ type RowTexts = Pick<ActivityRowRecord, (typeof TEXTS)[number]>;
 
 /** Bytes that a row is counted with. */
 function bytesOf(row: RowTexts): number {
-  return TEXTS.reduce((sum, column) => sum + Buffer.byteLength(row[column] ?? ''), ROW_OVERHEAD);
+  let bytes = ROW_OVERHEAD;
+  for (const column of TEXTS) bytes += Buffer.byteLength(row[column] ?? '');
+  return bytes;
 }
 
 /** The same in SQL. The database knows the length of a text without reading it. */

@@ -410,6 +410,13 @@ export const schemaVersionsMigration: Migration = {
   },
 };
 
+/** Nothing reads the events of one workspace; the index was written with each message. */
+const eventIndexMigration: Migration = {
+  up: async (db: Kysely<unknown>): Promise<void> => {
+    await db.schema.dropIndex('events_by_workspace').execute();
+  },
+};
+
 /** All migrations by name, in their order. A released one never changes. */
 export function migrationsOf(dialect: SchemaDialect): Readonly<Record<string, Migration>> {
   return {
@@ -426,5 +433,6 @@ export function migrationsOf(dialect: SchemaDialect): Readonly<Record<string, Mi
     '0010-agent-tasks': agentTasksMigration,
     '0011-direct-callers': directCallersMigration,
     '0012-schema-versions': schemaVersionsMigration,
+    '0013-event-index': eventIndexMigration,
   };
 }

@@ -14,30 +14,25 @@ export class UnitOfWork {
   /** When it began, in Unix milliseconds and as it is stored. */
   readonly now: number;
   readonly at: string;
-  readonly #ends: { readonly committed: (() => void)[]; readonly rolledBack: (() => void)[] };
+  readonly #committed: (() => void)[] = [];
+  readonly #rolledBack: (() => void)[] = [];
   readonly #lockFeed: DatabaseDialect['lockFeed'];
 
-  constructor(
-    trx: Transaction<Database>,
-    now: number,
-    ends: { readonly committed: (() => void)[]; readonly rolledBack: (() => void)[] },
-    lockFeed: DatabaseDialect['lockFeed'],
-  ) {
+  constructor(trx: Transaction<Database>, now: number, lockFeed: DatabaseDialect['lockFeed']) {
     this.trx = trx;
     this.now = now;
     this.at = new Date(now).toISOString();
-    this.#ends = ends;
     this.#lockFeed = lockFeed;
   }
 
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
   afterCommit(task: () => void): void {
-    this.#ends.committed.push(task);
+    this.#committed.push(task);
   }
 
   /** Runs when the transaction was rolled back. Must not throw. */
   onRollback(task: () => void): void {
-    this.#ends.rolledBack.push(task);
+    this.#rolledBack.push(task);
   }
 
   /**
@@ -46,6 +41,11 @@ export class UnitOfWork {
    */
   async lockFeed(workspaceId: string): Promise<void> {
     await this.#lockFeed?.(this.trx, workspaceId);
+  }
+
+  /** For the database: runs the tasks of the end. */
+  end(isCommitted: boolean): void {
+    for (const task of isCommitted ? this.#committed : this.#rolledBack) task();
   }
 }
 
@@ -107,19 +107,22 @@ export class PlatformDatabase {
    * share one commit, so `work` may await nothing but the database.
    */
   async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
-    const ends = { committed: [] as (() => void)[], rolledBack: [] as (() => void)[] };
-    const run = (trx: Transaction<Database>) =>
-      work(new UnitOfWork(trx, this.#clock.now(), ends, this.#dialect.lockFeed));
+    const { connection, lockFeed } = this.#dialect;
+    let unit: UnitOfWork | undefined;
+    const run = (trx: Transaction<Database>) => {
+      unit = new UnitOfWork(trx, this.#clock.now(), lockFeed);
+      return work(unit);
+    };
     let result: T;
     try {
-      result = await (this.#dialect.connection?.execute(run) ?? this.query.transaction().execute(run));
+      result = await (connection?.execute(run) ?? this.query.transaction().execute(run));
       this.#hasNoSpace = false;
     } catch (error) {
       if (this.isDiskFull(error)) this.#hasNoSpace = true;
-      for (const task of ends.rolledBack) task();
+      unit?.end(false);
       throw error;
     }
-    for (const task of ends.committed) task();
+    unit?.end(true);
     return result;
   }
 

@@ -45,21 +45,28 @@ export class SqliteConnection {
   readonly #statements = new Map<string, Statement>();
   readonly #waiting: Entry[] = [];
   readonly #trx: Transaction<Database>;
+  readonly #commands: Readonly<Record<'begin' | 'commit' | 'savepoint' | 'release', Statement>>;
   #isScheduled = false;
-  /** The units that wait do not wait for the end of a flush any longer. */
+  /** A flush has ended: the units that wait do not wait for the end of another one. */
   #isDue = false;
   /** Resolves when the open transaction has ended. */
   #transaction: Promise<void> | undefined;
-  /** Something was written for which no flush has begun. */
-  #isDirty = false;
-  /** The flush after which all that was written before it is on the disk. */
-  #flushing: Promise<void> | undefined;
 
   /** @param flushedPath the file whose commits have to be on the disk; undefined when they need not be */
   constructor(database: DatabaseSync, flushedPath: string | undefined) {
     this.#database = database;
-    this.#log = flushedPath === undefined ? undefined : new CommitLog(`${flushedPath}-wal`);
+    const onFlushed = () => {
+      this.#isDue = true;
+      this.#schedule();
+    };
+    this.#log = flushedPath === undefined ? undefined : new CommitLog(`${flushedPath}-wal`, onFlushed);
     this.#trx = this.newTransaction();
+    this.#commands = {
+      begin: this.prepare('begin'),
+      commit: this.prepare('commit'),
+      savepoint: this.prepare('savepoint unit'),
+      release: this.prepare('release unit'),
+    };
   }
 
   /** Prepares a statement that runs often. Run it inside the open transaction, or while there is none. */
@@ -69,7 +76,7 @@ export class SqliteConnection {
 
   run(statement: Statement, parameters: readonly unknown[]): QueryResult<unknown> {
     this.onQuery?.(statement.sql);
-    if (statement.isWrite) this.#isDirty = true;
+    if (statement.isWrite && this.#log !== undefined) this.#log.isDirty = true;
     return statement.run(parameters);
   }
 
@@ -80,50 +87,32 @@ export class SqliteConnection {
 
   /** Resolves when all that was committed so far is on the disk; undefined when it is. */
   flushed(): Promise<void> | undefined {
-    if (this.#log === undefined || !(this.#isDirty || this.#log.hasFailed)) return this.#flushing;
-    this.#isDirty = false;
-    const flushing = this.#log.flush(() => {
-      this.#isDue = true;
-      if (this.#waiting.length > 0) this.#schedule();
-    });
-    const end = () => {
-      if (this.#flushing === flushing) this.#flushing = undefined;
-    };
-    flushing.then(end, end);
-    this.#flushing = flushing;
-    return flushing;
-  }
-
-  /** Runs a statement now: of the open transaction, or while there is none. */
-  runNow(sql: string, parameters: readonly unknown[]): QueryResult<unknown> {
-    return this.run(this.#statement(sql), parameters);
+    return this.#log?.flushed();
   }
 
   /** Runs a unit of work; its promise has the result of `work` after the commit that contains its rows is on the disk. */
   execute<T>(work: (trx: Transaction<Database>) => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ work, resolve, reject });
-      this.#schedule();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#waiting.push({ work, resolve, reject });
+    this.#schedule();
+    return promise;
   }
 
   /** Runs `work` in a transaction; its error, or that of the commit, rolls it back. One at a time. */
   async inTransaction<T>(work: () => Promise<T>): Promise<T> {
-    let end = () => {};
-    this.#transaction = new Promise((resolve) => {
-      end = resolve;
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#transaction = promise;
     try {
-      this.runNow('begin', []);
+      this.run(this.#commands.begin, []);
       const result = await work();
-      this.runNow('commit', []);
+      this.run(this.#commands.commit, []);
       return result;
     } catch (error) {
       this.#rollBack();
       throw error;
     } finally {
       this.#transaction = undefined;
-      end();
+      resolve();
     }
   }
 
@@ -131,7 +120,7 @@ export class SqliteConnection {
   newTransaction(): Transaction<Database> {
     const connection: DatabaseConnection = {
       executeQuery: async <R>({ sql, parameters }: CompiledQuery) =>
-        this.runNow(sql, parameters) as QueryResult<R>,
+        this.run(this.#statement(sql), parameters) as QueryResult<R>,
       streamQuery: noStream,
     };
     const executor = new DefaultQueryExecutor(new SqliteQueryCompiler(), new TransactionalAdapter(), {
@@ -159,7 +148,7 @@ export class SqliteConnection {
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled || this.#waiting.length === 0) return;
     this.#isScheduled = true;
     // Requests on sockets that are readable in the same turn add their units first.
     setImmediate(() => void this.#commitGroups());
@@ -175,7 +164,10 @@ export class SqliteConnection {
     this.#isScheduled = false;
   }
 
+  /** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
   async #commitGroup(group: readonly Entry[]): Promise<void> {
+    const { savepoint, release } = this.#commands;
+    const isAlone = group.length === 1;
     const settle = (commitError?: unknown) => {
       for (const { result, resolve, reject } of group) {
         if (result !== undefined && 'error' in result) reject(result.error);
@@ -184,7 +176,19 @@ export class SqliteConnection {
       }
     };
     try {
-      await this.inTransaction(() => this.#runUnits(group));
+      await this.inTransaction(async () => {
+        for (const entry of group) {
+          if (!isAlone) this.run(savepoint, []);
+          try {
+            entry.result = { value: await entry.work(this.#trx) };
+          } catch (error) {
+            entry.result = { error };
+            if (isAlone) throw error;
+            this.run(this.#statement('rollback to unit'), []);
+          }
+          if (!isAlone) this.run(release, []);
+        }
+      });
     } catch (error) {
       return settle(error);
     }
@@ -193,29 +197,13 @@ export class SqliteConnection {
     else void flushed.then(() => settle(), settle);
   }
 
-  /** Runs each unit in a savepoint; a unit that is alone needs none, because the transaction is its own. */
-  async #runUnits(group: readonly Entry[]): Promise<void> {
-    const isAlone = group.length === 1;
-    for (const entry of group) {
-      if (!isAlone) this.runNow('savepoint unit', []);
-      try {
-        entry.result = { value: await entry.work(this.#trx) };
-      } catch (error) {
-        entry.result = { error };
-        if (isAlone) throw error;
-        this.runNow('rollback to unit', []);
-      }
-      if (!isAlone) this.runNow('release unit', []);
-    }
-  }
-
   #driver(): Driver {
     const connection: DatabaseConnection = {
       executeQuery: async <R>({ sql, parameters }: CompiledQuery) => {
         while (this.#transaction !== undefined) await this.#transaction;
         // Kysely itself reports the statement.
         const statement = this.#statement(sql);
-        if (statement.isWrite) this.#isDirty = true;
+        if (statement.isWrite && this.#log !== undefined) this.#log.isDirty = true;
         const result = statement.run(parameters) as QueryResult<R>;
         await this.flushed();
         return result;
@@ -246,7 +234,7 @@ export class SqliteConnection {
 
   #rollBack(): void {
     try {
-      this.runNow('rollback', []);
+      this.run(this.#statement('rollback'), []);
     } catch {
       // SQLite has rolled it back itself, as when the disk is full, or the database is closed.
     }
@@ -292,34 +280,36 @@ class Statement {
  * commit; with `synchronous = NORMAL` it writes a commit to its log and leaves the flush to this.
  */
 class CommitLog {
+  /** Something was written for which no flush has begun. */
+  isDirty = false;
   readonly #path: string;
+  readonly #onFlushed: () => void;
   #file: number | undefined;
-  #running: Promise<void> | undefined;
+  #running: PromiseWithResolvers<void> | undefined;
   /** The flush that begins when the running one has ended. */
-  #next: Promise<void> | undefined;
+  #next: PromiseWithResolvers<void> | undefined;
   #failure: Error | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, onFlushed: () => void) {
     this.#path = path;
+    this.#onFlushed = onFlushed;
   }
 
   get isFlushing(): boolean {
     return this.#running !== undefined;
   }
 
-  get hasFailed(): boolean {
-    return this.#failure !== undefined;
-  }
-
   /**
-   * Resolves when what was written to the log before this call is on the disk; `onEnd` is called then. After a flush that failed all others
+   * Resolves when what was written to the log before this call is on the disk; undefined when it is. After a flush that failed all others
    * fail: what the system has not written then it may never write, and without an error.
    */
-  flush(onEnd: () => void): Promise<void> {
-    if (this.#running === undefined) return this.#start(onEnd);
-    const start = () => this.#start(onEnd);
-    this.#next ??= this.#running.then(start, start);
-    return this.#next;
+  flushed(): Promise<void> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (!this.isDirty) return (this.#next ?? this.#running)?.promise;
+    this.isDirty = false;
+    if (this.#running === undefined) return this.#start(Promise.withResolvers());
+    this.#next ??= Promise.withResolvers();
+    return this.#next.promise;
   }
 
   close(): void {
@@ -327,24 +317,31 @@ class CommitLog {
     this.#file = undefined;
   }
 
-  #start(onEnd: () => void): Promise<void> {
-    this.#next = undefined;
-    this.#running = new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure);
+  #start(flush: PromiseWithResolvers<void>): Promise<void> {
+    this.#running = flush;
+    try {
       this.#file ??= openSync(this.#path, 'r+');
-      fdatasync(this.#file, (cause) => {
-        if (cause === null) return resolve();
-        const text = 'The log of the database could not be written to the disk.';
-        this.#failure = Object.assign(new Error(text, { cause }), { code: 'ERR_SQLITE_ERROR', errcode: 10 });
-        reject(this.#failure);
-      });
-    });
-    const end = () => {
-      this.#running = undefined;
-      onEnd();
-    };
-    this.#running.then(end, end);
-    return this.#running;
+      fdatasync(this.#file, (cause) => this.#end(flush, cause));
+    } catch (error) {
+      this.#end(flush, error);
+    }
+    return flush.promise;
+  }
+
+  #end({ resolve, reject }: PromiseWithResolvers<void>, cause: unknown): void {
+    const next = this.#next;
+    this.#next = undefined;
+    this.#running = undefined;
+    if (cause === null) {
+      resolve();
+      if (next !== undefined) void this.#start(next);
+    } else {
+      const text = 'The log of the database could not be written to the disk.';
+      this.#failure = Object.assign(new Error(text, { cause }), { code: 'ERR_SQLITE_ERROR', errcode: 10 });
+      reject(this.#failure);
+      next?.reject(this.#failure);
+    }
+    this.#onFlushed();
   }
 }
 

@@ -59,7 +59,7 @@ async function schemaAfter(applied: readonly string[]): Promise<SchemaObject[]> 
       const { error } = await new Migrator({ db: connection.newTransaction(), provider }).migrateToLatest();
       if (error !== undefined) throw error;
     });
-    return connection.runNow(SCHEMA_OBJECTS, []).rows as SchemaObject[];
+    return connection.run(connection.prepare(SCHEMA_OBJECTS), []).rows as SchemaObject[];
   } finally {
     await db.destroy();
     await dialect.close();

@@ -16,7 +16,7 @@ async function open(limit: number) {
     count: number,
   ) => {
     const rows = Array.from({ length: count }, () => ({ type, workspaceId: null, payload: {} }));
-    return database.transaction((unit) => events.appendMany(unit, rows));
+    return database.transaction((unit) => events.append(unit, ...rows));
   };
   const prune = () =>
     new EventRetention({

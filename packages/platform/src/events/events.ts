@@ -48,43 +48,38 @@ export class EventLog {
     };
   }
 
-  async append(unit: UnitOfWork, event: NewEvent): Promise<void> {
-    await this.#insert(toRow(event, unit.at), unit.trx);
-    unit.afterCommit(() => this.#publish(event));
+  /** Several events of one change are one statement; a caller bounds how many. */
+  async append(unit: UnitOfWork, ...events: readonly NewEvent[]): Promise<void> {
+    const rows: Omit<EventRecord, 'seq'>[] = [];
+    for (const { type, workspaceId, activitySeq = null, payload } of events) {
+      rows.push({
+        id: randomUUID(),
+        event_type: type,
+        workspace_id: workspaceId,
+        activity_seq: activitySeq,
+        payload: payload === undefined ? null : JSON.stringify(payload),
+        created_at: unit.at,
+      });
+    }
+    const [row, ...others] = rows;
+    if (row === undefined) return;
+    if (others.length === 0) await this.#insert(row, unit.trx);
+    else await unit.trx.insertInto('events').values(rows).execute();
+    unit.afterCommit(() => this.#publish(events));
   }
 
-  /** Appends events of one kind of change in one statement; a caller bounds how many. */
-  async appendMany(unit: UnitOfWork, events: readonly NewEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    const rows = events.map((event) => toRow(event, unit.at));
-    await unit.trx.insertInto('events').values(rows).execute();
-    unit.afterCommit(() => {
-      for (const event of events) this.#publish(event);
-    });
-  }
-
-  #publish({ type, workspaceId }: NewEvent): void {
-    const listeners = this.#listeners.get(type);
-    if (workspaceId === null || listeners === undefined) return;
-    for (const listener of listeners) {
-      try {
-        listener(workspaceId, type);
-      } catch (error) {
-        this.#logger.error({ reason: String(error) }, 'A listener of events failed');
+  #publish(events: readonly NewEvent[]): void {
+    for (const { type, workspaceId } of events) {
+      for (const listener of this.#listeners.get(type) ?? []) {
+        if (workspaceId === null) continue;
+        try {
+          listener(workspaceId, type);
+        } catch (error) {
+          this.#logger.error({ reason: String(error) }, 'A listener of events failed');
+        }
       }
     }
   }
-}
-
-function toRow(event: NewEvent, at: string): Omit<EventRecord, 'seq'> {
-  return {
-    id: randomUUID(),
-    event_type: event.type,
-    workspace_id: event.workspaceId,
-    activity_seq: event.activitySeq ?? null,
-    payload: event.payload === undefined ? null : JSON.stringify(event.payload),
-    created_at: at,
-  };
 }
 
 /** Events that agents cause, as opposed to what operators do with workspaces; only these are deleted. */

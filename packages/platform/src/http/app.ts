@@ -76,7 +76,7 @@ export async function createApp(
     request.identity = { kind: 'anonymous' };
     if (PROBES.has(request.routeOptions.url)) return;
     if (context.shutdown.aborted) throw shuttingDown();
-    requireOrg(request.headers, settings.orgId);
+    if (settings.orgId !== null) requireOrg(request.headers, settings.orgId);
     await authenticator.identify(request);
     countRequest(request, reply);
   });

@@ -215,7 +215,7 @@ export function createAuthenticator(
 
 /** Lower-case hex SHA-256, the only form in which a token or a session is stored. */
 export function sha256Hex(text: string): string {
-  return sha256(text).toString('hex');
+  return crypto.hash('sha256', text);
 }
 
 function sha256(text: string): Buffer {
@@ -282,8 +282,7 @@ export function requireWorkspace(caller: Identity, workspaceId: string | undefin
  * Refuses requests of other organisations when `MOLECULE_ORG_ID` is set: with 404, which reveals nothing about this
  * one.
  */
-export function requireOrg(headers: IncomingHttpHeaders, orgId: string | null): void {
-  if (orgId === null) return;
+export function requireOrg(headers: IncomingHttpHeaders, orgId: string): void {
   const named = headers['x-molecule-org-id'];
   if (typeof named === 'string' && named.trim().toLowerCase() === orgId.toLowerCase()) return;
   throw new HttpError(404, 'org_mismatch', 'not found', {

@@ -96,7 +96,8 @@ function parseJson(
   if (body.length === 0) return undefined;
   try {
     const text = decoder.decode(body);
-    refuseComplexJson(text, route);
+    const limit = exceededJsonLimit(text);
+    if (limit !== undefined) throw tooComplex(limit, MESSAGE_ROUTES.has(route));
     return JSON.parse(text);
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
@@ -118,14 +119,12 @@ const MESSAGE_ROUTES: ReadonlySet<string | undefined> = new Set([
   routes.sendOwnMessage.path,
 ]);
 
-function refuseComplexJson(text: string, route: string | undefined): void {
-  const limit = exceededJsonLimit(text);
-  if (limit === undefined) return;
-  const isMessage = MESSAGE_ROUTES.has(route);
+function tooComplex(limit: 'nodes' | 'depth', isMessage: boolean): HttpError {
   const { nodes, depth } = JSON_LIMITS;
   const most = limit === 'nodes' ? `${nodes} JSON values` : `${depth} levels of nesting`;
   const code = isMessage ? 'invalid_message' : 'invalid_request';
-  throw new HttpError(400, code, `${isMessage ? 'invalid message' : 'invalid request'}: more than ${most}`, {
+  const text = `${isMessage ? 'invalid message' : 'invalid request'}: more than ${most}`;
+  return new HttpError(400, code, text, {
     hint: `A body may have at most ${most}; send large data as one text or as a file.`,
   });
 }

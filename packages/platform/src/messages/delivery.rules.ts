@@ -70,7 +70,7 @@ const LATEST_TIME = Date.UTC(9999, 0);
  * is sooner.
  */
 export function expiryOf(deadline: string, nowMs: number, ttlMs: number): string {
-  const deadlineMs = parseRfc3339(deadline) ?? LATEST_TIME;
+  const deadlineMs = (deadline === '' ? undefined : parseRfc3339(deadline)) ?? LATEST_TIME;
   return new Date(Math.min(nowMs + ttlMs, deadlineMs, LATEST_TIME)).toISOString();
 }
 

@@ -47,8 +47,9 @@ export class MessageExpiry {
 
   /** Notes when a message expires. Called for each one that is stored with such a time, or given another one. */
   schedule(expiresAt: string | null): void {
-    if (expiresAt === null || this.#tasks.stopped) return;
-    this.#earliest = Math.min(this.#earliest, Date.parse(expiresAt));
+    const at = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+    if (at >= this.#earliest || this.#tasks.stopped) return;
+    this.#earliest = at;
     this.#setTimer();
   }
 

@@ -65,6 +65,7 @@ export interface Step {
 
 /** No longer in the delivery queue. */
 const NOT_QUEUED = { lease_owner: null, lease_until: null, next_attempt_at: null };
+const ENDED = { ...NOT_QUEUED, expires_at: null };
 
 /**
  * What becomes of a message by an event, and what follows: docs/contract/messages.md#what-happens-to-a-message has the table. Undefined where
@@ -142,7 +143,7 @@ function asked(
       response_body: isBelow ? null : JSON.stringify(answer),
       ...NOT_QUEUED,
       // Who was asked about a message gets its end, also one that expected no answer.
-      caller_receipt: receiptOf(row, isExpected, isHeld ? 'sent' : 'expected'),
+      ...(isExpected ? { caller_receipt: isHeld ? 'sent' : 'expected' } : {}),
       expires_at: expiresAt,
       changed_at: at,
     },
@@ -172,8 +173,10 @@ function ended(
       ...columnsOf(outcome),
       ...(isBelow ? { response_body: null } : {}),
       duration_ms: durationMs ?? Math.max(0, now - Date.parse(row.created_at)),
-      caller_receipt: receiptOf(row, isExpected, isHeld ? 'sent' : 'received'),
-      ...endedAt(at),
+      ...(isExpected ? { caller_receipt: isHeld ? 'sent' : 'received' } : {}),
+      ...ENDED,
+      ended_at: at,
+      changed_at: at,
     },
     outcome,
     isForFeed: isExpected && !isHeld,
@@ -184,16 +187,12 @@ function ended(
 
 /** The columns of messages that wait and end without an answer, because their agent has finished its feed up to there. */
 export function finishedColumns(at: string): MessageChange {
-  return { ...columnsOf({ state: 'unanswered', at }), ...endedAt(at) };
+  return { ...columnsOf({ state: 'unanswered', at }), ...ENDED, ended_at: at, changed_at: at };
 }
 
 /** The columns of messages whose agent has them, although their push has not ended. */
 export function takenColumns(at: string): MessageChange {
   return { delivery_state: 'acknowledged', status: 'ok', ...NOT_QUEUED, changed_at: at };
-}
-
-function endedAt(at: string): MessageChange {
-  return { ...NOT_QUEUED, expires_at: null, ended_at: at, changed_at: at };
 }
 
 /** Whether the platform wrote the message, to deliver answers: its end is delivered with that of the one it continues. */
@@ -210,21 +209,19 @@ function isAwaited(row: MessageRow, isReply: boolean): boolean {
   return row.caller_receipt !== 'none' || isReply;
 }
 
-function receiptOf(row: MessageRow, isExpected: boolean, receipt: string): string {
-  return isExpected ? receipt : row.caller_receipt;
-}
-
 /** The columns that say how a message ended. */
 function columnsOf(outcome: Outcome): MessageChange {
   const { state: delivery_state } = outcome;
   switch (outcome.state) {
     case 'answered': {
-      const trace = toolTraceOf(outcome.answer);
-      const taskId = agentTaskId(outcome.answer);
+      const { answer } = outcome;
+      const metadata = isJsonObject(answer.result) ? answer.result.metadata : undefined;
+      const trace = isJsonObject(metadata) ? metadata.tool_trace : undefined;
+      const taskId = agentTaskId(answer);
       return {
         delivery_state,
         status: 'ok',
-        response_body: JSON.stringify(outcome.answer),
+        response_body: JSON.stringify(answer),
         ...(taskId === null ? {} : { agent_task_id: taskId }),
         ...(trace === undefined ? {} : { tool_trace: JSON.stringify(trace) }),
       };
@@ -255,9 +252,4 @@ function contextualise(end: MessageEnd, row: MessageRow): MessageEnd {
   const { failure } = end;
   const error = { ...failure.error, message_id: row.message_id, queue_id: row.id };
   return { ...end, failure: { ...failure, error } };
-}
-
-function toolTraceOf({ result }: JsonObject) {
-  const metadata = isJsonObject(result) ? result.metadata : undefined;
-  return isJsonObject(metadata) ? metadata.tool_trace : undefined;
 }

@@ -147,14 +147,12 @@ describe('wrapping', () => {
     expect(toAnswer({ result: { text: 'only here' } }, COMPACT)).toHaveProperty('result.text', kept);
   });
 
-  it('is compact for callers that prefer it and for those that speak a version of A2A', () => {
-    expect(wantsCompact('molecule-compact', undefined)).toBe(true);
-    expect(wantsCompact('wait=5, Molecule-Compact; x=1', undefined)).toBe(true);
-    expect(wantsCompact(undefined, '0.3')).toBe(true);
+  it('is compact for callers that prefer it', () => {
+    expect(wantsCompact('molecule-compact')).toBe(true);
+    expect(wantsCompact('wait=5, Molecule-Compact; x=1')).toBe(true);
     for (const prefer of [undefined, '', 'respond-async', 'molecule-compactness']) {
-      expect(wantsCompact(prefer, undefined)).toBe(false);
+      expect(wantsCompact(prefer)).toBe(false);
     }
-    expect(wantsCompact(undefined, ' ')).toBe(false);
   });
 });
 

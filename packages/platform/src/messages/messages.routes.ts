@@ -22,7 +22,7 @@ import {
 } from '../http/mount.ts';
 import { timestamp } from '../time/clock.ts';
 import { ClientConnection } from '../waiting/client-connection.ts';
-import { type MemoryShare, NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
+import { NO_SHARE, sendHeld } from '../waiting/response-memory.ts';
 import {
   parseSentQuery,
   requireCanceled,
@@ -38,11 +38,9 @@ import { outcomeError } from './outcome.ts';
 import {
   type CallerForm,
   callerForm,
-  followsA2a,
   namedTarget,
   normaliseMessage,
   passedHeaders,
-  requireKnownMethod,
   rpcError,
   rpcIdOf,
   useOf,
@@ -68,30 +66,32 @@ export function mountMessagesRoutes(
 ): void {
   const { clock, settings } = context;
 
+  /** `version` is that of A2A which the request names. */
   const formOf = (
     caller: Caller,
     { headers }: FastifyRequest,
+    version: string | undefined,
     spoken: CallerForm = 'plain',
   ): ResponseForm => ({
     wraps: caller.kind === 'workspace' && settings.wrapPeerResults,
-    isCompact: spoken === '1.0' || wantsCompact(headerOf(headers, 'prefer'), versionOf(headers)),
+    isCompact: version !== undefined || spoken === '1.0' || wantsCompact(headerOf(headers, 'prefer')),
     caller: spoken,
   });
 
-  /** Reports whether the client of this connection received an outcome. */
-  const reportReceipt = async ({ receipt }: SentOutcome, connection: ClientConnection) => {
-    if (receipt === undefined) return;
-    await connection.processPendingEvents();
-    connection.onResponseSent((written) => receipt.report(written));
-  };
-
-  /** A response with an answer, whose memory is in use until the client has it. */
-  const respondHeld = <Body extends object>(
+  /**
+   * A response with an answer, whose memory is in use until the client has it. Whether the client received an outcome is reported to its
+   * sender.
+   */
+  const respondHeld = async <Body extends object>(
     reply: FastifyReply,
     connection: ClientConnection,
-    share: MemoryShare,
+    { receipt, share }: Pick<SentOutcome, 'receipt' | 'share'>,
     makeBody: () => Body,
-  ): Body | JsonText => {
+  ): Promise<Body | JsonText> => {
+    if (receipt !== undefined) {
+      await connection.processPendingEvents();
+      connection.onResponseSent((written) => receipt.report(written));
+    }
     try {
       const body = makeBody();
       if (share === NO_SHARE) return body;
@@ -109,17 +109,19 @@ export function mountMessagesRoutes(
     targetId: string,
   ): Promise<A2aResponse | JsonText | StatusResponse<202, QueuedResponse> | typeof WRITTEN_BY_HANDLER> => {
     const { headers } = request;
-    const form = formOf(caller, request, callerForm(body, versionOf(headers)));
+    const passed = passedHeaders(headers);
+    // As it is stored with the message, so that the message and the response have the same one.
+    const version = passed['a2a-version'];
+    const form = formOf(caller, request, version, callerForm(body, version));
     const isPlain = form.caller === 'plain';
-    requireKnownMethod(body);
-    const message = normaliseMessage(body, passedHeaders(headers), randomUUID);
+    const use = useOf(body);
+    const message = normaliseMessage(body, passed, randomUUID);
     const { view } = message;
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
+    const requestId = rpcIdOf(isPlain ? view.envelope : body);
     // Each response is the agent's own JSON, or one of the platform in the same form.
-    const respond = (response: JsonObject) =>
-      withRequestId(response, rpcIdOf(isPlain ? view.envelope : body)) as JsonObject as A2aResponse;
-    const use = useOf(view.method);
-    const stream = { reply, view, form, requestId: rpcIdOf(isPlain ? view.envelope : body) };
+    const respond = (response: JsonObject) => withRequestId(response, requestId) as JsonObject as A2aResponse;
+    const stream = { reply, view, form, requestId };
     if (use === 'stream') {
       const result = await messages.streams.send({ callerId, targetId, message, namesHold: true });
       return respondWithStream(context, stream, result);
@@ -131,12 +133,13 @@ export function mountMessagesRoutes(
       if (use === 'get') {
         const detail = { hasAnswer: true, hasHistory: wantsHistory(view) };
         const found = await messages.asked.findTask(task);
-        return respondHeld(reply, new ClientConnection(reply), found.share, () =>
+        const held = { share: found.share, receipt: undefined };
+        return respondHeld(reply, new ClientConnection(reply), held, () =>
           respond(toTaskResponse(found, form, detail)),
         );
       }
       const canceled = await messages.cancellation.cancel(task);
-      if (followsA2a(form.caller, versionOf(headers))) requireCanceled(canceled);
+      if (version !== undefined || form.caller === '1.0') requireCanceled(canceled);
       const found = { id: taskIdOf(canceled, task.reference), message: canceled };
       return respond(toTaskResponse(found, form, { hasAnswer: false, hasHistory: false }));
     }
@@ -153,9 +156,8 @@ export function mountMessagesRoutes(
     if (result.kind === 'queued') {
       return isPlain ? new StatusResponse(202, result.body) : respond(toOpenTask(result.message, form));
     }
-    await reportReceipt(result, connection);
     const { outcome } = result;
-    return respondHeld(reply, connection, result.share, () => {
+    return respondHeld(reply, connection, result, () => {
       if (outcome.state === 'failed' && outcome.failure.kind === 'delivery' && !isAgentError(outcome, form)) {
         throw failureToError(outcome.failure.error);
       }
@@ -167,7 +169,9 @@ export function mountMessagesRoutes(
     // Parsed with the headers of the request.
     body: (json: unknown) => json,
     errorBody: (plain: ErrorBody, error: HttpError, { body, headers }: FastifyRequest) =>
-      callerForm(body, versionOf(headers)) === 'plain' ? plain : rpcError(plain, error, body),
+      callerForm(body, passedHeaders(headers)['a2a-version']) === 'plain'
+        ? plain
+        : rpcError(plain, error, body),
     removedError: ({ workspaceId, removedAt }: RemovedHolder) => workspaceRemoved(workspaceId, removedAt),
   };
 
@@ -192,12 +196,11 @@ export function mountMessagesRoutes(
     const connection = new ClientConnection(reply);
     const { record, sent } = await messages.asked.getStatus(reference, waitSeconds, connection);
     if (sent === undefined) return { ...record, answer: null, error: null };
-    await reportReceipt(sent, connection);
     const { message, outcome } = sent;
     // The route is the platform's own, so its errors and tasks have one form.
-    const form = formOf(caller, request);
+    const form = formOf(caller, request, passedHeaders(request.headers)['a2a-version']);
     const error = outcome.state === 'failed' ? (outcomeError(outcome, form.wraps) ?? null) : null;
-    return respondHeld(reply, connection, sent.share, () => ({
+    return respondHeld(reply, connection, sent, () => ({
       ...record,
       answer: toResponse(message, outcome, form),
       error,
@@ -223,11 +226,6 @@ interface IncomingCall {
   readonly caller: Caller;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-}
-
-/** The version as it is stored with a message, so that the message and the response have the same one. */
-function versionOf(headers: FastifyRequest['headers']): string | undefined {
-  return passedHeaders(headers)['a2a-version'];
 }
 
 function headerOf(headers: FastifyRequest['headers'], name: string): string | undefined {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import {
   a2aMethod,
@@ -31,24 +31,15 @@ export type CallerForm = 'plain' | '0.3' | '1.0';
  * `message/send`, which older clients that expect plain bodies send as well, or by a batch.
  */
 export function callerForm(body: unknown, version: string | undefined): CallerForm {
+  if (Array.isArray(body)) {
+    const isBatch = body.some((one) => isJsonObject(one) && one.jsonrpc !== undefined);
+    return isBatch || version !== undefined ? '0.3' : 'plain';
+  }
   const { jsonrpc, method } = isJsonObject(body) ? body : {};
   const name = typeof method === 'string' ? method : '';
   if (isA2a1(name, version)) return '1.0';
   const isOther = jsonrpc !== undefined && name !== '' && name !== 'message/send';
-  return isOther || isBatch(body) || namesVersion(version) ? '0.3' : 'plain';
-}
-
-function isBatch(body: unknown): boolean {
-  return Array.isArray(body) && body.some((one) => isJsonObject(one) && one.jsonrpc !== undefined);
-}
-
-/** Whether a caller follows A2A to the letter: it says which version, or uses a method of 1.0. */
-export function followsA2a(form: CallerForm, version: string | undefined): boolean {
-  return form === '1.0' || namesVersion(version);
-}
-
-function namesVersion(version: string | undefined): boolean {
-  return version !== undefined && version.trim() !== '';
+  return isOther || version !== undefined ? '0.3' : 'plain';
 }
 
 /** The JSON-RPC id of a request; null when it has none, or none that a response can carry. */
@@ -109,10 +100,12 @@ class UnknownMethod extends HttpError {
 }
 
 /**
- * What to do with a request. @throws HttpError 400 `invalid_message` for an unknown method, 501 `not_supported` for one
- * that is not offered.
+ * What to do with a request; says nothing of what else is in it. @throws HttpError 400 `invalid_message` for an unknown method, 501
+ * `not_supported` for one that is not offered.
  */
-export function useOf(method: string): MethodUse {
+export function useOf(body: unknown): MethodUse {
+  const method = isJsonObject(body) ? body.method : undefined;
+  if (typeof method !== 'string' || method === '') return 'deliver';
   const name = a2aMethod(method);
   const use = Object.hasOwn(USES, name) ? USES[name] : undefined;
   if (use !== undefined) return use;
@@ -121,12 +114,6 @@ export function useOf(method: string): MethodUse {
     field: 'method',
     hint: 'Send message/send, and ask for the state with tasks/get.',
   });
-}
-
-/** Before the rest of a request is read, which says nothing to somebody who uses another method. @throws as `useOf` */
-export function requireKnownMethod(body: unknown): void {
-  const method = isJsonObject(body) ? body.method : undefined;
-  if (typeof method === 'string' && method !== '') useOf(method);
 }
 
 /** An error of the platform as a JSON-RPC response; `data` has everything of the plain body except its text. */
@@ -335,36 +322,41 @@ const CIRCUMSTANCES: ReadonlySet<string> = new Set([
  * not included, because a repeated call may have a new one, nor what a repeat from somewhere else says of its sending.
  */
 export function hashMessage(targetId: string, envelope: JsonObject): string {
-  const { method, params } = toA2a03Request(envelope);
-  const content = isJsonObject(params) ? withoutCircumstances(params) : (params ?? null);
+  const { method = null, params = null } = toA2a03Request(envelope);
+  let content = params;
+  if (isJsonObject(params)) {
+    const { message } = params;
+    content = withContentOnly(
+      isJsonObject(message) ? { ...params, message: withContentOnly(message) } : params,
+    );
+  }
   // A message is the same whether its sender reads a stream of the answer or not.
-  const name = method === 'message/stream' ? 'message/send' : (method ?? null);
-  const same = canonical({ target: targetId, method: name, params: content });
-  return createHash('sha256').update(JSON.stringify(same)).digest('hex');
-}
-
-function withoutCircumstances(params: JsonObject): JsonObject {
-  const { message } = params;
-  const reduced = isJsonObject(message) ? { ...params, message: withContentOnly(message) } : params;
-  return withContentOnly(reduced);
+  const name = method === 'message/stream' ? 'message/send' : method;
+  return hash('sha256', canonical({ target: targetId, method: name, params: content }));
 }
 
 /** Metadata with nothing else in it counts as none. */
-function withContentOnly({ metadata, ...rest }: JsonObject): JsonObject {
-  if (!isJsonObject(metadata)) return metadata === undefined ? rest : { ...rest, metadata };
+function withContentOnly(holder: JsonObject): JsonObject {
+  const { metadata, ...rest } = holder;
+  if (!isJsonObject(metadata)) return holder;
   const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
   return kept.length === 0 ? rest : { ...rest, metadata: Object.fromEntries(kept) };
 }
 
-/** The same JSON with sorted keys. The depth was limited when the body was validated. */
-function canonical(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return ['list', ...value.map(canonical)];
-  if (!isJsonObject(value)) return value;
+/** The same JSON with sorted keys, as text. The depth was limited when the body was validated. */
+function canonical(value: JsonValue): string {
+  if (Array.isArray(value)) {
+    let list = '["list"';
+    for (const item of value) list += `,${canonical(item)}`;
+    return `${list}]`;
+  }
+  if (!isJsonObject(value)) return JSON.stringify(value);
   // Pairs, so that a key such as `__proto__` or `1` keeps its place.
-  const pairs = Object.keys(value)
-    .sort()
-    .map((key) => [key, canonical(value[key] ?? null)]);
-  return ['object', ...pairs];
+  let pairs = '["object"';
+  for (const key of Object.keys(value).sort()) {
+    pairs += `,[${JSON.stringify(key)},${canonical(value[key] ?? null)}]`;
+  }
+  return `${pairs}]`;
 }
 
 /**
@@ -376,7 +368,7 @@ function canonical(value: JsonValue): JsonValue {
 export function conversationIdOf(sourceId: string | null, contextId: string | null): string {
   const source = sourceId === null ? 'canvas_user' : 'peer_agent';
   const name = JSON.stringify([source, sourceId ?? '', contextId ?? '']);
-  return createHash('sha256').update(name).digest('hex').slice(0, 32);
+  return hash('sha256', name).slice(0, 32);
 }
 
 /** The message with its context id; requests without a message stay as they are. */
@@ -412,7 +404,8 @@ export function passedHeaders(headers: IncomingHttpHeaders): PassedHeaders {
     const text = (Array.isArray(value) ? value.join(', ') : (value ?? '')).trim();
     if (SENDABLE.test(text)) passed[name] = text;
   }
-  return { ...passed, ...traceHeaders(traceOf(headers)) };
+  const trace = traceOf(headers);
+  return trace === null ? passed : { ...passed, ...traceHeaders(trace) };
 }
 
 /** The trace that a request or a message belongs to; null for none. */
@@ -420,7 +413,7 @@ export function traceOf({
   traceparent,
   tracestate,
 }: PassedHeaders | IncomingHttpHeaders): TraceContext | null {
-  return readTraceContext(traceparent, tracestate);
+  return traceparent === undefined ? null : readTraceContext(traceparent, tracestate);
 }
 
 /** Headers with another trace; with their own for null. */
@@ -433,9 +426,9 @@ export function withTrace(headers: PassedHeaders, trace: TraceContext | null): P
 /** Headers with the trace of another message where they name none. */
 export function inTraceOf(
   headers: PassedHeaders,
-  other: { readonly passed_headers: string | null } | undefined,
+  other: { readonly passed_headers: string | null },
 ): PassedHeaders {
-  if (other === undefined || headers.traceparent !== undefined) return headers;
+  if (headers.traceparent !== undefined) return headers;
   return { ...headers, ...traceHeaders(traceOf(storedHeaders(other))) };
 }
 

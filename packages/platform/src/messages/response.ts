@@ -43,14 +43,9 @@ export interface ResponseForm {
   readonly caller: CallerForm;
 }
 
-/**
- * Whether a caller wants answers without `result.text`: with `Prefer: molecule-compact`, or `A2A-Version`. Both are
- * header values; repeated headers are joined by commas.
- */
-export function wantsCompact(prefer: string | undefined, a2aVersion: string | undefined): boolean {
-  if (a2aVersion !== undefined && a2aVersion.trim() !== '') return true;
-  const preferences = (prefer ?? '').split(',');
-  return preferences.some((one) => one.split(';', 1)[0]?.trim().toLowerCase() === 'molecule-compact');
+/** Whether a caller wants answers without `result.text`, by its header `Prefer`; repeated headers are joined by commas. */
+export function wantsCompact(prefer = ''): boolean {
+  return /(?:^|,)\s*molecule-compact\s*(?:[;,]|$)/i.test(prefer);
 }
 
 /** What a response says of the message it is about. */

@@ -93,7 +93,7 @@ export class Transitions {
       await outcomeFeed.enqueue(unit, changed, feedMessageOf(changed, outcome, event.kind, reply));
     }
     const { target_id: workspaceId, seq: activitySeq } = message;
-    for (const type of step.announced) await events.append(unit, { type, workspaceId, activitySeq });
+    await events.append(unit, ...step.announced.map((type) => ({ type, workspaceId, activitySeq })));
     if (outcome !== undefined) this.#release(unit, changed, step, outcome, reservation);
     return { message: changed, deliveredTo: step.deliveredTo };
   }
@@ -137,7 +137,7 @@ export class Transitions {
         workspaceId,
         activitySeq: message.seq,
       }));
-      await events.appendMany(unit, announced);
+      await events.append(unit, ...announced);
       if (ended.length < ACKNOWLEDGED_AT_ONCE) return count;
     }
   }

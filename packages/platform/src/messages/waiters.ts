@@ -80,10 +80,7 @@ export class OutcomeWaiters {
     if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
-    let resolve: (end: WaitEnd) => void = () => {};
-    const done = new Promise<WaitEnd>((onEnd) => {
-      resolve = onEnd;
-    });
+    const { promise: done, resolve } = Promise.withResolvers<WaitEnd>();
     const waiting: Waiting = {
       isCall: request === 'call',
       isCaller: request !== 'another',
@@ -115,23 +112,31 @@ export class OutcomeWaiters {
 
   /** Reserves the outcome for all waiters of this message; undefined when there is none. */
   reserve(queueId: string): OutcomeReservation | undefined {
-    const reserved = [...(this.#waiting.get(queueId) ?? [])].filter(
-      (waiting) => !this.#reserved.has(waiting),
-    );
+    const reserved: Waiting[] = [];
+    let callers = 0;
+    for (const waiting of this.#waiting.get(queueId) ?? []) {
+      if (this.#reserved.has(waiting)) continue;
+      this.#reserved.add(waiting);
+      reserved.push(waiting);
+      if (waiting.isCaller) callers += 1;
+    }
     if (reserved.length === 0) return undefined;
-    for (const waiting of reserved) this.#reserved.add(waiting);
-    const callers = reserved.filter((waiting) => waiting.isCaller);
     return {
-      hasCaller: callers.length > 0,
+      hasCaller: callers > 0,
       send: (outcome, bytes, onReport) => {
-        const receipt = countReports(callers.length, onReport);
-        const sent = { kind: 'outcome', state: outcome.state, bytes } as const;
+        let isReceived = false;
+        const receipt: OutcomeReceipt = {
+          report: (written) => {
+            callers -= 1;
+            if (isReceived) return;
+            isReceived = written;
+            if (written || callers === 0) onReport(written);
+          },
+        };
+        const shown = isSmall(bytes) ? outcome : undefined;
+        const sent = { kind: 'outcome', state: outcome.state, bytes, outcome: shown } as const;
         for (const waiting of reserved) {
-          waiting.finish({
-            ...sent,
-            outcome: isSmall(bytes) ? outcome : undefined,
-            receipt: waiting.isCaller ? receipt : NO_RECEIPT,
-          });
+          waiting.finish({ ...sent, receipt: waiting.isCaller ? receipt : NO_RECEIPT });
         }
       },
       release: () => {
@@ -163,23 +168,6 @@ export class OutcomeWaiters {
 
 /** Of an outcome that nobody has to confirm; only the caller confirms one. */
 export const NO_RECEIPT: OutcomeReceipt = { report: () => {} };
-
-function countReports(expected: number, onReport: (isReceived: boolean) => void): OutcomeReceipt {
-  let open = expected;
-  let isReceived = false;
-  return {
-    report: (written) => {
-      open -= 1;
-      if (isReceived) return;
-      if (written) {
-        isReceived = true;
-        onReport(true);
-      } else if (open === 0) {
-        onReport(false);
-      }
-    },
-  };
-}
 
 const WRITE_AFTER_MS = 250;
 const BATCH = 200;

@@ -45,26 +45,22 @@ export class RowWaiters {
 
   add(workspaceId: string, timeoutMs: number): RowWaiter {
     if (this.#closed) return { done: Promise.resolve('ended'), end: () => {} };
-    let resolve: (reason: WaitEnd) => void = () => {};
-    const done = new Promise<WaitEnd>((resolveDone) => {
-      resolve = resolveDone;
-    });
+    const { promise: done, resolve } = Promise.withResolvers<WaitEnd>();
     const readers = this.#waiting.get(workspaceId) ?? new Set();
     this.#waiting.set(workspaceId, readers);
-    const finish = (reason: WaitEnd) => {
+    const leave: Leave = (reason) => {
       if (!readers.delete(leave)) return;
       if (readers.size === 0 && this.#waiting.get(workspaceId) === readers) this.#waiting.delete(workspaceId);
       heldRequests(-1, HELD_FOR_ROWS);
       cancelTimer();
       resolve(reason);
     };
-    const leave: Leave = (reason) => finish(reason);
-    const cancelTimer = this.#clock.schedule(timeoutMs, () => finish('timeout'));
+    const cancelTimer = this.#clock.schedule(timeoutMs, () => leave('timeout'));
     readers.add(leave);
     heldRequests(1, HELD_FOR_ROWS);
     const [oldest] = readers;
     if (readers.size > MAX_READERS) oldest?.('ended');
-    return { done, end: () => finish('ended') };
+    return { done, end: () => leave('ended') };
   }
 
   /**
@@ -72,7 +68,9 @@ export class RowWaiters {
    * of the event loop. `onAllWoken` runs in the turn after the last of them.
    */
   wake(workspaceId: string, reason: 'woken' | 'changed' = 'woken', onAllWoken?: () => void): void {
-    const readers = [...(this.#waiting.get(workspaceId) ?? [])];
+    const waiting = this.#waiting.get(workspaceId);
+    if (waiting === undefined && onAllWoken === undefined) return;
+    const readers = [...(waiting ?? [])];
     let next = 0;
     const wakeSome = () => {
       const end = next + WOKEN_AT_ONCE;

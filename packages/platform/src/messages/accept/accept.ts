@@ -277,7 +277,7 @@ export class MessageAcceptance {
       const refusal = loop.refusal ?? (await this.#refusal(admitted, 'store', unit.trx));
       if (loop.refusal !== undefined) this.#loops.report(sent, loop.refusal);
       if (refusal !== undefined) throw refusal;
-      loop.stored(unit);
+      if (loop.isCounted) this.#loops.count(unit, sent);
       const recorded = { callerId, targetId: target.id, view: withAnswers(view), messageId, bodyHash };
       const row = await queue.recordHandled(unit, recorded);
       return { kind: 'message', row, target, plan: 'store' };
@@ -301,7 +301,11 @@ export class MessageAcceptance {
     const { questions, queue, scheduler, transitions } = this.#options;
     const { callerId, caller, target, bodyHash, continues } = admitted;
     const { headers, messageId } = admitted.message;
-    const given = withContext(admitted, (question ?? continues)?.context_id ?? undefined);
+    const source = question ?? continues;
+    const own = admitted.message.view;
+    // Its own context, unless it has another one's; of people that of the workspace, else a new one.
+    const contextId = source?.context_id ?? (own.contextId || (callerId === null ? target.id : randomUUID()));
+    const given = inContext(own, contextId);
     const view = question === undefined ? given : withoutDeadline(given);
     const sent = { callerId, targetId: target.id, view, question, continues };
     const loop = await this.#loops.check(unit, sent);
@@ -313,14 +317,15 @@ export class MessageAcceptance {
       if (loop.refusal !== undefined) this.#loops.report(sent, loop.refusal);
       throw refusal;
     }
-    const isOver = (parseRfc3339(view.deadline) ?? Number.POSITIVE_INFINITY) <= unit.now;
+    const isOver =
+      view.deadline !== '' && (parseRfc3339(view.deadline) ?? Number.POSITIVE_INFINITY) <= unit.now;
     const lease = plan === 'push' && !isOver ? await scheduler.reserve(unit, target.id) : undefined;
     const row = await queue.enqueue(unit, {
       callerId,
       target,
       view,
       messageId,
-      headers: inTraceOf(headers, question ?? continues),
+      headers: source === undefined ? headers : inTraceOf(headers, source),
       inReplyTo: view.inReplyTo,
       bodyHash,
       path: loop.path,
@@ -336,9 +341,9 @@ export class MessageAcceptance {
       if (repeat === undefined) throw new Error('The message is neither new nor a repeat.');
       return repeat;
     }
-    loop.stored(unit);
+    if (loop.isCounted) this.#loops.count(unit, sent);
     if (continues !== undefined && !(await questions.resume(unit, continues, row))) throw questionClosed();
-    await this.#recordOutbound(caller, unit);
+    if (caller !== undefined) await this.#recordOutbound(caller, unit);
     if (isOver) {
       await transitions.end(unit, row, { state: 'expired' }, { isKnown: true });
       return { kind: 'message', row, target, plan: 'store' };
@@ -366,8 +371,8 @@ export class MessageAcceptance {
     return full && inboxFull(full);
   }
 
-  async #recordOutbound(caller: WorkspaceRow | undefined, { at, trx }: UnitOfWork): Promise<void> {
-    if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === at.slice(0, SECONDS)) return;
+  async #recordOutbound(caller: WorkspaceRow, { at, trx }: UnitOfWork): Promise<void> {
+    if (caller.last_outbound_at?.slice(0, SECONDS) === at.slice(0, SECONDS)) return;
     await this.#options.workspaces.update(caller.id, { last_outbound_at: at }, trx);
   }
 }
@@ -393,19 +398,6 @@ async function admit(
     throw accessDenied();
   }
   return { caller, target };
-}
-
-/**
- * The message with a context: its own, that of the question it replies to, the workspace's own for people, else a new
- * one.
- */
-function withContext(
-  { callerId, target, message: { view } }: AdmittedMessage,
-  questionContext: string | undefined,
-): MessageView {
-  if (questionContext !== undefined) return inContext(view, questionContext);
-  if (view.contextId !== '') return view;
-  return inContext(view, callerId === null ? target.id : randomUUID());
 }
 
 /** Whether the sender of a stored message wanted an answer to it. */

@@ -116,8 +116,8 @@ interface LoopCheck {
   readonly path: MessagePath;
   /** Why the message is not accepted, unless it is a repeat. */
   readonly refusal: HttpError | undefined;
-  /** Call it when the message was stored. */
-  readonly stored: (unit: UnitOfWork) => void;
+  /** Whether the message counts for the rate of the two: then call `count` when it was stored. */
+  readonly isCounted: boolean;
 }
 
 interface LoopGuardOptions extends Pick<PlatformContext, 'clock' | 'logger' | 'settings'> {
@@ -139,7 +139,7 @@ export class LoopGuard {
   async check(unit: UnitOfWork, message: CheckedMessage): Promise<LoopCheck> {
     const { callerId, targetId, view, question, continues } = message;
     if (question !== undefined) return this.checkReply(question);
-    if (callerId === null) return { path: NEW_PATH, refusal: undefined, stored: () => {} };
+    if (callerId === null) return { path: NEW_PATH, refusal: undefined, isCounted: false };
     const { settings } = this.#options;
     const own: Edge = [callerId, targetId];
     const parent = await this.#findParent(callerId, view, unit);
@@ -147,16 +147,18 @@ export class LoopGuard {
     const path = continues === undefined ? sent : pathOfContinuation(continues, sent);
     const refusal = loopRefusal(own, path, settings) ?? (await this.#lateRefusal(path, unit));
     // A message whose handling is over leads to nothing any more: its name must not switch the limit off.
-    const isHandled = parent !== undefined && !isEnded(parent.delivery_state);
-    const isCounted = !isHandled;
+    const isCounted = parent === undefined || isEnded(parent.delivery_state);
     const waitMs = isCounted && refusal === undefined ? this.#pairs.waitMs(callerId, targetId) : 0;
     return {
       path,
       refusal: waitMs > 0 ? pairLimited(this.#pairs.limit, waitMs) : refusal,
-      stored: (unit) => {
-        if (isCounted) unit.onRollback(this.#pairs.count(callerId, targetId));
-      },
+      isCounted,
     };
+  }
+
+  /** Counts a message that was stored. */
+  count(unit: UnitOfWork, { callerId, targetId }: Pick<CheckedMessage, 'callerId' | 'targetId'>): void {
+    if (callerId !== null) unit.onRollback(this.#pairs.count(callerId, targetId));
   }
 
   /** By its row id, which nobody but the platform chooses; a message id is a name that several senders may give. */
@@ -182,7 +184,7 @@ export class LoopGuard {
   checkReply(question: MessageRow): LoopCheck {
     const path = pathOfAnswer(question);
     const refusal = question.answers_id === null ? undefined : turnsRefusal(path, this.#options.settings);
-    return { path, refusal, stored: () => {} };
+    return { path, refusal, isCounted: false };
   }
 
   /** Logs a refusal; for two that send too fast once in their minute. */

@@ -11,9 +11,9 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** What the platform makes of this response of an agent. */
 function read(statusCode: number, body: string | Buffer, headers: Record<string, string> = {}) {
-  const share = new AnswerMemory().open('workspace').share();
+  const openShare = () => new AnswerMemory().open('workspace').share();
   const { signal } = new AbortController();
-  const reading = { ...TIMER, clock: new ManualClock(), share, signal, onTimeout: () => {} };
+  const reading = { ...TIMER, clock: new ManualClock(), openShare, signal, onTimeout: () => {} };
   const received = { statusCode, headers, body: Readable.from([Buffer.from(body)]) };
   // biome-ignore lint/suspicious/noExplicitAny: a response without what undici adds
   return readResponse(received as any, reading);
@@ -112,7 +112,7 @@ function startReading(memory = new AnswerMemory(), clock = new ManualClock()) {
     ending.abort();
     body.destroy(new Error('too slow'));
   };
-  const reading = { ...TIMER, clock, share, signal: ending.signal, onTimeout };
+  const reading = { ...TIMER, clock, openShare: () => share, signal: ending.signal, onTimeout };
   // biome-ignore lint/suspicious/noExplicitAny: a response without what undici adds
   const received = { statusCode: 200, headers: {}, body } as any;
   const read = readResponse(received, reading).finally(() => share.release());

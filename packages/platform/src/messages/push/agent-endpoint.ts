@@ -122,8 +122,8 @@ export class AgentEndpoint {
     { purpose, signal, source }: Posting,
   ): Promise<{ readonly status?: number; readonly result: PushResult }> {
     const { clock, memory, timeoutMs } = this.#options;
-    const stops = source === undefined ? [signal] : [signal, source.stream.ended];
-    const isStopped = () => stops.some(({ aborted }) => aborted);
+    const ended = source?.stream.ended;
+    const isStopped = () => signal.aborted || ended?.aborted === true;
     if (isStopped()) return { result: { kind: 'aborted' } };
     // One controller for all reasons, because `AbortSignal.any` is several times slower.
     const ending = new AbortController();
@@ -139,8 +139,13 @@ export class AgentEndpoint {
       cancel();
       cancel = clock.schedule(timeoutMs, onTimeout);
     };
-    const share = source?.share() ?? memory.open(targetId).share();
-    for (const each of stops) each.addEventListener('abort', stop, { once: true });
+    let share = source?.share();
+    const openShare = () => {
+      share ??= memory.open(targetId).share();
+      return share;
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    ended?.addEventListener('abort', stop, { once: true });
     try {
       const received = await sendRequest.call(this.#agents[purpose], {
         origin,
@@ -151,14 +156,15 @@ export class AgentEndpoint {
         highWaterMark: UNREAD_BYTES,
         signal: ending.signal,
       });
-      const reading = { clock, share, signal: ending.signal, source, onTimeout, restartTimer, stopTimer };
+      const reading = { clock, openShare, signal: ending.signal, source, onTimeout, restartTimer, stopTimer };
       return { status: received.statusCode, result: await readResponse(received, reading) };
     } catch (error) {
       return { result: isStopped() ? { kind: 'aborted' } : failureOf(error, hasTimedOut) };
     } finally {
       cancel();
-      share.release();
-      for (const each of stops) each.removeEventListener('abort', stop);
+      share?.release();
+      signal.removeEventListener('abort', stop);
+      ended?.removeEventListener('abort', stop);
     }
   }
 }
@@ -205,8 +211,8 @@ function failureOf(error: unknown, hasTimedOut: boolean): PushResult {
 /** How a response is read. */
 interface Reading {
   readonly clock: Clock;
-  /** Memory for what is read. While there is none nothing is read, and the agent waits. */
-  readonly share: AnswerShare;
+  /** Memory for what is read of a body that is not small. While there is none nothing is read, and the agent waits. */
+  readonly openShare: () => AnswerShare;
   /** Ends the reading. */
   readonly signal: AbortSignal;
   readonly source?: TextSource | undefined;
@@ -343,11 +349,12 @@ const MAX_CHUNKS = 128;
 async function readBody(
   body: Dispatcher.ResponseData['body'],
   maxBytes: number,
-  { clock, share, signal, onTimeout }: Reading,
+  { clock, openShare, signal, onTimeout }: Reading,
 ): Promise<Buffer | undefined> {
   const joined: Buffer[] = [];
   const recent: Buffer[] = [];
   let size = 0;
+  let counted = 0;
   let usedMs = 0;
   let since = 0;
   let cancel = () => {};
@@ -357,10 +364,11 @@ async function readBody(
       if (size > SMALL_ANSWER_BYTES) usedMs += clock.monotonic() - since;
       size += chunk.length;
       if (size > maxBytes) return undefined;
-      await share.grow(chunk.length, signal);
       recent.push(chunk);
       if (recent.length === MAX_CHUNKS) joined.push(Buffer.concat(recent.splice(0)));
       if (size <= SMALL_ANSWER_BYTES) continue;
+      await openShare().grow(size - counted, signal);
+      counted = size;
       since = clock.monotonic();
       const allowedMs = TIME_LIMIT_MS + (size / BYTES_PER_SECOND) * 1_000;
       cancel = clock.schedule(Math.max(0, Math.ceil(allowedMs - usedMs)), onTimeout);
@@ -393,7 +401,7 @@ const BROKEN_OFF: PushResult = {
 async function readEvents(
   body: Dispatcher.ResponseData['body'],
   source: TextSource,
-  { clock, share, signal, restartTimer, stopTimer }: Reading,
+  { clock, openShare, signal, restartTimer, stopTimer }: Reading,
 ): Promise<PushResult> {
   const answer = new StreamedAnswer(BODY_LIMITS.agentResponse);
   let result: PushResult | undefined;
@@ -415,6 +423,7 @@ async function readEvents(
   const lines = new DataLines();
   const decoder = new TextDecoder();
   let patienceMs = HELD_BACK_MS;
+  const share = openShare();
   restartTimer();
   for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     const text = lines.push(decoder.decode(chunk, { stream: true }));

@@ -13,7 +13,7 @@ import { wrapAnswerMessage } from '../../activity/activity-row.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
-import type { PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
+import type { PeerToken, PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { canPush } from '../delivery.rules.ts';
 import type { MessageStore } from '../message.store.ts';
 import { type PassedHeaders, storedHeaders } from '../request.ts';
@@ -86,7 +86,7 @@ export class PushRequests {
     if (method !== undefined) body.method = method;
     const headers = {
       ...passedOn,
-      ...(await this.#headersFor(message.source_id, target.id, kind)),
+      ...headersOf(await this.#options.peerTokens.forPush(message.source_id, target.id), kind),
       ...(isStreamed ? { accept: 'text/event-stream, application/json' } : {}),
       ...(caller === undefined ? {} : { 'x-workspace-id': caller.id }),
     };
@@ -96,22 +96,8 @@ export class PushRequests {
   /** The request that tells an agent its new status. */
   async ofStatus({ id, url }: { id: string; url: string }, status: string): Promise<PushRequest> {
     const body = { jsonrpc: '2.0', id: randomUUID(), method: STATE_CALL_METHOD, params: { status } };
-    const headers = await this.#headersFor(null, id, 'canvas_user');
+    const headers = headersOf(await this.#options.peerTokens.forPush(null, id), 'canvas_user');
     return { targetId: id, url, headers, body: JSON.stringify(body) };
-  }
-
-  async #headersFor(
-    callerId: string | null,
-    targetId: string,
-    kind: string,
-  ): Promise<Record<string, string>> {
-    const { token } = await this.#options.peerTokens.forPush(callerId, targetId);
-    return {
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'x-caller-kind': kind,
-      authorization: `Bearer ${token}`,
-    };
   }
 
   /**
@@ -141,6 +127,15 @@ export class PushRequests {
     }
     return params;
   }
+}
+
+function headersOf({ token }: PeerToken, kind: string): Record<string, string> {
+  return {
+    'content-type': 'application/json',
+    accept: 'application/json',
+    'x-caller-kind': kind,
+    authorization: `Bearer ${token}`,
+  };
 }
 
 /** Of a method that asks for a stream: the one that asks for none. */

@@ -85,8 +85,12 @@ export class PushScheduler {
   readonly #owner = newLeaseOwner();
   readonly #targets = new Map<string, TargetState>();
   readonly #running = new Set<Promise<void>>();
-  /** The messages whose attempt runs in this process. Their leases do not expire, whatever the wall clock does. */
-  readonly #inFlight = new Set<string>();
+  /**
+   * The messages whose attempt runs in this process, and whether their leases are renewed next time. They do not expire, whatever the wall
+   * clock does.
+   */
+  readonly #inFlight = new Map<string, boolean>();
+  #cancelRenewal: (() => void) | undefined;
   /** Workspaces whose last push failed, and that the log names. */
   readonly #failing = new Set<string>();
   readonly #stopping = new AbortController();
@@ -138,7 +142,7 @@ export class PushScheduler {
   push(message: MessageRow, content: PushContent): void {
     this.#mayHaveWork = true;
     const targetId = message.target_id;
-    this.#track(this.#attempt(message, content), () => {
+    void this.#track(this.#attempt(message, content), () => {
       this.release(targetId);
       this.#drain(targetId);
     });
@@ -177,7 +181,8 @@ export class PushScheduler {
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const state of this.#targets.values()) state.cancelRetry();
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    this.#cancelRenewal?.();
   }
 
   #stateOf(targetId: string): TargetState {
@@ -194,18 +199,17 @@ export class PushScheduler {
     return { owner: this.#owner, until: timestamp(clock, settings.leaseMs) };
   }
 
-  #track(work: Promise<void>, after: () => void): void {
-    const tracked = work
-      .catch((error: unknown) => {
-        const fields = { reason: String(error) };
-        const text = 'Failed to record a push; the message is pushed again when its lease expires';
-        this.#options.logger.error(fields, text);
-      })
-      .then(() => {
-        this.#running.delete(tracked);
-        after();
-      });
-    this.#running.add(tracked);
+  async #track(work: Promise<void>, after: () => void): Promise<void> {
+    this.#running.add(work);
+    try {
+      await work;
+    } catch (error) {
+      const fields = { reason: String(error) };
+      const text = 'Failed to record a push; the message is pushed again when its lease expires';
+      this.#options.logger.error(fields, text);
+    }
+    this.#running.delete(work);
+    after();
   }
 
   /** Pushes the messages that are due; does nothing when the queue is known to be empty. */
@@ -214,7 +218,7 @@ export class PushScheduler {
     if (this.#stopping.signal.aborted || state.empty) return;
     this.#mayHaveWork = true;
     state.checkAgain = true;
-    if (!state.checking) this.#track(this.#check(targetId, state), () => {});
+    if (!state.checking) void this.#track(this.#check(targetId, state), () => {});
   }
 
   #drainLater(targetId: string, delayMs: number): void {
@@ -233,7 +237,7 @@ export class PushScheduler {
           const message = await this.#takeNext(targetId, state);
           if (message === undefined) break;
           state.draining += 1;
-          this.#track(this.#attempt(message), () => {
+          void this.#track(this.#attempt(message), () => {
             state.draining -= 1;
             this.#drain(targetId);
           });
@@ -282,8 +286,8 @@ export class PushScheduler {
     const headers = storedHeaders(message);
     const operation = startOperation(message, traceOf(headers), clock.now());
     const startedAt = clock.monotonic();
-    this.#inFlight.add(id);
-    const stopRenewing = this.#renewLease(id);
+    this.#inFlight.set(id, false);
+    this.#cancelRenewal ??= this.#renewLater();
     // Before anything is awaited, so that an end of the message ends the attempt.
     const source = message.method === 'message/stream' ? streams.open(id).attempt(targetId) : undefined;
     try {
@@ -292,7 +296,7 @@ export class PushScheduler {
       const result = await this.#post(message, content, passedOn, source);
       const code = 'error' in result ? knownCode(result.error.code) : undefined;
       operation.end({ 'molecule.result': result.kind }, code);
-      const requeue = await this.#requeueFor(message, result);
+      const requeue = result.kind === 'answer' ? undefined : await this.#requeueFor(message, result);
       if (requeue === undefined) {
         if (result.kind !== 'retry') this.#failing.delete(targetId);
         const durationMs = Math.round(clock.monotonic() - startedAt);
@@ -315,21 +319,22 @@ export class PushScheduler {
     } finally {
       this.#inFlight.delete(id);
       source?.close();
-      stopRenewing();
     }
   }
 
-  /** Renews the lease at a third of its duration until the returned function is called. */
-  #renewLease(messageId: string): () => void {
+  /** Renews the leases of running pushes at a third of their duration, except those that began since the last time. */
+  #renewLater(): () => void {
     const { clock, logger, settings, store } = this.#options;
-    const renew = () => {
-      cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), renew);
-      store.renewLease(messageId, this.#newLease()).catch((error: unknown) => {
-        logger.warn({ messageId, reason: String(error) }, 'Failed to renew a lease');
-      });
-    };
-    let cancel = clock.schedule(Math.ceil(settings.leaseMs / 3), renew);
-    return () => cancel();
+    return clock.schedule(Math.ceil(settings.leaseMs / 3), () => {
+      this.#cancelRenewal = this.#inFlight.size === 0 ? undefined : this.#renewLater();
+      for (const [messageId, isDue] of this.#inFlight) {
+        this.#inFlight.set(messageId, true);
+        if (!isDue) continue;
+        store.renewLease(messageId, this.#newLease()).catch((error: unknown) => {
+          logger.warn({ messageId, reason: String(error) }, 'Failed to renew a lease');
+        });
+      }
+    });
   }
 
   async #post(
@@ -339,15 +344,19 @@ export class PushScheduler {
     source: TextSource | undefined,
   ): Promise<PushResult> {
     const { endpoint, requests } = this.#options;
-    const post = async (isStreamed: boolean): Promise<PushResult> => {
-      const request = content && (await requests.ofMessage(message, content, passedOn, isStreamed));
+    if (content === undefined) return { kind: 'aborted' };
+    let isStreamed = source !== undefined && asksForStream(message, content.target);
+    for (;;) {
+      const request = await requests.ofMessage(message, content, passedOn, isStreamed);
       if (request === undefined) return { kind: 'aborted' };
-      return endpoint.post(request, { purpose: 'message', signal: this.#stopping.signal, source });
-    };
-    if (source === undefined || content === undefined || !asksForStream(message, content.target))
-      return post(false);
-    const result = await post(true);
-    return !source.hasText && refusesStream(result) ? post(false) : result;
+      const result = await endpoint.post(request, {
+        purpose: 'message',
+        signal: this.#stopping.signal,
+        source,
+      });
+      if (!isStreamed || source?.hasText === true || !refusesStream(result)) return result;
+      isStreamed = false;
+    }
   }
 
   /** How the message is put back into the queue after this result; undefined when the result is final. */

@@ -232,7 +232,7 @@ export class QuestionsService {
       workspaceId,
       payload: { question_id: id, activity_id, kind, from },
     }));
-    await events.appendMany(unit, announced);
+    await events.append(unit, ...announced);
     return destination;
   }
 
