@@ -6,6 +6,11 @@ import type { PlatformOptions } from './options/platform-options.ts';
 import type { PlatformSettings } from './options/platform-settings.ts';
 import { type Clock, systemClock } from './time/clock.ts';
 
+export interface PlatformAddress {
+  /** Without a trailing slash; empty until it is known, which is before the first request. */
+  url: string;
+}
+
 /** What all modules of one running platform share. A module takes the parts that it uses. */
 export interface PlatformContext {
   readonly database: PlatformDatabase;
@@ -17,11 +22,11 @@ export interface PlatformContext {
   readonly addressGuard: AddressGuard;
   /** Aborted when the platform starts to stop: held requests get a response, loops end. */
   readonly shutdown: AbortSignal;
-  /** The URL under which agents reach this platform, without a trailing slash. */
-  publicUrl(): string;
+  /** Where agents reach this platform. */
+  readonly address: PlatformAddress;
 }
 
-interface ContextParts extends Pick<PlatformContext, 'database' | 'settings' | 'shutdown' | 'publicUrl'> {
+interface ContextParts extends Pick<PlatformContext, 'database' | 'address' | 'settings' | 'shutdown'> {
   readonly options: Pick<PlatformOptions, 'clock' | 'logger' | 'resolve'>;
 }
 

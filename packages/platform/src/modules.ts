@@ -64,12 +64,9 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const messages = new MessagesService({ ...feeds, hierarchy, peerTokens });
   tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));
 
-  const authenticator = createAuthenticator(context, operatorKey, {
-    findToken: (hash) => tokens.findToken(hash),
-    findSession: (hash) => sessions.findSession(hash),
-  });
+  const authenticator = createAuthenticator(context, operatorKey, { sessions, tokens });
   const app = await createApp(context, authenticator);
-  mountOpenApiRoute(app, context.publicUrl);
+  mountOpenApiRoute(app, context.address);
   mountHealthRoutes(app, context);
   mountTokensRoutes(app, tokens);
   mountSessionRoutes(app, context, sessions, authenticator);

@@ -77,9 +77,8 @@ async function open(
   opened.add('database', () => database.close());
 
   const shutdown = new AbortController();
-  let url = '';
-  const publicUrl = () => settings.publicUrl ?? url;
-  const plain = createContext({ options, settings, database, shutdown: shutdown.signal, publicUrl });
+  const address = { url: settings.publicUrl ?? '' };
+  const plain = createContext({ options, settings, database, shutdown: shutdown.signal, address });
   if (isEmptyFile) warnOfEmptyFile(plain.logger, path);
   const context = { ...plain, addressGuard: connections.toAgents(plain.addressGuard) };
   const modules = await createModules(context, operator.key).catch((error: unknown) => {
@@ -87,7 +86,8 @@ async function open(
   });
   opened.add('background work', modules.stop);
   opened.add('HTTP', () => connections.close(modules.app, settings));
-  url = await connections.open(modules.app, settings);
+  const url = await connections.open(modules.app, settings);
+  address.url ||= url;
   modules.start();
   const { mode, host } = settings;
   context.logger.info({ url, host, mode }, `Platform listening on ${url}`);

@@ -281,11 +281,11 @@ interface BuiltPage {
 
 /** Builds pages: bounded in size, in memory, and in how long they keep other requests from running. */
 export class FeedPages {
-  readonly #options: Pick<PlatformContext, 'clock' | 'publicUrl' | 'settings'>;
+  readonly #options: Pick<PlatformContext, 'clock' | 'address' | 'settings'>;
   readonly #store: FeedPageStore;
   readonly #memory: ResponseMemory;
 
-  constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'publicUrl' | 'settings'>) {
+  constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'address' | 'settings'>) {
     this.#options = options;
     this.#store = new FeedPageStore(options);
     this.#memory = new ResponseMemory(options);
@@ -417,8 +417,8 @@ export class FeedPages {
   }
 
   #audience(isAgent: boolean): FeedAudience {
-    const { settings, publicUrl } = this.#options;
-    return { wrapAnswers: isAgent && settings.wrapPeerResults, publicUrl: publicUrl() };
+    const { address, settings } = this.#options;
+    return { wrapAnswers: isAgent && settings.wrapPeerResults, publicUrl: address.url };
   }
 }
 

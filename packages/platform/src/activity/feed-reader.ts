@@ -67,7 +67,7 @@ class EmptyPages {
 }
 
 interface FeedReaderOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'publicUrl' | 'settings' | 'shutdown'> {
+  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'address' | 'settings' | 'shutdown'> {
   readonly control: ControlRows;
   readonly positions: ReadingPositions;
 }

@@ -85,13 +85,7 @@ export class PlatformDatabase {
     dialect: DatabaseDialect,
     options: PlatformDatabaseOptions = {},
   ): Promise<PlatformDatabase> {
-    const { onQuery } = options;
-    const db = new Kysely<Database>({
-      dialect: dialect.kysely,
-      ...(onQuery === undefined
-        ? {}
-        : { log: (event) => (event.level === 'query' ? onQuery(event.query.sql) : undefined) }),
-    });
+    const db = new Kysely<Database>({ dialect: dialect.kysely });
     const database = new PlatformDatabase(db, dialect, options);
     try {
       await migrate(db, dialect);
@@ -178,12 +172,12 @@ export class PlatformDatabase {
       if (name !== undefined) parameters[index] = values[name as never];
     }
     const { connection } = this.#dialect;
-    const isFree = db.isTransaction || connection?.isFree === true;
-    if (statement === undefined || connection === undefined || !isFree)
+    if (statement === undefined || connection === undefined)
       return db.executeQuery({ ...compiled, parameters });
-    const result = connection.run(statement, parameters) as QueryResult<Row>;
-    if (!db.isTransaction) await connection.flushed();
-    return result;
+    const result = db.isTransaction
+      ? connection.run(statement, parameters)
+      : await connection.runAlone(statement, parameters);
+    return result as QueryResult<Row>;
   }
 
   /** Whether an error means that the database cannot be used at the moment, rather than a defect of the platform. */

@@ -38,7 +38,7 @@ interface Entry {
  * savepoint: one that fails is undone alone. Nothing that depends on a commit resolves before the commit is on the disk, reads included.
  */
 export class SqliteConnection {
-  /** Called with each statement that Kysely does not run itself. */
+  /** Called with each statement. */
   onQuery: ((sql: string) => void) | undefined;
   readonly #database: DatabaseSync;
   readonly #log: CommitLog | undefined;
@@ -80,14 +80,12 @@ export class SqliteConnection {
     return statement.run(parameters);
   }
 
-  /** Whether no transaction is open. A statement that does not belong to an open one has to wait. */
-  get isFree(): boolean {
-    return this.#transaction === undefined;
-  }
-
-  /** Resolves when all that was committed so far is on the disk; undefined when it is. */
-  flushed(): Promise<void> | undefined {
-    return this.#log?.flushed();
+  /** Runs a statement that belongs to no transaction: it waits for an open one, and then until what was committed is on the disk. */
+  async runAlone(statement: Statement, parameters: readonly unknown[]): Promise<QueryResult<unknown>> {
+    while (this.#transaction !== undefined) await this.#transaction;
+    const result = this.run(statement, parameters);
+    await this.#log?.flushed();
+    return result;
   }
 
   /** Runs a unit of work; its promise has the result of `work` after the commit that contains its rows is on the disk. */
@@ -192,22 +190,15 @@ export class SqliteConnection {
     } catch (error) {
       return settle(error);
     }
-    const flushed = this.flushed();
+    const flushed = this.#log?.flushed();
     if (flushed === undefined) settle();
     else void flushed.then(() => settle(), settle);
   }
 
   #driver(): Driver {
     const connection: DatabaseConnection = {
-      executeQuery: async <R>({ sql, parameters }: CompiledQuery) => {
-        while (this.#transaction !== undefined) await this.#transaction;
-        // Kysely itself reports the statement.
-        const statement = this.#statement(sql);
-        if (statement.isWrite && this.#log !== undefined) this.#log.isDirty = true;
-        const result = statement.run(parameters) as QueryResult<R>;
-        await this.flushed();
-        return result;
-      },
+      executeQuery: async <R>({ sql, parameters }: CompiledQuery) =>
+        (await this.runAlone(this.#statement(sql), parameters)) as QueryResult<R>,
       streamQuery: noStream,
     };
     const refuse = () => Promise.reject(new Error('Transactions are those of PlatformDatabase.'));

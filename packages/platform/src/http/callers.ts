@@ -44,12 +44,12 @@ export interface RateOwner {
   readonly id: string;
 }
 
-/** Finds credentials; the `tokens` and `session` modules implement it. */
-interface CredentialSource {
+/** Where credentials are found. */
+interface CredentialSources {
   /** Finds the holder by the hex SHA-256 of a token and records that the token was used. */
-  findToken(tokenHash: string): Promise<TokenHolder | undefined>;
+  readonly tokens: { findToken(hash: string): Promise<TokenHolder | undefined> };
   /** True while the session of that hex SHA-256 lasts. */
-  findSession(sessionHash: string): Promise<boolean>;
+  readonly sessions: { findSession(hash: string): Promise<boolean> };
 }
 
 /** The `caller` column of messages of people and operators. */
@@ -161,7 +161,7 @@ export interface Authenticator {
 export function createAuthenticator(
   context: PlatformContext,
   operatorKey: string,
-  source: CredentialSource,
+  { sessions, tokens }: CredentialSources,
 ): Authenticator {
   const { settings } = context;
   const operatorHash = sha256(operatorKey);
@@ -177,7 +177,7 @@ export function createAuthenticator(
     !isForeignPage(headers, (origin) => {
       const host = (headers.host ?? '').toLowerCase();
       if (origin === `http://${host}` || origin === `https://${host}`) return true;
-      return corsOrigins.has(origin) || origin === new URL(context.publicUrl()).origin;
+      return corsOrigins.has(origin) || origin === new URL(context.address.url).origin;
     });
 
   const setOperator = (request: FastifyRequest, via: 'operator-key' | 'session', id: string) => {
@@ -193,7 +193,7 @@ export function createAuthenticator(
       const hash = sha256Hex(token);
       const isOperator = timingSafeEqual(Buffer.from(hash, 'hex'), operatorHash);
       if (isOperator) return setOperator(request, 'operator-key', hash);
-      const holder = token === '' ? undefined : await source.findToken(hash);
+      const holder = token === '' ? undefined : await tokens.findToken(hash);
       if (holder !== undefined) {
         request.identity = holder;
         request.rateOwner = { kind: 'workspace', id: holder.workspaceId };
@@ -203,7 +203,7 @@ export function createAuthenticator(
     const cookie = authorization === undefined ? sessionCookie(headers) : undefined;
     if (cookie !== undefined && isOwnPage(request)) {
       const hash = sha256Hex(cookie);
-      if (await source.findSession(hash)) return setOperator(request, 'session', hash);
+      if (await sessions.findSession(hash)) return setOperator(request, 'session', hash);
     }
     request.rateOwner = { kind: 'address', id: request.ip };
     const isDev = isFromDevOperator(request, { ...headers, authorization: undefined });

@@ -82,36 +82,25 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Parses each body as JSON, whatever its Content-Type; an empty one means no body. Unknown routes have none. */
 export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    request.is404
-      ? undefined
-      : parseJson(body, { route: request.routeOptions.url, contentType: request.headers['content-type'] }),
-  );
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (request.is404 || body.length === 0) return undefined;
+    try {
+      const text = decoder.decode(body);
+      const limit = exceededJsonLimit(text);
+      if (limit !== undefined) throw tooComplex(limit, MESSAGE_ROUTES.has(request.routeOptions.url));
+      return JSON.parse(text);
+    } catch (cause) {
+      throw cause instanceof HttpError ? cause : invalidJson(request.headers['content-type'], cause);
+    }
+  });
 }
 
-function parseJson(
-  body: Buffer,
-  { route, contentType }: { readonly route: string | undefined; readonly contentType: string | undefined },
-): unknown {
-  if (body.length === 0) return undefined;
-  try {
-    const text = decoder.decode(body);
-    const limit = exceededJsonLimit(text);
-    if (limit !== undefined) throw tooComplex(limit, MESSAGE_ROUTES.has(route));
-    return JSON.parse(text);
-  } catch (cause) {
-    if (cause instanceof HttpError) throw cause;
-    if (
-      contentType !== undefined &&
-      /^\s*(multipart\/|application\/x-www-form-urlencoded)/i.test(contentType)
-    ) {
-      throw new HttpError(415, 'unsupported_media_type', 'this route takes JSON and no form', { cause });
-    }
-    throw new HttpError(400, 'invalid_json', 'invalid JSON', {
-      hint: 'The body must be one JSON value in UTF-8.',
-      cause,
-    });
+function invalidJson(contentType: string | undefined, cause: unknown): HttpError {
+  if (/^\s*(multipart\/|application\/x-www-form-urlencoded)/i.test(contentType ?? '')) {
+    return new HttpError(415, 'unsupported_media_type', 'this route takes JSON and no form', { cause });
   }
+  const hint = 'The body must be one JSON value in UTF-8.';
+  return new HttpError(400, 'invalid_json', 'invalid JSON', { hint, cause });
 }
 
 const MESSAGE_ROUTES: ReadonlySet<string | undefined> = new Set([

@@ -11,16 +11,17 @@ import {
 } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { PlatformAddress } from '../context.ts';
 import { mount } from './mount.ts';
 
 // A static import of this module loads all of Node's own fetch.
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** `GET /openapi.json`: generated from the mounted routes on the first request. */
-export function mountOpenApiRoute(app: FastifyInstance, publicUrl: () => string): void {
+export function mountOpenApiRoute(app: FastifyInstance, address: PlatformAddress): void {
   let document: OpenApiDocument | undefined;
   mount(app, routes.openapi, () => {
-    document ??= describeRoutes(app.mountedRoutes, publicUrl());
+    document ??= describeRoutes(app.mountedRoutes, address.url);
     return document;
   });
 }

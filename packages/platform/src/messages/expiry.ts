@@ -46,12 +46,12 @@ export class MessageExpiry {
   }
 
   /** Notes when a message expires. Called for each one that is stored with such a time, or given another one. */
-  schedule(expiresAt: string | null): void {
+  readonly schedule = (expiresAt: string | null): void => {
     const at = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
     if (at >= this.#earliest || this.#tasks.stopped) return;
     this.#earliest = at;
     this.#setTimer();
-  }
+  };
 
   /** What is further away than the next comparison needs no timer yet. */
   #setTimer(): void {

@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type A2aResponse,
-  type ErrorBody,
-  type JsonObject,
-  type QueuedResponse,
-  routes,
-} from '@molecule-ai/protocol';
+import { type A2aResponse, type JsonObject, type QueuedResponse, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
@@ -35,16 +29,7 @@ import {
 import { MAX_HOLD_SECONDS } from './delivery.rules.ts';
 import type { MessagesService } from './messages.service.ts';
 import { outcomeError } from './outcome.ts';
-import {
-  type CallerForm,
-  callerForm,
-  namedTarget,
-  normaliseMessage,
-  passedHeaders,
-  rpcError,
-  rpcIdOf,
-  useOf,
-} from './request.ts';
+import { type CallerForm, errorInForm, namedTarget, passedHeaders, readCall } from './request.ts';
 import {
   failureToError,
   isAgentError,
@@ -109,16 +94,11 @@ export function mountMessagesRoutes(
     targetId: string,
   ): Promise<A2aResponse | JsonText | StatusResponse<202, QueuedResponse> | typeof WRITTEN_BY_HANDLER> => {
     const { headers } = request;
-    const passed = passedHeaders(headers);
-    // As it is stored with the message, so that the message and the response have the same one.
-    const version = passed['a2a-version'];
-    const form = formOf(caller, request, version, callerForm(body, version));
-    const isPlain = form.caller === 'plain';
-    const use = useOf(body);
-    const message = normaliseMessage(body, passed, randomUUID);
+    const { version, form: spoken, use, message, requestId } = readCall(body, headers, randomUUID);
+    const form = formOf(caller, request, version, spoken);
+    const isPlain = spoken === 'plain';
     const { view } = message;
     const callerId = caller.kind === 'workspace' ? caller.workspaceId : null;
-    const requestId = rpcIdOf(isPlain ? view.envelope : body);
     // Each response is the agent's own JSON, or one of the platform in the same form.
     const respond = (response: JsonObject) => withRequestId(response, requestId) as JsonObject as A2aResponse;
     const stream = { reply, view, form, requestId };
@@ -168,10 +148,7 @@ export function mountMessagesRoutes(
   const options = {
     // Parsed with the headers of the request.
     body: (json: unknown) => json,
-    errorBody: (plain: ErrorBody, error: HttpError, { body, headers }: FastifyRequest) =>
-      callerForm(body, passedHeaders(headers)['a2a-version']) === 'plain'
-        ? plain
-        : rpcError(plain, error, body),
+    errorBody: errorInForm,
     removedError: ({ workspaceId, removedAt }: RemovedHolder) => workspaceRemoved(workspaceId, removedAt),
   };
 

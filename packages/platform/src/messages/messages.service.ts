@@ -107,7 +107,7 @@ export class MessagesService {
     const moving = { ...ending, transitions };
     this.questions = new QuestionsService(moving);
     const expiry = new MessageExpiry(moving);
-    queue.onExpiring = (expiresAt) => expiry.schedule(expiresAt);
+    queue.onExpiring = expiry.schedule;
     const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
     const requests = new PushRequests({ ...options, store });
     const scheduler = new PushScheduler({ ...moving, questions: this.questions, endpoint, requests });

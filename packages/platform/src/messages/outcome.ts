@@ -242,14 +242,11 @@ export function withoutOwnMetadata(answer: JsonObject): JsonObject {
   const { result } = answer;
   if (!isJsonObject(result)) return answer;
   const { task } = result;
-  const outer = isTaskLike(result) ? cleaned(result) : result;
+  const isTask = result.kind === 'task' || result.status !== undefined || result.artifacts !== undefined;
+  const outer = isTask ? cleaned(result) : result;
   const inner = isJsonObject(task) ? cleaned(task) : task;
   if (outer === result && inner === task) return answer;
   return { ...answer, result: inner === undefined ? outer : { ...outer, task: inner } };
-}
-
-function isTaskLike({ kind, status, artifacts }: JsonObject): boolean {
-  return kind === 'task' || status !== undefined || artifacts !== undefined;
 }
 
 function cleaned(task: JsonObject): JsonObject {

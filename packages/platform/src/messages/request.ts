@@ -30,7 +30,7 @@ export type CallerForm = 'plain' | '0.3' | '1.0';
  * JSON-RPC is for callers that show that they speak it: by `A2A-Version`, by a JSON-RPC request whose method is not
  * `message/send`, which older clients that expect plain bodies send as well, or by a batch.
  */
-export function callerForm(body: unknown, version: string | undefined): CallerForm {
+function callerForm(body: unknown, version: string | undefined): CallerForm {
   if (Array.isArray(body)) {
     const isBatch = body.some((one) => isJsonObject(one) && one.jsonrpc !== undefined);
     return isBatch || version !== undefined ? '0.3' : 'plain';
@@ -43,7 +43,7 @@ export function callerForm(body: unknown, version: string | undefined): CallerFo
 }
 
 /** The JSON-RPC id of a request; null when it has none, or none that a response can carry. */
-export function rpcIdOf(body: unknown): string | number | null {
+function rpcIdOf(body: unknown): string | number | null {
   const id = isJsonObject(body) ? body.id : undefined;
   return typeof id === 'string' || isExactNumber(id) ? id : null;
 }
@@ -99,11 +99,8 @@ class UnknownMethod extends HttpError {
   }
 }
 
-/**
- * What to do with a request; says nothing of what else is in it. @throws HttpError 400 `invalid_message` for an unknown method, 501
- * `not_supported` for one that is not offered.
- */
-export function useOf(body: unknown): MethodUse {
+/** @throws HttpError 400 `invalid_message` for an unknown method, 501 `not_supported` for one that is not offered. */
+function useOf(body: unknown): MethodUse {
   const method = isJsonObject(body) ? body.method : undefined;
   if (typeof method !== 'string' || method === '') return 'deliver';
   const name = a2aMethod(method);
@@ -116,8 +113,13 @@ export function useOf(body: unknown): MethodUse {
   });
 }
 
-/** An error of the platform as a JSON-RPC response; `data` has everything of the plain body except its text. */
-export function rpcError(plain: ErrorBody, error: HttpError, body: unknown): JsonObject {
+/** An error of the platform in the form of its caller; the `data` of JSON-RPC has everything of the plain body except its text. */
+export function errorInForm(
+  plain: ErrorBody,
+  error: HttpError,
+  { body, headers }: { readonly body: unknown; readonly headers: IncomingHttpHeaders },
+): ErrorBody | JsonObject {
+  if (callerForm(body, passedHeaders(headers)['a2a-version']) === 'plain') return plain;
   const { error: message = '', ...data } = plain;
   return {
     jsonrpc: '2.0',
@@ -140,6 +142,28 @@ function rpcCode(error: HttpError): number {
   if (known !== undefined) return known;
   if (error.status !== 400) return -32000;
   return error.extras.field?.startsWith('params') === true ? -32602 : -32600;
+}
+
+/** A call of A2A as it came: what is asked, by whom it is understood, and the message. */
+interface A2aCall {
+  /** The version of A2A that the request names, as it is stored with the message. */
+  readonly version: string | undefined;
+  readonly form: CallerForm;
+  readonly use: MethodUse;
+  readonly message: NormalMessage;
+  /** The JSON-RPC id of the response. */
+  readonly requestId: string | number | null;
+}
+
+/** Reads a call of A2A. @throws HttpError 400 `invalid_message`, 501 `not_supported` */
+export function readCall(body: unknown, headers: IncomingHttpHeaders, newId: () => string): A2aCall {
+  const passed = passedHeaders(headers);
+  const version = passed['a2a-version'];
+  const form = callerForm(body, version);
+  // First, because the rest of a request says nothing to somebody who uses another method.
+  const use = useOf(body);
+  const message = normaliseMessage(body, passed, newId);
+  return { version, form, use, message, requestId: rpcIdOf(form === 'plain' ? message.view.envelope : body) };
 }
 
 /** A request to an agent in the form that the platform stores and delivers. */
@@ -165,7 +189,7 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
   }
   if (!JsonValue.safeParse(body).success)
     throw invalid('the body is nested too deeply or has a number that is too large');
-  const { method, params } = readCall(body);
+  const { method, params } = methodAndParams(body);
   const isShort = body.method === undefined;
   const isKept = !isShort && isA2a1(method, headers['a2a-version']);
   const isSent = a2aMethod(method).startsWith('message/');
@@ -212,7 +236,7 @@ function requireColumnTexts({
   }
 }
 
-function readCall(body: JsonObject): { method: string; params: JsonObject } {
+function methodAndParams(body: JsonObject): { method: string; params: JsonObject } {
   const method = body.method;
   if (method !== undefined) {
     if (typeof method !== 'string' || method === '' || method.length > 100) {

@@ -56,7 +56,10 @@ export type AskedMessage = Pick<MessageRow, 'id' | 'message_id' | 'context_id' |
  * other outcome.
  */
 export function toResponse(message: AskedMessage, outcome: Outcome, form: ResponseForm): JsonObject {
-  const given = givenByAgent(outcome, form);
+  let given: JsonObject | undefined;
+  if (outcome.state === 'answered') given = withoutOwnMetadata(outcome.answer);
+  if (outcome.state === 'failed' && isAgentError(outcome, form)) given = outcome.response;
+  // What the agent itself returned; for the rest the platform reports the outcome.
   if (given === undefined) return inVersion(message, taskResponse(message, outcome, outcome, form), form);
   if (form.caller === 'plain') return toAnswer(given, form);
   const response = toRpcResponse(message, given);
@@ -64,12 +67,6 @@ export function toResponse(message: AskedMessage, outcome: Outcome, form: Respon
   // Marked last, because in the form of 1.0 texts are in other places.
   const shown = inVersion(message, response, form);
   return form.wraps ? wrapPeerAnswer(shown) : shown;
-}
-
-/** What the agent itself returned and its caller gets; undefined where the platform reports the outcome. */
-function givenByAgent(outcome: Outcome, form: ResponseForm): JsonObject | undefined {
-  if (outcome.state === 'answered') return withoutOwnMetadata(outcome.answer);
-  return outcome.state === 'failed' && isAgentError(outcome, form) ? outcome.response : undefined;
 }
 
 /** A response of JSON-RPC; a bare body, such as `{ text }` or `{ parts }`, becomes a message. */

@@ -93,7 +93,7 @@ export class Transitions {
       await outcomeFeed.enqueue(unit, changed, feedMessageOf(changed, outcome, event.kind, reply));
     }
     const { target_id: workspaceId, seq: activitySeq } = message;
-    await events.append(unit, ...step.announced.map((type) => ({ type, workspaceId, activitySeq })));
+    for (const type of step.announced) await events.append(unit, { type, workspaceId, activitySeq });
     if (outcome !== undefined) this.#release(unit, changed, step, outcome, reservation);
     return { message: changed, deliveredTo: step.deliveredTo };
   }

@@ -1,8 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { mount } from '../http/mount.ts';
-import { parseNotify } from './notify.rules.ts';
-import type { NotifyService } from './notify.service.ts';
+import { type NotifyService, parseNotify } from './notify.service.ts';
 
 /** Accepted in every state of the workspace but removed. */
 export function mountNotifyRoutes(app: FastifyInstance, notify: NotifyService): void {

@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { buildAnswer, isJsonObject, type JsonObject, type NotifyRequest } from '@molecule-ai/protocol';
+import {
+  type Attachment,
+  buildAnswer,
+  isJsonObject,
+  type JsonObject,
+  MessagePart,
+  NotifyRequest,
+} from '@molecule-ai/protocol';
 import { cutText } from '../activity/activity-row.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
+import { parseBody } from '../http/mount.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { messageExpired } from '../messages/outcome.ts';
 import { conversationIdOf } from '../messages/request.ts';
-import { fileParts, notifyBody, restOfAnswer } from './notify.rules.ts';
 
 const SUMMARY_LENGTH = 80;
 
@@ -110,4 +117,61 @@ function keyConflict(): HttpError {
   return new HttpError(409, 'idempotency_conflict', 'idempotency_key was used before with another message', {
     field: 'idempotency_key',
   });
+}
+
+/** Parses the body of a notify; the error texts for missing fields are part of the contract. */
+export function parseNotify(body: unknown): NotifyRequest {
+  const given = isJsonObject(body) ? body : {};
+  const { message, attachments } = given;
+  if (typeof message !== 'string' || message.trim() === '') throw wrong('message', 'message is required');
+  if (attachments !== undefined && attachments !== null) {
+    if (!Array.isArray(attachments)) throw wrong('attachments', 'attachments must be a list');
+    attachments.forEach((attachment, index) => {
+      const { uri, name } = isJsonObject(attachment) ? attachment : {};
+      if (typeof uri === 'string' && uri !== '' && typeof name === 'string' && name !== '') return;
+      throw wrong(`attachments[${index}]`, `attachment[${index}]: uri and name are required`);
+    });
+  }
+  return parseBody(NotifyRequest, body);
+}
+
+/** The message of an agent in the form of its activity row: the text and its files. */
+function notifyBody(message: string, attachments: readonly Attachment[]): JsonObject {
+  const parts = fileParts(attachments);
+  return { result: message, ...(parts.length === 0 ? {} : { parts }) };
+}
+
+/** Attachments as message parts. */
+function fileParts(attachments: readonly Attachment[]): JsonObject[] {
+  return attachments.map((attachment) => ({
+    kind: 'file',
+    type: 'file',
+    file: withoutUndefined(attachment),
+  }));
+}
+
+/** What the answer to a message of a person has besides text and files: other parts, which the metadata names, and open data. */
+function restOfAnswer(given: NotifyRequest['metadata']): {
+  readonly parts: readonly JsonObject[];
+  readonly metadata?: JsonObject;
+} {
+  const { parts: others = [], ...open } = given ?? {};
+  const isNamed =
+    Array.isArray(others) && others.every((part) => MessagePart.tolerant.safeParse(part).success);
+  const metadata = isNamed ? open : (given ?? {});
+  const rest = Object.keys(metadata).length === 0 ? {} : { metadata };
+  return { parts: isNamed ? (others as JsonObject[]) : [], ...rest };
+}
+
+function withoutUndefined({ uri, name, mimeType, size }: Attachment): JsonObject {
+  return {
+    uri,
+    name,
+    ...(mimeType === undefined ? {} : { mimeType }),
+    ...(size === undefined ? {} : { size }),
+  };
+}
+
+function wrong(field: string, message: string): HttpError {
+  return new HttpError(400, 'invalid_request', message, { field });
 }

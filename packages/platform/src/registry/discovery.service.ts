@@ -14,7 +14,7 @@ import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 
-export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'addressGuard' | 'publicUrl'> {
+export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'address' | 'addressGuard'> {
   readonly hierarchy: HierarchyService;
   readonly peerTokens: PeerTokensService;
   readonly workspaces: WorkspaceDirectory;
@@ -101,7 +101,7 @@ export class DiscoveryService {
   }
 
   #proxyUrl({ id }: Pick<WorkspaceRow, 'id'>): string {
-    return `${this.#options.publicUrl()}/workspaces/${id}/a2a`;
+    return `${this.#options.address.url}/workspaces/${id}/a2a`;
   }
 
   mayCommunicate(callerId: string, targetId: string): Promise<boolean> {

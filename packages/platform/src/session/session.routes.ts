@@ -13,7 +13,7 @@ export function mountSessionRoutes(
   authenticator: Authenticator,
 ): void {
   const cookie = (value: string, lifetime: string) => {
-    const secure = context.publicUrl().startsWith('https:') ? ' Secure;' : '';
+    const secure = context.address.url.startsWith('https:') ? ' Secure;' : '';
     return `${SESSION_COOKIE}=${value}; ${lifetime}; HttpOnly;${secure} SameSite=Strict`;
   };
 

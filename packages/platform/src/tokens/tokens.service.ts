@@ -4,8 +4,8 @@ import type { PlatformDatabase, UnitOfWork } from '../database/platform-database
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { TokenHolder } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
+import type { PlatformLogger } from '../logging/logger.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
-import { TokenCache, TokenUsage } from './token-cache.ts';
 import { createTokenSecret } from './token-secret.ts';
 import { type TokenSelection, TokensStore, type TokenWithWorkspace } from './tokens.store.ts';
 
@@ -54,7 +54,8 @@ export class TokensService {
       logger,
       write: (used) =>
         database.transaction(async ({ trx }) => {
-          for (const [tokenId, usedAt] of used) await store.writeLastUsed(tokenId, usedAt, trx);
+          for (const [tokenId, usedAt] of used)
+            await store.writeLastUsed(tokenId, new Date(usedAt).toISOString(), trx);
         }),
     });
   }
@@ -66,11 +67,13 @@ export class TokensService {
 
   /** Finds the holder by the hex SHA-256 of a token and records that the token was used. */
   async findToken(hash: string): Promise<TokenHolder | undefined> {
-    const generation = this.#cache.generation;
-    const holder = this.#cache.get(hash) ?? (await this.#readHolder(hash));
-    if (holder === undefined) return undefined;
-    this.#cache.remember(hash, holder, generation);
-    if (holder.kind === 'workspace') this.#usage.record(holder.tokenId);
+    let holder = this.#cache.find(hash);
+    if (holder === undefined) {
+      const { generation } = this.#cache;
+      holder = await this.#readHolder(hash);
+      if (holder !== undefined) this.#cache.remember(hash, holder, generation);
+    }
+    if (holder?.kind === 'workspace') this.#usage.record(holder.tokenId);
     return holder;
   }
 
@@ -175,4 +178,99 @@ function tokenLimit(): HttpError {
   return new HttpError(429, 'token_limit', `maximum ${MAX_LIVE_TOKENS} active tokens per workspace`, {
     hint: 'Revoke a token that is no longer used.',
   });
+}
+
+const CACHED_MS = 30_000;
+const MAX_CACHED = 10_000;
+
+/** Caches the holders of tokens for 30 s after each use, so that a request needs no query; a revoked token is removed at once. */
+class TokenCache {
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, { holder: TokenHolder; expiresAt: number }>();
+  #generation = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Changes with each removal. A holder that was read before a removal must not be cached after it. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  find(hash: string): TokenHolder | undefined {
+    const entry = this.#entries.get(hash);
+    if (entry === undefined) return undefined;
+    const now = this.#clock.monotonic();
+    this.#entries.delete(hash);
+    if (entry.expiresAt <= now) return undefined;
+    this.#entries.set(hash, entry);
+    entry.expiresAt = now + CACHED_MS;
+    return entry.holder;
+  }
+
+  remember(hash: string, holder: TokenHolder, generation: number): void {
+    if (generation !== this.#generation) return;
+    this.#entries.delete(hash);
+    this.#entries.set(hash, { holder, expiresAt: this.#clock.monotonic() + CACHED_MS });
+    if (this.#entries.size <= MAX_CACHED) return;
+    const oldest = this.#entries.keys().next().value;
+    if (oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  forgetWorkspaces(workspaceIds: readonly string[]): void {
+    this.#generation += 1;
+    const gone = new Set(workspaceIds);
+    for (const [hash, { holder }] of this.#entries) {
+      if (gone.has(holder.workspaceId)) this.#entries.delete(hash);
+    }
+  }
+}
+
+const WRITE_AFTER_MS = 60_000;
+
+/** Collects when tokens were last used and stores it once a minute, all in one transaction. */
+class TokenUsage {
+  readonly #clock: Clock;
+  readonly #logger: PlatformLogger;
+  readonly #write: (used: ReadonlyMap<string, number>) => Promise<void>;
+  /** By token id, in Unix milliseconds. */
+  #pending = new Map<string, number>();
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly logger: PlatformLogger;
+    /** Stores the time of last use by token id. */
+    readonly write: (used: ReadonlyMap<string, number>) => Promise<void>;
+  }) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#write = options.write;
+  }
+
+  record(tokenId: string): void {
+    this.#pending.set(tokenId, this.#clock.now());
+    this.#cancelTimer ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.flush());
+  }
+
+  /** When the token was last used, if that is not stored yet. */
+  lastUsed(tokenId: string): string | undefined {
+    const usedAt = this.#pending.get(tokenId);
+    return usedAt === undefined ? undefined : new Date(usedAt).toISOString();
+  }
+
+  /** Stores what is pending. Never rejects: a lost time of use does no harm. */
+  async flush(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const used = this.#pending;
+    this.#pending = new Map();
+    if (used.size === 0) return;
+    try {
+      await this.#write(used);
+    } catch (error) {
+      this.#logger.warn({ reason: String(error) }, 'Failed to store when tokens were last used');
+    }
+  }
 }

@@ -62,7 +62,7 @@ export class WorkspacesService {
       await events.append(unit, { type: 'WORKSPACE_AWAITING_AGENT', workspaceId, payload });
       return tokens.issue(unit, workspaceId, 'create');
     });
-    const platformUrl = this.#options.publicUrl();
+    const platformUrl = this.#options.address.url;
     const { orgId } = this.#options.settings;
     const connection = describeConnection({ workspaceId, name, platformUrl, token, orgId, address });
     return { id: workspaceId, external: true, status: 'awaiting_agent', connection };

@@ -144,10 +144,16 @@ export class MessageAcceptance {
     const { callerId, targetId, message } = incoming;
     const { view } = message;
     const bodyHash = hashMessage(targetId, view.envelope);
-    return this.#options.database.transaction(async (unit) => {
+    const { database, replies } = this.#options;
+    return database.transaction(async (unit) => {
       const parties = await admit(this.#options, { callerId, targetId }, unit.trx);
       const given = { ...parties, callerId, message, bodyHash };
-      const plan = await this.#plan(incoming, parties, unit.trx);
+      const { caller, target } = parties;
+      let plan = planDelivery(target, view, callerId);
+      if (plan === 'wait' && !incoming.namesHold && caller !== undefined) {
+        // A call that is likely to be a reply is not held, because nobody answers it.
+        if (await replies.isLikelyReply(caller, target, unit.trx)) plan = 'store';
+      }
       const carries = view.metadata.answers !== undefined;
       const mayAnswer = carries || view.message.taskId !== undefined;
       if (mayAnswer && view.inReplyTo === '') return this.#storeWithAnswers(unit, given, plan, onStored);
@@ -162,17 +168,6 @@ export class MessageAcceptance {
       }
       return this.#store(unit, admitted, plan, onStored);
     });
-  }
-
-  /** A call that is likely to be a reply is not held, because nobody answers it. */
-  async #plan(
-    { callerId, message, namesHold }: IncomingMessage,
-    { caller, target }: Pick<AdmittedMessage, 'caller' | 'target'>,
-    db: Queryable,
-  ): Promise<DeliveryPlan> {
-    const plan = planDelivery(target, message.view, callerId);
-    if (plan !== 'wait' || namesHold || caller === undefined) return plan;
-    return (await this.#options.replies.isLikelyReply(caller, target, db)) ? 'store' : plan;
   }
 
   /** The result of an earlier copy; undefined when the message is new. 409 when the id was used for another one. */

@@ -123,8 +123,7 @@ export class AgentEndpoint {
   ): Promise<{ readonly status?: number; readonly result: PushResult }> {
     const { clock, memory, timeoutMs } = this.#options;
     const ended = source?.stream.ended;
-    const isStopped = () => signal.aborted || ended?.aborted === true;
-    if (isStopped()) return { result: { kind: 'aborted' } };
+    if (signal.aborted || ended?.aborted) return { result: { kind: 'aborted' } };
     // One controller for all reasons, because `AbortSignal.any` is several times slower.
     const ending = new AbortController();
     const stop = () => ending.abort();
@@ -159,7 +158,8 @@ export class AgentEndpoint {
       const reading = { clock, openShare, signal: ending.signal, source, onTimeout, restartTimer, stopTimer };
       return { status: received.statusCode, result: await readResponse(received, reading) };
     } catch (error) {
-      return { result: isStopped() ? { kind: 'aborted' } : failureOf(error, hasTimedOut) };
+      const isStopped = signal.aborted || ended?.aborted === true;
+      return { result: isStopped ? { kind: 'aborted' } : failureOf(error, hasTimedOut) };
     } finally {
       cancel();
       share?.release();

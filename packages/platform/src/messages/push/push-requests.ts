@@ -27,7 +27,7 @@ export interface PushContent {
   readonly view: MessageView;
 }
 
-export interface PushRequestsOptions extends Pick<PlatformContext, 'publicUrl' | 'settings'> {
+export interface PushRequestsOptions extends Pick<PlatformContext, 'address' | 'settings'> {
   readonly store: MessageStore;
   readonly workspaces: WorkspaceDirectory;
   readonly peerTokens: Pick<PeerTokensService, 'forPush'>;
@@ -62,7 +62,7 @@ export class PushRequests {
     isStreamed: boolean,
   ): Promise<PushRequest | undefined> {
     if (!canPush(target)) return undefined;
-    const { publicUrl, settings } = this.#options;
+    const { address, settings } = this.#options;
     const isKept = isOfA2a1(view, passedOn);
     const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
     const request = isPeerAnswer ? wrapAnswerMessage(view, settings.wrapPeerResults, !isKept) : view.envelope;
@@ -76,7 +76,7 @@ export class PushRequests {
       peer_id: caller?.id ?? '',
       peer_name: caller?.name ?? '',
       peer_role: caller?.role ?? '',
-      agent_card_url: caller === undefined ? '' : `${publicUrl()}/registry/discover/${caller.id}`,
+      agent_card_url: caller === undefined ? '' : `${address.url}/registry/discover/${caller.id}`,
       activity_id: message.id,
       message_id: message.message_id,
       ...(message.conversation_id === null ? {} : { conversation_id: message.conversation_id }),
