@@ -50,9 +50,9 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
           claim.onLost(task);
         },
       });
-      if (claim.isLost) page.release();
-      claim.requireHeld();
-      return page;
+      if (!claim.isLost) return page;
+      page.release();
+      throw claim.refusal();
     } finally {
       claim.end();
     }

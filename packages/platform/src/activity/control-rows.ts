@@ -41,7 +41,7 @@ export class ControlRows {
 
   /** Ends the waits of a workspace whose status has changed. */
   endWaits(workspaceId: string): void {
-    this.#waiters.wake(workspaceId, 'changed');
+    this.#waiters.wake(workspaceId, { reason: 'changed' });
   }
 
   start(): void {
@@ -60,7 +60,7 @@ export class ControlRows {
     canceled: { readonly workspaceId: string; readonly activityId: string; readonly messageId: string },
   ): Promise<void> {
     const { workspaceId, activityId, messageId } = canceled;
-    await unit.lockFeed(workspaceId);
+    await unit.lockFeed?.(workspaceId);
     await unit.trx
       .insertInto('control_rows')
       .values({
@@ -103,9 +103,10 @@ export class ControlRows {
     // A new map, because what was read before does not have the new row.
     const reads = new Map<number, Promise<ControlRow[]>>();
     this.#shared.set(workspaceId, reads);
-    this.#waiters.wake(workspaceId, 'woken', () => {
+    const onAllWoken = () => {
       if (this.#shared.get(workspaceId) === reads) this.#shared.delete(workspaceId);
-    });
+    };
+    this.#waiters.wake(workspaceId, { onAllWoken });
   }
 
   #selectShared(workspaceId: string, sinceSeq: number): Promise<ControlRow[]> {

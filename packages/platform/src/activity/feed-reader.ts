@@ -15,6 +15,8 @@ const MAX_WORKSPACES = 10_000;
 
 interface EmptyPage {
   readonly query: string;
+  /** Of the rows that it asked for; undefined for both. */
+  readonly direction: string | undefined;
   readonly sinceSeq: number | undefined;
   /** On the wall clock, because what has been read for long depends on it: after a change of the clock it is read again. */
   readonly readAt: number;
@@ -38,10 +40,12 @@ class EmptyPages {
     return this.#changes;
   }
 
-  /** There may be a row for this workspace, or it has another status. */
-  changed(workspaceId: string): void {
+  /** There may be a row of this direction for this workspace, or, without one, it has another status. */
+  changed(workspaceId: string, direction?: string): void {
     this.#changes += 1;
-    this.#byWorkspace.delete(workspaceId);
+    const wanted = this.#byWorkspace.get(workspaceId)?.direction;
+    const isOther = direction !== undefined && wanted !== undefined && wanted !== direction;
+    if (!isOther) this.#byWorkspace.delete(workspaceId);
   }
 
   /** The place from which this query found nothing; undefined when it has to be read. */
@@ -53,14 +57,10 @@ class EmptyPages {
   }
 
   /** Notes that a query found nothing. @param changes how many there were before it */
-  remember(
-    workspaceId: string,
-    { query, sinceSeq }: Pick<EmptyPage, 'query' | 'sinceSeq'>,
-    changes: number,
-  ): void {
+  remember(workspaceId: string, page: Omit<EmptyPage, 'readAt'>, changes: number): void {
     if (changes !== this.#changes) return;
     this.#byWorkspace.delete(workspaceId);
-    this.#byWorkspace.set(workspaceId, { query, sinceSeq, readAt: this.#clock.now() });
+    this.#byWorkspace.set(workspaceId, { ...page, readAt: this.#clock.now() });
     const [oldest] = this.#byWorkspace.keys();
     if (this.#byWorkspace.size > MAX_WORKSPACES && oldest !== undefined) this.#byWorkspace.delete(oldest);
   }
@@ -89,13 +89,13 @@ export class FeedReader {
     this.#pages = new FeedPages(options);
     this.#empty = new EmptyPages(options.clock);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
-    const endRows = options.events.subscribe(['ACTIVITY_LOGGED'], (workspaceId) => {
-      this.#empty.changed(workspaceId);
-      this.#waiters.wake(workspaceId);
+    const endRows = options.events.subscribe(['ACTIVITY_LOGGED'], (workspaceId, { direction }) => {
+      this.#empty.changed(workspaceId, direction);
+      this.#waiters.wake(workspaceId, { direction });
     });
     const endStatus = options.events.subscribe(STATUS_EVENTS, (workspaceId) => {
       this.#empty.changed(workspaceId);
-      this.#waiters.wake(workspaceId, 'changed');
+      this.#waiters.wake(workspaceId, { reason: 'changed' });
       options.control.endWaits(workspaceId);
     });
     this.#unsubscribe = () => {
@@ -126,18 +126,21 @@ export class FeedReader {
     const readPage = async () => {
       const { changes } = this.#empty;
       const page = await this.#pages.read(workspaceId, query, { sinceSeq, beforeSeq }, isAgent);
-      if (page.rows === 0) this.#empty.remember(workspaceId, { query: queryKey, sinceSeq }, changes);
+      if (page.rows === 0) {
+        const { direction } = query;
+        this.#empty.remember(workspaceId, { query: queryKey, direction, sinceSeq }, changes);
+      }
       return page;
     };
-    const deadline = clock.monotonic() + (query.waitSeconds ?? 0) * 1_000;
+    if (query.waitSeconds === undefined) return known === undefined ? readPage() : emptyPage(query);
+    const deadline = clock.monotonic() + query.waitSeconds * 1_000;
     let stopWaiting = () => {};
-    if (query.waitSeconds !== undefined) connection.onGone(() => stopWaiting());
+    connection.onGone(() => stopWaiting());
     for (;;) {
       const left = deadline - clock.monotonic();
-      if (query.waitSeconds === undefined || left <= 0)
-        return known === undefined ? readPage() : emptyPage(query);
+      if (left <= 0) return known === undefined ? readPage() : emptyPage(query);
       // The waiter is registered before the page is read, so that a row committed in between wakes it.
-      const waiter = this.#waiters.add(workspaceId, left);
+      const waiter = this.#waiters.add(workspaceId, left, query.direction);
       stopWaiting = waiter.end;
       let page: FeedPage;
       try {

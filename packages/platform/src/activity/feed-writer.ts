@@ -53,7 +53,7 @@ export class FeedWriter {
     layout: string | null = null,
   ): Promise<ActivityRowRecord | undefined> {
     const { workspace_id: workspaceId } = given;
-    if (workspaceId !== null) await unit.lockFeed(workspaceId);
+    if (workspaceId !== null) await unit.lockFeed?.(workspaceId);
     const row: RowWithoutSeq = {
       ...DEFAULT_COLUMNS,
       id: orderedId(unit.now),
@@ -68,8 +68,8 @@ export class FeedWriter {
     const record: ActivityRowRecord = Object.assign(row, { seq: Number(inserted.seq) });
     if (workspaceId === null) return record;
     this.grew(workspaceId, bytesOf(record));
-    const { seq: activitySeq } = record;
-    await this.#options.events.append(unit, { type: 'ACTIVITY_LOGGED', workspaceId, activitySeq });
+    const { seq: activitySeq, direction } = record;
+    await this.#options.events.append(unit, { type: 'ACTIVITY_LOGGED', workspaceId, activitySeq, direction });
     return record;
   }
 

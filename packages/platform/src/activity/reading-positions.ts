@@ -128,8 +128,9 @@ export class ReadingPositions {
   async read(workspaceId: string, cursor: Cursor): Promise<void> {
     if (!cursor.isInbound) return;
     const seq = Math.min(cursor.seq, cursor.visibleSeq ?? LAST_SEQ);
-    const since = acknowledgingSince(this.#clock);
-    const now = timestamp(this.#clock);
+    const nowMs = this.#clock.now();
+    const now = new Date(nowMs).toISOString();
+    const since = new Date(nowMs - ACKNOWLEDGES_WITHIN_MS).toISOString();
     // Written while the clock was wrong: from now on it becomes old like any other.
     if (cursor.acknowledgedAt !== null && cursor.acknowledgedAt > now)
       await this.#correct({ workspaceId, now });
@@ -152,7 +153,7 @@ export class ReadingPositions {
    * inbound.
    */
   async advance(
-    { trx }: UnitOfWork,
+    { at, now, trx }: UnitOfWork,
     workspace: WorkspaceRow,
     upTo: string | number | undefined,
   ): Promise<FeedPosition> {
@@ -161,11 +162,11 @@ export class ReadingPositions {
     const position = Number(workspace.acknowledged_seq);
     const isFurther = asked !== undefined && asked.seq > position;
     const moved = isFurther ? { acknowledged_seq: asked.seq } : {};
-    const change = { ...moved, ...acknowledgedNow(workspace, this.#clock) };
+    const change = { ...moved, ...acknowledgedNow(workspace, at, now) };
     if (Object.keys(change).length > 0) await this.#workspaces.update(workspaceId, change, trx);
     if (isFurther) return asked;
-    const now = await this.#readLastUpTo(workspaceId, position, trx);
-    return { id: now?.id ?? null, seq: position };
+    const last = await this.#readLastUpTo(workspaceId, position, trx);
+    return { id: last?.id ?? null, seq: position };
   }
 
   /**
@@ -245,11 +246,11 @@ export function acknowledges(acknowledgedAt: string | null, since: string): bool
 /** The column to write when a workspace acknowledges now. */
 function acknowledgedNow(
   { acknowledged_at: before }: Pick<WorkspaceRow, 'acknowledged_at'>,
-  clock: Clock,
+  at: string,
+  now: number,
 ): { readonly acknowledged_at?: string } {
-  const now = timestamp(clock);
-  const isRecent = before !== null && before > timestamp(clock, -WRITTEN_EVERY_MS) && before <= now;
-  return isRecent ? {} : { acknowledged_at: now };
+  const recently = new Date(now - WRITTEN_EVERY_MS).toISOString();
+  return before !== null && before > recently && before <= at ? {} : { acknowledged_at: at };
 }
 
 /** In SQL: rows up to here do not wait for the workspace, because its agent has read them and never acknowledges. */
@@ -265,7 +266,7 @@ export function visibleUpTo(workspaceId: string): RawBuilder<number> {
 /** In the transaction that pauses a workspace: the last row of its feed that its agent sees until the resume. */
 export async function lastRowBeforePause(unit: UnitOfWork, workspaceId: string): Promise<number> {
   // No row of the feed is stored between this and the commit, so all that are stored later are hidden.
-  await unit.lockFeed(workspaceId);
+  await unit.lockFeed?.(workspaceId);
   const row = await lastSeq(workspaceId, unit.trx);
   return Number(row?.seq ?? 0);
 }

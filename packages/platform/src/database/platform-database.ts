@@ -14,15 +14,19 @@ export class UnitOfWork {
   /** When it began, in Unix milliseconds and as it is stored. */
   readonly now: number;
   readonly at: string;
+  /**
+   * Call this before inserting a row into the feed of a workspace: no other transaction inserts there until this one
+   * ends, so a reader that has read a row never misses one with a lower `seq`. Undefined where there is one writer.
+   */
+  readonly lockFeed: ((workspaceId: string) => Promise<void>) | undefined;
   readonly #committed: (() => void)[] = [];
   readonly #rolledBack: (() => void)[] = [];
-  readonly #lockFeed: DatabaseDialect['lockFeed'];
 
   constructor(trx: Transaction<Database>, now: number, lockFeed: DatabaseDialect['lockFeed']) {
     this.trx = trx;
     this.now = now;
     this.at = new Date(now).toISOString();
-    this.#lockFeed = lockFeed;
+    this.lockFeed = lockFeed && ((workspaceId) => lockFeed(trx, workspaceId));
   }
 
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
@@ -33,14 +37,6 @@ export class UnitOfWork {
   /** Runs when the transaction was rolled back. Must not throw. */
   onRollback(task: () => void): void {
     this.#rolledBack.push(task);
-  }
-
-  /**
-   * Call this before inserting a row into the feed of a workspace: no other transaction inserts there until this one
-   * ends, so a reader that has read a row never misses one with a lower `seq`.
-   */
-  async lockFeed(workspaceId: string): Promise<void> {
-    await this.#lockFeed?.(this.trx, workspaceId);
   }
 
   /** For the database: runs the tasks of the end. */

@@ -13,12 +13,14 @@ export interface NewEvent {
   readonly workspaceId: string | null;
   /** The activity row of the event, which takes the place of a payload. */
   readonly activitySeq?: number;
+  /** Of that row, `in` or `out`; it is not stored with the event. */
+  readonly direction?: string;
   /** The payload of an event without an activity row. */
   readonly payload?: Readonly<Record<string, unknown>>;
 }
 
-/** Gets the workspace and the type of an event. It reads the rows; a body is never included. */
-type EventListener = (workspaceId: string, type: PlatformEventName) => void;
+/** Gets the workspace of an event, and the event. It reads the rows; a body is never included. */
+type EventListener = (workspaceId: string, event: NewEvent) => void;
 
 /**
  * The event log and outbox: each event is a row written in the transaction of the change it describes. After the commit it is published to
@@ -69,11 +71,12 @@ export class EventLog {
   }
 
   #publish(events: readonly NewEvent[]): void {
-    for (const { type, workspaceId } of events) {
+    for (const event of events) {
+      const { type, workspaceId } = event;
       for (const listener of this.#listeners.get(type) ?? []) {
         if (workspaceId === null) continue;
         try {
-          listener(workspaceId, type);
+          listener(workspaceId, event);
         } catch (error) {
           this.#logger.error({ reason: String(error) }, 'A listener of events failed');
         }

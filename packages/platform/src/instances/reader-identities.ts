@@ -165,38 +165,27 @@ export class ReaderIdentities {
 
 /** One feed read of the instance that holds the identity. */
 export class ReaderClaim {
-  readonly #refusal: () => HttpError;
-  readonly #onEnd: () => void;
-  #isLost = false;
+  /** Another instance has taken over. */
+  isLost = false;
+  /** What the read of an instance gets that has lost the identity. */
+  readonly refusal: () => HttpError;
+  readonly end: () => void;
   #whenLost: (() => void) | undefined;
 
   constructor({ refusal, onEnd }: { refusal: () => HttpError; onEnd: () => void }) {
-    this.#refusal = refusal;
-    this.#onEnd = onEnd;
-  }
-
-  get isLost(): boolean {
-    return this.#isLost;
+    this.refusal = refusal;
+    this.end = onEnd;
   }
 
   /** Runs `task` once when another instance takes over. */
   onLost(task: () => void): void {
-    if (this.#isLost) task();
+    if (this.isLost) task();
     else this.#whenLost = task;
   }
 
-  /** @throws HttpError 409 `identity_in_use` when another instance has taken over meanwhile. */
-  requireHeld(): void {
-    if (this.#isLost) throw this.#refusal();
-  }
-
   lose(): void {
-    this.#isLost = true;
+    this.isLost = true;
     this.#whenLost?.();
-  }
-
-  end(): void {
-    this.#onEnd();
   }
 }
 

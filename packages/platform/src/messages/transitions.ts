@@ -92,8 +92,10 @@ export class Transitions {
     if (step.isForFeed && outcome !== undefined) {
       await outcomeFeed.enqueue(unit, changed, feedMessageOf(changed, outcome, event.kind, reply));
     }
-    const { target_id: workspaceId, seq: activitySeq } = message;
-    for (const type of step.announced) await events.append(unit, { type, workspaceId, activitySeq });
+    const { target_id: workspaceId, seq: activitySeq, direction } = message;
+    for (const type of step.announced) {
+      await events.append(unit, { type, workspaceId, activitySeq, direction });
+    }
     if (outcome !== undefined) this.#release(unit, changed, step, outcome, reservation);
     return { message: changed, deliveredTo: step.deliveredTo };
   }
@@ -221,7 +223,7 @@ function reportOutcome(message: EndedMessage, outcome: Outcome, now: number): vo
     'molecule.caller.id': message.source_id ?? undefined,
     'molecule.state': state,
   });
-  const trace = traceOf(storedHeaders(message));
+  const trace = message.passed_headers === null ? null : traceOf(storedHeaders(message));
   const { failure } = { failure: undefined, ...outcome };
   const code = failure?.kind === 'delivery' ? knownCode(failure.error.code) : 'agent_failed';
   outcomes.start('molecule outcome', facts, trace).end({}, state === 'failed' ? code : undefined);

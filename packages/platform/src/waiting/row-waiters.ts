@@ -23,13 +23,24 @@ const HELD_FOR_ROWS = { 'molecule.held_for': 'rows' };
 
 type Leave = (reason: WaitEnd) => void;
 
+/** What happened for the readers of a workspace. */
+interface Wake {
+  /** Why they no longer wait. @default 'woken' */
+  readonly reason?: 'woken' | 'changed';
+  /** The direction of the row that there may be; those that wait for rows of another one are not woken. @default any */
+  readonly direction?: string | undefined;
+  /** Runs in the turn after the last of them was woken. */
+  readonly onAllWoken?: () => void;
+}
+
 /**
  * The readers that wait for rows, by workspace, in memory: a waiting request costs one timer and no query. Register
  * before reading, so that a row written in between is not missed.
  */
 export class RowWaiters {
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Set<Leave>>();
+  /** With the direction of the rows that each reader waits for; undefined for any. */
+  readonly #waiting = new Map<string, Map<Leave, string | undefined>>();
   #closed = false;
 
   constructor(clock: Clock) {
@@ -43,10 +54,11 @@ export class RowWaiters {
     return size;
   }
 
-  add(workspaceId: string, timeoutMs: number): RowWaiter {
+  /** @param direction of the rows that the reader waits for; undefined for any */
+  add(workspaceId: string, timeoutMs: number, direction?: string): RowWaiter {
     if (this.#closed) return { done: Promise.resolve('ended'), end: () => {} };
     const { promise: done, resolve } = Promise.withResolvers<WaitEnd>();
-    const readers = this.#waiting.get(workspaceId) ?? new Set();
+    const readers = this.#waiting.get(workspaceId) ?? new Map();
     this.#waiting.set(workspaceId, readers);
     const leave: Leave = (reason) => {
       if (!readers.delete(leave)) return;
@@ -56,21 +68,20 @@ export class RowWaiters {
       resolve(reason);
     };
     const cancelTimer = this.#clock.schedule(timeoutMs, () => leave('timeout'));
-    readers.add(leave);
+    readers.set(leave, direction);
     heldRequests(1, HELD_FOR_ROWS);
-    const [oldest] = readers;
+    const [oldest] = readers.keys();
     if (readers.size > MAX_READERS) oldest?.('ended');
     return { done, end: () => leave('ended') };
   }
 
-  /**
-   * Wakes every reader of the workspace, because there may be a new row or it has another status; the longest waiting first, a few in each turn
-   * of the event loop. `onAllWoken` runs in the turn after the last of them.
-   */
-  wake(workspaceId: string, reason: 'woken' | 'changed' = 'woken', onAllWoken?: () => void): void {
-    const waiting = this.#waiting.get(workspaceId);
-    if (waiting === undefined && onAllWoken === undefined) return;
-    const readers = [...(waiting ?? [])];
+  /** Wakes the readers of the workspace: the longest waiting first, a few in each turn of the event loop. */
+  wake(workspaceId: string, { reason = 'woken', direction, onAllWoken }: Wake = {}): void {
+    const readers: Leave[] = [];
+    for (const [leave, wanted] of this.#waiting.get(workspaceId) ?? []) {
+      if (direction === undefined || wanted === undefined || wanted === direction) readers.push(leave);
+    }
+    if (readers.length === 0 && onAllWoken === undefined) return;
     let next = 0;
     const wakeSome = () => {
       const end = next + WOKEN_AT_ONCE;
@@ -86,7 +97,7 @@ export class RowWaiters {
   close(): void {
     this.#closed = true;
     for (const readers of [...this.#waiting.values()]) {
-      for (const leave of [...readers]) leave('ended');
+      for (const leave of [...readers.keys()]) leave('ended');
     }
   }
 }

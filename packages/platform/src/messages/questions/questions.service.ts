@@ -111,7 +111,7 @@ export class QuestionsService {
     const { database, store, workspaces } = this.#options;
     return database.transaction(async (unit) => {
       await workspaces.require(workspaceId, unit.trx);
-      await unit.lockFeed(workspaceId);
+      await unit.lockFeed?.(workspaceId);
       const [question] = await this.#options.questions.find(workspaceId, [questionId], unit.trx);
       if (question === undefined) throw questionNotFound();
       const given = answerTo(question, answer);
@@ -204,7 +204,7 @@ export class QuestionsService {
   ): Promise<OutcomeDestination | 'changed'> {
     const { events, feed } = this.#options;
     const { target_id: workspaceId } = message;
-    await unit.lockFeed(workspaceId);
+    await unit.lockFeed?.(workspaceId);
     const ids = asked.map(({ id }) => id);
     const known = await this.#options.questions.find(workspaceId, ids, unit.trx);
     const foreign = known.find((row) => row.activity_id !== message.id);
@@ -260,7 +260,7 @@ export class QuestionsService {
     const items = readAnswers(view.metadata.answers);
     const taskId = items.size === 0 ? taskIdOf(view) : undefined;
     if (items.size === 0 && taskId === undefined) return { kind: 'foreign' };
-    await unit.lockFeed(targetId);
+    await unit.lockFeed?.(targetId);
     const { trx } = unit;
     const own =
       taskId === undefined
