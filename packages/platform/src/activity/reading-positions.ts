@@ -1,6 +1,10 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
-import type { PlatformContext } from '../context.ts';
-import type { PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
+import type {
+  PlatformDatabase,
+  PreparedQuery,
+  Queryable,
+  UnitOfWork,
+} from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -48,7 +52,9 @@ interface Waiting {
   readonly acknowledgingSince: string;
 }
 
-interface ReadingPositionsOptions extends Pick<PlatformContext, 'clock' | 'database'> {
+interface ReadingPositionsOptions {
+  readonly clock: Clock;
+  readonly database: PlatformDatabase;
   readonly workspaces: WorkspaceDirectory;
 }
 

@@ -1,16 +1,11 @@
 import type { Dialect, Transaction } from 'kysely';
+import type { SchemaDialect } from './migrations.ts';
 import type { Database } from './schema.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 
-/** What migrations need of a dialect. */
-export type SchemaDialect = Pick<DatabaseDialect, 'name' | 'sequenceType'>;
-
 /** Everything that differs between the databases. Only this folder knows which one is in use. */
-export interface DatabaseDialect {
-  readonly name: 'sqlite' | 'postgres';
+export interface DatabaseDialect extends SchemaDialect {
   readonly kysely: Dialect;
-  /** Column type of a `seq` primary key that the database assigns in insert order. */
-  readonly sequenceType: 'integer' | 'bigserial';
   /** The file of an embedded database, for errors. */
   readonly path?: string;
   /**

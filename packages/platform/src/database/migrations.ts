@@ -1,438 +1,192 @@
-import { type ColumnDefinitionBuilder, type Kysely, type SqlBool, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
-import type { SchemaDialect } from './dialect.ts';
 
-/** The schema of the first release, written with Kysely's builder only, so that it runs on SQLite and Postgres. */
-export function initialMigration(dialect: SchemaDialect): Migration {
+/** What migrations need of a dialect. */
+export interface SchemaDialect {
+  readonly name: 'sqlite' | 'postgres';
+  /** Column type of a `seq` primary key that the database assigns in insert order. */
+  readonly sequenceType: 'integer' | 'bigserial';
+}
+
+/** A migration of SQL statements that SQLite and Postgres both read. */
+function statements(...texts: readonly string[]): Migration {
   return {
-    async up(db: Kysely<unknown>) {
-      await createWorkspaces(db);
-      await createFeed(db, dialect);
-      await db.schema
-        .createTable('events')
-        .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))
-        .addColumn('id', 'text', (column) => column.notNull())
-        .addColumn('event_type', 'text', (column) => column.notNull())
-        .addColumn('workspace_id', 'text')
-        .addColumn('activity_seq', 'bigint')
-        .addColumn('payload', 'text')
-        .addColumn('created_at', 'text', (column) => column.notNull())
-        .execute();
-      await db.schema
-        .createIndex('events_by_workspace')
-        .on('events')
-        .columns(['workspace_id', 'seq'])
-        .execute();
-      await db.schema
-        .createTable('platform_meta')
-        .addColumn('key', 'text', (column) => column.primaryKey())
-        .addColumn('value', 'text', (column) => column.notNull())
-        .execute();
+    up: async (db) => {
+      for (const text of texts) await sql.raw(text).execute(db);
     },
   };
 }
 
-function sequence(column: ColumnDefinitionBuilder, dialect: SchemaDialect): ColumnDefinitionBuilder {
-  return dialect.name === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey();
+/** The schema of the first release. */
+function initialMigration(dialect: SchemaDialect): Migration {
+  return statements(
+    `create table "workspaces" (
+      "id" text primary key, "name" text not null, "role" text, "tier" integer not null, "status" text not null,
+      "runtime" text not null, "agent_card" text, "url" text, "delivery_mode" text not null,
+      "parent_id" text references "workspaces" ("id") on delete set null, "claimed_at" text,
+      "last_heartbeat_at" text, "last_error_rate" double precision default 0 not null,
+      "last_sample_error" text default '' not null, "active_tasks" integer default 0 not null,
+      "max_concurrent_tasks" integer default 1 not null, "uptime_seconds" double precision default 0 not null,
+      "current_task" text default '' not null, "runtime_state" text default '' not null,
+      "runtime_metadata" text, "monthly_spend" double precision default 0 not null,
+      "budget_limit" double precision, "last_outbound_at" text, "acknowledged_seq" bigint default 0 not null,
+      "x" double precision default 0 not null, "y" double precision default 0 not null,
+      "collapsed" integer default 0 not null, "workspace_dir" text, "created_at" text not null,
+      "updated_at" text not null, "removed_at" text)`,
+    'create index "workspaces_by_parent" on "workspaces" ("parent_id")',
+    'create index "workspaces_by_liveness" on "workspaces" ("status", "last_heartbeat_at")',
+    `create table "workspace_tokens" (
+      "id" text primary key, "workspace_id" text not null references "workspaces" ("id") on delete cascade,
+      "token_hash" text not null unique, "prefix" text not null, "origin" text not null,
+      "created_at" text not null, "last_used_at" text, "revoked_at" text)`,
+    'create index "workspace_tokens_by_workspace" on "workspace_tokens" ("workspace_id", "revoked_at")',
+    `create table "sessions" (
+      "token_hash" text primary key, "created_at" text not null, "expires_at" text not null)`,
+    // The long texts are the last columns, because SQLite reads all of a long text to get at a column behind it.
+    `create table "activity" (
+      "seq" ${sequence(dialect)}, "id" text not null unique,
+      "workspace_id" text references "workspaces" ("id") on delete cascade, "caller" text not null,
+      "direction" text not null, "activity_type" text not null, "method" text, "source_id" text,
+      "target_id" text, "peer_id" text, "message_id" text, "context_id" text, "conversation_id" text,
+      "trace_id" text, "in_reply_to" text, "summary" text, "status" text not null, "error_detail" text,
+      "duration_ms" double precision, "idempotency_key" text, "delivery_state" text not null, "body_hash" text,
+      "answers_id" text, "attempts" integer not null, "next_attempt_at" text, "lease_owner" text,
+      "lease_until" text, "failure" text, "caller_receipt" text not null, "expires_at" text,
+      "changed_at" text not null, "ended_at" text, "created_at" text not null, "tool_trace" text,
+      "request_body" text, "response_body" text)`,
+    // One index for each order in which a feed is read; its last column is that order. Each index costs a page write in
+    // every commit, so columns with few values have none and are filtered.
+    'create index "activity_by_seq" on "activity" ("workspace_id", "seq")',
+    'create index "activity_by_type" on "activity" ("workspace_id", "activity_type", "seq")',
+    'create index "activity_by_peer" on "activity" ("workspace_id", "peer_id", "seq")',
+    'create index "activity_by_conversation" on "activity" ("workspace_id", "conversation_id", "seq")',
+    'create index "activity_by_time" on "activity" ("workspace_id", "created_at", "seq")',
+    'create index "activity_by_peer_time" on "activity" ("workspace_id", "peer_id", "created_at", "seq")',
+    `create index "activity_by_delivery" on "activity" ("workspace_id", "delivery_state", "seq")
+      where "delivery_state" in ('pending', 'leased')`,
+    // A message is stored once for its caller and message id. In a unique index two nulls are different.
+    `create unique index "activity_by_caller" on "activity" ("caller", "message_id")
+      where "message_id" is not null`,
+    // The messages that a workspace sent, by state, for its list. Answers are not in it: their questions are on another's.
+    `create index "activity_by_sender" on "activity" ("caller", "delivery_state", "changed_at", "seq")
+      where message_id is not null and answers_id is null`,
+    'create index "activity_by_expiry" on "activity" ("expires_at") where "expires_at" is not null',
+    `create index "activity_by_caller_receipt" on "activity" ("id") where "caller_receipt" = 'sent'`,
+    `create unique index "activity_by_idempotency_key" on "activity" ("workspace_id", "idempotency_key")
+      where "idempotency_key" is not null`,
+    `create table "events" (
+      "seq" ${sequence(dialect)}, "id" text not null, "event_type" text not null, "workspace_id" text,
+      "activity_seq" bigint, "payload" text, "created_at" text not null)`,
+    'create index "events_by_workspace" on "events" ("workspace_id", "seq")',
+    'create table "platform_meta" ("key" text primary key, "value" text not null)',
+  );
 }
 
-async function createWorkspaces(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('workspaces')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addColumn('role', 'text')
-    .addColumn('tier', 'integer', (column) => column.notNull())
-    .addColumn('status', 'text', (column) => column.notNull())
-    .addColumn('runtime', 'text', (column) => column.notNull())
-    .addColumn('agent_card', 'text')
-    .addColumn('url', 'text')
-    .addColumn('delivery_mode', 'text', (column) => column.notNull())
-    .addColumn('parent_id', 'text', (column) => column.references('workspaces.id').onDelete('set null'))
-    .addColumn('claimed_at', 'text')
-    .addColumn('last_heartbeat_at', 'text')
-    .addColumn('last_error_rate', 'double precision', (column) => column.notNull().defaultTo(0))
-    .addColumn('last_sample_error', 'text', (column) => column.notNull().defaultTo(''))
-    .addColumn('active_tasks', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('max_concurrent_tasks', 'integer', (column) => column.notNull().defaultTo(1))
-    .addColumn('uptime_seconds', 'double precision', (column) => column.notNull().defaultTo(0))
-    .addColumn('current_task', 'text', (column) => column.notNull().defaultTo(''))
-    .addColumn('runtime_state', 'text', (column) => column.notNull().defaultTo(''))
-    .addColumn('runtime_metadata', 'text')
-    .addColumn('monthly_spend', 'double precision', (column) => column.notNull().defaultTo(0))
-    .addColumn('budget_limit', 'double precision')
-    .addColumn('last_outbound_at', 'text')
-    .addColumn('acknowledged_seq', 'bigint', (column) => column.notNull().defaultTo(0))
-    .addColumn('x', 'double precision', (column) => column.notNull().defaultTo(0))
-    .addColumn('y', 'double precision', (column) => column.notNull().defaultTo(0))
-    .addColumn('collapsed', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('workspace_dir', 'text')
-    .addColumn('created_at', 'text', (column) => column.notNull())
-    .addColumn('updated_at', 'text', (column) => column.notNull())
-    .addColumn('removed_at', 'text')
-    .execute();
-  await db.schema.createIndex('workspaces_by_parent').on('workspaces').column('parent_id').execute();
-  await db.schema
-    .createIndex('workspaces_by_liveness')
-    .on('workspaces')
-    .columns(['status', 'last_heartbeat_at'])
-    .execute();
-
-  await db.schema
-    .createTable('workspace_tokens')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('workspace_id', 'text', (column) =>
-      column.notNull().references('workspaces.id').onDelete('cascade'),
-    )
-    .addColumn('token_hash', 'text', (column) => column.notNull().unique())
-    .addColumn('prefix', 'text', (column) => column.notNull())
-    .addColumn('origin', 'text', (column) => column.notNull())
-    .addColumn('created_at', 'text', (column) => column.notNull())
-    .addColumn('last_used_at', 'text')
-    .addColumn('revoked_at', 'text')
-    .execute();
-  await db.schema
-    .createIndex('workspace_tokens_by_workspace')
-    .on('workspace_tokens')
-    .columns(['workspace_id', 'revoked_at'])
-    .execute();
-
-  await db.schema
-    .createTable('sessions')
-    .addColumn('token_hash', 'text', (column) => column.primaryKey())
-    .addColumn('created_at', 'text', (column) => column.notNull())
-    .addColumn('expires_at', 'text', (column) => column.notNull())
-    .execute();
+function sequence({ name, sequenceType }: SchemaDialect): string {
+  return `${sequenceType} primary key${name === 'sqlite' ? ' autoincrement' : ''}`;
 }
-
-async function createFeed(db: Kysely<unknown>, dialect: SchemaDialect): Promise<void> {
-  await db.schema
-    .createTable('activity')
-    .addColumn('seq', dialect.sequenceType, (column) => sequence(column, dialect))
-    .addColumn('id', 'text', (column) => column.notNull().unique())
-    .addColumn('workspace_id', 'text', (column) => column.references('workspaces.id').onDelete('cascade'))
-    .addColumn('caller', 'text', (column) => column.notNull())
-    .addColumn('direction', 'text', (column) => column.notNull())
-    .addColumn('activity_type', 'text', (column) => column.notNull())
-    .addColumn('method', 'text')
-    .addColumn('source_id', 'text')
-    .addColumn('target_id', 'text')
-    .addColumn('peer_id', 'text')
-    .addColumn('message_id', 'text')
-    .addColumn('context_id', 'text')
-    .addColumn('conversation_id', 'text')
-    .addColumn('trace_id', 'text')
-    .addColumn('in_reply_to', 'text')
-    .addColumn('summary', 'text')
-    .addColumn('status', 'text', (column) => column.notNull())
-    .addColumn('error_detail', 'text')
-    .addColumn('duration_ms', 'double precision')
-    .addColumn('idempotency_key', 'text')
-    .addColumn('delivery_state', 'text', (column) => column.notNull())
-    .addColumn('body_hash', 'text')
-    .addColumn('answers_id', 'text')
-    .addColumn('attempts', 'integer', (column) => column.notNull())
-    .addColumn('next_attempt_at', 'text')
-    .addColumn('lease_owner', 'text')
-    .addColumn('lease_until', 'text')
-    .addColumn('failure', 'text')
-    .addColumn('caller_receipt', 'text', (column) => column.notNull())
-    .addColumn('expires_at', 'text')
-    .addColumn('changed_at', 'text', (column) => column.notNull())
-    .addColumn('ended_at', 'text')
-    .addColumn('created_at', 'text', (column) => column.notNull())
-    // Last, because SQLite reads all of a long text to get at a column behind it.
-    .addColumn('tool_trace', 'text')
-    .addColumn('request_body', 'text')
-    .addColumn('response_body', 'text')
-    .execute();
-  // One index for each order in which a feed is read; its last column is that order. Each index costs a page write in
-  // every commit, so columns with few values have none and are filtered.
-  const feedIndexes = {
-    activity_by_seq: ['workspace_id', 'seq'],
-    activity_by_type: ['workspace_id', 'activity_type', 'seq'],
-    activity_by_peer: ['workspace_id', 'peer_id', 'seq'],
-    activity_by_conversation: ['workspace_id', 'conversation_id', 'seq'],
-    activity_by_time: ['workspace_id', 'created_at', 'seq'],
-    activity_by_peer_time: ['workspace_id', 'peer_id', 'created_at', 'seq'],
-  };
-  for (const [name, columns] of Object.entries(feedIndexes)) {
-    await db.schema.createIndex(name).on('activity').columns(columns).execute();
-  }
-  await db.schema
-    .createIndex('activity_by_delivery')
-    .on('activity')
-    .columns(['workspace_id', 'delivery_state', 'seq'])
-    .where(sql.ref('delivery_state'), 'in', sql`('pending', 'leased')`)
-    .execute();
-  // A message is stored once for its caller and message id. In a unique index two nulls are different.
-  await db.schema
-    .createIndex('activity_by_caller')
-    .unique()
-    .on('activity')
-    .columns(['caller', 'message_id'])
-    .where(sql.ref('message_id'), 'is not', null)
-    .execute();
-  // The messages that a workspace sent, by state, for its list. Answers are not in it: their questions are on another's.
-  await db.schema
-    .createIndex('activity_by_sender')
-    .on('activity')
-    .columns(['caller', 'delivery_state', 'changed_at', 'seq'])
-    .where(sql<SqlBool>`message_id is not null and answers_id is null`)
-    .execute();
-  await db.schema
-    .createIndex('activity_by_expiry')
-    .on('activity')
-    .column('expires_at')
-    .where(sql.ref('expires_at'), 'is not', null)
-    .execute();
-  await db.schema
-    .createIndex('activity_by_caller_receipt')
-    .on('activity')
-    .column('id')
-    .where(sql.ref('caller_receipt'), '=', sql`'sent'`)
-    .execute();
-  await db.schema
-    .createIndex('activity_by_idempotency_key')
-    .unique()
-    .on('activity')
-    .columns(['workspace_id', 'idempotency_key'])
-    .where(sql.ref('idempotency_key'), 'is not', null)
-    .execute();
-}
-
-/** Which running agent reads the feed of a workspace, so that it is known after a restart of the platform. */
-export const readerIdentitiesMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema
-      .createTable('reader_identities')
-      .addColumn('workspace_id', 'text', (column) =>
-        column.primaryKey().references('workspaces.id').onDelete('cascade'),
-      )
-      .addColumn('instance_id', 'text')
-      .addColumn('superseded', 'text', (column) => column.notNull())
-      .execute();
-  },
-};
 
 /** Reports to an agent outside its feed: messages that were canceled while it may be handling them. */
-export function controlRowsMigration(dialect: SchemaDialect): Migration {
-  return {
-    async up(db: Kysely<unknown>) {
-      await db.schema
-        .createTable('control_rows')
-        .addColumn('seq', dialect.sequenceType, (column) =>
-          dialect.name === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey(),
-        )
-        .addColumn('workspace_id', 'text', (column) =>
-          column.notNull().references('workspaces.id').onDelete('cascade'),
-        )
-        .addColumn('activity_id', 'text', (column) => column.notNull())
-        .addColumn('message_id', 'text', (column) => column.notNull())
-        .addColumn('created_at', 'text', (column) => column.notNull())
-        .execute();
-      await db.schema
-        .createIndex('control_rows_by_workspace')
-        .on('control_rows')
-        .columns(['workspace_id', 'seq'])
-        .execute();
-      await db.schema.createIndex('control_rows_by_time').on('control_rows').column('created_at').execute();
-    },
-  };
+function controlRowsMigration(dialect: SchemaDialect): Migration {
+  return statements(
+    `create table "control_rows" (
+      "seq" ${sequence(dialect)},
+      "workspace_id" text not null references "workspaces" ("id") on delete cascade,
+      "activity_id" text not null, "message_id" text not null, "created_at" text not null)`,
+    'create index "control_rows_by_workspace" on "control_rows" ("workspace_id", "seq")',
+    'create index "control_rows_by_time" on "control_rows" ("created_at")',
+  );
 }
 
-/** Who paused a workspace, and with which one; null for a workspace that is not paused, or was paused before this. */
-export const pausesMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema.alterTable('workspaces').addColumn('paused_by', 'text').execute();
-    await db.schema.alterTable('workspaces').addColumn('paused_with', 'text').execute();
-  },
-};
-
 /** Questions of agents, and the messages with their answers, which continue the messages that raised them. */
-export const questionsMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema.alterTable('activity').addColumn('continues_id', 'text').execute();
-    await db.schema.alterTable('activity').addColumn('continued_by', 'text').execute();
-    await db.schema
-      .createTable('questions')
-      .addColumn('workspace_id', 'text', (column) =>
-        column.notNull().references('workspaces.id').onDelete('cascade'),
-      )
-      .addColumn('id', 'text', (column) => column.notNull())
-      .addColumn('position', 'integer', (column) => column.notNull())
-      .addColumn('activity_id', 'text', (column) =>
-        column.notNull().references('activity.id').onDelete('cascade'),
-      )
-      .addColumn('message_id', 'text', (column) => column.notNull())
-      .addColumn('context_id', 'text', (column) => column.notNull())
-      .addColumn('conversation_id', 'text', (column) => column.notNull())
-      .addColumn('source_id', 'text')
-      .addColumn('kind', 'text', (column) => column.notNull())
-      .addColumn('text', 'text', (column) => column.notNull())
-      .addColumn('data', 'text')
-      .addColumn('asked_of', 'text', (column) => column.notNull())
-      .addColumn('state', 'text', (column) => column.notNull())
-      .addColumn('decision', 'text')
-      .addColumn('answer', 'text')
-      .addColumn('answered_by', 'text')
-      .addColumn('created_at', 'text', (column) => column.notNull())
-      .addColumn('answered_at', 'text')
-      .addPrimaryKeyConstraint('questions_key', ['workspace_id', 'id'])
-      .execute();
-    await db.schema
-      .createIndex('questions_by_message')
-      .on('questions')
-      .columns(['activity_id', 'position'])
-      .execute();
-    await db.schema
-      .createIndex('questions_by_time')
-      .on('questions')
-      .columns(['workspace_id', 'created_at', 'position'])
-      .execute();
-    await db.schema
-      .createIndex('questions_by_state')
-      .on('questions')
-      .columns(['workspace_id', 'state', 'created_at', 'position'])
-      .execute();
-  },
-};
+const QUESTIONS = statements(
+  'alter table "activity" add column "continues_id" text',
+  'alter table "activity" add column "continued_by" text',
+  `create table "questions" (
+    "workspace_id" text not null references "workspaces" ("id") on delete cascade, "id" text not null,
+    "position" integer not null,
+    "activity_id" text not null references "activity" ("id") on delete cascade,
+    "message_id" text not null, "context_id" text not null, "conversation_id" text not null,
+    "source_id" text, "kind" text not null, "text" text not null, "data" text, "asked_of" text not null,
+    "state" text not null, "decision" text, "answer" text, "answered_by" text, "created_at" text not null,
+    "answered_at" text, constraint "questions_key" primary key ("workspace_id", "id"))`,
+  'create index "questions_by_message" on "questions" ("activity_id", "position")',
+  'create index "questions_by_time" on "questions" ("workspace_id", "created_at", "position")',
+  'create index "questions_by_state" on "questions" ("workspace_id", "state", "created_at", "position")',
+);
 
 /** What led to a message, so that agents which call each other without end are stopped. */
-export const messagePathsMigration: Migration = {
-  async up(db: Kysely<unknown>): Promise<void> {
-    await db.schema
-      .alterTable('activity')
-      .addColumn('hops', 'integer', (column) => column.notNull().defaultTo(0))
-      .execute();
-    await db.schema.alterTable('activity').addColumn('path', 'text').execute();
-    await db.schema
-      .alterTable('activity')
-      .addColumn('turns', 'integer', (column) => column.notNull().defaultTo(0))
-      .execute();
-    await db.schema.alterTable('activity').addColumn('path_origin', 'text').execute();
-    // With the columns that counting needs, so that it reads no rows.
-    await db.schema
-      .createIndex('activity_by_path_origin')
-      .on('activity')
-      .columns(['path_origin', 'turns', 'answers_id'])
-      .where(sql.ref('path_origin'), 'is not', null)
-      .execute();
-    // The message id first: the same index also finds a message of whichever caller on the feed of its target.
-    await db.schema.dropIndex('activity_by_caller').execute();
-    await db.schema
-      .createIndex('activity_by_message_id')
-      .unique()
-      .on('activity')
-      .columns(['message_id', 'caller'])
-      .where(sql.ref('message_id'), 'is not', null)
-      .execute();
-  },
-};
-
-/** What a compact row of a message begins with, so that a page need not parse its request and reads few columns. */
-export const compactRowsMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema.alterTable('activity').addColumn('compact_row', 'text').execute();
-  },
-};
-
-/** The headers of a message's request that are passed on with each push of it. */
-export const passedHeadersMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema.alterTable('activity').addColumn('passed_headers', 'text').execute();
-  },
-};
-
-/** How much each workspace has stored by writing to its own feed. */
-export const ownBytesMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema
-      .alterTable('workspaces')
-      .addColumn('own_bytes', 'bigint', (column) => column.notNull().defaultTo(0))
-      .execute();
-    await sql`
-      update workspaces set own_bytes = coalesce((
-        select sum(512 + octet_length(coalesce(request_body, '')) + octet_length(coalesce(response_body, ''))
-          + octet_length(coalesce(summary, '')) + octet_length(coalesce(error_detail, '')))
-        from activity
-        where workspace_id = workspaces.id and caller = workspaces.id and message_id is null
-      ), 0)`.execute(db);
-  },
-};
-
-/** How far agents have read, when they acknowledged last, and what a paused workspace sees of its feed. */
-export const readingPositionsMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema
-      .alterTable('workspaces')
-      .addColumn('read_seq', 'bigint', (column) => column.notNull().defaultTo(0))
-      .execute();
-    await db.schema.alterTable('workspaces').addColumn('acknowledged_at', 'text').execute();
-    await db.schema.alterTable('workspaces').addColumn('visible_seq', 'bigint').execute();
-    await sql`
-      update workspaces set visible_seq = coalesce((
-        select max(seq) from activity where workspace_id = workspaces.id
-      ), 0) where status = 'paused'`.execute(db);
-  },
-};
-
-/** The task that an agent answered with, by the agent's own id. Answers stored before have none. */
-export const agentTasksMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema.alterTable('activity').addColumn('agent_task_id', 'text').execute();
-    await db.schema
-      .createIndex('activity_by_agent_task')
-      .on('activity')
-      .columns(['agent_task_id', 'caller', 'workspace_id', 'seq'])
-      .where(sql.ref('agent_task_id'), 'is not', null)
-      .execute();
-  },
-};
-
-/** Messages that agents received directly no longer use the message ids of their senders. */
-export const directCallersMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await sql`
-      update activity set caller = 'direct:' || target_id || ':' || source_id
-      where activity_type = 'task_update' and message_id is not null and source_id is not null`.execute(db);
-  },
-};
-
-/** Which versions of the platform have migrated the database, so that an older one can name them. */
-export const schemaVersionsMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema
-      .createTable('schema_versions')
-      .addColumn('version', 'text', (column) => column.primaryKey())
-      .addColumn('migrated_at', 'text', (column) => column.notNull())
-      .execute();
-  },
-};
-
-/** Nothing reads the events of one workspace; the index was written with each message. */
-const eventIndexMigration: Migration = {
-  up: async (db: Kysely<unknown>): Promise<void> => {
-    await db.schema.dropIndex('events_by_workspace').execute();
-  },
-};
+const MESSAGE_PATHS = statements(
+  'alter table "activity" add column "hops" integer default 0 not null',
+  'alter table "activity" add column "path" text',
+  'alter table "activity" add column "turns" integer default 0 not null',
+  'alter table "activity" add column "path_origin" text',
+  // With the columns that counting needs, so that it reads no rows.
+  `create index "activity_by_path_origin" on "activity" ("path_origin", "turns", "answers_id")
+    where "path_origin" is not null`,
+  // The message id first: the same index also finds a message of whichever caller on the feed of its target.
+  'drop index "activity_by_caller"',
+  `create unique index "activity_by_message_id" on "activity" ("message_id", "caller")
+    where "message_id" is not null`,
+);
 
 /** All migrations by name, in their order. A released one never changes. */
 export function migrationsOf(dialect: SchemaDialect): Readonly<Record<string, Migration>> {
   return {
     '0001-initial': initialMigration(dialect),
-    '0002-reader-identities': readerIdentitiesMigration,
+    // Which running agent reads the feed of a workspace, so that it is known after a restart of the platform.
+    '0002-reader-identities': statements(
+      `create table "reader_identities" (
+        "workspace_id" text primary key references "workspaces" ("id") on delete cascade,
+        "instance_id" text, "superseded" text not null)`,
+    ),
     '0003-control-rows': controlRowsMigration(dialect),
-    '0004-pauses': pausesMigration,
-    '0004-questions': questionsMigration,
-    '0005-message-paths': messagePathsMigration,
-    '0006-compact-rows': compactRowsMigration,
-    '0007-passed-headers': passedHeadersMigration,
-    '0008-own-bytes': ownBytesMigration,
-    '0009-reading-positions': readingPositionsMigration,
-    '0010-agent-tasks': agentTasksMigration,
-    '0011-direct-callers': directCallersMigration,
-    '0012-schema-versions': schemaVersionsMigration,
-    '0013-event-index': eventIndexMigration,
+    // Who paused a workspace, and with which one; null for a workspace that is not paused, or was paused before this.
+    '0004-pauses': statements(
+      'alter table "workspaces" add column "paused_by" text',
+      'alter table "workspaces" add column "paused_with" text',
+    ),
+    '0004-questions': QUESTIONS,
+    '0005-message-paths': MESSAGE_PATHS,
+    // What a compact row of a message begins with, so that a page need not parse its request and reads few columns.
+    '0006-compact-rows': statements('alter table "activity" add column "compact_row" text'),
+    // The headers of a message's request that are passed on with each push of it.
+    '0007-passed-headers': statements('alter table "activity" add column "passed_headers" text'),
+    // How much each workspace has stored by writing to its own feed.
+    '0008-own-bytes': statements(
+      'alter table "workspaces" add column "own_bytes" bigint default 0 not null',
+      `update workspaces set own_bytes = coalesce((
+        select sum(512 + octet_length(coalesce(request_body, '')) + octet_length(coalesce(response_body, ''))
+          + octet_length(coalesce(summary, '')) + octet_length(coalesce(error_detail, '')))
+        from activity
+        where workspace_id = workspaces.id and caller = workspaces.id and message_id is null
+      ), 0)`,
+    ),
+    // How far agents have read, when they acknowledged last, and what a paused workspace sees of its feed.
+    '0009-reading-positions': statements(
+      'alter table "workspaces" add column "read_seq" bigint default 0 not null',
+      'alter table "workspaces" add column "acknowledged_at" text',
+      'alter table "workspaces" add column "visible_seq" bigint',
+      `update workspaces set visible_seq = coalesce((
+        select max(seq) from activity where workspace_id = workspaces.id
+      ), 0) where status = 'paused'`,
+    ),
+    // The task that an agent answered with, by the agent's own id. Answers stored before have none.
+    '0010-agent-tasks': statements(
+      'alter table "activity" add column "agent_task_id" text',
+      `create index "activity_by_agent_task" on "activity" ("agent_task_id", "caller", "workspace_id", "seq")
+        where "agent_task_id" is not null`,
+    ),
+    // Messages that agents received directly no longer use the message ids of their senders.
+    '0011-direct-callers': statements(
+      `update activity set caller = 'direct:' || target_id || ':' || source_id
+      where activity_type = 'task_update' and message_id is not null and source_id is not null`,
+    ),
+    // Which versions of the platform have migrated the database, so that an older one can name them.
+    '0012-schema-versions': statements(
+      'create table "schema_versions" ("version" text primary key, "migrated_at" text not null)',
+    ),
+    // Nothing reads the events of one workspace, and the index was written with each message.
+    '0013-event-index': statements('drop index "events_by_workspace"'),
   };
 }

@@ -1,5 +1,4 @@
-import type { PlatformContext } from '../context.ts';
-import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
+import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
 
@@ -14,7 +13,7 @@ export class WorkspaceDirectory {
   readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
   readonly #update: PreparedQuery<{ readonly rowId: string } & WorkspaceUpdate, unknown>;
 
-  constructor({ database }: Pick<PlatformContext, 'database'>) {
+  constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#query = database.query;
     this.#select = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('workspaces').selectAll().where('id', '=', id),

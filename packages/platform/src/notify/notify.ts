@@ -6,14 +6,16 @@ import {
   type JsonObject,
   MessagePart,
   NotifyRequest,
+  routes,
 } from '@molecule-ai/protocol';
+import type { FastifyInstance } from 'fastify';
 import { cutText } from '../activity/activity-row.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
-import { parseBody } from '../http/mount.ts';
+import { mount, parseBody } from '../http/mount.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { messageExpired } from '../messages/outcome.ts';
 import { conversationIdOf } from '../messages/request.ts';
@@ -107,6 +109,19 @@ export class NotifyService {
   }
 }
 
+/** Accepted in every state of the workspace but removed. */
+export function mountNotifyRoutes(app: FastifyInstance, notify: NotifyService): void {
+  mount(app, routes.notify, { body: parseNotify }, async ({ params, body }) => {
+    const { activityId, kind } = await notify.notify(params.id, body);
+    return {
+      status: 'sent',
+      activity_id: activityId,
+      ...(kind === 'repeat' ? { duplicate: true as const } : {}),
+      ...(kind === 'ignored' ? { ignored: true as const } : {}),
+    };
+  });
+}
+
 function isSameNotify(known: ActivityRowRecord, body: JsonObject, inReplyTo: string | undefined): boolean {
   const stored = JSON.parse(known.response_body ?? 'null');
   if (!isJsonObject(stored) || known.in_reply_to !== (inReplyTo ?? null)) return false;
@@ -120,7 +135,7 @@ function keyConflict(): HttpError {
 }
 
 /** Parses the body of a notify; the error texts for missing fields are part of the contract. */
-export function parseNotify(body: unknown): NotifyRequest {
+function parseNotify(body: unknown): NotifyRequest {
   const given = isJsonObject(body) ? body : {};
   const { message, attachments } = given;
   if (typeof message !== 'string' || message.trim() === '') throw wrong('message', 'message is required');
