@@ -2,8 +2,7 @@ import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
 import type { PlatformDatabase } from './database/platform-database.ts';
 import { EventLog } from './events/events.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
-import type { PlatformOptions } from './options/platform-options.ts';
-import type { PlatformSettings } from './options/platform-settings.ts';
+import type { PlatformOptions, PlatformSettings } from './options/platform-options.ts';
 import { type Clock, systemClock } from './time/clock.ts';
 
 export interface PlatformAddress {

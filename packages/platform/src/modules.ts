@@ -63,7 +63,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const messages = new MessagesService({ ...feeds, hierarchy, peerTokens });
   tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));
 
-  const authenticator = createAuthenticator(context, operatorKey, { sessions, tokens });
+  const authenticator = createAuthenticator({ ...context, operatorKey, sessions, tokens });
   const app = await createApp(context, authenticator);
   mountOpenApiRoute(app, context.address);
   mountHealthRoutes(app, context);

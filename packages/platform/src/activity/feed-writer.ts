@@ -3,9 +3,8 @@ import { BODY_LIMITS, type ReportActivityRequest } from '@molecule-ai/protocol';
 import { type RawBuilder, sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
-import type { ActivityRowRecord } from '../database/schema.ts';
+import { type ActivityRowRecord, CANVAS_CALLER } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { CANVAS_CALLER } from '../http/callers.ts';
 import { HttpError, tooLarge } from '../http/http-error.ts';
 import { compactBeginning } from './activity-row.ts';
 

@@ -1,5 +1,8 @@
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 
+/** The `caller` column of messages of people and operators. */
+export const CANVAS_CALLER = 'canvas';
+
 /**
  * The tables of the platform, as Kysely sees them. One schema for SQLite and Postgres:
  * ids and times are text (times ISO 8601 in UTC with milliseconds, so they sort as text),

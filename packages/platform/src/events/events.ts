@@ -4,7 +4,7 @@ import type { SelectQueryBuilder } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/platform-database.ts';
 import type { Database, EventRecord } from '../database/schema.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
-import type { PlatformSettings } from '../options/platform-settings.ts';
+import type { PlatformSettings } from '../options/platform-options.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 

@@ -2,7 +2,7 @@ import crypto, { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RouteAccess } from '@molecule-ai/protocol';
 import type { FastifyRequest } from 'fastify';
-import type { PlatformContext } from '../context.ts';
+import type { PlatformSettings } from '../options/platform-options.ts';
 import { HttpError } from './http-error.ts';
 
 /**
@@ -44,16 +44,15 @@ export interface RateOwner {
   readonly id: string;
 }
 
-/** Where credentials are found. */
-interface CredentialSources {
+interface AuthenticatorOptions {
+  readonly operatorKey: string;
+  readonly address: { readonly url: string };
+  readonly settings: Pick<PlatformSettings, 'corsOrigins' | 'mode'>;
   /** Finds the holder by the hex SHA-256 of a token and records that the token was used. */
   readonly tokens: { findToken(hash: string): Promise<TokenHolder | undefined> };
   /** True while the session of that hex SHA-256 lasts. */
   readonly sessions: { findSession(hash: string): Promise<boolean> };
 }
-
-/** The `caller` column of messages of people and operators. */
-export const CANVAS_CALLER = 'canvas';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -158,13 +157,9 @@ export interface Authenticator {
   isOperatorKey(candidate: string): boolean;
 }
 
-export function createAuthenticator(
-  context: PlatformContext,
-  operatorKey: string,
-  { sessions, tokens }: CredentialSources,
-): Authenticator {
-  const { settings } = context;
-  const operatorHash = sha256(operatorKey);
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { address, sessions, settings, tokens } = options;
+  const operatorHash = sha256(options.operatorKey);
   const corsOrigins = new Set(settings.corsOrigins.map((origin) => origin.toLowerCase()));
 
   const isFromDevOperator = ({ socket, raw }: FastifyRequest, headers: IncomingHttpHeaders) => {
@@ -177,7 +172,7 @@ export function createAuthenticator(
     !isForeignPage(headers, (origin) => {
       const host = (headers.host ?? '').toLowerCase();
       if (origin === `http://${host}` || origin === `https://${host}`) return true;
-      return corsOrigins.has(origin) || origin === new URL(context.address.url).origin;
+      return corsOrigins.has(origin) || origin === new URL(address.url).origin;
     });
 
   const setOperator = (request: FastifyRequest, via: 'operator-key' | 'session', id: string) => {

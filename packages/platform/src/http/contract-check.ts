@@ -1,7 +1,7 @@
 import { checkExchange } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformLogger } from '../logging/logger.ts';
-import type { ContractCheck } from '../options/platform-settings.ts';
+import type { ContractCheck } from '../options/platform-options.ts';
 import { HttpError } from './http-error.ts';
 
 /** Headers, rate limit and shutdown are checked before the route; for an unknown path the contract lists none of them. */

@@ -1,7 +1,7 @@
 import type { AddressGuard } from '@molecule-ai/net-guard';
 import type { FastifyInstance } from 'fastify';
 import { errorFacts } from '../foreign-error.ts';
-import type { PlatformSettings } from '../options/platform-settings.ts';
+import type { PlatformSettings } from '../options/platform-options.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
 /** How requests reach the platform, and how it reaches agents with a URL. */

@@ -9,9 +9,8 @@ import {
 } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
-import type { MessageRow } from '../database/schema.ts';
+import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import { CANVAS_CALLER } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { QueryValues } from '../http/mount.ts';
 import { parseRfc3339 } from '../time/clock.ts';

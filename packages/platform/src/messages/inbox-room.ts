@@ -1,7 +1,7 @@
 import { acknowledgingSince, type ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
-import { CANVAS_CALLER } from '../http/callers.ts';
+import { CANVAS_CALLER } from '../database/schema.ts';
 import type { MessageStore } from './message.store.ts';
 
 /** Workspaces whose waiting messages are counted in memory; the one that was quiet longest is removed first. */

@@ -1,8 +1,7 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import { readWithoutAcknowledging } from '../activity/reading-positions.ts';
 import type { PlatformDatabase, Queryable } from '../database/platform-database.ts';
-import type { ActivityRowRecord, Database, MessageRow } from '../database/schema.ts';
-import { CANVAS_CALLER } from '../http/callers.ts';
+import { type ActivityRowRecord, CANVAS_CALLER, type Database, type MessageRow } from '../database/schema.ts';
 import type { MessageChange } from './life.ts';
 import { PATH_COLUMNS, type PathRow } from './path.ts';
 

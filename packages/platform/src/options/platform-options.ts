@@ -1,7 +1,15 @@
 import type { HostResolver } from '@molecule-ai/net-guard';
 import type { PlatformLogger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
-import type { ContractCheck, HierarchyMode, PlatformMode } from './platform-settings.ts';
+
+/** See docs/decisions/0002-two-modes.md. */
+export type PlatformMode = 'production' | 'dev';
+
+/** Which relatives may communicate. See docs/contract/authentication.md#who-may-communicate. */
+export type HierarchyMode = 'direct' | 'ancestors';
+
+/** What of each exchange is validated against the strict schemas. */
+export type ContractCheck = 'off' | 'responses' | 'all';
 
 /**
  * Options of a platform. Each setting can be given here or by its environment variable; an option has priority.
@@ -116,4 +124,30 @@ export interface PlatformOptions {
   readonly clock?: Clock | undefined;
   /** Resolves the host names of agents before connecting. @default the system's resolver */
   readonly resolve?: HostResolver | undefined;
+}
+
+/** Options that are no settings: they are parts of the platform, or decide other settings. */
+type NoSetting = 'memory' | 'adminToken' | 'onQuery' | 'logger' | 'clock' | 'resolve';
+/** Settings that may be absent. */
+type Nullable = 'dataDir' | 'operatorKey' | 'secretsEncryptionKey' | 'publicUrl' | 'orgId' | 'rateLimit';
+
+/** The settings that always have a value; {@link PlatformOptions} describes each. */
+type Resolved = {
+  readonly [Name in Exclude<keyof PlatformOptions, NoSetting | Nullable>]-?: NonNullable<
+    PlatformOptions[Name]
+  >;
+};
+
+/** Every setting, resolved and validated; times in milliseconds. Frozen. */
+export interface PlatformSettings extends Resolved {
+  /** Folder of the database and the operator key; null keeps everything in memory. */
+  readonly dataDir: string | null;
+  /** `ADMIN_TOKEN` in production; in dev mode null until the platform has generated or read one. */
+  readonly operatorKey: string | null;
+  readonly secretsEncryptionKey: string | null;
+  readonly publicUrl: string | null;
+  readonly orgId: string | null;
+  /** Null is unlimited. */
+  readonly rateLimit: number | null;
+  readonly livenessSweepEveryMs: number;
 }

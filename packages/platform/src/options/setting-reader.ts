@@ -1,3 +1,5 @@
+import { closestMatch } from 'leven';
+import type { PlatformOptions } from './platform-options.ts';
 import type { OptionProblem } from './platform-options-error.ts';
 
 /** Environment variables as the options read them. */
@@ -8,49 +10,90 @@ export function processEnvironment(): Environment {
   return process.env;
 }
 
-/** Names of one setting: in `PlatformOptions`, in the environment, and on the command line if it has an option there. */
-export interface SettingName {
-  readonly option: string;
-  readonly variable: string;
-  readonly flag?: string;
-}
+export type OptionName = keyof PlatformOptions;
 
-/** The names of the setting `option`, which is a key of `Options`. */
-export function settingName<Options>(
-  option: keyof Options & string,
-  variable: string,
-  flag?: `--${string}`,
-): SettingName {
-  return flag === undefined ? { option, variable } : { option, variable, flag };
-}
+/** Of each option the environment variable and the command-line option of the same setting, where there are such. */
+const NAMES: Readonly<Record<OptionName, readonly [variable?: string, flag?: `--${string}`]>> = {
+  mode: ['MOLECULE_ENV', '--dev'],
+  host: ['HOST', '--host'],
+  port: ['PORT', '--port'],
+  dataDir: ['MOLECULE_DATA_DIR', '--data-dir'],
+  memory: [],
+  adminToken: ['ADMIN_TOKEN'],
+  operatorKey: ['MOLECULE_OPERATOR_KEY'],
+  secretsEncryptionKey: ['SECRETS_ENCRYPTION_KEY'],
+  publicUrl: ['EXTERNAL_PLATFORM_URL', '--public-url'],
+  orgId: ['MOLECULE_ORG_ID'],
+  allowAgentNetworks: ['MOLECULE_ALLOW_AGENT_NETWORKS'],
+  wrapPeerResults: ['MOLECULE_WRAP_PEER_RESULTS'],
+  hierarchy: ['MOLECULE_HIERARCHY'],
+  livenessStaleAfterMs: ['REMOTE_LIVENESS_STALE_AFTER'],
+  claimWindowMs: ['MOLECULE_CLAIM_WINDOW'],
+  rateLimit: ['RATE_LIMIT'],
+  presenceRate: ['MOLECULE_PRESENCE_RATE'],
+  progressRate: ['MOLECULE_PROGRESS_RATE'],
+  corsOrigins: ['CORS_ORIGINS'],
+  inboxLimit: ['MOLECULE_INBOX_LIMIT'],
+  inboxBytes: ['MOLECULE_INBOX_BYTES'],
+  workspaceQuota: ['MOLECULE_WORKSPACE_QUOTA'],
+  finishedBytes: ['MOLECULE_FINISHED_BYTES'],
+  minFreeSpace: ['MOLECULE_MIN_FREE_SPACE'],
+  eventLimit: ['MOLECULE_EVENT_LIMIT'],
+  synchronous: ['MOLECULE_SYNCHRONOUS', '--synchronous'],
+  activityRetentionDays: ['ACTIVITY_RETENTION_DAYS'],
+  messageTtlMs: ['MOLECULE_MESSAGE_TTL'],
+  questionTtlMs: ['MOLECULE_QUESTION_TTL'],
+  contractCheck: ['MOLECULE_CONTRACT_CHECK'],
+  stopTimeoutMs: ['MOLECULE_STOP_TIMEOUT'],
+  leaseMs: ['MOLECULE_PUSH_LEASE'],
+  answerHoldSeconds: ['MOLECULE_ANSWER_HOLD_SECONDS'],
+  maxHops: ['MOLECULE_MAX_HOPS'],
+  maxTurns: ['MOLECULE_MAX_TURNS'],
+  pairRate: ['MOLECULE_PAIR_RATE'],
+  maxAttempts: ['MOLECULE_MAX_ATTEMPTS'],
+  pushTimeoutMs: ['A2A_IDLE_TIMEOUT_SECONDS'],
+  drainEveryMs: ['MOLECULE_DRAIN_EVERY'],
+  onQuery: [],
+  logger: [],
+  clock: [],
+  resolve: [],
+};
 
-/** Reads settings one by one from an option or its variable and collects the invalid ones. */
+/** The names of the options whose values have this type. */
+type OptionOf<Value> = {
+  [Name in OptionName]-?: NonNullable<PlatformOptions[Name]> extends Value ? Name : never;
+}[OptionName];
+
+/** Reads settings one by one from an option or its variable and collects the invalid ones, and options that are none. */
 export class SettingReader {
-  readonly problems: OptionProblem[] = [];
+  readonly problems: OptionProblem[];
+  readonly #options: PlatformOptions;
   readonly #environment: Environment;
 
-  constructor(environment: Environment) {
+  constructor(options: PlatformOptions, environment: Environment) {
+    this.#options = options;
     this.#environment = environment;
+    this.problems = unknownOptions(options);
   }
 
   /** The option, else the variable, else null; an empty text means missing. */
-  text(name: SettingName, option: string | undefined): string | null {
-    const value = option ?? this.#environment[name.variable];
-    return value === undefined || value === '' ? null : value;
+  text(name: OptionOf<string>): string | null {
+    return this.#textOf(this.#options[name] ?? this.variable(name));
   }
 
   /** One of `values`, else `fallback`. */
-  word<V extends string>(name: SettingName, option: V | undefined, values: readonly V[], fallback: V): V {
-    const text = this.text(name, option);
+  word<const V extends string>(name: OptionOf<V>, values: readonly V[], fallback: V): V {
+    const text = this.#textOf(this.#given(name));
     if (text === null) return fallback;
     const found = values.find((value) => value === text);
     return found ?? this.#reject(name, `must be one of ${values.join(', ')}, not "${text}"`, fallback);
   }
 
   /** `true` or `false`; the variable also takes 1, 0, yes, no, on and off. */
-  flag(name: SettingName, option: boolean | undefined, fallback: boolean): boolean {
+  flag(name: OptionOf<boolean>, fallback: boolean): boolean {
+    const option = this.#options[name];
     if (option !== undefined) return option;
-    const text = this.text(name, undefined)?.toLowerCase() ?? null;
+    const text = this.#textOf(this.variable(name))?.toLowerCase() ?? null;
     if (text === null) return fallback;
     if (['true', '1', 'yes', 'on'].includes(text)) return true;
     if (['false', '0', 'no', 'off'].includes(text)) return false;
@@ -59,12 +102,11 @@ export class SettingReader {
 
   /** A whole number between `low` and `high`. */
   integer<F extends number | null>(
-    name: SettingName,
-    option: number | undefined,
+    name: OptionOf<number | 'off'>,
     [low, high]: readonly [number, number],
     fallback: F,
   ): number | F {
-    const text = option === undefined ? this.text(name, undefined) : String(option);
+    const text = this.#textOf(this.#given(name));
     if (text === null) return fallback;
     const value = Number(text);
     if (Number.isInteger(value) && value >= low && value <= high) return value;
@@ -72,8 +114,9 @@ export class SettingReader {
   }
 
   /** Milliseconds as an option; `90s`, `1m30s` or seconds as a variable. */
-  duration(name: SettingName, optionMs: number | undefined, lowestMs: number, fallback: number): number {
-    const text = optionMs === undefined ? this.text(name, undefined) : null;
+  duration(name: OptionOf<number>, lowestMs: number, fallback: number): number {
+    const optionMs = this.#options[name];
+    const text = this.#textOf(this.variable(name));
     if (optionMs === undefined && text === null) return fallback;
     const value = optionMs ?? parseDurationMs(text ?? '');
     if (value !== undefined && Number.isFinite(value) && value >= lowestMs) return value;
@@ -82,8 +125,8 @@ export class SettingReader {
   }
 
   /** Bytes as an option; `256MiB`, `1GiB` or bytes as a variable. */
-  bytes(name: SettingName, option: number | undefined, fallback: number): number {
-    const text = option === undefined ? this.text(name, undefined) : String(option);
+  bytes(name: OptionOf<number>, fallback: number): number {
+    const text = this.#textOf(this.#given(name));
     if (text === null) return fallback;
     const [, amount, unit = 'B'] = /^(\d{1,15})\s*([KMG]iB|B)?$/.exec(text.trim()) ?? [];
     const value = Number(amount) * (UNIT_BYTES[unit] ?? 1);
@@ -92,18 +135,34 @@ export class SettingReader {
   }
 
   /** A list; the variable separates with commas. */
-  list(name: SettingName, option: readonly string[] | undefined): readonly string[] {
+  list(name: OptionOf<readonly string[]>): readonly string[] {
+    const option = this.#options[name];
     if (option !== undefined) return [...option];
-    const entries = (this.text(name, undefined) ?? '').split(',').map((entry) => entry.trim());
+    const entries = (this.variable(name) ?? '').split(',').map((entry) => entry.trim());
     return entries.filter((entry) => entry !== '');
   }
 
   /** Records a problem that the other methods do not detect. */
-  problem(name: SettingName, problem: string): void {
-    this.problems.push({ ...name, problem });
+  problem(option: OptionName, problem: string): void {
+    const [variable = '', flag] = NAMES[option];
+    this.problems.push({ option, variable, ...(flag === undefined ? {} : { flag }), problem });
   }
 
-  #reject<V>(name: SettingName, problem: string, fallback: V): V {
+  /** The environment variable of an option. */
+  variable(name: OptionName): string | undefined {
+    return this.#environment[NAMES[name][0] ?? ''];
+  }
+
+  #given(name: OptionName): string | undefined {
+    const option = this.#options[name];
+    return option === undefined ? this.variable(name) : String(option);
+  }
+
+  #textOf(value: string | undefined): string | null {
+    return value === undefined || value === '' ? null : value;
+  }
+
+  #reject<V>(name: OptionName, problem: string, fallback: V): V {
     this.problem(name, problem);
     return fallback;
   }
@@ -124,4 +183,31 @@ function parseDurationMs(text: string): number | undefined {
     total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
   }
   return total;
+}
+
+const MAX_NAME_LENGTH = 80;
+
+/** The own enumerable keys of `options` that are not options, also those without a value. */
+function unknownOptions(options: object): OptionProblem[] {
+  const unknown = Object.keys(options).filter((option) => !Object.hasOwn(NAMES, option));
+  return unknown.map((option) => ({
+    option: option.slice(0, MAX_NAME_LENGTH),
+    variable: '',
+    problem: `is not an option; ${suggestion(option)}`,
+  }));
+}
+
+function suggestion(option: string): string {
+  const names = Object.keys(NAMES);
+  const given = option.toLowerCase();
+  const byLowerCase = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const maxDistance = given.length < 4 ? 1 : given.length < 10 ? 2 : 3;
+  const closest = closestMatch(given, [...byLowerCase.keys()], { maxDistance });
+  const similar =
+    closest === undefined
+      ? names.filter((name) => given.length > 2 && name.toLowerCase().includes(given))
+      : [byLowerCase.get(closest) ?? closest];
+  return similar.length === 0 || similar.length > 3
+    ? `the options are ${[...names].sort().join(', ')}`
+    : `did you mean ${similar.join(' or ')}?`;
 }

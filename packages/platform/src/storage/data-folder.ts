@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
 import { isDamage, OTHER_FOLDER, toStartError } from '../database/sqlite-errors.ts';
 import { errorFacts } from '../foreign-error.ts';
-import type { PlatformSettings } from '../options/platform-settings.ts';
+import type { PlatformSettings } from '../options/platform-options.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { makeFolder } from './make-folder.ts';
 

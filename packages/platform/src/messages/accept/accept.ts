@@ -10,10 +10,9 @@ import {
 } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
-import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
+import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../../database/schema.ts';
 import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { accessDenied, type HierarchyService } from '../../hierarchy/hierarchy.service.ts';
-import { CANVAS_CALLER } from '../../http/callers.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { acceptances, knownCode } from '../../telemetry/telemetry.ts';
 import { parseRfc3339 } from '../../time/clock.ts';
