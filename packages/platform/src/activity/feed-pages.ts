@@ -52,44 +52,18 @@ interface PageSelection {
   readonly maxColumnBytes: number;
 }
 
-/** The values of a page's query; which of them are there decides its SQL. */
-interface PageValues {
-  workspaceId: string;
-  limit: number;
-  maxBytes: number;
-  sinceSeq?: number;
-  beforeSeq?: number;
-  deliverableAt?: string;
-  direction?: string;
-  type?: string;
-  peerId?: string;
-  conversationId?: string;
-  notBefore?: string;
-  before?: string;
-  fromCanvas?: true;
-  fromAgents?: true;
-  unacknowledged?: true;
-  afterAcknowledged?: true;
-  oldestFirst?: true;
-  compact?: true;
-  isAgent?: true;
-}
-
-interface HeadValues {
-  workspaceId: string;
-  id: string;
-  isAgent?: true;
-}
+/** The values of a page's query; which of them are defined decides its SQL. */
+type PageValues = ReturnType<typeof valuesOf>;
 
 /** The SQL that reads pages of the feed. */
 export class FeedPageStore {
   readonly #readPage: PreparedQuery<PageValues, FeedHead | CompactHead>;
-  readonly #readHead: PreparedQuery<HeadValues, FeedHead>;
+  readonly #readHead: PreparedQuery<{ workspaceId: string; id: string; isAgent: true | undefined }, FeedHead>;
   readonly #readWhole: PreparedQuery<{ seq: number }, FeedRecord>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#readPage = database.prepareVariants(selectPage);
-    this.#readHead = database.prepareVariants((db, { id, workspaceId, isAgent }: HeadValues) => {
+    this.#readHead = database.prepareVariants((db, { id, workspaceId, isAgent }) => {
       const select = selectHeads(db, 0).where('a.id', '=', id).where('a.workspace_id', '=', workspaceId);
       return isAgent ? select.where('a.seq', '<=', visibleUpTo(workspaceId)) : select;
     });
@@ -107,7 +81,7 @@ export class FeedPageStore {
 
   /** Reads one row without its long columns; for the agent of the workspace only one that it sees. */
   async readHead(workspaceId: string, id: string, isAgent: boolean): Promise<FeedHead | undefined> {
-    return (await this.#readHead({ workspaceId, id, ...(isAgent ? { isAgent } : {}) })).rows[0];
+    return (await this.#readHead({ workspaceId, id, isAgent: isAgent || undefined })).rows[0];
   }
 
   /** Reads one row with its long columns. */
@@ -222,32 +196,22 @@ function selectRows(db: Queryable) {
     .$narrowType<{ workspace_id: string }>();
 }
 
-function valuesOf({ query, isAgent, ...selection }: PageSelection): PageValues {
-  const { workspaceId, sinceSeq, beforeSeq, deliverableAt, maxColumnBytes } = selection;
+function valuesOf({ query, isAgent, maxColumnBytes, ...places }: PageSelection) {
   const { direction, type, peerId, conversationId, notBefore, before, source } = query;
-  const values: PageValues = { workspaceId, limit: query.limit + 1, maxBytes: maxColumnBytes };
-  const given = {
-    sinceSeq,
-    beforeSeq,
-    deliverableAt,
-    direction,
-    type,
-    peerId,
-    conversationId,
-    notBefore,
-    before,
+  const filters = { direction, type, peerId, conversationId, notBefore, before };
+  return {
+    ...places,
+    ...filters,
+    limit: query.limit + 1,
+    maxBytes: maxColumnBytes,
+    fromCanvas: source === 'canvas' || undefined,
+    fromAgents: source === 'agent' || undefined,
+    unacknowledged: query.unacknowledged || undefined,
+    afterAcknowledged: query.afterAcknowledged || undefined,
+    oldestFirst: query.order === 'asc' || undefined,
+    compact: query.view === 'compact' || undefined,
+    isAgent: isAgent || undefined,
   };
-  for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined) Object.assign(values, { [name]: value });
-  }
-  if (source === 'canvas') values.fromCanvas = true;
-  if (source === 'agent') values.fromAgents = true;
-  if (query.unacknowledged) values.unacknowledged = true;
-  if (query.afterAcknowledged) values.afterAcknowledged = true;
-  if (query.order === 'asc') values.oldestFirst = true;
-  if (query.view === 'compact') values.compact = true;
-  if (isAgent) values.isAgent = true;
-  return values;
 }
 
 type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';

@@ -132,13 +132,14 @@ export class PlatformDatabase {
     };
   }
 
-  /** The same for a query whose values do not always have the same names: `build` runs once for each set of names. */
+  /** The same for a query whose values are not always all defined: `build` runs once for each set of those that are. */
   prepareVariants<Values extends object, Row>(
     build: (db: Queryable, values: Values) => Compilable<Row>,
   ): PreparedQuery<Values, Row> {
     const shapes = new Map<string, CompiledShape<Row>>();
     return (values, db = this.query) => {
-      const key = Object.keys(values).join();
+      let key = '';
+      for (const name in values) if (values[name] !== undefined) key += `${name},`;
       let shape = shapes.get(key);
       if (shape === undefined) {
         shape = this.#compile(build, values);
@@ -154,7 +155,8 @@ export class PlatformDatabase {
     build: (db: Queryable, values: Values) => Compilable<Row>,
     values: Values,
   ): CompiledShape<Row> {
-    const placeholders = Object.keys(values).map((name) => [name, new Placeholder(name)]);
+    const defined = Object.entries(values).filter(([, value]) => value !== undefined);
+    const placeholders = defined.map(([name]) => [name, new Placeholder(name)]);
     const compiled = build(this.query, Object.fromEntries(placeholders) as Values).compile();
     const names = compiled.parameters.map((value) => (value instanceof Placeholder ? value.name : undefined));
     return { compiled, names, statement: this.#dialect.connection?.prepare(compiled.sql) };

@@ -66,7 +66,7 @@ export class Acknowledgements {
     const lastSeq = Number(visibleSeq ?? Number.POSITIVE_INFINITY);
     const reported = reportedEnd(report);
     for (;;) {
-      const message = await store.find(id.toLowerCase(), unit.trx);
+      const message = await store.find({ id: id.toLowerCase() }, unit.trx);
       const isOther = message?.workspace_id !== workspaceId || message.message_id === null;
       if (isOther || Number(message.seq) > lastSeq) return { activity_id: id, state: 'unknown' };
       const state = messageStateOf(message);

@@ -18,8 +18,8 @@ import type { ClientConnection } from '../waiting/client-connection.ts';
 import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
 import {
   directCaller,
+  type MessageHead,
   type MessageStore,
-  type SentMessage,
   type SentMessageFilter,
   withoutAnswer,
 } from './message.store.ts';
@@ -105,11 +105,14 @@ export class AskedMessages {
     const { callerId, workspaceId, reference } = task;
     const { store } = this.#options;
     const sender = callerId ?? CANVAS_CALLER;
-    const asSent = await store.findByCaller(sender, reference, db);
+    const asSent = await store.findByCaller({ caller: sender, messageId: reference }, db);
     if (isMeant(asSent, task)) return asSent;
-    const byRow = await store.find(reference.toLowerCase(), db);
+    const byRow = await store.find({ id: reference.toLowerCase() }, db);
     if (isMeant(byRow, task)) return byRow;
-    const byTask = await store.findByAgentTask(sender, workspaceId, reference, db);
+    const byTask = await store.findByAgentTask(
+      { caller: sender, targetId: workspaceId, taskId: reference },
+      db,
+    );
     if (isMeant(byTask, task)) return byTask;
     const hint = 'Only the sender of a message or an operator asks about it or cancels it.';
     return onlyOne(await this.#listOthers(task, db), messageNotFound(reference.slice(0, 256), hint));
@@ -125,7 +128,7 @@ export class AskedMessages {
     const id = taskIdOf(found, task.reference);
     if (taskId === null) return { id, message: found };
     const sender = sourceId ?? CANVAS_CALLER;
-    const latest = await this.#options.store.findByAgentTask(sender, targetId, taskId);
+    const latest = await this.#options.store.findByAgentTask({ caller: sender, targetId, taskId });
     return { id, message: latest ?? found };
   }
 
@@ -153,7 +156,7 @@ export class AskedMessages {
     const reader = readerOf(byOperator ? null : workspaceId, workspaceId);
     const sent = await this.waitFor(reader, found.id, waitSeconds, client, by);
     try {
-      const row = (await store.find(found.id)) ?? found;
+      const row = (await store.find({ id: found.id })) ?? found;
       const target = await workspaces.find(row.target_id);
       return { record: toRecord(row, target?.status === 'paused'), sent };
     } catch (error) {
@@ -254,13 +257,15 @@ export class AskedMessages {
 
   async #findSent({ workspaceId, messageId, byOperator }: MessageReference): Promise<MessageRow> {
     const { store } = this.#options;
-    const sent = await store.findByCaller(workspaceId, messageId);
+    const sent = await store.findByCaller({ caller: workspaceId, messageId });
     if (sent !== undefined) return sent;
-    const direct = await store.listDirect(workspaceId, messageId);
+    const direct = await store.listDirect({ sourceId: workspaceId, messageId });
     if (direct.length > 0) return onlyOne(direct);
-    const fromCanvas = byOperator ? await store.findByCaller(CANVAS_CALLER, messageId) : undefined;
+    const fromCanvas = byOperator
+      ? await store.findByCaller({ caller: CANVAS_CALLER, messageId })
+      : undefined;
     if (fromCanvas?.target_id === workspaceId) return fromCanvas;
-    const byRow = await store.find(messageId.toLowerCase());
+    const byRow = await store.find({ id: messageId.toLowerCase() });
     if (byRow?.source_id === workspaceId && byRow.message_id !== null) return byRow;
     throw messageNotFound(messageId);
   }
@@ -272,14 +277,20 @@ export class AskedMessages {
   ): Promise<readonly MessageRow[]> {
     const { store } = this.#options;
     if (callerId !== null && callerId !== workspaceId) {
-      const direct = await store.findByCaller(directCaller(workspaceId, callerId), reference, db);
+      const direct = await store.findByCaller(
+        { caller: directCaller(workspaceId, callerId), messageId: reference },
+        db,
+      );
       return direct === undefined ? [] : [direct];
     }
-    const sent = callerId === null ? await store.findByCaller(workspaceId, reference, db) : undefined;
+    const sent =
+      callerId === null
+        ? await store.findByCaller({ caller: workspaceId, messageId: reference }, db)
+        : undefined;
     if (sent !== undefined && sent.answers_id === null) return [sent];
-    const direct = await store.listDirect(workspaceId, reference, db);
+    const direct = await store.listDirect({ sourceId: workspaceId, messageId: reference }, db);
     if (callerId !== null || direct.length > 0) return direct;
-    return store.listOnFeed(workspaceId, reference, db);
+    return store.listOnFeed({ workspaceId, messageId: reference }, db);
   }
 }
 
@@ -368,7 +379,7 @@ interface SentMessagePage {
   readonly hasMore: boolean;
 }
 
-function toRecord(row: SentMessage & Partial<MessageRow>, isTargetPaused: boolean): MessageFacts {
+function toRecord(row: MessageHead & Partial<MessageRow>, isTargetPaused: boolean): MessageFacts {
   const state = messageStateOf(row);
   return {
     message_id: row.message_id,

@@ -39,11 +39,11 @@ export class Cancellation {
         let next = message.continued_by;
         // What continues it is what the agent works on now.
         while (next !== null) {
-          const later = await store.find(next, unit.trx);
+          const later = await store.find({ id: next }, unit.trx);
           if (later === undefined) break;
           if (isEnded(later.delivery_state) || (await this.#end(unit, later))) next = later.continued_by;
         }
-        return (await store.find(message.id, unit.trx)) ?? message;
+        return (await store.find({ id: message.id }, unit.trx)) ?? message;
       }
     });
   }

@@ -81,23 +81,23 @@ export class MessageExpiry {
     const { clock, store } = this.#options;
     // When this fails, the next comparison reads again.
     this.#readAt = Number.NEGATIVE_INFINITY;
-    let due: readonly string[] = [];
+    let due: readonly { readonly id: string }[] = [];
     do {
-      due = await store.listExpired(timestamp(clock), BATCH);
+      due = await store.listExpired({ now: timestamp(clock), limit: BATCH });
       if (due.length > 0) await this.#expire(due);
     } while (due.length === BATCH && !this.#tasks.stopped);
     // Messages that are stored while this reads note their times themselves.
     this.#earliest = Number.POSITIVE_INFINITY;
-    this.schedule(await store.findNextExpiry());
+    this.schedule((await store.findNextExpiry({}))?.expires_at ?? null);
     this.#readAt = clock.monotonic();
   }
 
-  #expire(ids: readonly string[]): Promise<void> {
+  #expire(due: readonly { readonly id: string }[]): Promise<void> {
     const { database, store, transitions } = this.#options;
     return database.transaction(async (unit) => {
-      for (const id of ids) {
+      for (const { id } of due) {
         for (;;) {
-          const message = await store.find(id, unit.trx);
+          const message = await store.find({ id }, unit.trx);
           const isDue = message?.expires_at !== null && (message?.expires_at ?? '') <= unit.at;
           if (message === undefined || !isDue || isEnded(message.delivery_state)) break;
           if ((await transitions.end(unit, message, { state: 'expired' })) !== undefined) break;

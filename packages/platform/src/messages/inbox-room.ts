@@ -95,7 +95,10 @@ export class InboxRoom {
       countedAt: this.#options.clock.monotonic(),
       mayHaveShrunk: false,
     };
-    for (const row of await this.#options.store.countWaiting(workspaceId, since, db)) {
+    for (const row of await this.#options.store.countWaiting(
+      { workspaceId, acknowledgingSince: since },
+      db,
+    )) {
       const amount = { rows: Number(row.rows), bytes: Number(row.bytes ?? 0) };
       counted.bySender.set(row.caller, amount);
       counted.total.rows += amount.rows;

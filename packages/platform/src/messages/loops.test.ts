@@ -7,7 +7,7 @@ import { say } from '../../test/scripted-agent.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import type { PlatformOptions } from '../index.ts';
-import { MessageStore } from './message.store.ts';
+import { createMessageStore } from './message.store.ts';
 
 interface Member {
   readonly id: string;
@@ -63,7 +63,7 @@ describe('a message that names its parent', () => {
     const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
     const database = await PlatformDatabase.open(dialect, { onQuery: (text) => void texts.push(text) });
     texts.length = 0;
-    await new MessageStore({ database }).findDelivered('t', 'm', database.query);
+    await createMessageStore({ database }).findDelivered({ targetId: 't', messageId: 'm' });
     const { rows } = await sql
       .raw<{ detail: string }>(`EXPLAIN QUERY PLAN ${texts[0]}`)
       .execute(database.query);

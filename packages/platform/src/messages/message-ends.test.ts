@@ -10,7 +10,7 @@ import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { parseSentQuery } from './asked-messages.ts';
 import { expiryOf } from './delivery.rules.ts';
-import { MessageStore } from './message.store.ts';
+import { createMessageStore } from './message.store.ts';
 import { deliveryFailure, endOfResponse, reportedEnd } from './outcome.ts';
 import { toResponse } from './response.ts';
 
@@ -102,7 +102,7 @@ describe('the statements of ends', () => {
     const dialect = await openSqliteDialect({ path: ':memory:', synchronous: 'normal' });
     const database = await PlatformDatabase.open(dialect, { onQuery: (text) => void statements.push(text) });
     onTestFinished(() => database.close());
-    const store = new MessageStore({ database });
+    const store = createMessageStore({ database });
     const plan = async (run: () => Promise<unknown>) => {
       statements.length = 0;
       await run();
@@ -110,9 +110,9 @@ describe('the statements of ends', () => {
       const { rows } = await sql.raw<{ detail: string }>(text).execute(database.query);
       return rows.map(({ detail }) => detail).join('\n');
     };
-    const expired = await plan(() => store.listExpired('2026-01-01T00:00:00.000Z', 10));
+    const expired = await plan(() => store.listExpired({ now: '2026-01-01T00:00:00.000Z', limit: 10 }));
     expect(expired).toContain('activity_by_expiry');
-    expect(await plan(() => store.findNextExpiry())).toContain('activity_by_expiry');
+    expect(await plan(() => store.findNextExpiry({}))).toContain('activity_by_expiry');
     const pending = await plan(() =>
       store.writePendingUpTo(
         { workspaceId: 'w', seq: 5, now: '2026-01-01T00:00:00.000Z' },

@@ -23,7 +23,7 @@ import { Cancellation } from './cancellation.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { MessageExpiry } from './expiry.ts';
 import { InboxRoom } from './inbox-room.ts';
-import { MessageStore } from './message.store.ts';
+import { createMessageStore, type MessageStore } from './message.store.ts';
 import { deliveryFailure, messageStateOf, requestIdOf } from './outcome.ts';
 import { OutcomeFeed } from './outcome-feed.ts';
 import { AgentEndpoint } from './push/agent-endpoint.ts';
@@ -92,7 +92,7 @@ export class MessagesService {
   constructor(options: MessagesServiceOptions) {
     this.#options = options;
     const { addressGuard: guard, clock, events, logger, settings, shutdown } = options;
-    const store = new MessageStore(options);
+    const store = createMessageStore(options);
     const room = new InboxRoom({ ...options, store });
     const queue = new MessageQueue({ ...options, room });
     const waiters = new OutcomeWaiters(clock);
@@ -173,7 +173,7 @@ export class MessagesService {
     answerFor: (requestId: string | number | null) => JsonObject,
   ): Promise<void> {
     for (;;) {
-      const question = await this.#store.find(id, unit.trx);
+      const question = await this.#store.find({ id }, unit.trx);
       if (question === undefined || isEnded(question.delivery_state)) return;
       const answer = answerFor(requestIdOf(question));
       if ((await this.questions.takeAnswer(unit, question, answer)) !== undefined) return;

@@ -142,7 +142,7 @@ export class OutcomeFeed {
       });
     const { messageId } = message;
     if ((await enqueueAs(messageId, given)) !== undefined) return;
-    const known = await store.findByCaller(request.target_id, messageId, unit.trx);
+    const known = await store.findByCaller({ caller: request.target_id, messageId }, unit.trx);
     if (message.bodyHash !== undefined) throw messageIdConflict({ message_id: messageId });
     if (known?.answers_id === request.id && known.body_hash === hashMessage(callerId, given.envelope)) return;
     // The agent has sent a message under the id that the platform chose: one that it cannot guess is free.

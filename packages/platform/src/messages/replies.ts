@@ -58,9 +58,9 @@ export class Replies {
     const since = acknowledgingSince(this.#clock);
     if (acknowledges(caller.acknowledged_at, since) || acknowledges(target.acknowledged_at, since))
       return false;
-    const received = await this.#store.findNewestFrom(caller.id, target.id, db);
+    const received = await this.#store.findNewestFrom({ workspaceId: caller.id, peerId: target.id }, db);
     if (received?.delivery_state !== 'pending') return false;
-    const sent = await this.#store.findNewestFrom(target.id, caller.id, db);
+    const sent = await this.#store.findNewestFrom({ workspaceId: target.id, peerId: caller.id }, db);
     return Number(sent?.seq ?? 0) < Number(received.seq);
   }
 }

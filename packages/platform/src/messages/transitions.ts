@@ -12,7 +12,7 @@ import {
   type Step,
   takenColumns,
 } from './life.ts';
-import { ACKNOWLEDGED_AT_ONCE, type EndedMessage, type MessageStore } from './message.store.ts';
+import { ACKNOWLEDGED_AT_ONCE, type MessageHead, type MessageStore } from './message.store.ts';
 import { type MessageEnd, type Outcome, requestIdOf } from './outcome.ts';
 import { type OutcomeFeed, outcomeMessage, type ReplyMessage } from './outcome-feed.ts';
 import type { QuestionStore } from './questions/questions.store.ts';
@@ -145,13 +145,13 @@ export class Transitions {
   }
 
   /** What follows from each end: its questions close, what it continues ends as well, and so does the stream of its answer. */
-  async #followEnd(unit: UnitOfWork, message: EndedMessage, outcome: Outcome, was: string): Promise<void> {
+  async #followEnd(unit: UnitOfWork, message: MessageHead, outcome: Outcome, was: string): Promise<void> {
     const { questions, store, streams } = this.#options;
     if (was === 'input_required') await questions.close(message.id, unit.trx);
     if (streams.find(message.id) !== undefined) unit.afterCommit(() => streams.end(message.id));
     const { continues_id: id } = message;
     while (id !== null) {
-      const above = await store.find(id, unit.trx);
+      const above = await store.find({ id }, unit.trx);
       if (above === undefined || isEnded(above.delivery_state)) return;
       // People and the feed read the first message, so the answer is stored there too.
       const details = { isBelow: above.continues_id !== null };
@@ -209,7 +209,7 @@ function endFor(message: MessageRow, end: Outcome): MessageEnd {
 }
 
 /** Reports the end of a message, or that questions interrupt it, to telemetry. */
-function reportOutcome(message: EndedMessage, outcome: Outcome, now: number): void {
+function reportOutcome(message: MessageHead, outcome: Outcome, now: number): void {
   const { state } = outcome;
   if (state !== 'input_required') {
     const lastedMs = Math.max(0, now - Date.parse(message.created_at));

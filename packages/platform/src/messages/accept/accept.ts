@@ -176,11 +176,14 @@ export class MessageAcceptance {
     plan: DeliveryPlan,
   ): Promise<Acceptance | undefined> {
     const { store } = this.#options;
-    const known = await store.findByCaller(callerId ?? CANVAS_CALLER, message.messageId, unit.trx);
+    const known = await store.findByCaller(
+      { caller: callerId ?? CANVAS_CALLER, messageId: message.messageId },
+      unit.trx,
+    );
     if (known === undefined) return undefined;
     if (known.body_hash !== bodyHash) throw messageIdConflict(known);
     if (known.answers_id === null) return { kind: 'message', row: withoutAnswer(known), target, plan };
-    const answered = await store.find(known.answers_id, unit.trx);
+    const answered = await store.find({ id: known.answers_id }, unit.trx);
     const inReplyTo = answered?.message_id ?? (message.view.inReplyTo || known.message_id);
     const destination = known.workspace_id === null ? 'caller' : 'feed';
     return acceptedReply(known.message_id, inReplyTo, destination, true);

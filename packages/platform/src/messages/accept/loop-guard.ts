@@ -168,8 +168,13 @@ export class LoopGuard {
     { trx }: UnitOfWork,
   ): Promise<PathRow | undefined> {
     const { parent_activity_id: id, parent_message_id: messageId } = metadata;
-    const found = isNamed(id) ? await this.#store.findOnFeed(callerId, id, trx) : undefined;
-    return found ?? (isNamed(messageId) ? this.#store.findDelivered(callerId, messageId, trx) : undefined);
+    const found = isNamed(id)
+      ? await this.#store.findOnFeed({ targetId: callerId, id: id.toLowerCase() }, trx)
+      : undefined;
+    return (
+      found ??
+      (isNamed(messageId) ? this.#store.findDelivered({ targetId: callerId, messageId }, trx) : undefined)
+    );
   }
 
   /** A path branches where one message is both answered late and followed by others, so its branches are counted together. */

@@ -120,7 +120,7 @@ export class PushRequests {
       params.configuration = waiting;
     }
     if (isJsonObject(message) && typeof message.taskId === 'string' && message.taskId !== '') {
-      const task = await this.#options.store.find(message.taskId.toLowerCase());
+      const task = await this.#options.store.find({ id: message.taskId.toLowerCase() });
       const isOfBoth = task?.source_id === sourceId && task.target_id === targetId;
       const taskId = isOfBoth ? task.agent_task_id : null;
       if (taskId !== null) params.message = { ...message, taskId };

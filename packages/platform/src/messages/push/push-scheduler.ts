@@ -124,7 +124,8 @@ export class PushScheduler {
     const state = this.#stateOf(targetId);
     const hasCapacity = !this.#stopping.signal.aborted && state.live < MAX_LIVE_PUSHES;
     const { store } = this.#options;
-    const isFirst = hasCapacity && (state.empty || (await store.findNext(targetId, unit.trx)) === undefined);
+    const isFirst =
+      hasCapacity && (state.empty || (await store.findNext({ targetId }, unit.trx)) === undefined);
     if (!isFirst) {
       state.empty = false;
       return undefined;
@@ -165,14 +166,15 @@ export class PushScheduler {
     this.#mayHaveWork = false;
     // The next call reads again if this one fails.
     this.#readAt = Number.NEGATIVE_INFINITY;
-    for (const message of await store.listLeased()) {
+    for (const message of await store.listLeased({})) {
       this.#mayHaveWork = true;
       if (this.#inFlight.has(message.id)) continue;
       const hasExpired = message.lease_until === null || message.lease_until < now;
       if (!hasExpired && !isAbandoned(message.lease_owner ?? '', this.#owner)) continue;
       await this.#requeue(message, { attempts: message.attempts });
     }
-    const targets = await workspaces.findMany(await store.listPendingTargets());
+    const pending = await store.listPendingTargets({});
+    const targets = await workspaces.findMany(pending.map(({ workspace_id: id }) => id));
     for (const target of targets) if (canPush(target)) this.retry(target.id);
     this.#readAt = clock.monotonic();
   }
@@ -271,7 +273,7 @@ export class PushScheduler {
   async #findNext(unit: UnitOfWork, targetId: string): Promise<MessageRow | undefined> {
     const { store, transitions } = this.#options;
     for (;;) {
-      const next = await store.findNext(targetId, unit.trx);
+      const next = await store.findNext({ targetId }, unit.trx);
       const isExpired = next?.expires_at != null && next.expires_at <= unit.at;
       if (next === undefined || !isExpired) return next;
       await transitions.end(unit, next, { state: 'expired' });
@@ -423,7 +425,7 @@ export class PushScheduler {
               ? await questions.takeAnswer(unit, current, end.answer, { durationMs })
               : await transitions.end(unit, current, end, { durationMs });
           if (taken !== undefined || result.kind !== 'answer') return;
-          current = await store.find(message.id, unit.trx);
+          current = await store.find({ id: message.id }, unit.trx);
         }
       });
     } catch (error) {

@@ -118,7 +118,7 @@ export class QuestionsService {
       if (!(await this.#record(unit, question, given, by))) return toQuestionRecord(question);
       const rows = await this.#options.questions.listOfMessage(question.activity_id, unit.trx);
       if (!rows.some(isOpen)) {
-        const message = await store.find(question.activity_id, unit.trx);
+        const message = await store.find({ id: question.activity_id }, unit.trx);
         if (message === undefined) throw questionClosed(questionId, 'closed');
         await this.#deliver(unit, message, rows);
       }
@@ -280,7 +280,7 @@ export class QuestionsService {
     const complete: { readonly message: MessageRow; readonly rows: QuestionRow[] }[] = [];
     for (const activityId of new Set(own.filter(isOpen).map((question) => question.activity_id))) {
       const rows = await this.#options.questions.listOfMessage(activityId, trx);
-      const message = rows.some(isOpen) ? undefined : await store.find(activityId, trx);
+      const message = rows.some(isOpen) ? undefined : await store.find({ id: activityId }, trx);
       if (message !== undefined) complete.push({ message, rows });
     }
     const [only] = complete;
@@ -340,9 +340,9 @@ export class QuestionsService {
   ): Promise<MessageRow | undefined> {
     const { queue, store } = this.#options;
     const { callerId, targetId, messageId } = direct;
-    const sent = await store.findByCaller(callerId, messageId, unit.trx);
+    const sent = await store.findByCaller({ caller: callerId, messageId }, unit.trx);
     if (sent?.workspace_id === targetId) return sent;
-    const known = await store.findByCaller(directCaller(targetId, callerId), messageId, unit.trx);
+    const known = await store.findByCaller({ caller: directCaller(targetId, callerId), messageId }, unit.trx);
     return known ?? queue.recordDirect(unit, direct);
   }
 

@@ -170,7 +170,7 @@ export class MessageStreams {
       waiter: waiters.wait(message.id, null, by),
       known: undefined,
       readState: async () => {
-        const state = messageStateOf((await store.find(message.id)) ?? message);
+        const state = messageStateOf((await store.find({ id: message.id })) ?? message);
         // An end that came after the wait is not one that this stream has shown.
         return isEnded(state) || state === 'input_required' ? 'delivered' : state;
       },

@@ -82,7 +82,7 @@ export class Progress {
   async #requireOpen(workspaceId: string, id: string): Promise<void> {
     const { store, workspaces } = this.#options;
     const { visible_seq: visibleSeq } = await workspaces.require(workspaceId);
-    const message = await store.find(id);
+    const message = await store.find({ id });
     const isOwn = message?.workspace_id === workspaceId && message.message_id !== null;
     if (!isOwn || Number(message.seq) > Number(visibleSeq ?? Number.POSITIVE_INFINITY)) {
       throw new HttpError(404, 'activity_not_found', 'activity row not found', { field: 'activity_id' });
