@@ -7,8 +7,9 @@ import {
   type MessageSummary,
   type MessageView,
 } from '@molecule-ai/protocol';
+import type { ControlRows } from '../activity/control-rows.ts';
 import type { PlatformContext } from '../context.ts';
-import type { Queryable } from '../database/platform-database.ts';
+import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -24,7 +25,9 @@ import {
   withoutAnswer,
 } from './message.store.ts';
 import { codeOf, type Failure, messageStateOf, type Outcome, storedOutcome } from './outcome.ts';
+import type { AgentNotices } from './push/agent-notices.ts';
 import type { FoundTask } from './response.ts';
+import type { Transitions } from './transitions.ts';
 import type { OutcomeReceipt, OutcomeWaiter, OutcomeWaiters, WaitEnd } from './waiters.ts';
 
 /** Memory for each byte of a stored answer while a response is made of it: it is parsed, and its text may be there twice. */
@@ -76,8 +79,11 @@ interface MessageStatus {
   readonly sent: SentOutcome | undefined;
 }
 
-interface AskedMessagesOptions extends Pick<PlatformContext, 'clock'> {
+interface AskedMessagesOptions extends Pick<PlatformContext, 'clock' | 'database'> {
+  readonly control: ControlRows;
+  readonly notices: AgentNotices;
   readonly store: MessageStore;
+  readonly transitions: Transitions;
   readonly waiters: OutcomeWaiters;
   readonly workspaces: WorkspaceDirectory;
 }
@@ -85,7 +91,7 @@ interface AskedMessagesOptions extends Pick<PlatformContext, 'clock'> {
 /**
  * Messages for those who ask about them, with or without a wait for their outcomes. A large answer is read only while there
  * is memory for the response: whoever waits for that keeps none of it, and after 10 s gets an HttpError 503
- * `platform_unavailable`.
+ * `platform_unavailable`. Who may ask about a message may also cancel it.
  */
 export class AskedMessages {
   readonly #options: AskedMessagesOptions;
@@ -246,6 +252,44 @@ export class AskedMessages {
       if (message === undefined) share.release();
     }
     return message && { message, share };
+  }
+
+  /**
+   * Ends a message as canceled, unless it has ended, and returns it as it is then. Its agent learns of it by a control
+   * row, and by a push when it was pushed.
+   * @throws HttpError 404 `message_not_found`, also for a message of another sender.
+   */
+  cancel(task: TaskReference): Promise<MessageRow> {
+    const { database, store } = this.#options;
+    return database.transaction(async (unit) => {
+      for (;;) {
+        const message = await this.find(task, unit.trx);
+        if (isEnded(message.delivery_state)) return message;
+        if (!(await this.#cancelOne(unit, message))) continue;
+        let next = message.continued_by;
+        // What continues it is what the agent works on now.
+        while (next !== null) {
+          const later = await store.find({ id: next }, unit.trx);
+          if (later === undefined) break;
+          if (isEnded(later.delivery_state) || (await this.#cancelOne(unit, later)))
+            next = later.continued_by;
+        }
+        return (await store.find({ id: message.id }, unit.trx)) ?? message;
+      }
+    });
+  }
+
+  /** Ends a message and lets its agent know; false when it was changed since it was read. */
+  async #cancelOne(unit: UnitOfWork, message: MessageRow): Promise<boolean> {
+    const { control, notices, transitions } = this.#options;
+    const end = await transitions.end(unit, message, { state: 'canceled' }, { isKnown: true });
+    if (end === undefined) return false;
+    const { id: activityId, target_id: workspaceId, message_id: messageId } = message;
+    await control.add(unit, { workspaceId, activityId, messageId });
+    if (message.attempts > 0 || message.delivery_state === 'leased') {
+      unit.afterCommit(() => notices.cancel(message));
+    }
+    return true;
   }
 
   async #stored(reader: string, read: ReadMessage): Promise<SentOutcome | undefined> {

@@ -118,7 +118,7 @@ export function mountMessagesRoutes(
           respond(toTaskResponse(found, form, detail)),
         );
       }
-      const canceled = await messages.cancellation.cancel(task);
+      const canceled = await messages.asked.cancel(task);
       if (version !== undefined || form.caller === '1.0') requireCanceled(canceled);
       const found = { id: taskIdOf(canceled, task.reference), message: canceled };
       return respond(toTaskResponse(found, form, { hasAnswer: false, hasHistory: false }));
@@ -193,9 +193,7 @@ export function mountMessagesRoutes(
     messages.progress.report(params.id, params.activityId, body),
   );
 
-  mount(app, routes.acknowledgeActivity, ({ params, body }) =>
-    messages.acknowledgements.acknowledge(params.id, body),
-  );
+  mount(app, routes.acknowledgeActivity, ({ params, body }) => messages.acknowledge(params.id, body));
 }
 
 interface IncomingCall {

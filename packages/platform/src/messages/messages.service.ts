@@ -1,9 +1,13 @@
 import {
+  type AckRequest,
+  type AckResponse,
   isEnded,
   type JsonObject,
+  type Outcome as OutcomeReport,
   type QueuedResponse,
   type ReplyAccepted,
   type ReplyIgnored,
+  type OutcomeReceipt as ReportReceipt,
 } from '@molecule-ai/protocol';
 import type { ControlRows } from '../activity/control-rows.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
@@ -17,14 +21,11 @@ import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { telemetry } from '../telemetry/telemetry.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { type IncomingMessage, MessageAcceptance } from './accept/accept.ts';
-import { Acknowledgements } from './acknowledgements.ts';
 import { AskedMessages, readerOf, type SentOutcome, type WaitingClient } from './asked-messages.ts';
-import { Cancellation } from './cancellation.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { MessageExpiry } from './expiry.ts';
-import { InboxRoom } from './inbox-room.ts';
 import { createMessageStore, type MessageStore } from './message.store.ts';
-import { deliveryFailure, messageStateOf, requestIdOf } from './outcome.ts';
+import { deliveryFailure, type MessageEnd, messageStateOf, reportedEnd, requestIdOf } from './outcome.ts';
 import { OutcomeFeed } from './outcome-feed.ts';
 import { AgentEndpoint } from './push/agent-endpoint.ts';
 import { AgentNotices } from './push/agent-notices.ts';
@@ -33,13 +34,12 @@ import { PushScheduler } from './push/push-scheduler.ts';
 import { QuestionsService } from './questions/questions.service.ts';
 import { QuestionStore } from './questions/questions.store.ts';
 import { MessageQueue } from './queue.ts';
-import { Replies } from './replies.ts';
 import { AnswerMemory } from './streams/answer-memory.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { MessageStreams } from './streams/message-streams.ts';
 import { Progress } from './streams/progress.ts';
 import { Transitions } from './transitions.ts';
-import { CallerReceipts, type OutcomeWaiter, OutcomeWaiters } from './waiters.ts';
+import { type OutcomeWaiter, OutcomeWaiters } from './waiters.ts';
 
 const REACHABLE_EVENTS = ['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED'] as const;
 
@@ -65,12 +65,10 @@ const AGE = { unit: 's', description: 'Since when the oldest of these messages h
 
 /** Messages between workspaces: accepted durably, delivered at least once, answered. */
 export class MessagesService {
-  readonly cancellation: Cancellation;
-  readonly acknowledgements: Acknowledgements;
   /** Tells agents with servers that they were paused, resumed or removed. */
   readonly notices: AgentNotices;
   readonly questions: QuestionsService;
-  readonly replies: Replies;
+  readonly acceptance: MessageAcceptance;
   /** Answers that are read while they are made. */
   readonly streams: MessageStreams;
   readonly progress: Progress;
@@ -79,13 +77,11 @@ export class MessagesService {
   readonly #options: MessagesServiceOptions;
   readonly #store: MessageStore;
   readonly #waiters: OutcomeWaiters;
-  readonly #receipts: CallerReceipts;
   readonly #outcomeFeed: OutcomeFeed;
   readonly #transitions: Transitions;
   readonly #expiry: MessageExpiry;
   readonly #endpoint: AgentEndpoint;
   readonly #scheduler: PushScheduler;
-  readonly #acceptance: MessageAcceptance;
   readonly #tasks: RepeatedTasks;
   #subscriptions: readonly (() => void)[] = [];
 
@@ -93,15 +89,13 @@ export class MessagesService {
     this.#options = options;
     const { addressGuard: guard, clock, events, logger, settings, shutdown } = options;
     const store = createMessageStore(options);
-    const room = new InboxRoom({ ...options, store });
-    const queue = new MessageQueue({ ...options, room });
+    const queue = new MessageQueue({ ...options, store });
     const waiters = new OutcomeWaiters(clock);
-    const receipts = new CallerReceipts({ ...options, store });
-    const outcomeFeed = new OutcomeFeed({ ...options, store, queue, receipts, room });
+    const outcomeFeed = new OutcomeFeed({ ...options, store, queue });
     const memory = new AnswerMemory();
     const streams = new AnswerStreams(memory);
     const questions = new QuestionStore(options);
-    const ending = { ...options, outcomeFeed, questions, queue, room, store, streams, waiters };
+    const ending = { ...options, outcomeFeed, questions, queue, store, streams, waiters };
     const transitions = new Transitions(ending);
     const moving = { ...ending, transitions };
     this.questions = new QuestionsService(moving);
@@ -110,18 +104,13 @@ export class MessagesService {
     const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
     const requests = new PushRequests({ ...options, store });
     const scheduler = new PushScheduler({ ...moving, questions: this.questions, endpoint, requests });
-    this.replies = new Replies({ clock, store });
-    const accepting = { ...moving, questions: this.questions, replies: this.replies, scheduler };
-    this.#acceptance = new MessageAcceptance(accepting);
+    this.acceptance = new MessageAcceptance({ ...moving, questions: this.questions, scheduler });
     this.notices = new AgentNotices({ clock, logger, endpoint, requests });
-    this.asked = new AskedMessages(moving);
-    this.cancellation = new Cancellation({ ...moving, asked: this.asked, notices: this.notices });
-    this.streams = new MessageStreams({ ...moving, acceptance: this.#acceptance, asked: this.asked });
+    this.asked = new AskedMessages({ ...moving, notices: this.notices });
+    this.streams = new MessageStreams({ ...moving, acceptance: this.acceptance, asked: this.asked });
     this.progress = new Progress(moving);
-    this.acknowledgements = new Acknowledgements(moving);
     this.#store = store;
     this.#waiters = waiters;
-    this.#receipts = receipts;
     this.#outcomeFeed = outcomeFeed;
     this.#transitions = transitions;
     this.#expiry = expiry;
@@ -139,7 +128,7 @@ export class MessagesService {
     const { view } = incoming.message;
     let waiter: OutcomeWaiter | undefined;
     const { callerId, targetId } = incoming;
-    const accepted = await this.#acceptance.accept(incoming, (row, plan) => {
+    const accepted = await this.acceptance.accept(incoming, (row, plan) => {
       if (holdSeconds > 0 && isHeld(plan, view))
         waiter = this.asked.wait(row.id, holdSeconds, client, 'call');
     });
@@ -152,6 +141,64 @@ export class MessagesService {
           await this.asked.waitFor(reader, row.id, isHeld(plan, view) ? holdSeconds : 0, client, 'call')
         : await this.asked.sentBy(reader, row, await waiter.done);
     return sent === undefined ? this.#queued(row, target) : { kind: 'outcome', ...sent };
+  }
+
+  /**
+   * Records how the handling of single messages ended, then how far the agent has finished its feed: what it covers
+   * without an answer or an outcome ends as `unanswered`. 404, and nothing is recorded, for an unknown `up_to`; what a
+   * pause hides is unknown.
+   */
+  acknowledge(workspaceId: string, { up_to: upTo, outcomes: reports }: AckRequest): Promise<AckResponse> {
+    const { database, positions, workspaces } = this.#options;
+    const transitions = this.#transitions;
+    return database.transaction(async (unit) => {
+      const workspace = await workspaces.require(workspaceId, unit.trx);
+      const receipts = [];
+      for (const report of reports ?? []) receipts.push(await this.#report(unit, workspace, report));
+      const { id, seq } = await positions.advance(unit, workspace, upTo ?? undefined);
+      const acknowledged = upTo === undefined ? 0 : await transitions.finishUpTo(unit, workspaceId, seq);
+      return {
+        status: 'acknowledged',
+        up_to: id,
+        seq,
+        acknowledged,
+        ...(reports === undefined ? {} : { outcomes: receipts }),
+      };
+    });
+  }
+
+  /**
+   * Records what an agent reports about a message of its feed, and returns the state of the message then. Whatever is
+   * reported as the end of a message whose time is over, it has expired.
+   */
+  async #report(
+    unit: UnitOfWork,
+    { id: workspaceId, visible_seq: visibleSeq }: Pick<WorkspaceRow, 'id' | 'visible_seq'>,
+    report: OutcomeReport,
+  ): Promise<ReportReceipt> {
+    const [store, transitions] = [this.#store, this.#transitions];
+    const { activity_id: id } = report;
+    const lastSeq = Number(visibleSeq ?? Number.POSITIVE_INFINITY);
+    const reported = reportedEnd(report);
+    for (;;) {
+      const message = await store.find({ id: id.toLowerCase() }, unit.trx);
+      const isOther = message?.workspace_id !== workspaceId || message.message_id === null;
+      if (isOther || Number(message.seq) > lastSeq) return { activity_id: id, state: 'unknown' };
+      const state = messageStateOf(message);
+      const isOverdue = message.expires_at !== null && message.expires_at <= unit.at;
+      const end: MessageEnd | undefined = reported && isOverdue ? { state: 'expired' } : reported;
+      // A run that asked has ended; the message has not, and ends as the one that continues it.
+      if (message.continued_by !== null) return { activity_id: id, state };
+      const isAsking = state === 'input_required' && (end === undefined || end.state === 'unanswered');
+      if (isEnded(state) || isAsking) return { activity_id: id, state };
+      if (end === undefined) {
+        const isTaken = state === 'delivered';
+        if (isTaken || (await transitions.apply(unit, message, { kind: 'take' })) !== undefined)
+          return { activity_id: id, state: 'delivered' };
+      } else if ((await transitions.end(unit, message, end)) !== undefined) {
+        return { activity_id: id, state: end.state };
+      }
+    }
   }
 
   /** Finds what a person asked this workspace, by message id or row id. */
@@ -217,7 +264,7 @@ export class MessagesService {
     await this.#expiry.stop();
     await Promise.all([this.#scheduler.stop(), this.notices.stop()]);
     await this.#endpoint.close();
-    await this.#receipts.close();
+    await this.#outcomeFeed.close();
   }
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {

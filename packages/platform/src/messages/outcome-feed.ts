@@ -16,8 +16,7 @@ import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { MessageRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import type { InboxRoom } from './inbox-room.ts';
-import { isDirect, type MessageStore } from './message.store.ts';
+import { isDirect, type MessageStore, type SentOutcomeRow } from './message.store.ts';
 import {
   AGENT_FAILED,
   type Failure,
@@ -39,10 +38,12 @@ import {
   traceOf,
   withoutDeadline,
 } from './request.ts';
-import type { CallerReceipts } from './waiters.ts';
 
 /** UTF-16 units of a message that is never replaced by a notice of it, because that would save nothing. */
 const SMALL = 4_096;
+/** Receipts of outcomes are written together: those of so much time, in milliseconds, and so many in one statement. */
+const WRITE_AFTER_MS = 250;
+const BATCH = 200;
 
 /** A message in which the target of a request answers it. */
 export interface ReplyMessage {
@@ -53,17 +54,23 @@ export interface ReplyMessage {
   readonly headers?: PassedHeaders;
 }
 
-interface OutcomeFeedOptions extends Pick<PlatformContext, 'database' | 'logger'> {
+interface OutcomeFeedOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
-  readonly receipts: CallerReceipts;
-  readonly room: InboxRoom;
   readonly workspaces: WorkspaceDirectory;
 }
 
-/** Delivers outcomes to callers that do not wait, and those that a held call did not receive. */
+/**
+ * Delivers outcomes to callers that do not wait, and those that a held call did not receive; of the others it records the receipt. An outcome
+ * whose receipt was not stored when the process was killed is delivered again: at least once.
+ */
 export class OutcomeFeed {
   readonly #options: OutcomeFeedOptions;
+  /** Outcomes whose receipts are not written yet. */
+  #received: SentOutcomeRow[] = [];
+  #cancelWrite: (() => void) | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: OutcomeFeedOptions) {
     this.#options = options;
@@ -80,7 +87,13 @@ export class OutcomeFeed {
     return (isReceived) => {
       if (receipt !== 'sent') return;
       if (isReceived) {
-        this.#options.receipts.add(sent);
+        this.#received.push(sent);
+        if (this.#isClosed) void this.#writeReceipts();
+        else
+          this.#cancelWrite ??= this.#options.clock.schedule(
+            WRITE_AFTER_MS,
+            () => void this.#writeReceipts(),
+          );
         return;
       }
       this.#enqueueUnreceived(sent).catch((error: unknown) => {
@@ -91,7 +104,32 @@ export class OutcomeFeed {
     };
   }
 
-  #enqueueUnreceived(sent: Pick<MessageRow, 'id' | 'changed_at'>): Promise<void> {
+  /** Stores the collected receipts, and each later one at once, because the platform stops. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.#writeReceipts();
+  }
+
+  #writeReceipts(): Promise<void> {
+    this.#cancelWrite?.();
+    this.#cancelWrite = undefined;
+    const received = this.#received;
+    this.#received = [];
+    this.#writing = this.#writing.then(async () => {
+      const { logger, store } = this.#options;
+      try {
+        for (let from = 0; from < received.length; from += BATCH) {
+          await store.markReceived(received.slice(from, from + BATCH));
+        }
+      } catch (error) {
+        const text = 'Failed to store receipts of outcomes; the outcomes may be delivered again';
+        logger.warn({ reason: String(error) }, text);
+      }
+    });
+    return this.#writing;
+  }
+
+  #enqueueUnreceived(sent: SentOutcomeRow): Promise<void> {
     return this.#options.database.transaction(async (unit) => {
       const { store } = this.#options;
       if (!(await store.claimUnreceived(sent, unit.trx))) return;
@@ -120,7 +158,7 @@ export class OutcomeFeed {
     const isLimited = isDirect(request);
     const isFull =
       (isLimited || !isSmall(message.view)) &&
-      (await this.#options.room.check(callerId, request.target_id, unit.trx)) !== undefined;
+      (await queue.checkRoom(callerId, request.target_id, unit.trx)) !== undefined;
     // Its agent may have invented the message; whoever did send it reads the outcome from the record.
     if (isFull && isLimited) return;
     const given = withoutDeadline(isFull ? noticeOfAnswer(request, message) : message.view);

@@ -1,12 +1,12 @@
 import type { MessageView } from '@molecule-ai/protocol';
 import { cutText, storeRequest } from '../activity/activity-row.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
+import { acknowledgingSince, type ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
-import type { UnitOfWork } from '../database/platform-database.ts';
-import type { MessageRow, WorkspaceRow } from '../database/schema.ts';
+import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
+import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../database/schema.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
-import type { InboxRoom } from './inbox-room.ts';
-import { directCaller } from './message.store.ts';
+import { directCaller, type MessageStore } from './message.store.ts';
 import { type MessagePath, pathColumns } from './path.ts';
 import { conversationIdOf, type PassedHeaders, storeHeaders } from './request.ts';
 
@@ -39,27 +39,65 @@ interface NewMessage {
   readonly continuesId?: string | undefined;
 }
 
-interface MessageQueueOptions extends Pick<PlatformContext, 'settings'> {
-  readonly feed: FeedWriter;
-  readonly room: InboxRoom;
+/** Workspaces whose waiting messages are counted in memory; the one that was quiet longest is removed first. */
+const MAX_WORKSPACES = 10_000;
+/** Of what may wait for a workspace, one part in so many is for a single sender, and one for people and operators only. */
+const SENDER_PART = 4;
+const PEOPLE_PART = 10;
+/** Another process may have changed what waits since it was counted. */
+const COUNT_IS_VALID_MS = 10_000;
+
+/** Number and size of messages; `bytes` of what is stored for them. */
+interface Amount {
+  rows: number;
+  bytes: number;
 }
 
-/** Adds messages to the delivery queue. Whoever pushes them, and who ends those that expire, sets what is called after the commit. */
+interface Counted {
+  readonly total: Amount;
+  readonly bySender: Map<string, Amount>;
+  readonly countedAt: number;
+  /** A message has ended, or the agent has read on, since it was counted: less may wait. */
+  mayHaveShrunk: boolean;
+}
+
+/** Why no further message fits: all that may wait is used, or the part of one sender. */
+export type InboxRefusal = 'inbox' | 'sender';
+
+interface MessageQueueOptions extends Pick<PlatformContext, 'clock' | 'events' | 'settings'> {
+  readonly feed: FeedWriter;
+  readonly positions: ReadingPositions;
+  readonly store: MessageStore;
+}
+
+/**
+ * Adds messages to the delivery queue. Whoever pushes them, and who ends those that expire, sets what is called after the commit.
+ *
+ * What waits for one workspace is limited; for an agent that never acknowledges, that is what it has not read. Messages are
+ * counted in memory as they are stored, and in the database when that reaches a limit or is some time ago. See docs/contract/limits.md#inbox.
+ */
 export class MessageQueue {
   /** A message waits for this target; `isPushable`: messages can be posted to it now. */
   onQueued: (targetId: string, isPushable: boolean) => void = () => {};
   /** A message was stored, or given another time, that expires then. */
   onExpiring: (expiresAt: string | null) => void = () => {};
   readonly #options: MessageQueueOptions;
+  readonly #counted = new Map<string, Counted>();
 
   constructor(options: MessageQueueOptions) {
     this.#options = options;
+    const shrank = (workspaceId: string) => {
+      const counted = this.#counted.get(workspaceId);
+      if (counted !== undefined) counted.mayHaveShrunk = true;
+    };
+    options.events.subscribe(['MESSAGE_ENDED'], shrank);
+    options.positions.onAdvance(shrank);
   }
 
   /** Stores a message; undefined when the caller has already used its message id. */
   async enqueue(unit: UnitOfWork, message: NewMessage): Promise<MessageRow | undefined> {
     const { callerId, target, view, lease } = message;
-    const { feed, room, settings } = this.#options;
+    const { feed, settings } = this.#options;
     const contextId = view.contextId || null;
     const { request_body, layout } = storeRequest(view);
     const columns = {
@@ -95,7 +133,7 @@ export class MessageQueue {
     const row = await feed.record(unit, columns, layout);
     if (row === undefined) return undefined;
     if (lease === undefined) {
-      unit.onRollback(room.add(target.id, row.caller, Buffer.byteLength(request_body)));
+      unit.onRollback(this.#count(target.id, row.caller, Buffer.byteLength(request_body)));
     }
     unit.afterCommit(() => {
       this.onExpiring(row.expires_at);
@@ -196,4 +234,74 @@ export class MessageQueue {
       status: 'ok',
     });
   }
+
+  /** Whether one more message of `caller` may wait for the workspace, and if not, why. */
+  async checkRoom(workspaceId: string, caller: string, db: Queryable): Promise<InboxRefusal | undefined> {
+    const { clock } = this.#options;
+    const known = this.#counted.get(workspaceId);
+    const isRecent = known !== undefined && clock.monotonic() - known.countedAt < COUNT_IS_VALID_MS;
+    const refusal = known === undefined ? undefined : this.#refusal(known, caller);
+    if (isRecent && (refusal === undefined || !known.mayHaveShrunk)) return refusal;
+    return this.#refusal(await this.#countIn(workspaceId, db), caller);
+  }
+
+  /** Counts a message that was stored; returns what undoes it. */
+  #count(workspaceId: string, caller: string, bytes: number): () => void {
+    const counted = this.#counted.get(workspaceId);
+    if (counted === undefined) return () => {};
+    const amounts = [counted.total, amountOf(counted, caller)];
+    const change = (sign: 1 | -1) => {
+      for (const amount of amounts) {
+        amount.rows += sign;
+        amount.bytes += sign * bytes;
+      }
+    };
+    change(1);
+    return () => change(-1);
+  }
+
+  #refusal(counted: Counted, caller: string): InboxRefusal | undefined {
+    const { inboxLimit, inboxBytes } = this.#options.settings;
+    const isFull = ({ rows, bytes }: Amount, part: number) =>
+      rows >= Math.ceil(inboxLimit * part) || bytes >= inboxBytes * part;
+    if (caller === CANVAS_CALLER) return isFull(counted.total, 1) ? 'inbox' : undefined;
+    if (isFull(counted.total, 1 - 1 / PEOPLE_PART)) return 'inbox';
+    const own = counted.bySender.get(caller);
+    return own !== undefined && isFull(own, 1 / SENDER_PART) ? 'sender' : undefined;
+  }
+
+  async #countIn(workspaceId: string, db: Queryable): Promise<Counted> {
+    const since = acknowledgingSince(this.#options.clock);
+    const counted: Counted = {
+      total: { rows: 0, bytes: 0 },
+      bySender: new Map(),
+      countedAt: this.#options.clock.monotonic(),
+      mayHaveShrunk: false,
+    };
+    for (const row of await this.#options.store.countWaiting(
+      { workspaceId, acknowledgingSince: since },
+      db,
+    )) {
+      const amount = { rows: Number(row.rows), bytes: Number(row.bytes ?? 0) };
+      counted.bySender.set(row.caller, amount);
+      counted.total.rows += amount.rows;
+      counted.total.bytes += amount.bytes;
+    }
+    this.#counted.delete(workspaceId);
+    this.#counted.set(workspaceId, counted);
+    if (this.#counted.size > MAX_WORKSPACES) {
+      const [oldest] = this.#counted.keys();
+      if (oldest !== undefined) this.#counted.delete(oldest);
+    }
+    return counted;
+  }
+}
+
+function amountOf({ bySender }: Counted, caller: string): Amount {
+  let amount = bySender.get(caller);
+  if (amount === undefined) {
+    amount = { rows: 0, bytes: 0 };
+    bySender.set(caller, amount);
+  }
+  return amount;
 }

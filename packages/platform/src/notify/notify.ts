@@ -61,7 +61,7 @@ export class NotifyService {
           ? undefined
           : await messages.findCanvasMessage(unit, workspaceId, inReplyTo);
       if (question === undefined && inReplyTo !== undefined && inReplyTo !== '') {
-        await messages.replies.checkNotify({ workspaceId, reference: inReplyTo }, unit.trx);
+        await messages.acceptance.checkNotify({ workspaceId, reference: inReplyTo }, unit.trx);
       }
       const isKnownKey = async () =>
         key !== undefined && (await feed.findByKey(workspaceId, key, unit.trx)) !== undefined;

@@ -8,6 +8,7 @@ import {
   type ReplyIgnored,
   toA2a03Request,
 } from '@molecule-ai/protocol';
+import { acknowledges, acknowledgingSince } from '../../activity/reading-positions.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../../database/schema.ts';
@@ -17,15 +18,13 @@ import { HttpError } from '../../http/http-error.ts';
 import { acceptances, knownCode } from '../../telemetry/telemetry.ts';
 import { parseRfc3339 } from '../../time/clock.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
-import type { InboxRefusal, InboxRoom } from '../inbox-room.ts';
 import type { OutcomeDestination } from '../life.ts';
-import { isDirect, type MessageStore, withoutAnswer } from '../message.store.ts';
+import { type FeedReference, isDirect, type MessageStore, withoutAnswer } from '../message.store.ts';
 import { messageExpired, messageIdConflict, messageStateOf, requestIdOf } from '../outcome.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import { withAnswers } from '../questions/questions.rules.ts';
 import type { QuestionsService } from '../questions/questions.service.ts';
-import type { MessageQueue } from '../queue.ts';
-import type { Replies } from '../replies.ts';
+import type { InboxRefusal, MessageQueue } from '../queue.ts';
 import {
   hashMessage,
   inContext,
@@ -86,8 +85,6 @@ interface MessageAcceptanceOptions
   readonly transitions: Transitions;
   readonly scheduler: PushScheduler;
   readonly questions: QuestionsService;
-  readonly room: InboxRoom;
-  readonly replies: Replies;
   readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
 }
@@ -143,7 +140,7 @@ export class MessageAcceptance {
     const { callerId, targetId, message } = incoming;
     const { view } = message;
     const bodyHash = hashMessage(targetId, view.envelope);
-    const { database, replies } = this.#options;
+    const { database } = this.#options;
     return database.transaction(async (unit) => {
       const parties = await admit(this.#options, { callerId, targetId }, unit.trx);
       const given = { ...parties, callerId, message, bodyHash };
@@ -151,7 +148,7 @@ export class MessageAcceptance {
       let plan = planDelivery(target, view, callerId);
       if (plan === 'wait' && !incoming.namesHold && caller !== undefined) {
         // A call that is likely to be a reply is not held, because nobody answers it.
-        if (await replies.isLikelyReply(caller, target, unit.trx)) plan = 'store';
+        if (await this.#isLikelyReply(caller, target, unit.trx)) plan = 'store';
       }
       const carries = view.metadata.answers !== undefined;
       const mayAnswer = carries || view.message.taskId !== undefined;
@@ -195,11 +192,11 @@ export class MessageAcceptance {
     { callerId, caller, target, message }: AdmittedMessage,
   ): Promise<MessageRow | undefined> {
     if (callerId === null) return undefined;
-    const { replies, store } = this.#options;
+    const { store } = this.#options;
     const { inReplyTo } = message.view;
     const question = await store.findAnswered(target.id, callerId, inReplyTo, unit.trx);
     if (question === undefined && callerId === target.id) {
-      await replies.checkOwn({ workspaceId: target.id, reference: inReplyTo }, unit.trx);
+      await this.#checkOwn({ workspaceId: target.id, reference: inReplyTo }, unit.trx);
     }
     const visibleSeq = Number(caller?.visible_seq ?? Number.POSITIVE_INFINITY);
     // What is stored during a pause does not exist for its agent.
@@ -235,7 +232,7 @@ export class MessageAcceptance {
       }
       if (isDirect(current)) {
         // The caller recorded that message itself, so its reply counts like any message.
-        const full = await this.#options.room.check(target.id, callerId, unit.trx);
+        const full = await queue.checkRoom(target.id, callerId, unit.trx);
         if (full !== undefined) throw inboxFull(full);
       }
       const context = current.context_id ?? view.contextId;
@@ -358,19 +355,64 @@ export class MessageAcceptance {
     plan: DeliveryPlan,
     db: Queryable,
   ): Promise<HttpError | undefined> {
-    const { room, scheduler } = this.#options;
+    const { queue, scheduler } = this.#options;
     const { monthly_spend: spent, budget_limit: limit } = target;
     if (limit !== null && spent >= limit) {
       return new HttpError(402, 'budget_exceeded', 'workspace budget limit exceeded');
     }
     if (plan === 'push' && scheduler.isEmpty(target.id)) return undefined;
-    const full = await room.check(target.id, callerId ?? CANVAS_CALLER, db);
+    const full = await queue.checkRoom(target.id, callerId ?? CANVAS_CALLER, db);
     return full && inboxFull(full);
   }
 
   async #recordOutbound(caller: WorkspaceRow, { at, trx }: UnitOfWork): Promise<void> {
     if (caller.last_outbound_at?.slice(0, SECONDS) === at.slice(0, SECONDS)) return;
     await this.#options.workspaces.update(caller.id, { last_outbound_at: at }, trx);
+  }
+
+  /** @throws HttpError 400 `invalid_request` for a notify that names a message for whose answer a workspace waits. */
+  async checkNotify(to: FeedReference, db: Queryable): Promise<void> {
+    const message = await this.#options.store.findAwaited(to, db);
+    if (message === undefined || message.source_id === null) return;
+    if (message.caller_receipt === 'none' || isEnded(message.delivery_state)) return;
+    throw new HttpError(400, 'invalid_request', 'in_reply_to names a message of a workspace', {
+      field: 'in_reply_to',
+      hint: toPeer(message.source_id),
+    });
+  }
+
+  /** @throws HttpError 400 `invalid_message` for a reply that a workspace sends to itself instead of its sender. */
+  async #checkOwn(to: FeedReference, db: Queryable): Promise<void> {
+    const message = await this.#options.store.findAwaited(to, db);
+    if (message === undefined || message.source_id === to.workspaceId) return;
+    const { source_id: sourceId, caller_receipt: receipt } = message;
+    if (sourceId !== null && receipt === 'none') return;
+    const hint =
+      sourceId === null
+        ? `Post it to /workspaces/${to.workspaceId}/notify with in_reply_to: a person asked.`
+        : toPeer(sourceId);
+    throw new HttpError(400, 'invalid_message', 'the reply is addressed to the workspace that sends it', {
+      field: 'params.message.metadata.in_reply_to',
+      hint,
+    });
+  }
+
+  /**
+   * Whether a message that names none is a reply. Agents that never acknowledge send such ones, and two of them would hold each
+   * other's calls although neither answers a call: neither acknowledges, and the newest message between the two is one of `target` that has not ended. The
+   * next one of `caller` is the reply to it, and those after that are not.
+   */
+  async #isLikelyReply(caller: WorkspaceRow, target: WorkspaceRow, db: Queryable): Promise<boolean> {
+    const since = acknowledgingSince(this.#options.clock);
+    if (acknowledges(caller.acknowledged_at, since) || acknowledges(target.acknowledged_at, since))
+      return false;
+    const received = await this.#options.store.findNewestFrom(
+      { workspaceId: caller.id, peerId: target.id },
+      db,
+    );
+    if (received?.delivery_state !== 'pending') return false;
+    const sent = await this.#options.store.findNewestFrom({ workspaceId: target.id, peerId: caller.id }, db);
+    return Number(sent?.seq ?? 0) < Number(received.seq);
   }
 }
 
@@ -395,6 +437,10 @@ async function admit(
     throw accessDenied();
   }
   return { caller, target };
+}
+
+function toPeer(peerId: string): string {
+  return `Post the answer to /workspaces/${peerId}/a2a with metadata.in_reply_to.`;
 }
 
 /** Whether the sender of a stored message wanted an answer to it. */
