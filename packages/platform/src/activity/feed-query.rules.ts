@@ -47,16 +47,17 @@ export type RawFeedQuery = { readonly [Name in keyof ActivityQuery]?: string | u
 
 /** Parses the query of `GET /workspaces/:id/activity`; 400 naming the first invalid field. */
 export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
-  const direction = choice('direction', raw.direction, ['in', 'out', 'all']);
+  const given = choice('direction', raw.direction, ['in', 'out', 'all']);
+  const byDefault = raw.type === 'a2a_receive' ? 'in' : undefined;
   const unacknowledged = choice('unacknowledged', raw.unacknowledged, ['true', 'false']) === 'true';
   const oldestFirst = raw.since_id !== undefined || unacknowledged;
   return {
     control: choice('only', raw.only, ['control']) && { sinceSeq: parseSinceSeq(raw.since_seq) },
     type: raw.type === '' ? undefined : raw.type,
     source: choice('source', raw.source, ['canvas', 'agent']),
-    direction: direction === undefined && raw.type === 'a2a_receive' ? 'in' : withoutAll(direction),
-    peerId: parsePeerId(raw.peer_id),
-    conversationId: parseConversationId(raw.conversation_id),
+    direction: given === 'all' ? undefined : (given ?? byDefault),
+    peerId: matching('peer_id', raw.peer_id, UUID, 'a UUID'),
+    conversationId: matching('conversation_id', raw.conversation_id, CONVERSATION, '32 hexadecimal digits'),
     view: parseView(raw.view),
     limit: parseLimit(raw.limit),
     order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : undefined),
@@ -94,10 +95,6 @@ function parseSinceSeq(text: string | undefined): number {
   return Number(text);
 }
 
-function withoutAll(direction: 'in' | 'out' | 'all' | undefined): 'in' | 'out' | undefined {
-  return direction === 'all' ? undefined : direction;
-}
-
 function choice<const Word extends string>(
   field: string,
   text: string | undefined,
@@ -114,10 +111,15 @@ function parseLimit(text: string | undefined): number {
   return limit >= 1 && limit <= MAX_LIMIT ? limit : DEFAULT_LIMIT;
 }
 
-function parsePeerId(text: string | undefined): string | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (!UUID.test(text)) throw wrong('peer_id', 'peer_id must be a UUID');
-  return text.toLowerCase();
+/** In lower case; 400 for a text that does not match. */
+function matching(
+  field: string,
+  text: string | undefined,
+  pattern: RegExp,
+  what: string,
+): string | undefined {
+  if (text && !pattern.test(text)) throw wrong(field, `${field} must be ${what}`);
+  return text?.toLowerCase() || undefined;
 }
 
 function parseSinceSeconds(text: string | undefined, nowMs: number): string | undefined {
@@ -125,13 +127,6 @@ function parseSinceSeconds(text: string | undefined, nowMs: number): string | un
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : 0;
   if (seconds < 1) throw wrong('since_secs', 'since_secs must be a positive integer');
   return new Date(nowMs - Math.min(seconds, MAX_SINCE_SECONDS) * 1_000).toISOString();
-}
-
-function parseConversationId(text: string | undefined): string | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (!CONVERSATION.test(text))
-    throw wrong('conversation_id', 'conversation_id must be 32 hexadecimal digits');
-  return text.toLowerCase();
 }
 
 /** Stored times have milliseconds, so a finer time is rounded up, and no earlier row is missed. */

@@ -86,8 +86,10 @@ export class FeedWriter {
     const { settings, workspaces } = this.#options;
     const limit = isDue ? NO_QUOTA : settings.workspaceQuota;
     const fits = await workspaces.addOwnBytes(row.workspace_id, bytesOf(record), limit, unit.trx);
-    if (!fits) throw quotaExceeded(settings.workspaceQuota);
-    return record;
+    if (fits) return record;
+    throw new HttpError(429, 'quota_exceeded', 'the workspace has stored as much of its own as it may', {
+      hint: `Notifications and reports may have ${settings.workspaceQuota} bytes together. Write less; rows are deleted when they are older than the retention.`,
+    });
   }
 
   /** Counts what was added to a feed, such as an answer. */
@@ -120,7 +122,12 @@ export class FeedWriter {
       error_detail: report.error_detail ?? null,
       duration_ms: report.duration_ms ?? null,
     };
-    requireReportSize(row);
+    const bytes = bytesOf(row) - ROW_OVERHEAD;
+    if (bytes > BODY_LIMITS.reportedRow) {
+      const size = (column: (typeof TEXTS)[number]) => Buffer.byteLength(row[column] ?? '');
+      const [largest = 'request_body'] = [...TEXTS].sort((a, b) => size(b) - size(a));
+      throw tooLarge(largest, bytes, BODY_LIMITS.reportedRow);
+    }
     const record = await this.#options.database.transaction((unit) => this.recordOwn(unit, row));
     if (record === undefined) throw new Error('A report has no key that could be known.');
     return record;
@@ -168,24 +175,9 @@ export function bytesInSql(): RawBuilder<number> {
   return sql<number>`(${sql.join([sql.lit(ROW_OVERHEAD), ...lengths], sql` + `)})`;
 }
 
-/** Refuses a report that is larger than a row of a feed should be. */
-function requireReportSize(row: RowTexts): void {
-  const bytes = bytesOf(row) - ROW_OVERHEAD;
-  if (bytes <= BODY_LIMITS.reportedRow) return;
-  const size = (column: (typeof TEXTS)[number]) => Buffer.byteLength(row[column] ?? '');
-  const [largest] = [...TEXTS].sort((a, b) => size(b) - size(a));
-  throw tooLarge(largest ?? 'request_body', bytes, BODY_LIMITS.reportedRow);
-}
-
 /** Whether the workspace wrote a row into its own feed. */
 export function isOwnRow(row: Pick<ActivityRowRecord, 'workspace_id' | 'caller' | 'message_id'>): boolean {
   return row.workspace_id !== null && row.caller === row.workspace_id && row.message_id === null;
-}
-
-function quotaExceeded(quota: number): HttpError {
-  return new HttpError(429, 'quota_exceeded', 'the workspace has stored as much of its own as it may', {
-    hint: `Notifications and reports may have ${quota} bytes together. Write less; rows are deleted when they are older than the retention.`,
-  });
 }
 
 /** Default columns: not a message, no outcome, no delivery. */

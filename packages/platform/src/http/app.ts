@@ -75,7 +75,11 @@ export async function createApp(
     // Health and readiness are for load balancers: without an organisation, and also during the shutdown.
     request.identity = { kind: 'anonymous' };
     if (PROBES.has(request.routeOptions.url)) return;
-    if (context.shutdown.aborted) throw shuttingDown();
+    if (context.shutdown.aborted) {
+      throw new HttpError(503, 'shutting_down', 'the platform is shutting down — retry shortly', {
+        headers: { connection: 'close', 'retry-after': '1' },
+      });
+    }
     if (settings.orgId !== null) requireOrg(request.headers, settings.orgId);
     await authenticator.identify(request);
     countRequest(request, reply);
@@ -99,8 +103,8 @@ export async function createApp(
     if (httpError.status >= 500 && httpError.status !== 501) {
       const fields = { requestId: request.id, code: httpError.code, route: request.routeOptions.url };
       const level = EXPECTED[httpError.code];
-      if (level === undefined)
-        logger.error({ ...fields, reason: describeCause(httpError) }, 'Request failed.');
+      const { stack, message } = errorFacts(httpError.cause ?? httpError);
+      if (level === undefined) logger.error({ ...fields, reason: stack ?? message }, 'Request failed.');
       else logger[level](fields, 'Request refused.');
     }
     return sendError(httpError, reply);
@@ -134,17 +138,6 @@ function sendError(error: unknown, reply: FastifyReply): FastifyReply {
     .code(httpError.status)
     .headers({ ...httpError.headers })
     .send(ownForm === undefined ? body : ownForm(body, httpError, request));
-}
-
-function shuttingDown(): HttpError {
-  return new HttpError(503, 'shutting_down', 'the platform is shutting down — retry shortly', {
-    headers: { connection: 'close', 'retry-after': '1' },
-  });
-}
-
-function describeCause(error: HttpError): string {
-  const { stack, message } = errorFacts(error.cause ?? error);
-  return stack ?? message;
 }
 
 /** Responses to bytes that are not a request, by the error code of Node; all others are a 400. */

@@ -59,7 +59,7 @@ export function toHttpError(
   database?: { isUnavailable(error: unknown): boolean; isDiskFull(error: unknown): boolean },
 ): HttpError {
   if (error instanceof HttpError) return error;
-  const { code, statusCode } = asDetails(error);
+  const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new HttpError(413, 'body_too_large', 'request body too large', {
       hint: 'A JSON body may have at most 1 MiB.',
@@ -78,8 +78,4 @@ export function toHttpError(
     return new HttpError(400, 'invalid_request', 'invalid request', { cause: error });
   }
   return new HttpError(500, 'internal_error', 'internal error', { cause: error });
-}
-
-function asDetails(error: unknown): { readonly code?: unknown; readonly statusCode?: unknown } {
-  return typeof error === 'object' && error !== null ? error : {};
 }

@@ -51,11 +51,7 @@ function requireColumnTexts(values: QueryValues): void {
   }
 }
 
-/** Parses the query tolerantly; 400 naming the first invalid parameter. */
-function parseQuery<W extends Wire>(wire: W, values: QueryValues): WireType<W> {
-  return parseWith(wire, values, 'invalid query');
-}
-
+/** Parses tolerantly; 400 naming the first invalid field. */
 function parseWith<W extends Wire>(wire: W, value: unknown, message: string): WireType<W> {
   const parsed = wire.tolerant.safeParse(value);
   if (parsed.success) return parsed.data as WireType<W>;
@@ -239,8 +235,12 @@ export function mount<R extends KnownRoute>(
   const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
   const defaultStatus = 200 in route.responses ? 200 : Number(Object.keys(route.responses)[0]);
   const workspaceParams = [...route.path.matchAll(/:(id|workspaceId)\b/g)].map(([, name]) => String(name));
-  const readQuery = options.query ?? queryReader(route);
-  const readBody = options.body ?? bodyReader(route, options.bodyError);
+  const { query, request: bodyWire }: Route = route;
+  const readQuery =
+    options.query ?? (query && ((values: QueryValues) => parseWith(query, values, 'invalid query')));
+  const hasWire = bodyWire !== undefined && !('media' in bodyWire);
+  const readBody =
+    options.body ?? (hasWire ? (json: unknown) => parseBody(bodyWire, json, options.bodyError) : undefined);
 
   app.mountedRoutes.add(route);
   app.route({
@@ -279,14 +279,6 @@ export function mount<R extends KnownRoute>(
       return hasStatus ? result.body : result;
     },
   });
-}
-
-function queryReader({ query }: Route): ((values: QueryValues) => unknown) | undefined {
-  return query && ((values) => parseQuery(query, values));
-}
-
-function bodyReader({ request }: Route, message?: string): ((json: unknown) => unknown) | undefined {
-  return request && !('media' in request) ? (json) => parseBody(request, json, message) : undefined;
 }
 
 declare module 'fastify' {

@@ -94,7 +94,9 @@ export function rateLimiter({
     reply.header('x-ratelimit-limit', limit);
     reply.header('x-ratelimit-remaining', remaining);
     reply.header('x-ratelimit-reset', seconds);
-    if (!isAllowed) throw rateLimited(scope, limit, seconds);
+    if (isAllowed) return;
+    const hint = `${limit} a minute. ${COUNTED[scope]}`;
+    throw new HttpError(429, 'rate_limited', 'rate limit exceeded', { retry_after: seconds, scope, hint });
   };
 }
 
@@ -105,11 +107,3 @@ const COUNTED: Readonly<Record<RateScope, string>> = {
   operator: 'The requests of an operator are counted for each credential.',
   address: 'Requests without a valid credential are counted by address.',
 };
-
-function rateLimited(scope: RateScope, limit: number, seconds: number): HttpError {
-  return new HttpError(429, 'rate_limited', 'rate limit exceeded', {
-    retry_after: seconds,
-    scope,
-    hint: `${limit} a minute. ${COUNTED[scope]}`,
-  });
-}

@@ -53,7 +53,9 @@ export class NotifyService {
       const workspace = await workspaces.find(workspaceId, unit.trx);
       if (workspace === undefined || workspace.status === 'removed') throw workspaceNotFound();
       const { message, attachments = [], in_reply_to: inReplyTo } = request;
-      const body = notifyBody(message, attachments);
+      const files = fileParts(attachments);
+      // The message in the form of its activity row: the text and its files.
+      const body: JsonObject = { result: message, ...(files.length === 0 ? {} : { parts: files }) };
       const key = request.idempotency_key === undefined ? undefined : `notify:${request.idempotency_key}`;
       const activityId = randomUUID();
       const question =
@@ -92,7 +94,10 @@ export class NotifyService {
       const row = await feed.recordOwn(unit, own, { isDue: question !== undefined });
       if (row === undefined) {
         const known = await feed.findByKey(workspaceId, key ?? '', unit.trx);
-        if (known === undefined || !isSameNotify(known, body, inReplyTo)) throw keyConflict();
+        if (known === undefined || !isSameNotify(known, body, inReplyTo)) {
+          const text = 'idempotency_key was used before with another message';
+          throw new HttpError(409, 'idempotency_conflict', text, { field: 'idempotency_key' });
+        }
         return { activityId: known.id, kind: 'repeat' };
       }
       await events.append(unit, { type: 'AGENT_MESSAGE', workspaceId, activitySeq: row.seq });
@@ -100,7 +105,7 @@ export class NotifyService {
         await messages.answerCanvas(unit, question, (id) => {
           const answer = buildAnswer({ id, messageId: activityId, text: message });
           const { parts: others, ...metadata } = restOfAnswer(request.metadata);
-          const parts = [...answer.result.parts, ...fileParts(attachments), ...others];
+          const parts = [...answer.result.parts, ...files, ...others];
           return { ...answer, result: { ...answer.result, parts, ...metadata } } as JsonObject;
         });
       }
@@ -128,12 +133,6 @@ function isSameNotify(known: ActivityRowRecord, body: JsonObject, inReplyTo: str
   return JSON.stringify(stored) === JSON.stringify(body);
 }
 
-function keyConflict(): HttpError {
-  return new HttpError(409, 'idempotency_conflict', 'idempotency_key was used before with another message', {
-    field: 'idempotency_key',
-  });
-}
-
 /** Parses the body of a notify; the error texts for missing fields are part of the contract. */
 function parseNotify(body: unknown): NotifyRequest {
   const given = isJsonObject(body) ? body : {};
@@ -150,18 +149,17 @@ function parseNotify(body: unknown): NotifyRequest {
   return parseBody(NotifyRequest, body);
 }
 
-/** The message of an agent in the form of its activity row: the text and its files. */
-function notifyBody(message: string, attachments: readonly Attachment[]): JsonObject {
-  const parts = fileParts(attachments);
-  return { result: message, ...(parts.length === 0 ? {} : { parts }) };
-}
-
 /** Attachments as message parts. */
 function fileParts(attachments: readonly Attachment[]): JsonObject[] {
-  return attachments.map((attachment) => ({
+  return attachments.map(({ uri, name, mimeType, size }) => ({
     kind: 'file',
     type: 'file',
-    file: withoutUndefined(attachment),
+    file: {
+      uri,
+      name,
+      ...(mimeType === undefined ? {} : { mimeType }),
+      ...(size === undefined ? {} : { size }),
+    },
   }));
 }
 
@@ -176,15 +174,6 @@ function restOfAnswer(given: NotifyRequest['metadata']): {
   const metadata = isNamed ? open : (given ?? {});
   const rest = Object.keys(metadata).length === 0 ? {} : { metadata };
   return { parts: isNamed ? (others as JsonObject[]) : [], ...rest };
-}
-
-function withoutUndefined({ uri, name, mimeType, size }: Attachment): JsonObject {
-  return {
-    uri,
-    name,
-    ...(mimeType === undefined ? {} : { mimeType }),
-    ...(size === undefined ? {} : { size }),
-  };
 }
 
 function wrong(field: string, message: string): HttpError {

@@ -359,7 +359,11 @@ export class QuestionsService {
   ): Promise<OutcomeDestination | undefined> {
     const { settings, transitions } = this.#options;
     const continued = await this.#continuedBy(unit, message);
-    if (continued.length >= MAX_ROUNDS) throw tooManyRounds();
+    if (continued.length >= MAX_ROUNDS) {
+      const text = `a message may be interrupted by questions ${MAX_ROUNDS} times`;
+      const hint = 'Answer with what is known; the sender may send a new message.';
+      throw new HttpError(400, 'invalid_request', text, { field: 'params.message.metadata.questions', hint });
+    }
     const asked = answerInContext(answer, message.context_id);
     const expiresAt = (row: MessageRow) => expiryOf(deadlineOf(row), unit.now, settings.questionTtlMs);
     const ask = (row: MessageRow, details: EventDetails) =>
@@ -377,14 +381,11 @@ export class QuestionsService {
 
   /** Records that `by`, which was stored just before, continues a message; false when that one is not interrupted. */
   async resume(unit: UnitOfWork, message: MessageRow, by: Pick<MessageRow, 'id'>): Promise<boolean> {
-    const { transitions } = this.#options;
-    const continueBy = (row: MessageRow, id: string, details: EventDetails = {}) =>
-      transitions.apply(
-        unit,
-        row,
-        { kind: 'continue', by: id, expiresAt: this.#freshExpiry(unit, row) },
-        details,
-      );
+    const { settings, transitions } = this.#options;
+    const continueBy = (row: MessageRow, by: string, details: EventDetails = {}) => {
+      const expiresAt = expiryOf(deadlineOf(row), unit.now, settings.messageTtlMs);
+      return transitions.apply(unit, row, { kind: 'continue', by, expiresAt }, details);
+    };
     if ((await continueBy(message, by.id)) === undefined) return false;
     for (const above of await this.#continuedBy(unit, message)) {
       await continueBy(above, above.continued_by ?? by.id, { isBelow: true });
@@ -445,18 +446,6 @@ export class QuestionsService {
     }
     return found;
   }
-
-  #freshExpiry({ now }: UnitOfWork, message: MessageRow): string {
-    return expiryOf(deadlineOf(message), now, this.#options.settings.messageTtlMs);
-  }
-}
-
-function tooManyRounds(): HttpError {
-  const text = `a message may be interrupted by questions ${MAX_ROUNDS} times`;
-  return new HttpError(400, 'invalid_request', text, {
-    field: 'params.message.metadata.questions',
-    hint: 'Answer with what is known; the sender may send a new message.',
-  });
 }
 
 function deadlineOf({ request_body: body }: MessageRow): string {

@@ -107,7 +107,13 @@ export class MessageStreams {
 
   async #inPlace(reader: string, open: (place: Place) => Promise<Readable>): Promise<StreamResult> {
     const places = this.#places.get(reader) ?? new Set();
-    if (places.size >= MAX_STREAMS) throw tooManyStreams();
+    if (places.size >= MAX_STREAMS) {
+      throw new HttpError(429, 'rate_limited', 'too many streams are open', {
+        retry_after: RETRY_AFTER,
+        scope: 'streams',
+        hint: `At most ${MAX_STREAMS} streams of one workspace are open. Send the message without a stream, or close one first.`,
+      });
+    }
     this.#places.set(reader, places);
     const place: Place = { reader, shares: [], opened: undefined };
     places.add(place);
@@ -143,7 +149,9 @@ export class MessageStreams {
       const held = isOver && !isAnnounced && read && (await asked.hold(place.reader, read));
       if (held) place.shares.push(held.share);
       const outcome = held ? storedOutcome(held.message) : undefined;
-      const known = isAnnounced ? end : outcome && knownEnd(outcome);
+      const known: WaitEnd | undefined = isAnnounced
+        ? end
+        : outcome && { kind: 'outcome', state: outcome.state, outcome, bytes: 0, receipt: NO_RECEIPT };
       const isPending = read === undefined || read.message.delivery_state === 'pending';
       const hasText = (streams.find(message.id)?.text.length ?? 0) > 0;
       const state = isPending && !hasText ? 'queued' : 'delivered';
@@ -186,21 +194,9 @@ export class MessageStreams {
   }
 }
 
-function knownEnd(outcome: Outcome): WaitEnd {
-  return { kind: 'outcome', state: outcome.state, outcome, bytes: 0, receipt: NO_RECEIPT };
-}
-
 function abandon({ reader, waiter }: OpenedStream): void {
   waiter.end();
   reader.leave();
   // Nobody gets what was reserved for it meanwhile.
   void waiter.done.then((end) => (end.kind === 'outcome' ? end.receipt.report(false) : undefined));
-}
-
-function tooManyStreams(): HttpError {
-  return new HttpError(429, 'rate_limited', 'too many streams are open', {
-    retry_after: RETRY_AFTER,
-    scope: 'streams',
-    hint: `At most ${MAX_STREAMS} streams of one workspace are open. Send the message without a stream, or close one first.`,
-  });
 }

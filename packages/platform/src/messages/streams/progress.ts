@@ -1,5 +1,4 @@
 import { BODY_LIMITS, isEnded, type ProgressRequest, type ProgressResponse } from '@molecule-ai/protocol';
-import type { MessageRow } from '../../database/schema.ts';
 import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
 import type { MessageStore } from '../message.store.ts';
@@ -68,9 +67,18 @@ export class Progress {
       throw conflict(null, 'The last report of this run said `final`; send the answer.');
     }
     if (!isContinued) throw conflict(length, 'Report the text from this offset on.');
-    if (length + added.length > BODY_LIMITS.agentResponse) throw tooLarge();
+    if (length + added.length > BODY_LIMITS.agentResponse) {
+      throw new HttpError(413, 'agent_answer_too_large', 'the text of the answer is over 10 MiB', {
+        hint: 'Stop reporting; an answer of this size cannot be delivered either.',
+      });
+    }
     const account = stream.belongTo(workspaceId);
-    if (added !== '' && !account.fits(Buffer.byteLength(added))) throw noMemory();
+    if (added !== '' && !account.fits(Buffer.byteLength(added))) {
+      throw new HttpError(503, 'platform_unavailable', 'there is no memory for more progress now', {
+        retry_after: RETRY_AFTER,
+        hint: 'Report it again later; the answer itself is not affected.',
+      });
+    }
     const run = known ?? { id: runId, workspaceId, isFinal: false };
     this.#runs.set(stream, run);
     run.isFinal ||= final === true;
@@ -89,7 +97,11 @@ export class Progress {
     }
     const state = messageStateOf(message);
     if (state === 'expired') throw messageExpired(message);
-    if (isEnded(state)) throw ended(message);
+    if (isEnded(state)) {
+      const { message_id } = message;
+      const extras = { message_id, status: state, hint: 'Stop reporting.' };
+      throw new HttpError(409, 'message_ended', 'the message has ended', extras);
+    }
     if (message.method !== 'message/stream' || state === 'input_required') {
       throw conflict(null, 'Nobody reads a stream of this message; stop reporting.');
     }
@@ -100,26 +112,5 @@ function conflict(expectedOffset: number | null, hint: string): HttpError {
   return new HttpError(409, 'progress_conflict', 'the progress does not continue what was reported', {
     expected_offset: expectedOffset,
     hint,
-  });
-}
-
-function ended(message: MessageRow): HttpError {
-  return new HttpError(409, 'message_ended', 'the message has ended', {
-    message_id: message.message_id,
-    status: messageStateOf(message),
-    hint: 'Stop reporting.',
-  });
-}
-
-function tooLarge(): HttpError {
-  return new HttpError(413, 'agent_answer_too_large', 'the text of the answer is over 10 MiB', {
-    hint: 'Stop reporting; an answer of this size cannot be delivered either.',
-  });
-}
-
-function noMemory(): HttpError {
-  return new HttpError(503, 'platform_unavailable', 'there is no memory for more progress now', {
-    retry_after: RETRY_AFTER,
-    hint: 'Report it again later; the answer itself is not affected.',
   });
 }
