@@ -1,5 +1,6 @@
 import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
 import type { PlatformDatabase } from './database/platform-database.ts';
+import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventLog } from './events/events.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import type { PlatformOptions, PlatformSettings } from './options/platform-options.ts';
@@ -17,6 +18,7 @@ export interface PlatformContext {
   readonly logger: PlatformLogger;
   readonly settings: PlatformSettings;
   readonly events: EventLog;
+  readonly workspaces: WorkspaceDirectory;
   /** Decides which agent addresses are allowed: as written, after resolving, and on the socket. */
   readonly addressGuard: AddressGuard;
   /** Aborted when the platform starts to stop: held requests get a response, loops end. */
@@ -37,5 +39,6 @@ export function createContext({ options, ...parts }: ContextParts): PlatformCont
     policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: settings.allowAgentNetworks },
     resolve: options.resolve,
   });
-  return { ...parts, clock, logger, addressGuard, events: new EventLog({ database, logger }) };
+  const events = new EventLog({ database, logger });
+  return { ...parts, clock, logger, addressGuard, events, workspaces: new WorkspaceDirectory({ database }) };
 }

@@ -6,7 +6,6 @@ import { FeedRetention } from './activity/feed-retention.ts';
 import { FeedWriter } from './activity/feed-writer.ts';
 import { ReadingPositions } from './activity/reading-positions.ts';
 import type { PlatformContext } from './context.ts';
-import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventRetention } from './events/events.ts';
 import { mountHealthRoutes } from './health/health.routes.ts';
 import { HierarchyService } from './hierarchy/hierarchy.service.ts';
@@ -46,20 +45,19 @@ interface Modules {
 /** Creates the services, each after the ones it uses, then the HTTP app with their routes. */
 export async function createModules(context: PlatformContext, operatorKey: string): Promise<Modules> {
   const eventRetention = new EventRetention(context);
-  const workspaces = new WorkspaceDirectory(context);
   const hierarchy = new HierarchyService(context);
-  const liveness = new LivenessMonitor({ ...context, workspaces });
+  const liveness = new LivenessMonitor(context);
   const instances = new ReaderIdentities(context);
-  const tokens = new TokensService({ ...context, workspaces });
+  const tokens = new TokensService(context);
   const sessions = new SessionService(context);
   const peerTokens = new PeerTokensService(context);
   await peerTokens.checkKeys();
-  const feed = new FeedWriter({ ...context, workspaces });
-  const positions = new ReadingPositions({ ...context, workspaces });
+  const feed = new FeedWriter(context);
+  const positions = new ReadingPositions(context);
   const control = new ControlRows(context);
   const reader = new FeedReader({ ...context, control, positions });
-  const feedRetention = new FeedRetention({ ...context, feed, workspaces });
-  const feeds = { ...context, control, feed, positions, workspaces };
+  const feedRetention = new FeedRetention({ ...context, feed });
+  const feeds = { ...context, control, feed, positions };
   const messages = new MessagesService({ ...feeds, hierarchy, peerTokens });
   tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));
 
@@ -76,8 +74,8 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   mountNotifyRoutes(app, new NotifyService({ ...feeds, messages }));
   mountWorkspacesRoutes(
     app,
-    new WorkspacesService({ ...context, hierarchy, tokens, workspaces }),
-    new LifecycleService({ ...context, hierarchy, liveness, messages, tokens, workspaces }),
+    new WorkspacesService({ ...context, hierarchy, tokens }),
+    new LifecycleService({ ...context, hierarchy, liveness, messages, tokens }),
   );
   const registry = new RegistryService({
     ...context,
@@ -86,10 +84,9 @@ export async function createModules(context: PlatformContext, operatorKey: strin
     peerTokens,
     positions,
     tokens,
-    workspaces,
   });
-  mountRegistryRoutes(app, registry, instances, new AgentProbe({ ...context, peerTokens, workspaces }));
-  mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, peerTokens, workspaces }));
+  mountRegistryRoutes(app, registry, instances, new AgentProbe({ ...context, peerTokens }));
+  mountDiscoveryRoutes(app, new DiscoveryService({ ...context, hierarchy, peerTokens }));
 
   return {
     app,

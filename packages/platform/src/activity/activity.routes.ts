@@ -1,7 +1,6 @@
 import { routes, TAKEOVER_HEADER } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { Caller } from '../http/callers.ts';
 import { mount } from '../http/mount.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
@@ -15,12 +14,11 @@ import type { FeedWriter } from './feed-writer.ts';
 
 type ReadConnection = Pick<ClientConnection, 'gone' | 'onGone'>;
 
-interface ActivityRoutesOptions extends Pick<PlatformContext, 'clock'> {
+interface ActivityRoutesOptions extends Pick<PlatformContext, 'clock' | 'workspaces'> {
   readonly control: ControlRows;
   readonly feed: FeedWriter;
   readonly reader: FeedReader;
   readonly instances: ReaderIdentities;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /** The feed over HTTP: read it, report into it. Acknowledgements end messages and are mounted with them. */

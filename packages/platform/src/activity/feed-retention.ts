@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { bytesInSql, type FeedWriter, isOwnRow, NO_QUOTA } from './feed-writer.ts';
@@ -16,9 +15,9 @@ const DELETE_BATCH = 50;
 /** A feed is measured again when it has grown by this part of its limit. */
 const GROWTH_PART = 16;
 
-interface FeedRetentionOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
+interface FeedRetentionOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings' | 'workspaces'> {
   readonly feed: Pick<FeedWriter, 'growth'>;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /** Deletes rows of feeds when they are too old, and the oldest finished ones when those of a workspace are too large. */

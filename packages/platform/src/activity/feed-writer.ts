@@ -4,7 +4,6 @@ import { type RawBuilder, sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import type { PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
 import { type ActivityRowRecord, CANVAS_CALLER } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError, tooLarge } from '../http/http-error.ts';
 import { compactBeginning } from './activity-row.ts';
 
@@ -18,9 +17,7 @@ type NewActivity = Pick<
 > &
   Partial<Omit<RowWithoutSeq, 'compact_row'>>;
 
-interface FeedWriterOptions extends Pick<PlatformContext, 'database' | 'events' | 'settings'> {
-  readonly workspaces: WorkspaceDirectory;
-}
+type FeedWriterOptions = Pick<PlatformContext, 'database' | 'events' | 'settings' | 'workspaces'>;
 
 /** Writes the activity feed: every row is inserted here. */
 export class FeedWriter {

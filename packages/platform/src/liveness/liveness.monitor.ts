@@ -1,13 +1,12 @@
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 
-export interface LivenessMonitorOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'logger' | 'settings'> {
-  readonly workspaces: WorkspaceDirectory;
-}
+export type LivenessMonitorOptions = Pick<
+  PlatformContext,
+  'clock' | 'database' | 'events' | 'logger' | 'settings' | 'workspaces'
+>;
 
 /** The database is read so often, although all agents that this process knows of send heartbeats. */
 const READ_EVERY_MS = 10 * 60_000;

@@ -8,26 +8,18 @@ import {
   type MessageView,
 } from '@molecule-ai/protocol';
 import type { ControlRows } from '../activity/control-rows.ts';
-import type { PlatformContext } from '../context.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { QueryValues } from '../http/mount.ts';
 import { parseRfc3339 } from '../time/clock.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
-import {
-  directCaller,
-  type MessageHead,
-  type MessageStore,
-  type SentMessageFilter,
-  withoutAnswer,
-} from './message.store.ts';
+import { directCaller, type MessageHead, type SentMessageFilter, withoutAnswer } from './message.store.ts';
 import { codeOf, type Failure, messageStateOf, type Outcome, storedOutcome } from './outcome.ts';
 import type { AgentNotices } from './push/agent-notices.ts';
 import type { FoundTask } from './response.ts';
-import type { Transitions } from './transitions.ts';
+import type { MessageParts } from './transitions.ts';
 import type { OutcomeReceipt, OutcomeWaiter, OutcomeWaiters, WaitEnd } from './waiters.ts';
 
 /** Memory for each byte of a stored answer while a response is made of it: it is parsed, and its text may be there twice. */
@@ -79,13 +71,9 @@ interface MessageStatus {
   readonly sent: SentOutcome | undefined;
 }
 
-interface AskedMessagesOptions extends Pick<PlatformContext, 'clock' | 'database'> {
+interface AskedMessagesOptions extends MessageParts {
   readonly control: ControlRows;
   readonly notices: AgentNotices;
-  readonly store: MessageStore;
-  readonly transitions: Transitions;
-  readonly waiters: OutcomeWaiters;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /**

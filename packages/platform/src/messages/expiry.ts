@@ -1,19 +1,12 @@
 import { isEnded } from '@molecule-ai/protocol';
-import type { PlatformContext } from '../context.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
-import type { MessageStore } from './message.store.ts';
-import type { Transitions } from './transitions.ts';
+import type { MessageParts } from './transitions.ts';
 
 const CHECK_EVERY_MS = 15_000;
 /** The database is read so often, although no message that this process knows of is due. */
 const READ_EVERY_MS = 5 * 60_000;
 const BATCH = 100;
-
-interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
-  readonly store: MessageStore;
-  readonly transitions: Transitions;
-}
 
 /**
  * Ends messages whose time is over. The earliest time is known in memory: it is compared with the clock each 15 seconds, and the database is
@@ -21,7 +14,7 @@ interface MessageExpiryOptions extends Pick<PlatformContext, 'clock' | 'database
  * for each message.
  */
 export class MessageExpiry {
-  readonly #options: MessageExpiryOptions;
+  readonly #options: MessageParts;
   readonly #tasks: RepeatedTasks;
   /** No message expires before; in Unix milliseconds. */
   #earliest = Number.POSITIVE_INFINITY;
@@ -30,7 +23,7 @@ export class MessageExpiry {
   #timerAt = Number.POSITIVE_INFINITY;
   #cancelTimer = () => {};
 
-  constructor(options: MessageExpiryOptions) {
+  constructor(options: MessageParts) {
     this.#options = options;
     this.#tasks = new RepeatedTasks(options.clock, options.logger);
   }

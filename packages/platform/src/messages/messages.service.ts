@@ -15,7 +15,6 @@ import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { telemetry } from '../telemetry/telemetry.ts';
@@ -24,7 +23,7 @@ import { type IncomingMessage, MessageAcceptance } from './accept/accept.ts';
 import { AskedMessages, readerOf, type SentOutcome, type WaitingClient } from './asked-messages.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
 import { MessageExpiry } from './expiry.ts';
-import { createMessageStore, type MessageStore } from './message.store.ts';
+import { createMessageStore } from './message.store.ts';
 import { deliveryFailure, type MessageEnd, messageStateOf, reportedEnd, requestIdOf } from './outcome.ts';
 import { OutcomeFeed } from './outcome-feed.ts';
 import { AgentEndpoint } from './push/agent-endpoint.ts';
@@ -38,7 +37,7 @@ import { AnswerMemory } from './streams/answer-memory.ts';
 import { AnswerStreams } from './streams/answer-streams.ts';
 import { MessageStreams } from './streams/message-streams.ts';
 import { Progress } from './streams/progress.ts';
-import { Transitions } from './transitions.ts';
+import { type MessageParts, Transitions } from './transitions.ts';
 import { type OutcomeWaiter, OutcomeWaiters } from './waiters.ts';
 
 const REACHABLE_EVENTS = ['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED'] as const;
@@ -53,11 +52,8 @@ interface MessagesServiceOptions extends PlatformContext {
   readonly control: ControlRows;
   readonly feed: FeedWriter;
   readonly positions: ReadingPositions;
-  readonly workspaces: WorkspaceDirectory;
   readonly hierarchy: HierarchyService;
   readonly peerTokens: PeerTokensService;
-  /** From 0 to 1; the jitter of retries. @default Math.random */
-  readonly random?: (() => number) | undefined;
 }
 
 const WAITING = { unit: '{message}', description: 'Messages that wait for their agent or are being pushed' };
@@ -75,10 +71,7 @@ export class MessagesService {
   /** What senders and operators ask about messages. */
   readonly asked: AskedMessages;
   readonly #options: MessagesServiceOptions;
-  readonly #store: MessageStore;
-  readonly #waiters: OutcomeWaiters;
-  readonly #outcomeFeed: OutcomeFeed;
-  readonly #transitions: Transitions;
+  readonly #parts: MessageParts;
   readonly #expiry: MessageExpiry;
   readonly #endpoint: AgentEndpoint;
   readonly #scheduler: PushScheduler;
@@ -94,25 +87,22 @@ export class MessagesService {
     const outcomeFeed = new OutcomeFeed({ ...options, store, queue });
     const memory = new AnswerMemory();
     const streams = new AnswerStreams(memory);
-    const questions = new QuestionStore(options);
-    const ending = { ...options, outcomeFeed, questions, queue, store, streams, waiters };
-    const transitions = new Transitions(ending);
-    const moving = { ...ending, transitions };
-    this.questions = new QuestionsService(moving);
-    const expiry = new MessageExpiry(moving);
+    const questionStore = new QuestionStore(options);
+    const shared = { ...options, outcomeFeed, questionStore, queue, store, streams, waiters };
+    const parts = { ...shared, transitions: new Transitions(shared) };
+    const questions = new QuestionsService(parts);
+    const expiry = new MessageExpiry(parts);
     queue.onExpiring = expiry.schedule;
     const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
     const requests = new PushRequests({ ...options, store });
-    const scheduler = new PushScheduler({ ...moving, questions: this.questions, endpoint, requests });
-    this.acceptance = new MessageAcceptance({ ...moving, questions: this.questions, scheduler });
+    const scheduler = new PushScheduler({ ...parts, endpoint, questions, requests });
+    this.acceptance = new MessageAcceptance({ ...parts, questions, scheduler });
     this.notices = new AgentNotices({ clock, logger, endpoint, requests });
-    this.asked = new AskedMessages({ ...moving, notices: this.notices });
-    this.streams = new MessageStreams({ ...moving, acceptance: this.acceptance, asked: this.asked });
-    this.progress = new Progress(moving);
-    this.#store = store;
-    this.#waiters = waiters;
-    this.#outcomeFeed = outcomeFeed;
-    this.#transitions = transitions;
+    this.asked = new AskedMessages({ ...parts, notices: this.notices });
+    this.streams = new MessageStreams({ ...parts, acceptance: this.acceptance, asked: this.asked });
+    this.progress = new Progress(parts);
+    this.questions = questions;
+    this.#parts = parts;
     this.#expiry = expiry;
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
@@ -150,7 +140,7 @@ export class MessagesService {
    */
   acknowledge(workspaceId: string, { up_to: upTo, outcomes: reports }: AckRequest): Promise<AckResponse> {
     const { database, positions, workspaces } = this.#options;
-    const transitions = this.#transitions;
+    const { transitions } = this.#parts;
     return database.transaction(async (unit) => {
       const workspace = await workspaces.require(workspaceId, unit.trx);
       const receipts = [];
@@ -176,7 +166,7 @@ export class MessagesService {
     { id: workspaceId, visible_seq: visibleSeq }: Pick<WorkspaceRow, 'id' | 'visible_seq'>,
     report: OutcomeReport,
   ): Promise<ReportReceipt> {
-    const [store, transitions] = [this.#store, this.#transitions];
+    const { store, transitions } = this.#parts;
     const { activity_id: id } = report;
     const lastSeq = Number(visibleSeq ?? Number.POSITIVE_INFINITY);
     const reported = reportedEnd(report);
@@ -207,7 +197,7 @@ export class MessagesService {
     workspaceId: string,
     reference: string,
   ): Promise<MessageRow | undefined> {
-    return this.#store.findAnswered(CANVAS_CALLER, workspaceId, reference, unit.trx);
+    return this.#parts.store.findAnswered(CANVAS_CALLER, workspaceId, reference, unit.trx);
   }
 
   /**
@@ -220,7 +210,7 @@ export class MessagesService {
     answerFor: (requestId: string | number | null) => JsonObject,
   ): Promise<void> {
     for (;;) {
-      const question = await this.#store.find({ id }, unit.trx);
+      const question = await this.#parts.store.find({ id }, unit.trx);
       if (question === undefined || isEnded(question.delivery_state)) return;
       const answer = answerFor(requestIdOf(question));
       if ((await this.questions.takeAnswer(unit, question, answer)) !== undefined) return;
@@ -229,7 +219,7 @@ export class MessagesService {
 
   /** In the transaction of a removal: fails the open messages to these workspaces. */
   async failMessagesOf(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<void> {
-    for (const message of await this.#store.listOpen(workspaceIds, unit.trx)) {
+    for (const message of await this.#parts.store.listOpen(workspaceIds, unit.trx)) {
       const failure = deliveryFailure({
         error: 'workspace removed',
         code: 'workspace_removed',
@@ -237,14 +227,16 @@ export class MessagesService {
         deleted: true,
         delivered: messageStateOf(message) !== 'queued',
       });
-      await this.#transitions.end(unit, message, { state: 'failed', failure });
+      await this.#parts.transitions.end(unit, message, { state: 'failed', failure });
     }
     for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
   }
 
   start(): void {
     const { drainEveryMs } = this.#options.settings;
-    this.#tasks.once('deliver outcomes that a killed process had not', () => this.#outcomeFeed.recover());
+    this.#tasks.once('deliver outcomes that a killed process had not', () =>
+      this.#parts.outcomeFeed.recover(),
+    );
     this.#tasks.once('resume the queue', () => this.#scheduler.recover());
     this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
     this.#expiry.start();
@@ -252,19 +244,21 @@ export class MessagesService {
     const age = { name: 'molecule.platform.queue.age', ...AGE };
     this.#subscriptions = [
       ...this.#subscriptions,
-      telemetry.observe(depth, async (result) => result.observe((await this.#store.measureQueue()).depth)),
+      telemetry.observe(depth, async (result) =>
+        result.observe((await this.#parts.store.measureQueue()).depth),
+      ),
       telemetry.observe(age, async (result) => result.observe(await this.#queueAge())),
     ];
   }
 
   async stop(): Promise<void> {
     for (const end of this.#subscriptions) end();
-    this.#waiters.close();
+    this.#parts.waiters.close();
     await this.#tasks.stop();
     await this.#expiry.stop();
     await Promise.all([this.#scheduler.stop(), this.notices.stop()]);
     await this.#endpoint.close();
-    await this.#outcomeFeed.close();
+    await this.#parts.outcomeFeed.close();
   }
 
   async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
@@ -273,7 +267,7 @@ export class MessagesService {
   }
 
   async #queueAge(): Promise<number> {
-    const { oldest } = await this.#store.measureQueue();
+    const { oldest } = await this.#parts.store.measureQueue();
     return oldest === null ? 0 : Math.max(0, this.#options.clock.now() - Date.parse(oldest)) / 1_000;
   }
 }

@@ -15,7 +15,6 @@ import { traceHeaders } from '@molecule-ai/telemetry';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { MessageRow } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { isDirect, type MessageStore, type SentOutcomeRow } from './message.store.ts';
 import {
   AGENT_FAILED,
@@ -54,10 +53,9 @@ export interface ReplyMessage {
   readonly headers?: PassedHeaders;
 }
 
-interface OutcomeFeedOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
+interface OutcomeFeedOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'workspaces'> {
   readonly store: MessageStore;
   readonly queue: MessageQueue;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /**

@@ -37,13 +37,15 @@ interface Applied {
   readonly deliveredTo: OutcomeDestination;
 }
 
-interface TransitionsOptions extends Pick<PlatformContext, 'events'> {
+/** What changes messages, and what the ways in and out of them use besides. */
+export interface MessageParts extends PlatformContext {
   readonly feed: FeedWriter;
   readonly outcomeFeed: OutcomeFeed;
-  readonly questions: QuestionStore;
+  readonly questionStore: QuestionStore;
   readonly queue: MessageQueue;
   readonly store: MessageStore;
   readonly streams: AnswerStreams;
+  readonly transitions: Transitions;
   readonly waiters: OutcomeWaiters;
 }
 
@@ -53,9 +55,9 @@ interface TransitionsOptions extends Pick<PlatformContext, 'events'> {
  * changes nothing: read the message again and decide anew. So a message ends exactly once.
  */
 export class Transitions {
-  readonly #options: TransitionsOptions;
+  readonly #options: Omit<MessageParts, 'transitions'>;
 
-  constructor(options: TransitionsOptions) {
+  constructor(options: Omit<MessageParts, 'transitions'>) {
     this.#options = options;
   }
 
@@ -146,8 +148,8 @@ export class Transitions {
 
   /** What follows from each end: its questions close, what it continues ends as well, and so does the stream of its answer. */
   async #followEnd(unit: UnitOfWork, message: MessageHead, outcome: Outcome, was: string): Promise<void> {
-    const { questions, store, streams } = this.#options;
-    if (was === 'input_required') await questions.close(message.id, unit.trx);
+    const { questionStore, store, streams } = this.#options;
+    if (was === 'input_required') await questionStore.close(message.id, unit.trx);
     if (streams.find(message.id) !== undefined) unit.afterCommit(() => streams.end(message.id));
     const { continues_id: id } = message;
     while (id !== null) {

@@ -13,7 +13,7 @@ import { cutText } from '../activity/activity-row.ts';
 import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
-import { type WorkspaceDirectory, workspaceNotFound } from '../directory/workspace-directory.ts';
+import { workspaceNotFound } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
 import { mount, parseBody } from '../http/mount.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
@@ -22,10 +22,9 @@ import { conversationIdOf } from '../messages/request.ts';
 
 const SUMMARY_LENGTH = 80;
 
-interface NotifyServiceOptions extends Pick<PlatformContext, 'database' | 'events'> {
+interface NotifyServiceOptions extends Pick<PlatformContext, 'database' | 'events' | 'workspaces'> {
   readonly feed: FeedWriter;
   readonly messages: MessagesService;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /** The row of the message, or of the question when that was canceled. */

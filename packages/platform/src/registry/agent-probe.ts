@@ -3,7 +3,6 @@ import { PROBE_CLOCK_SKEW, PROBE_HEADER, type ProbeReason, type ProbeResponse } 
 import sendRequest from 'undici/lib/api/api-request.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import type { PlatformContext } from '../context.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
 import { RateBucket } from '../http/rate-limits.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
@@ -14,9 +13,9 @@ const PROBES_A_MINUTE = 6;
 const TIME_LIMIT_MS = 8_000;
 const CARD_PATH = '/.well-known/agent-card.json';
 
-export interface AgentProbeOptions extends Pick<PlatformContext, 'addressGuard' | 'clock' | 'shutdown'> {
+export interface AgentProbeOptions
+  extends Pick<PlatformContext, 'addressGuard' | 'clock' | 'shutdown' | 'workspaces'> {
   readonly peerTokens: Pick<PeerTokensService, 'forProbe'>;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /**

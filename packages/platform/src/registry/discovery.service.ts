@@ -8,16 +8,15 @@ import {
 } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 
-export interface DiscoveryServiceOptions extends Pick<PlatformContext, 'address' | 'addressGuard'> {
+export interface DiscoveryServiceOptions
+  extends Pick<PlatformContext, 'address' | 'addressGuard' | 'workspaces'> {
   readonly hierarchy: HierarchyService;
   readonly peerTokens: PeerTokensService;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /** Finds peers and their addresses. */

@@ -10,7 +10,7 @@ import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import { decideAgentAddress } from '../directory/agent-address.rules.ts';
-import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
+import { requireAlive } from '../directory/workspace-directory.ts';
 import { cardText } from '../directory/workspace-view.rules.ts';
 import { type Identity, removedCredential } from '../http/callers.ts';
 import { OFFERED_CAPABILITIES } from '../http/capabilities.ts';
@@ -29,7 +29,6 @@ export interface RegistryServiceOptions extends PlatformContext {
   readonly liveness: LivenessMonitor;
   readonly peerTokens: PeerTokensService;
   readonly tokens: TokensService;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /** Register, heartbeat and card: the address, abilities and liveness of agents. */

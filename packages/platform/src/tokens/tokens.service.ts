@@ -28,9 +28,7 @@ export interface ListedToken {
   readonly last_used_at: string | null;
 }
 
-export interface TokensServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger'> {
-  readonly workspaces: WorkspaceDirectory;
-}
+export type TokensServiceOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'workspaces'>;
 
 /** The tokens of workspaces: issuing, finding and revoking them. */
 export class TokensService {

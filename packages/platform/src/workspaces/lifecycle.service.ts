@@ -3,7 +3,6 @@ import { lastRowBeforePause } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import type { Caller } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -18,12 +17,12 @@ interface Pause {
   readonly paused_with: string;
 }
 
-export interface LifecycleServiceOptions extends Pick<PlatformContext, 'clock' | 'database' | 'events'> {
+export interface LifecycleServiceOptions
+  extends Pick<PlatformContext, 'clock' | 'database' | 'events' | 'workspaces'> {
   readonly hierarchy: HierarchyService;
   readonly liveness: LivenessMonitor;
   readonly messages: Pick<MessagesService, 'failMessagesOf' | 'notices'>;
   readonly tokens: TokensService;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /**

@@ -11,11 +11,7 @@ import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { decideAgentAddress } from '../directory/agent-address.rules.ts';
-import {
-  requireAlive,
-  type WorkspaceDirectory,
-  workspaceNotFound,
-} from '../directory/workspace-directory.ts';
+import { requireAlive, workspaceNotFound } from '../directory/workspace-directory.ts';
 import { toDetail, toListRow } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import type { Caller } from '../http/callers.ts';
@@ -33,7 +29,6 @@ import {
 export interface WorkspacesServiceOptions extends PlatformContext {
   readonly hierarchy: HierarchyService;
   readonly tokens: TokensService;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /** Creates, reads and changes workspaces. */

@@ -12,19 +12,19 @@ import { acknowledges, acknowledgingSince } from '../../activity/reading-positio
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../../database/schema.ts';
-import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { requireAlive } from '../../directory/workspace-directory.ts';
 import { accessDenied, type HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { acceptances, knownCode } from '../../telemetry/telemetry.ts';
 import { parseRfc3339 } from '../../time/clock.ts';
 import { type DeliveryPlan, planDelivery } from '../delivery.rules.ts';
 import type { OutcomeDestination } from '../life.ts';
-import { type FeedReference, isDirect, type MessageStore, withoutAnswer } from '../message.store.ts';
+import { type FeedReference, isDirect, withoutAnswer } from '../message.store.ts';
 import { messageExpired, messageIdConflict, messageStateOf, requestIdOf } from '../outcome.ts';
 import type { PushScheduler } from '../push/push-scheduler.ts';
 import { withAnswers } from '../questions/questions.rules.ts';
 import type { QuestionsService } from '../questions/questions.service.ts';
-import type { InboxRefusal, MessageQueue } from '../queue.ts';
+import type { InboxRefusal } from '../queue.ts';
 import {
   hashMessage,
   inContext,
@@ -34,7 +34,7 @@ import {
   withoutDeadline,
   withTrace,
 } from '../request.ts';
-import type { Transitions } from '../transitions.ts';
+import type { MessageParts } from '../transitions.ts';
 import { LoopGuard } from './loop-guard.ts';
 
 /** A received message. */
@@ -78,15 +78,10 @@ type OnStored = (row: MessageRow, plan: DeliveryPlan) => void;
 /** Length of a time without its fraction: the last outbound message of a workspace is recorded once a second. */
 const SECONDS = 'yyyy-mm-ddThh:mm:ss'.length;
 
-interface MessageAcceptanceOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
-  readonly store: MessageStore;
-  readonly queue: MessageQueue;
-  readonly transitions: Transitions;
-  readonly scheduler: PushScheduler;
-  readonly questions: QuestionsService;
-  readonly workspaces: WorkspaceDirectory;
+interface MessageAcceptanceOptions extends MessageParts {
   readonly hierarchy: HierarchyService;
+  readonly questions: QuestionsService;
+  readonly scheduler: PushScheduler;
 }
 
 /**
@@ -416,8 +411,7 @@ export class MessageAcceptance {
   }
 }
 
-interface Directories {
-  readonly workspaces: WorkspaceDirectory;
+interface Directories extends Pick<PlatformContext, 'workspaces'> {
   readonly hierarchy: HierarchyService;
 }
 

@@ -12,7 +12,6 @@ import {
 import { wrapAnswerMessage } from '../../activity/activity-row.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
-import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import type { PeerToken, PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { canPush } from '../delivery.rules.ts';
 import type { MessageStore } from '../message.store.ts';
@@ -27,9 +26,8 @@ export interface PushContent {
   readonly view: MessageView;
 }
 
-export interface PushRequestsOptions extends Pick<PlatformContext, 'address' | 'settings'> {
+export interface PushRequestsOptions extends Pick<PlatformContext, 'address' | 'settings' | 'workspaces'> {
   readonly store: MessageStore;
-  readonly workspaces: WorkspaceDirectory;
   readonly peerTokens: Pick<PeerTokensService, 'forPush'>;
 }
 

@@ -2,23 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type ErrorBody, isEnded, isJsonObject } from '@molecule-ai/protocol';
 import type { Operation, TraceContext } from '@molecule-ai/telemetry';
-import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { MessageRow } from '../../database/schema.ts';
-import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { errorFacts } from '../../foreign-error.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { knownCode, pushes, queued } from '../../telemetry/telemetry.ts';
 import { timestamp } from '../../time/clock.ts';
 import { canPush, LONGEST_RETRY_MS, pushRetryDelayMs, withJitter } from '../delivery.rules.ts';
-import type { MessageStore } from '../message.store.ts';
 import { deliveryFailure, endOfResponse, failedDelivery, type MessageEnd } from '../outcome.ts';
 import type { QuestionsService } from '../questions/questions.service.ts';
-import type { MessageQueue } from '../queue.ts';
 import { type PassedHeaders, storedHeaders, storeHeaders, traceOf, withTrace } from '../request.ts';
-import type { AnswerStreams, TextSource } from '../streams/answer-streams.ts';
-import type { Transitions } from '../transitions.ts';
-import type { OutcomeWaiters } from '../waiters.ts';
+import type { TextSource } from '../streams/answer-streams.ts';
+import type { MessageParts } from '../transitions.ts';
 import type { AgentEndpoint, PushResult } from './agent-endpoint.ts';
 import { asksForStream, type PushContent, type PushRequests, viewOf } from './push-requests.ts';
 
@@ -38,18 +33,10 @@ const NOT_ACCEPTING = {
   delivered: false,
 } as const satisfies ErrorBody;
 
-interface PushSchedulerOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'> {
-  readonly store: MessageStore;
-  readonly queue: MessageQueue;
-  readonly questions: QuestionsService;
-  readonly transitions: Transitions;
-  readonly waiters: OutcomeWaiters;
-  readonly workspaces: WorkspaceDirectory;
+interface PushSchedulerOptions extends MessageParts {
   readonly endpoint: AgentEndpoint;
+  readonly questions: QuestionsService;
   readonly requests: PushRequests;
-  readonly streams: AnswerStreams;
-  /** From 0 to 1; the jitter of the retries. @default Math.random */
-  readonly random?: (() => number) | undefined;
 }
 
 /** The state of one target in this process. */
@@ -363,17 +350,17 @@ export class PushScheduler {
 
   /** How the message is put back into the queue after this result; undefined when the result is final. */
   async #requeueFor(message: MessageRow, result: PushResult): Promise<Requeue | undefined> {
-    const { random = Math.random, settings } = this.#options;
+    const { settings } = this.#options;
     switch (result.kind) {
       case 'aborted':
         return { attempts: message.attempts - 1 };
       case 'not-accepting': {
-        const delayMs = withJitter(result.retryAfterMs, random());
+        const delayMs = withJitter(result.retryAfterMs, Math.random());
         return { attempts: message.attempts - 1, delayMs, error: NOT_ACCEPTING };
       }
       case 'retry': {
         const isLast = message.attempts >= settings.maxAttempts;
-        const delayMs = pushRetryDelayMs(message.attempts, random());
+        const delayMs = pushRetryDelayMs(message.attempts, Math.random());
         if (isLast && !(await this.#isSilent(message.target_id))) return undefined;
         return { attempts: isLast ? 0 : message.attempts, delayMs, error: result.error };
       }

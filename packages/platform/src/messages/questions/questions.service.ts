@@ -13,20 +13,18 @@ import {
   viewMessage,
 } from '@molecule-ai/protocol';
 import { traceHeaders } from '@molecule-ai/telemetry';
-import type { FeedWriter } from '../../activity/feed-writer.ts';
-import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { MessageRow, QuestionRow } from '../../database/schema.ts';
-import { requireAlive, type WorkspaceDirectory } from '../../directory/workspace-directory.ts';
+import { requireAlive } from '../../directory/workspace-directory.ts';
 import { accessDenied, type HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { expiryOf } from '../delivery.rules.ts';
 import type { OutcomeDestination } from '../life.ts';
-import { answersCaller, directCaller, isDirect, type MessageStore } from '../message.store.ts';
+import { answersCaller, directCaller, isDirect } from '../message.store.ts';
 import { pathOfContinuation } from '../path.ts';
 import type { MessageQueue } from '../queue.ts';
 import { answerInContext, hashMessage, inTraceOf, type PassedHeaders, traceOf } from '../request.ts';
-import type { EventDetails, Transitions } from '../transitions.ts';
+import type { EventDetails, MessageParts } from '../transitions.ts';
 import {
   type Answerer,
   answersText,
@@ -50,7 +48,6 @@ import {
   toQuestionRecord,
   toQuestionRow,
 } from './questions.rules.ts';
-import type { QuestionStore } from './questions.store.ts';
 
 /** Most open questions of one workspace; those about messages of workspaces leave a tenth for people, one of them a quarter. */
 const MAX_OPEN = 1_000;
@@ -66,14 +63,8 @@ interface QuestionPage {
   readonly offset: number;
 }
 
-interface QuestionsServiceOptions extends Pick<PlatformContext, 'database' | 'events' | 'settings'> {
-  readonly feed: Pick<FeedWriter, 'grew'>;
+interface QuestionsServiceOptions extends MessageParts {
   readonly hierarchy: HierarchyService;
-  readonly queue: MessageQueue;
-  readonly questions: QuestionStore;
-  readonly store: MessageStore;
-  readonly transitions: Transitions;
-  readonly workspaces: WorkspaceDirectory;
 }
 
 /**
@@ -94,7 +85,7 @@ export class QuestionsService {
     { state, limit, offset }: QuestionPage,
   ): Promise<{ readonly questions: QuestionRecord[]; readonly hasMore: boolean }> {
     await this.#options.workspaces.require(workspaceId);
-    const rows = await this.#options.questions.list(workspaceId, state, { limit: limit + 1, offset });
+    const rows = await this.#options.questionStore.list(workspaceId, state, { limit: limit + 1, offset });
     return { questions: rows.slice(0, limit).map(toQuestionRecord), hasMore: rows.length > limit };
   }
 
@@ -112,11 +103,11 @@ export class QuestionsService {
     return database.transaction(async (unit) => {
       await workspaces.require(workspaceId, unit.trx);
       await unit.lockFeed?.(workspaceId);
-      const [question] = await this.#options.questions.find(workspaceId, [questionId], unit.trx);
+      const [question] = await this.#options.questionStore.find(workspaceId, [questionId], unit.trx);
       if (question === undefined) throw questionNotFound();
       const given = answerTo(question, answer);
       if (!(await this.#record(unit, question, given, by))) return toQuestionRecord(question);
-      const rows = await this.#options.questions.listOfMessage(question.activity_id, unit.trx);
+      const rows = await this.#options.questionStore.listOfMessage(question.activity_id, unit.trx);
       if (!rows.some(isOpen)) {
         const message = await store.find({ id: question.activity_id }, unit.trx);
         if (message === undefined) throw questionClosed(questionId, 'closed');
@@ -149,7 +140,7 @@ export class QuestionsService {
       });
       if (message === undefined) throw new Error('A direct message is neither new nor known.');
       const ids = asked.map(({ id }) => id);
-      const known = await this.#options.questions.find(workspaceId, ids, unit.trx);
+      const known = await this.#options.questionStore.find(workspaceId, ids, unit.trx);
       if (known.length < asked.length && isEnded(message.delivery_state)) {
         throw questionClosed(ids[0] ?? '', 'closed');
       }
@@ -158,7 +149,7 @@ export class QuestionsService {
       const isKnown = isDirect(message);
       const end = await this.#interrupt(unit, message, { answer, asked, isKnown });
       if (end === 'changed') throw questionClosed(ids[0] ?? '', 'closed');
-      const rows = await this.#options.questions.find(workspaceId, ids, unit.trx);
+      const rows = await this.#options.questionStore.find(workspaceId, ids, unit.trx);
       return rows.sort((a, b) => a.position - b.position).map(toQuestionRecord);
     });
   }
@@ -206,7 +197,7 @@ export class QuestionsService {
     const { target_id: workspaceId } = message;
     await unit.lockFeed?.(workspaceId);
     const ids = asked.map(({ id }) => id);
-    const known = await this.#options.questions.find(workspaceId, ids, unit.trx);
+    const known = await this.#options.questionStore.find(workspaceId, ids, unit.trx);
     const foreign = known.find((row) => row.activity_id !== message.id);
     if (foreign !== undefined) {
       throw invalid(`the question id ${JSON.stringify(foreign.id)} was used for another message`);
@@ -214,7 +205,7 @@ export class QuestionsService {
     const fresh = asked.filter(({ id }) => !known.some((row) => row.id === id));
     // A repeat of an answer that was recorded before.
     if (fresh.length === 0) return 'caller';
-    const earlier = await this.#options.questions.listOfMessage(message.id, unit.trx);
+    const earlier = await this.#options.questionStore.listOfMessage(message.id, unit.trx);
     if (earlier.filter(isOpen).length + fresh.length > MAX_QUESTIONS) {
       throw invalid(`a message may have at most ${MAX_QUESTIONS} open questions`);
     }
@@ -225,7 +216,7 @@ export class QuestionsService {
     const rows = fresh.map((question, index) =>
       toQuestionRow(question, message, { createdAt: unit.at, position: earlier.length + index }),
     );
-    await this.#options.questions.insert(rows, unit.trx);
+    await this.#options.questionStore.insert(rows, unit.trx);
     for (const row of rows) feed.grew(workspaceId, sizeOf(row));
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
       type: 'QUESTION_ASKED' as const,
@@ -240,11 +231,13 @@ export class QuestionsService {
   async #requireRoom({ trx }: UnitOfWork, message: MessageRow, count: number): Promise<void> {
     const { target_id: workspaceId, source_id: sourceId } = message;
     const total = sourceId === null ? MAX_OPEN : MAX_OPEN_FOR_WORKSPACES;
-    if (await this.#options.questions.hasOpen({ workspaceId }, total - count + 1, trx)) {
+    if (await this.#options.questionStore.hasOpen({ workspaceId }, total - count + 1, trx)) {
       throw invalid(`a workspace may have at most ${total} open questions about such messages`);
     }
     if (sourceId === null) return;
-    if (await this.#options.questions.hasOpen({ workspaceId, sourceId }, MAX_OPEN_FOR_ONE - count + 1, trx)) {
+    if (
+      await this.#options.questionStore.hasOpen({ workspaceId, sourceId }, MAX_OPEN_FOR_ONE - count + 1, trx)
+    ) {
       throw invalid(
         `a workspace may have at most ${MAX_OPEN_FOR_ONE} open questions about messages of one sender`,
       );
@@ -264,10 +257,10 @@ export class QuestionsService {
     const { trx } = unit;
     const own =
       taskId === undefined
-        ? (await this.#options.questions.find(targetId, [...items.keys()], trx)).filter((row) =>
+        ? (await this.#options.questionStore.find(targetId, [...items.keys()], trx)).filter((row) =>
             mayAnswer(row, callerId),
           )
-        : (await this.#options.questions.listOfMessage(taskId, trx)).filter((row) =>
+        : (await this.#options.questionStore.listOfMessage(taskId, trx)).filter((row) =>
             isAsked(row, targetId, callerId),
           );
     if (own.length === 0) return { kind: 'foreign' };
@@ -279,7 +272,7 @@ export class QuestionsService {
     }
     const complete: { readonly message: MessageRow; readonly rows: QuestionRow[] }[] = [];
     for (const activityId of new Set(own.filter(isOpen).map((question) => question.activity_id))) {
-      const rows = await this.#options.questions.listOfMessage(activityId, trx);
+      const rows = await this.#options.questionStore.listOfMessage(activityId, trx);
       const message = rows.some(isOpen) ? undefined : await store.find({ id: activityId }, trx);
       if (message !== undefined) complete.push({ message, rows });
     }
@@ -302,14 +295,14 @@ export class QuestionsService {
     { decision, text }: GivenAnswer,
     by: Answerer,
   ): Promise<boolean> {
-    const { events, questions } = this.#options;
+    const { events, questionStore } = this.#options;
     const { id, state, activity_id, workspace_id: workspaceId } = question;
     if (state !== 'open') {
       if (state === 'answered' && question.decision === decision && question.answer === text) return false;
       throw questionClosed(id, state);
     }
     const answer = { decision, answer: text, answered_by: by, answered_at: unit.at };
-    if (!(await questions.answer(question, answer, unit.trx))) throw questionClosed(id, 'closed');
+    if (!(await questionStore.answer(question, answer, unit.trx))) throw questionClosed(id, 'closed');
     const payload = { question_id: id, activity_id, ...(decision === null ? {} : { decision }) };
     await events.append(unit, { type: 'QUESTION_ANSWERED', workspaceId, payload });
     return true;

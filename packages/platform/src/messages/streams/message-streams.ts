@@ -5,11 +5,12 @@ import type { MemoryShare } from '../../waiting/response-memory.ts';
 import type { IncomingMessage, MessageAcceptance } from '../accept/accept.ts';
 import { type AskedMessages, readerOf, type TaskReference } from '../asked-messages.ts';
 import { isHeld } from '../delivery.rules.ts';
-import { type MessageStore, withoutAnswer } from '../message.store.ts';
+import { withoutAnswer } from '../message.store.ts';
 import { messageStateOf, type Outcome, storedOutcome } from '../outcome.ts';
 import type { FoundTask } from '../response.ts';
-import { NO_RECEIPT, type OutcomeWaiter, type OutcomeWaiters, type WaitEnd } from '../waiters.ts';
-import type { AnswerStreams, TextReader } from './answer-streams.ts';
+import type { MessageParts } from '../transitions.ts';
+import { NO_RECEIPT, type OutcomeWaiter, type WaitEnd } from '../waiters.ts';
+import type { TextReader } from './answer-streams.ts';
 
 /** So many streams one workspace reads at the same time; of the operators those to one workspace count together. */
 const MAX_STREAMS = 100;
@@ -51,12 +52,9 @@ interface Place {
   opened: OpenedStream | undefined;
 }
 
-export interface MessageStreamsOptions {
+export interface MessageStreamsOptions extends MessageParts {
   readonly acceptance: MessageAcceptance;
   readonly asked: AskedMessages;
-  readonly store: MessageStore;
-  readonly streams: AnswerStreams;
-  readonly waiters: OutcomeWaiters;
 }
 
 /** The streams of messages for those who send them, and for those who ask for one later. */

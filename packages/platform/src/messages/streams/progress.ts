@@ -1,9 +1,8 @@
 import { BODY_LIMITS, isEnded, type ProgressRequest, type ProgressResponse } from '@molecule-ai/protocol';
-import type { WorkspaceDirectory } from '../../directory/workspace-directory.ts';
 import { HttpError } from '../../http/http-error.ts';
-import type { MessageStore } from '../message.store.ts';
 import { messageExpired, messageStateOf } from '../outcome.ts';
-import type { AnswerStream, AnswerStreams } from './answer-streams.ts';
+import type { MessageParts } from '../transitions.ts';
+import type { AnswerStream } from './answer-streams.ts';
 
 /** When an agent may report again while there is no memory, in seconds. */
 const RETRY_AFTER = 5;
@@ -15,18 +14,12 @@ interface Run {
   isFinal: boolean;
 }
 
-interface ProgressOptions {
-  readonly store: MessageStore;
-  readonly streams: AnswerStreams;
-  readonly workspaces: WorkspaceDirectory;
-}
-
 /** The text of answers as polling agents report it while they make them. It is for readers only, and is not stored. */
 export class Progress {
-  readonly #options: ProgressOptions;
+  readonly #options: MessageParts;
   readonly #runs = new WeakMap<AnswerStream, Run>();
 
-  constructor(options: ProgressOptions) {
+  constructor(options: MessageParts) {
     this.#options = options;
   }
 
