@@ -135,8 +135,7 @@ export class FeedWriter {
     return db
       .selectFrom('activity')
       .selectAll()
-      .where('workspace_id', '=', workspaceId)
-      .where('idempotency_key', '=', key)
+      .where(({ and }) => and({ workspace_id: workspaceId, idempotency_key: key }))
       .executeTakeFirst();
   }
 }

@@ -205,8 +205,7 @@ export class ReadingPositions {
     const row = await db
       .selectFrom('activity')
       .select(['seq', 'direction'])
-      .where('id', '=', id)
-      .where('workspace_id', '=', workspaceId)
+      .where(({ and }) => and({ id, workspace_id: workspaceId }))
       .where('seq', '<=', visibleUpTo(workspaceId))
       .executeTakeFirst();
     return row === undefined ? undefined : { seq: Number(row.seq), isInbound: row.direction === 'in' };
@@ -221,9 +220,7 @@ export class ReadingPositions {
     const row = await db
       .selectFrom('activity')
       .select(['id', 'seq'])
-      .where('workspace_id', '=', workspaceId)
-      .where('activity_type', '=', 'a2a_receive')
-      .where('direction', '=', 'in')
+      .where(({ and }) => and({ workspace_id: workspaceId, activity_type: 'a2a_receive', direction: 'in' }))
       .where('seq', '<=', seq)
       .where('seq', '<=', visibleUpTo(workspaceId))
       .orderBy('seq', 'desc')

@@ -205,25 +205,10 @@ async function discardBody(request: IncomingMessage): Promise<void> {
   await finished(request, { writable: false, signal }).catch(() => {});
 }
 
-/** Headers that a page of a listed origin may send. */
-const ALLOWED_HEADERS = [
-  'Origin',
-  'Content-Type',
-  'Authorization',
-  'X-Workspace-ID',
-  'X-Source-Workspace-Id',
-  'X-Target-Workspace-ID',
-  'X-Molecule-Org-Id',
-  'X-Timeout',
-];
-
-const READABLE_HEADERS = [
-  'Retry-After',
-  'X-Wait-Applied',
-  'X-Next-Cursor',
-  'X-Has-More',
-  'X-Molecule-Capabilities',
-];
+/** Headers that a page of a listed origin may send, and those that it may read. */
+const ALLOWED_HEADERS =
+  'Origin, Content-Type, Authorization, X-Workspace-ID, X-Source-Workspace-Id, X-Target-Workspace-ID, X-Molecule-Org-Id, X-Timeout';
+const READABLE_HEADERS = 'Retry-After, X-Wait-Applied, X-Next-Cursor, X-Has-More, X-Molecule-Capabilities';
 
 const HELMET: HelmetOptions = {
   contentSecurityPolicy: {

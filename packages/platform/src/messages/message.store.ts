@@ -132,8 +132,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
   const selectAwaitedById = first((db, { workspaceId, reference }: FeedReference) =>
     rows(db)
       .select(AWAITED_COLUMNS)
-      .where('id', '=', reference)
-      .where('workspace_id', '=', workspaceId)
+      .where(({ and }) => and({ id: reference, workspace_id: workspaceId }))
       .where('message_id', 'is not', null),
   );
 
@@ -169,8 +168,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
       const changed = db
         .updateTable('activity')
         .set(change)
-        .where('id', '=', of)
-        .where('delivery_state', '=', from);
+        .where(({ and }) => and({ id: of, delivery_state: from }));
       return owner === undefined ? changed : changed.where('lease_owner', '=', owner);
     },
   );
@@ -214,8 +212,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
     /** Lists messages with this id on the feed of a workspace, each of another sender. */
     listOnFeed: all((db, { workspaceId, messageId }: { workspaceId: string; messageId: string }) =>
       messages(db)
-        .where('message_id', '=', messageId)
-        .where('workspace_id', '=', workspaceId)
+        .where(({ and }) => and({ message_id: messageId, workspace_id: workspaceId }))
         .orderBy('seq')
         .limit(MOST_NAMED),
     ),
@@ -251,9 +248,9 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
     /** Finds the latest message of `caller` to `targetId` that its agent answered with this task. */
     findByAgentTask: first((db, values: { caller: string; targetId: string; taskId: string }) =>
       messages(db)
-        .where('agent_task_id', '=', values.taskId)
-        .where('caller', '=', values.caller)
-        .where('workspace_id', '=', values.targetId)
+        .where(({ and }) =>
+          and({ agent_task_id: values.taskId, caller: values.caller, workspace_id: values.targetId }),
+        )
         .orderBy('seq', 'desc')
         .limit(1),
     ),
@@ -268,8 +265,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
     findNewestFrom: first((db, { workspaceId, peerId }: { workspaceId: string; peerId: string }) =>
       rows(db)
         .select(['delivery_state', 'seq'])
-        .where('workspace_id', '=', workspaceId)
-        .where('peer_id', '=', peerId)
+        .where(({ and }) => and({ workspace_id: workspaceId, peer_id: peerId }))
         .where('message_id', 'is not', null)
         .orderBy('seq', 'desc')
         .limit(1),
@@ -304,8 +300,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
     /** Finds the message that is pushed to the target next: the oldest one that waits. */
     findNext: first((db, { targetId }: { targetId: string }) =>
       undelivered(db)
-        .where('workspace_id', '=', targetId)
-        .where('delivery_state', '=', 'pending')
+        .where(({ and }) => and({ workspace_id: targetId, delivery_state: 'pending' }))
         .orderBy('seq')
         .limit(1),
     ),
@@ -364,8 +359,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
         const page = rows(query)
           .select(HEAD_COLUMNS)
           .$castTo<MessageHead>()
-          .where('caller', '=', caller)
-          .where('delivery_state', '=', state)
+          .where(({ and }) => and({ caller, delivery_state: state }))
           .where(sql<SqlBool>`message_id is not null and answers_id is null`)
           .$if(since !== undefined, (select) => select.where('changed_at', '>=', since ?? ''))
           .orderBy('changed_at', 'desc')
@@ -455,9 +449,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
       await query
         .updateTable('activity')
         .set({ lease_until: until })
-        .where('id', '=', id)
-        .where('lease_owner', '=', owner)
-        .where('delivery_state', '=', 'leased')
+        .where(({ and }) => and({ id, lease_owner: owner, delivery_state: 'leased' }))
         .execute();
     },
 
@@ -479,9 +471,7 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
       const { numUpdatedRows } = await db
         .updateTable('activity')
         .set({ caller_receipt: 'received' })
-        .where('id', '=', id)
-        .where('changed_at', '=', changedAt)
-        .where('caller_receipt', '=', 'sent')
+        .where(({ and }) => and({ id, changed_at: changedAt, caller_receipt: 'sent' }))
         .executeTakeFirst();
       return numUpdatedRows === 1n;
     },

@@ -5,6 +5,7 @@ import {
   extractParts,
   isJsonObject,
   type JsonObject,
+  type MessagePart,
   type MessageView,
   textPart,
   toA2a03Parts,
@@ -52,6 +53,9 @@ export interface ReplyMessage {
   /** Of its request. Of these only the trace is passed on, because the message is in the form of the platform. */
   readonly headers?: PassedHeaders;
 }
+
+/** The message that has an outcome. */
+type OutcomeRequest = Pick<MessageRow, 'id' | 'message_id' | 'context_id'>;
 
 interface OutcomeFeedOptions extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'workspaces'> {
   readonly store: MessageStore;
@@ -208,11 +212,10 @@ function isSmall({ envelope }: MessageView): boolean {
  * `unanswered` and `canceled`.
  */
 export function outcomeMessage(
-  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
+  request: OutcomeRequest,
   outcome: Outcome,
 ): { readonly messageId: string; readonly view: MessageView } | undefined {
   const about: JsonObject = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
-  const contextId = request.context_id ?? undefined;
   if (outcome.state === 'answered' || outcome.state === 'input_required') {
     const { answer, state, at } = outcome;
     const isAnswer = state === 'answered';
@@ -221,47 +224,37 @@ export function outcomeMessage(
     const given = extractParts(answer);
     const parts = given.length === 0 ? [textPart(extractAnswerText(answer))] : toA2a03Parts(given);
     const metadata = isAnswer ? about : { ...metadataOf(answer), ...about, state };
-    const envelope = buildSendMessage({ messageId, role: 'agent', text: '', contextId, metadata });
-    return {
-      messageId,
-      view: viewMessage({
-        ...envelope,
-        params: { message: { ...envelope.params.message, parts } },
-      } as JsonObject),
-    };
+    return { messageId, view: messageAbout(request, messageId, metadata, parts) };
   }
   const error = outcomeError(outcome, false);
   if (error === undefined) return undefined;
   const messageId = `failure-${request.id}`;
   const text = `Your message ${request.message_id} was not answered: ${error.error ?? 'delivery failed'}`;
-  const metadata = {
-    ...about,
-    delivery_failed: true,
-    state: outcome.state,
-    code: outcomeCode(outcome) ?? 'agent_error',
-  };
-  const envelope = buildSendMessage({ messageId, role: 'agent', text, contextId, metadata });
-  return { messageId, view: viewMessage(envelope as unknown as JsonObject) };
+  const code = outcomeCode(outcome) ?? 'agent_error';
+  const metadata = { ...about, delivery_failed: true, state: outcome.state, code };
+  return { messageId, view: messageAbout(request, messageId, metadata, [textPart(text)]) };
 }
 
 /** Takes the place of an answer that does not fit among what waits for its caller. */
 function noticeOfAnswer(
-  request: Pick<MessageRow, 'id' | 'message_id' | 'context_id'>,
+  request: OutcomeRequest,
   { messageId, view }: { readonly messageId: string; readonly view: MessageView },
 ): MessageView {
   const text = `Your message ${request.message_id} has an answer, which did not fit into your feed: read the message to get it.`;
-  const envelope = buildSendMessage({
-    messageId,
-    role: 'agent',
-    text,
-    contextId: request.context_id ?? undefined,
-    metadata: {
-      in_reply_to: request.message_id,
-      in_reply_to_activity: request.id,
-      ...(view.metadata.state === undefined ? {} : { state: view.metadata.state }),
-      answer_omitted: true,
-    },
-  });
+  const { state } = view.metadata;
+  const about = { in_reply_to: request.message_id, in_reply_to_activity: request.id };
+  const metadata = { ...about, ...(state === undefined ? {} : { state }), answer_omitted: true };
+  return messageAbout(request, messageId, metadata, [textPart(text)]);
+}
+
+function messageAbout(
+  { context_id: contextId }: OutcomeRequest,
+  messageId: string,
+  metadata: JsonObject,
+  parts: readonly JsonObject[],
+): MessageView {
+  const shown = { messageId, role: 'agent', contextId: contextId ?? undefined, metadata } as const;
+  const envelope = buildSendMessage({ ...shown, parts: parts as MessagePart[] });
   return viewMessage(envelope as unknown as JsonObject);
 }
 

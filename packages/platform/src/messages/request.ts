@@ -68,27 +68,14 @@ const USES: Readonly<Record<string, MethodUse>> = {
 };
 
 /** Methods of A2A up to 1.0 that this platform does not offer. */
-const NOT_OFFERED: ReadonlySet<string> = new Set([
-  'tasks/send',
-  'tasks/sendSubscribe',
-  'tasks/list',
-  'tasks/pushNotification/set',
-  'tasks/pushNotification/get',
-  'tasks/pushNotificationConfig/set',
-  'tasks/pushNotificationConfig/get',
-  'tasks/pushNotificationConfig/list',
-  'tasks/pushNotificationConfig/delete',
-  'agent/getAuthenticatedExtendedCard',
-  'agent/authenticatedExtendedCard',
-  'ListTasks',
-  'CreateTaskPushNotificationConfig',
-  'SetTaskPushNotificationConfig',
-  'GetTaskPushNotificationConfig',
-  'ListTaskPushNotificationConfig',
-  'ListTaskPushNotificationConfigs',
-  'DeleteTaskPushNotificationConfig',
-  'GetExtendedAgentCard',
-]);
+const NOT_OFFERED: ReadonlySet<string> = new Set(
+  `tasks/send tasks/sendSubscribe tasks/list tasks/pushNotification/set tasks/pushNotification/get
+  tasks/pushNotificationConfig/set tasks/pushNotificationConfig/get tasks/pushNotificationConfig/list
+  tasks/pushNotificationConfig/delete agent/getAuthenticatedExtendedCard agent/authenticatedExtendedCard
+  ListTasks CreateTaskPushNotificationConfig SetTaskPushNotificationConfig GetTaskPushNotificationConfig
+  ListTaskPushNotificationConfig ListTaskPushNotificationConfigs DeleteTaskPushNotificationConfig
+  GetExtendedAgentCard`.split(/\s+/),
+);
 
 class UnknownMethod extends HttpError {
   constructor() {

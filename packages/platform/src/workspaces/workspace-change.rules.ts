@@ -52,7 +52,7 @@ export function refuseUnsupported(body: CreateWorkspaceRequest): void {
   }
 }
 
-/** The row of a new workspace, under a new id. */
+/** The row of a new workspace, under a new id; the other columns have the defaults of the table. */
 export function newWorkspaceRow(
   body: CreateWorkspaceRequest,
   { url, deliveryMode }: AgentAddress,
@@ -65,34 +65,15 @@ export function newWorkspaceRow(
     tier: body.tier === undefined || body.tier === 0 ? DEFAULT_TIER : body.tier,
     status: 'awaiting_agent',
     runtime: EXTERNAL,
-    agent_card: null,
     url,
     delivery_mode: deliveryMode,
     parent_id: body.parent_id?.toLowerCase() ?? null,
-    claimed_at: null,
-    last_heartbeat_at: null,
-    last_error_rate: 0,
-    last_sample_error: '',
-    active_tasks: 0,
     max_concurrent_tasks: body.max_concurrent_tasks ?? 1,
-    uptime_seconds: 0,
-    current_task: '',
-    runtime_state: '',
-    runtime_metadata: null,
-    monthly_spend: 0,
     budget_limit: body.budget_limit ?? null,
-    last_outbound_at: null,
-    acknowledged_seq: 0,
-    acknowledged_at: null,
-    visible_seq: null,
     x: body.canvas?.x ?? 0,
     y: body.canvas?.y ?? 0,
-    collapsed: 0,
     workspace_dir: body.workspace_dir ?? null,
-    paused_by: null,
-    paused_with: null,
     created_at: now,
     updated_at: now,
-    removed_at: null,
   };
 }

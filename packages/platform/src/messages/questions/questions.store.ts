@@ -66,8 +66,7 @@ export class QuestionStore {
     const row = await db
       .selectFrom('questions')
       .select('id')
-      .where('workspace_id', '=', workspaceId)
-      .where('state', '=', 'open')
+      .where(({ and }) => and({ workspace_id: workspaceId, state: 'open' }))
       .$if(sourceId !== undefined, (select) => select.where('source_id', '=', sourceId ?? ''))
       .offset(count - 1)
       .limit(1)
@@ -84,9 +83,7 @@ export class QuestionStore {
     const { numUpdatedRows } = await db
       .updateTable('questions')
       .set({ ...change, answer: toJson(change.answer), state: 'answered' })
-      .where('workspace_id', '=', workspaceId)
-      .where('id', '=', id)
-      .where('state', '=', 'open')
+      .where(({ and }) => and({ workspace_id: workspaceId, id, state: 'open' }))
       .executeTakeFirst();
     return numUpdatedRows === 1n;
   }
@@ -96,8 +93,7 @@ export class QuestionStore {
     await db
       .updateTable('questions')
       .set({ state: 'closed' })
-      .where('activity_id', '=', activityId)
-      .where('state', '=', 'open')
+      .where(({ and }) => and({ activity_id: activityId, state: 'open' }))
       .execute();
   }
 }
