@@ -2,6 +2,28 @@ import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/pla
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
 
+/** What decides how messages of and to a workspace are handled: a part of its row, because it is read for each of them. */
+const PARTY_COLUMNS = [
+  'id',
+  'name',
+  'role',
+  'status',
+  'delivery_mode',
+  'url',
+  'agent_card',
+  'parent_id',
+  'max_concurrent_tasks',
+  'monthly_spend',
+  'budget_limit',
+  'last_outbound_at',
+  'acknowledged_at',
+  'visible_seq',
+  'removed_at',
+] as const;
+
+/** A workspace that sends or receives a message. */
+export type Party = Pick<WorkspaceRow, (typeof PARTY_COLUMNS)[number]>;
+
 /**
  * The rows of workspaces, for all other modules. Inside a transaction its `trx` is the last argument; without one a
  * query runs on its own.
@@ -10,7 +32,7 @@ export class WorkspaceDirectory {
   readonly #query: Queryable;
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
   readonly #selectLiveIds: PreparedQuery<Record<string, never>, { id: string }>;
-  readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
+  readonly #selectParties: PreparedQuery<Readonly<Record<number, string>>, Party>;
   readonly #update: PreparedQuery<{ readonly rowId: string } & WorkspaceUpdate, unknown>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
@@ -25,8 +47,8 @@ export class WorkspaceDirectory {
         .where('status', 'in', ['online', 'degraded'])
         .where('runtime', '=', 'external'),
     );
-    this.#selectMany = database.prepareVariants((db, ids: Readonly<Record<number, string>>) =>
-      db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
+    this.#selectParties = database.prepareVariants((db, ids: Readonly<Record<number, string>>) =>
+      db.selectFrom('workspaces').select(PARTY_COLUMNS).where('id', 'in', Object.values(ids)),
     );
     this.#update = database.prepareVariants((db, { rowId, ...change }: { rowId: string } & WorkspaceUpdate) =>
       db.updateTable('workspaces').set(change).where('id', '=', rowId),
@@ -41,8 +63,13 @@ export class WorkspaceDirectory {
 
   /** The rows of these ids, removed or not, in no order; unknown ids are left out. */
   async findMany(ids: readonly string[], db: Queryable = this.#query): Promise<WorkspaceRow[]> {
+    return ids.length === 0 ? [] : db.selectFrom('workspaces').selectAll().where('id', 'in', ids).execute();
+  }
+
+  /** The same of what decides how messages are handled. */
+  async findParties(ids: readonly string[], db: Queryable = this.#query): Promise<Party[]> {
     if (ids.length === 0) return [];
-    const { rows } = await this.#selectMany({ ...ids }, db);
+    const { rows } = await this.#selectParties({ ...ids }, db);
     return rows;
   }
 
@@ -134,7 +161,7 @@ export class WorkspaceDirectory {
 }
 
 /** The row when there is one that is not removed; else 404 or 410. */
-export function requireAlive(row: WorkspaceRow | undefined): WorkspaceRow {
+export function requireAlive<Row extends Party>(row: Row | undefined): Row {
   if (row === undefined) throw workspaceNotFound();
   if (row.status === 'removed') throw workspaceRemoved(row.id, row.removed_at);
   return row;

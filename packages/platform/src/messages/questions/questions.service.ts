@@ -317,7 +317,7 @@ export class QuestionsService {
   /** The checks of a message from the agent to the workspace that it names as the sender. */
   async #requireReachable({ trx }: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
     const { hierarchy, workspaces } = this.#options;
-    const rows = await workspaces.findMany([agentId, sourceId], trx);
+    const rows = await workspaces.findParties([agentId, sourceId], trx);
     const agent = rows.find(({ id }) => id === agentId);
     const source = rows.find(({ id }) => id === sourceId);
     if (source === undefined || agent === undefined) throw accessDenied({ field: 'message.source_id' });
