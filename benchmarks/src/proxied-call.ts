@@ -1,41 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Pool } from 'undici';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { startPlatform } from './servers/start-platform.ts';
 import { startProcess } from './servers/start-process.ts';
-import { compareThroughput } from './throughput.ts';
+import { compareThroughput, ratioOf, type Throughput } from './throughput.ts';
+
+/** Of each contender's run in a round, in milliseconds: short, because what else the machine does changes within seconds. */
+const ROUND_MS = 250;
 
 /**
  * Compares a peer call through the platform (authentication, hierarchy, durable row, push, answer) with a minimal reverse
- * proxy on the same two hops; the platform once with and once without a disk flush per commit. The caller is undici in
- * all cases, and each server is a process.
+ * proxy on the same two hops, and with one that appends the request and the answer to a file and flushes it before it passes them on: what
+ * this disk allows any proxy that loses no accepted call. The platform runs once with and once without a flush of its commits. The
+ * caller is undici in all cases, and each server is a process.
  */
 export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figure[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   const agent = await startProcess('agent-server');
-  const bare = await startProcess('reverse-proxy', [agent.url]);
-  const barePool = new Pool(bare.url, { connections: 64 });
+  const proxies = [
+    await startProxy('bare proxy', [agent.url]),
+    await startProxy('proxy with two flushes', [agent.url, join(folder, 'calls.jsonl')]),
+  ];
   const platforms = [await startCalls('full', agent.url), await startCalls('normal', agent.url)];
+  const roundMs = Math.min(ROUND_MS, options.roundMs);
+  const rounds = Math.ceil((options.rounds * options.roundMs) / roundMs);
   const figures: Figure[] = [];
   try {
     for (const inFlight of [1, 16, 64]) {
-      const [peer, ...ours] = await compareThroughput(
-        [{ name: 'bare reverse proxy', run: () => send(barePool, '/', undefined) }, ...platforms],
-        { inFlight, ...options },
-      );
-      if (peer === undefined) throw new Error('no measurement');
-      for (const { name, perSecond } of ours) {
-        const detail = `${Math.round(perSecond)}/s against ${Math.round(peer.perSecond)}/s`;
-        const title = `proxied call (${name}) : bare proxy, ${inFlight} in flight`;
-        figures.push(ratioFigure(title, perSecond / peer.perSecond, 1 / 3, detail));
+      const measured = await compareThroughput([...proxies, ...platforms], { inFlight, roundMs, rounds });
+      const [bare, flushing, full, normal] = measured;
+      if (bare === undefined || flushing === undefined || full === undefined || normal === undefined) {
+        throw new Error('no measurement');
       }
+      const against = (ours: Throughput, other: Throughput, target: number) => {
+        const detail = `${Math.round(ours.perSecond)}/s against ${Math.round(other.perSecond)}/s`;
+        const title = `proxied call (${ours.name}) : ${other.name}, ${inFlight} in flight`;
+        return ratioFigure(title, ratioOf(ours, other), target, detail);
+      };
+      figures.push(against(full, bare, 1 / 3), against(full, flushing, 1 / 2), against(normal, bare, 1 / 3));
     }
   } finally {
-    await barePool.close();
-    for (const platform of platforms) await platform.close();
-    await bare.close();
+    for (const contender of [...platforms, ...proxies]) await contender.close();
     await agent.close();
+    rmSync(folder, { recursive: true, force: true });
   }
   return figures;
+}
+
+async function startProxy(name: string, args: readonly string[]) {
+  const proxy = await startProcess('reverse-proxy', args);
+  const pool = new Pool(proxy.url, { connections: 64 });
+  return {
+    name,
+    run: () => send(pool, '/', undefined),
+    close: async () => {
+      await pool.close();
+      await proxy.close();
+    },
+  };
 }
 
 /** Starts a platform with a caller and a target agent. `run` is one call. */

@@ -17,6 +17,8 @@ export interface Throughput {
   readonly name: string;
   /** Operations per second, median of the rounds. */
   readonly perSecond: number;
+  /** Operations per second in each round. */
+  readonly rounds: readonly number[];
   /** 99th percentile of the duration of an operation, in milliseconds, median of the rounds. */
   readonly p99Ms: number;
 }
@@ -40,14 +42,19 @@ export async function compareThroughput(
       if (round >= 0) samples[index]?.push(measured);
     }
   }
-  return contenders.map((contender, index) => ({
-    name: contender.name,
-    perSecond: median((samples[index] ?? []).map(({ perSecond }) => perSecond)),
-    p99Ms: median((samples[index] ?? []).map(({ p99Ms }) => p99Ms)),
-  }));
+  return contenders.map((contender, index) => {
+    const rounds = (samples[index] ?? []).map(({ perSecond }) => perSecond);
+    const p99Ms = median((samples[index] ?? []).map((round) => round.p99Ms));
+    return { name: contender.name, perSecond: median(rounds), rounds, p99Ms };
+  });
 }
 
-type Round = Omit<Throughput, 'name'>;
+/** The median of the ratios of the rounds: what disturbs one round disturbs both contenders. */
+export function ratioOf(ours: Throughput, other: Throughput): number {
+  return median(ours.rounds.map((perSecond, round) => perSecond / (other.rounds[round] ?? Number.NaN)));
+}
+
+type Round = Pick<Throughput, 'perSecond' | 'p99Ms'>;
 
 async function runFor(contender: Contender, options: ThroughputOptions): Promise<Round> {
   const start = performance.now();

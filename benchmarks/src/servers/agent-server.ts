@@ -1,8 +1,8 @@
 // A minimal agent as a process: parses each JSON-RPC request, and answers with one text part in the form of its version of A2A.
 // With a path as its argument it appends each request to that file first; requests of one moment are flushed together.
-import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { announce } from './announce.ts';
+import { openFlushedLog } from './flushed-log.ts';
 
 const CONTEXT_ID = '4c1de9a2-0000-4000-8000-000000000000';
 const about = { messageId: 'b7a3f1de-0000-4000-8000-000000000000', contextId: CONTEXT_ID };
@@ -17,17 +17,14 @@ const RESULT = {
 const RESULT_1 = { message: { ...about, role: 'ROLE_AGENT', parts: [{ text: TEXT }] } };
 
 const [path] = process.argv.slice(2);
-const file = path === undefined ? undefined : await open(path, 'a');
-let queue: string[] = [];
-let isWriting = Promise.resolve();
-let queued: Promise<void> | undefined;
+const store = path === undefined ? undefined : await openFlushedLog(path);
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', async () => {
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { id?: unknown; method?: unknown };
-    if (file !== undefined) await store(JSON.stringify(body));
+    await store?.(JSON.stringify(body));
     const answer = JSON.stringify({
       jsonrpc: '2.0',
       id: body.id ?? null,
@@ -41,16 +38,3 @@ const server = createServer((request, response) => {
   });
 });
 announce(server);
-
-/** Resolves when the line is on the disk. What is added during a write is written by the next one. */
-function store(line: string): Promise<void> {
-  queue.push(line);
-  queued ??= isWriting = isWriting.then(async () => {
-    queued = undefined;
-    const lines = queue;
-    queue = [];
-    await file?.appendFile(`${lines.join('\n')}\n`);
-    await file?.datasync();
-  });
-  return queued;
-}
