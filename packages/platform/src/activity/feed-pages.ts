@@ -132,15 +132,17 @@ function selectPage(db: Queryable, values: PageValues) {
       ]),
     );
   }
-  if (direction !== undefined) select = select.where(text('direction', false), '=', direction);
+  if (direction !== undefined) select = select.where('a.direction', '=', direction);
   if (type !== undefined) select = select.where(text('activity_type', byType), '=', type);
   if (peerId !== undefined) select = select.where(text('peer_id', byPeer), '=', peerId);
   if (byConversation) select = select.where('a.conversation_id', '=', conversationId);
   const { deliverableAt } = values;
   if (deliverableAt !== undefined) {
-    select = select
-      .where((eb) => eb.or([eb('a.expires_at', 'is', null), eb('a.expires_at', '>', deliverableAt)]))
-      .where('a.delivery_state', 'not in', ['expired', 'canceled']);
+    select = select.where((eb) =>
+      eb.or([eb('a.expires_at', 'is', null), eb('a.expires_at', '>', deliverableAt)]),
+    );
+    // Nothing unacknowledged has either state.
+    if (!values.unacknowledged) select = select.where('a.delivery_state', 'not in', ['expired', 'canceled']);
   }
   if (values.fromCanvas) select = select.where('a.source_id', 'is', null);
   if (values.fromAgents) select = select.where('a.source_id', 'is not', null);
@@ -214,7 +216,7 @@ function valuesOf({ query, isAgent, maxColumnBytes, ...places }: PageSelection) 
   };
 }
 
-type FilterColumn = 'direction' | 'activity_type' | 'peer_id' | 'created_at';
+type FilterColumn = 'activity_type' | 'peer_id' | 'created_at';
 
 /** A page has at most so many bytes, and at least one row. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
