@@ -33,7 +33,7 @@ describe('the room of an agent', () => {
       for (let count = 0; ; count += 1) {
         const arrival = { ...large, message: { ...large.message, id: `${use} ${subject} ${count}` } };
         if (!room.hasRoom(arrival, WHOLE)) return count;
-        room.add(arrival);
+        room.add(arrival, MIB);
       }
     };
     expect([fill('direct', PEER), fill('direct', OTHER), fill('direct', THIRD)]).toEqual([16, 16, 0]);

@@ -63,17 +63,11 @@ export class ArrivalRoom {
     );
   }
 
-  add({ message, via }: Arrival): void {
+  add({ message, via }: Arrival, bytes: number): void {
     this.remove(message.id);
-    const place = {
-      // About: of other scripts a character takes up to three.
-      bytes: JSON.stringify(message.raw).length,
-      sender: message.sourceId,
-      isDirect: via === 'direct',
-      isWaiting: false,
-    };
+    const place = { bytes, sender: message.sourceId, isDirect: via === 'direct', isWaiting: false };
     this.#places.set(message.id, place);
-    this.#change(place, { count: 1, bytes: place.bytes, waiting: 0 });
+    this.#change(place, { count: 1, bytes, waiting: 0 });
   }
 
   remove(row: string): void {

@@ -8,7 +8,6 @@ import { orAborted } from '../time/linked-abort.ts';
 import type { DeliveryInbox, FeedPosition } from './delivery.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
-import type { EndedMessage } from './ledger-lines.ts';
 import { failureCode } from './life.ts';
 
 const MAX_OPEN_ROWS = 1_000;
@@ -26,8 +25,6 @@ export interface FeedInboxOptions {
   readonly readAhead: number;
   /** Handles a new message. */
   readonly onMessage: (record: OpenMessage) => void;
-  /** Reports to the platform how a message ended that a request had brought before. */
-  readonly onCopy: (message: InboundMessage, ended: EndedMessage) => void;
   /** A page or a message was passed. */
   readonly onActivity: () => void;
   /** The position may have moved. */
@@ -121,16 +118,12 @@ export class FeedInbox implements DeliveryInbox {
   }
 
   #accept(received: InboundMessage, seq: number | null | undefined): boolean {
-    const { workspaceId, ledger, onMessage, onCopy } = this.#options;
+    const { workspaceId, ledger, onMessage } = this.#options;
     // Our client has named it already.
     const message = received.conversationId === '' ? withConversation(received, workspaceId) : received;
-    const read = ledger.read(message, seq);
-    if (read === null) return false;
-    if ('end' in read) {
-      onCopy(message, read);
-      return false;
-    }
-    onMessage(read);
-    return true;
+    const record = ledger.read(message, seq);
+    if (record === null) return false;
+    onMessage(record);
+    return record.ended === undefined;
   }
 }

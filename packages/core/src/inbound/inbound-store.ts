@@ -6,6 +6,7 @@ import {
   removeAbandonedTemporaries,
   writePrivateFile,
 } from '../storage/private-file.ts';
+import type { LedgerLine } from './ledger-lines.ts';
 
 /** Of the texts that are written at once, in characters. */
 const CHUNK_LENGTH = 1024 * 1024;
@@ -13,7 +14,7 @@ const CHUNK_LENGTH = 1024 * 1024;
 /**
  * Stores the inbound state of an agent as a log: position, finished messages, attempts, unsent answers, `once` results,
  * dead letters. Each line is a JSON object without line breaks, which a store does not have to parse. Lines can contain
- * message text: keep them private. Calls never overlap.
+ * message text: keep them private. Calls do not overlap, except for `write`.
  */
 export interface InboundStore {
   /** Returns all lines since the last `replace`, oldest first. Rejects when they cannot be read. */
@@ -25,6 +26,14 @@ export interface InboundStore {
   append(lines: readonly string[]): Promise<void>;
   /** Replaces all lines atomically. */
   replace(lines: readonly string[]): Promise<void>;
+  /**
+   * Appends lines without waiting. When it returns they survive the end of the process, and a crash of the machine once a `flush` that began later
+   * has resolved. It is also called during a `flush`. When it throws, some of the lines may be stored; the next call is then `replace`.
+   * @default `append` is called instead, and a message that a request brings takes two of them
+   */
+  write?(lines: readonly string[]): void;
+  /** See `write`; a store has both, or neither. After a rejection the next call is `replace`. */
+  flush?(): Promise<void>;
   /** Releases what it holds, such as open files. No call follows. */
   close?(): Promise<void>;
 }
@@ -77,7 +86,18 @@ export class FileInboundStore implements InboundStore {
 
   /** @throws MoleculeError `storage_failed`, also if the file is missing. */
   async append(lines: readonly string[]): Promise<void> {
-    await this.#log.append([...chunksOf(lines)].join(''));
+    this.write(lines);
+    await this.flush();
+  }
+
+  /** @throws MoleculeError `storage_failed`, also if the file is missing. */
+  write(lines: readonly string[]): void {
+    for (const chunk of chunksOf(lines)) this.#log.write(chunk);
+  }
+
+  /** @throws MoleculeError `storage_failed`, also if the file was deleted or replaced since it was opened. */
+  async flush(): Promise<void> {
+    await this.#log.flush();
   }
 
   /** @throws MoleculeError `storage_failed` */
@@ -101,4 +121,156 @@ function* chunksOf(lines: readonly string[]): Generator<string> {
     chunk = '';
   }
   yield chunk;
+}
+
+/** The log is replaced when the appended part is this many times the size of the last snapshot, within limits in characters. */
+const COMPACT_FACTOR = 4;
+const COMPACT_MIN_LENGTH = 256 * 1024;
+const COMPACT_MAX_LENGTH = 64 * 1024 * 1024;
+
+export interface LedgerLogOptions {
+  readonly store: InboundStore;
+  /** The complete current state. */
+  readonly snapshot: () => readonly LedgerLine[];
+  /** Writing fails; called once per outage. */
+  readonly onDegraded: (error: unknown) => void;
+  readonly onRecovered: () => void;
+}
+
+/**
+ * Writes the lines of a ledger to a store, which is closed with it. What is added before a flush begins shares it. The first flush of a process, the
+ * first one after a failure, and one when the log has grown too long replace the log by a snapshot; therefore lines need not be buffered while
+ * the store fails. Never rejects.
+ */
+export class LedgerLog {
+  readonly #options: LedgerLogOptions;
+  /** Lines that were not written yet. */
+  #queue: string[] = [];
+  #flushing: Promise<boolean> = Promise.resolve(true);
+  /** The flush that begins next. */
+  #queued: Promise<boolean> | undefined;
+  /** Whether lines were written since the last flush began. */
+  #isUnflushed = false;
+  #mustReplace = true;
+  #snapshotLength = 0;
+  #appendedLength = 0;
+  #isDegraded = false;
+  #isClosed = false;
+
+  constructor(options: LedgerLogOptions) {
+    this.#options = options;
+  }
+
+  /** Adds a line, which is written before the next flush. Update the state of the snapshot before. Returns its length. */
+  add(line: LedgerLine): number {
+    const text = JSON.stringify(line);
+    if (!this.#isClosed) this.#queue.push(text);
+    return text.length;
+  }
+
+  /** Whether all lines survive the end of the process: at once if the store can, else when they are flushed. */
+  written(): true | Promise<boolean> {
+    return this.#writeQueue() ? true : this.flush();
+  }
+
+  /**
+   * Resolves with whether all lines are on disk.
+   * @param waitsForMore whether the flush begins in the next turn of the event loop: what arrives together, and answers that are made at once, share it
+   */
+  flush(waitsForMore = false): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false);
+    if (this.#queued !== undefined) return this.#queued;
+    if (this.#queue.length === 0 && !this.#isUnflushed && !this.#mustReplace) return this.#flushing;
+    const flush = (waitsForMore ? this.#flushing.then(nextTurn) : this.#flushing).then(() => {
+      this.#queued = undefined;
+      return this.#flush();
+    });
+    this.#queued = flush;
+    this.#flushing = flush;
+    return flush;
+  }
+
+  /** Like {@link flush}, and reduces the log to the current state, without texts of finished messages. */
+  compact(): Promise<boolean> {
+    if (this.#appendedLength > 0) this.#mustReplace = true;
+    return this.flush();
+  }
+
+  /** Ignores all later lines, because another process may use the store from now on. */
+  close(): void {
+    this.#isClosed = true;
+    const { store } = this.#options;
+    void this.#flushing.then(() => store.close?.());
+  }
+
+  /** False when the store cannot write without waiting, or fails. */
+  #writeQueue(): boolean {
+    const { store } = this.#options;
+    if (store.write === undefined || this.#mustReplace || this.#isClosed) return false;
+    if (this.#queue.length === 0) return true;
+    try {
+      store.write(this.#queue);
+    } catch {
+      this.#mustReplace = true;
+      return false;
+    }
+    this.#isUnflushed = true;
+    this.#appendedLength += lengthOf(this.#queue);
+    this.#queue = [];
+    return true;
+  }
+
+  async #append(): Promise<void> {
+    const { store } = this.#options;
+    if (store.flush === undefined) {
+      const lines = this.#queue;
+      this.#queue = [];
+      await store.append(lines);
+      this.#appendedLength += lengthOf(lines);
+    } else if (this.#writeQueue()) {
+      this.#isUnflushed = false;
+      await store.flush();
+    }
+  }
+
+  async #flush(): Promise<boolean> {
+    if (this.#isClosed) return false;
+    const { store, snapshot, onDegraded, onRecovered } = this.#options;
+    if (!this.#mustReplace) {
+      await this.#append().catch(() => {
+        this.#mustReplace = true;
+      });
+    }
+    if (this.#mustReplace) {
+      try {
+        // The snapshot includes the lines queued in the meantime.
+        this.#queue = [];
+        this.#isUnflushed = false;
+        const all = snapshot().map((line) => JSON.stringify(line));
+        await store.replace(all);
+        this.#mustReplace = false;
+        this.#snapshotLength = lengthOf(all);
+        this.#appendedLength = 0;
+      } catch (error) {
+        if (!this.#isDegraded) onDegraded(error);
+        this.#isDegraded = true;
+        return false;
+      }
+    }
+    if (this.#isDegraded) onRecovered();
+    this.#isDegraded = false;
+    const most = Math.min(COMPACT_FACTOR * this.#snapshotLength, COMPACT_MAX_LENGTH);
+    this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);
+    return true;
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function lengthOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length + 1, 0);
 }

@@ -1,4 +1,3 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import { AckSender } from './ack-sender.ts';
 import { Cancellations } from './cancellations.ts';
@@ -7,8 +6,8 @@ import { keepDelivering } from './delivery.ts';
 import { FeedInbox } from './feed-inbox.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';
-import type { EndedMessage } from './ledger-lines.ts';
-import { CopyHome, MessageHome, type MessageHomeParts } from './message-home.ts';
+import { outcomeOf } from './life.ts';
+import { MessageHome, type MessageHomeParts } from './message-home.ts';
 import { Requests } from './requests.ts';
 import { MessageRun } from './run.ts';
 import { Scheduler } from './scheduler.ts';
@@ -83,7 +82,6 @@ export class Inbound {
       workspaceId,
       ledger,
       onMessage: (record) => this.#received(record),
-      onCopy: (message, ended) => this.#reportAgain(message, ended),
       onActivity: () => this.#recordActivity(),
       onPage: () => this.#acks.send(this.#life.signal),
     });
@@ -227,34 +225,38 @@ export class Inbound {
     this.#ledger.close();
   }
 
-  /** A new message of the feed. */
+  /** A message of the feed, or a copy of one that a request had brought: the platform is given the end that it does not know. */
   #received(record: OpenMessage): void {
-    if (this.#probe.received(record.message)) void this.#ledger.finish(record, { outcome: 'unanswered' });
+    const { ended } = record;
+    if (ended?.answer) this.#run(record);
+    else if (ended !== undefined) void this.#ledger.finish(record, outcomeOf(ended));
+    else if (this.#probe.received(record.message))
+      void this.#ledger.finish(record, { outcome: 'unanswered' });
     else this.#start(record);
   }
 
   #start(record: OpenMessage): void {
-    const { message, via, isStored } = record;
-    const cancellations = this.#cancellations;
-    const whenStored = (work: () => void): void => {
-      if (via === 'feed') work();
-      else void isStored.then((stored) => (stored ? work() : undefined));
-    };
-    if (message.method === 'cancel_task') {
-      whenStored(() => cancellations.received(message, () => void this.#ledger.finish(record, null)));
-      return;
-    }
-    whenStored(() => this.#options.observer.received(message));
-    const home = new MessageHome(record, this.#parts);
-    this.#scheduler.add(new MessageRun(record, home, this.#options));
-    whenStored(() => cancellations.added(message));
+    const { message } = record;
+    // Its first attempt is stored with it, and awaits that before the handler runs.
+    if (message.method !== 'cancel_task') this.#run(record);
+    const stored = this.#ledger.stored(record);
+    if (stored === true) this.#accepted(record);
+    else void stored.then((isStored) => (isStored ? this.#accepted(record) : undefined));
   }
 
-  /** Gives the platform the end of a message that a request had brought, because it also delivered it by the feed. */
-  #reportAgain(message: InboundMessage, ended: EndedMessage): void {
-    const home = new CopyHome(message, ended, this.#parts);
-    if (ended.end.answer === null) void home.end(ended.end, false);
-    else this.#scheduler.add(new MessageRun(home.record, home, this.#options));
+  #accepted(record: OpenMessage): void {
+    const { message } = record;
+    if (message.method === 'cancel_task') {
+      this.#cancellations.received(message, () => void this.#ledger.finish(record, null));
+      return;
+    }
+    this.#options.observer.received(message);
+    this.#cancellations.added(message);
+  }
+
+  #run(record: OpenMessage): void {
+    const home = new MessageHome(record, this.#parts);
+    this.#scheduler.add(new MessageRun(record, home, this.#options));
   }
 
   /** Whether a message that is sent now would be read, on a platform where messages to oneself come and end without an answer. */

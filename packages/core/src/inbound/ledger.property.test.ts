@@ -101,7 +101,7 @@ class World {
 
   take(message: InboundMessage, seq?: number | null): void {
     const record = this.ledger.read(message, seq);
-    if (record === null || 'end' in record) return;
+    if (record === null || record.ended !== undefined) return;
     expect(this.stored, 'a finish was stored, and it is handled again').not.toContain(nameOf(message));
     const ids = this.underWay.map((each) => each.message.id);
     expect(ids, 'handled twice at once').not.toContain(message.id);

@@ -4,7 +4,7 @@ import { inboundMessage } from '../../test/memory-feed.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { readArrival } from './arrival-message.ts';
-import { MemoryInboundStore } from './inbound-store.ts';
+import { LedgerLog, MemoryInboundStore } from './inbound-store.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';
 import {
   type Arrival,
@@ -13,7 +13,6 @@ import {
   loadLines,
   type StoredDeadLetter,
 } from './ledger-lines.ts';
-import { LedgerLog } from './ledger-log.ts';
 import { NO_PROGRESS } from './life.ts';
 
 const letterOf = (activityId: string, attempts = 5): StoredDeadLetter => ({
@@ -70,7 +69,7 @@ function pushed(text: string, messageId = 'm', answers: Arrival['message']['answ
 
 function open(ledger: Ledger, id: string): OpenMessage {
   const record = ledger.read(inboundMessage({ id }), null);
-  if (record === null || 'end' in record) throw new Error(`${id} is not new.`);
+  if (record === null || record.ended !== undefined) throw new Error(`${id} is not new.`);
   return record;
 }
 
@@ -137,7 +136,7 @@ describe('the log', () => {
     const store = new MemoryInboundStore();
     const { ledger } = await ledgerOn(store);
     const record = ledger.add(pushed(text, 'm', answers));
-    expect(await record.isStored).toBe(true);
+    expect(await ledger.stored(record)).toBe(true);
     expect((await store.load()).join().length).toBeLessThan(text.length + 2_000);
     expect((await ledgerOn(store)).resumed).toMatchObject([{ message: record.message, digest: '' }]);
   });
@@ -161,6 +160,10 @@ describe('LedgerLog', () => {
       onDegraded: () => events.push('degraded'),
       onRecovered: () => events.push('recovered'),
     });
+  const writerOf = (log: LedgerLog) => (line: LedgerLine) => {
+    log.add(line);
+    return log.flush();
+  };
   const lineOf = (attempts: number): LedgerLine => ({ letter: letterOf(`row-${attempts}`, attempts) });
 
   it('is replaced when it has grown, and after a failed append', async () => {
@@ -179,15 +182,15 @@ describe('LedgerLog', () => {
     }
     const store = new FickleStore();
     const events: string[] = [];
-    const log = logOn(store, events);
-    for (let n = 0; n < 3_000; n += 1) await log.write(lineOf(n));
+    const write = writerOf(logOn(store, events));
+    for (let n = 0; n < 3_000; n += 1) await write(lineOf(n));
     expect(replaced.length).toBeGreaterThan(1);
     works = false;
-    expect(await log.write(lineOf(1))).toBe(false);
-    expect(await log.write(lineOf(2))).toBe(false);
+    expect(await write(lineOf(1))).toBe(false);
+    expect(await write(lineOf(2))).toBe(false);
     works = true;
     snapshot.push(lineOf(1), lineOf(2));
-    expect(await log.write(lineOf(2))).toBe(true);
+    expect(await write(lineOf(2))).toBe(true);
     expect(events).toEqual(['degraded', 'recovered']);
     expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2]);
     snapshot.length = 0;
@@ -203,8 +206,8 @@ describe('LedgerLog', () => {
       await replace(lines);
     };
     snapshot.push(large, large);
-    const log = logOn(store);
-    for (let count = 0; count < 6; count += 1) await log.write(large);
+    const write = writerOf(logOn(store));
+    for (let count = 0; count < 6; count += 1) await write(large);
     expect(replaced).toEqual([0, 6]);
     snapshot.length = 0;
   });

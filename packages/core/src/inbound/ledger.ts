@@ -7,7 +7,7 @@ import type { Logger } from '../logging/logger.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { ArrivalRoom } from './arrival-room.ts';
 import { FinishedKeys, keyOf } from './finished-keys.ts';
-import type { InboundStore } from './inbound-store.ts';
+import { type InboundStore, LedgerLog } from './inbound-store.ts';
 import {
   type Arrival,
   arrivalOf,
@@ -18,13 +18,13 @@ import {
   type StoredDeadLetter,
   storedArrival,
 } from './ledger-lines.ts';
-import { LedgerLog } from './ledger-log.ts';
 import {
   type Change,
   type MessageRecord,
   NO_PROGRESS,
   type Outcome,
   type Progress,
+  type StoredAnswer,
   withChange,
 } from './life.ts';
 import { OffsetTracker } from './offset-tracker.ts';
@@ -34,8 +34,6 @@ const MAX_ROWS = 2_000;
 /** Of dead letters, and of the ends that are kept for repeats; and of each of them together, as JSON. */
 const MAX_KEPT = 1_000;
 const MAX_CHARACTERS = 8 * 1024 * 1024;
-/** Of a message that the platform keeps, or that was stored by an earlier run. */
-const STORED = Promise.resolve(true);
 
 export interface LedgerOptions {
   readonly store: InboundStore;
@@ -54,14 +52,16 @@ export interface OpenMessage extends MessageRecord {
   readonly key: string;
   /** The row under which it is handled, and those of its copies. */
   readonly rows: string[];
-  /** Resolves with false when a request has brought it and it cannot be stored: it counts as never brought then. */
-  readonly isStored: Promise<boolean>;
+  /** Of a row of the feed whose message a request had brought: how that ended, which the platform does not know. */
+  readonly ended?: MessageEnd;
+  /** See {@link Ledger.stored}. */
+  isStored?: true | Promise<boolean>;
   progress: Progress;
 }
 
 /** What is known of a message that a request brings. */
 export type Known =
-  | { readonly kind: 'new' }
+  | { readonly kind: 'new'; readonly key: string }
   | { readonly kind: 'open'; readonly record: OpenMessage }
   /** `ended`: missing when its end is no longer kept. */
   | { readonly kind: 'ended'; readonly ended: EndedMessage | undefined };
@@ -80,8 +80,8 @@ export class Ledger {
   readonly #outcomes = new Map<string, ReportedOutcome>();
   readonly #log: LedgerLog;
   readonly #open = new Map<string, OpenMessage>();
-  /** The keys of messages that requests brought, by the ids under which their senders ask for them. */
-  readonly #tasks = new Map<string, string>();
+  /** The keys of messages that requests brought, by their rows. */
+  readonly #keys = new Map<string, string>();
   /** The progress that an earlier run made with rows that were not read again yet. */
   readonly #earlier = new Map<string, Progress>();
   readonly #finished = new FinishedKeys();
@@ -149,11 +149,11 @@ export class Ledger {
   }
 
   /**
-   * Adds a message of the feed. Returns its record if it is new, and nothing for a copy: it was read or brought by a request before. One of which the
-   * platform does not know how it ended returns that, and remains open until {@link finishCopy}.
+   * Adds a message of the feed. Returns its record, and nothing for a copy: it was read or brought by a request before. A copy of one of which the
+   * platform does not know how it `ended` has a record as well.
    * @param seq The position in the feed, `null` if unknown; missing for a message from another source.
    */
-  read(message: InboundMessage, seq?: number | null): OpenMessage | EndedMessage | null {
+  read(message: InboundMessage, seq?: number | null): OpenMessage | null {
     const { id } = message;
     if (this.#position.has(id)) return null;
     const isFinishedAhead = this.#finishedAhead.delete(id);
@@ -161,7 +161,7 @@ export class Ledger {
     const ended = isFinishedAhead || seq === undefined ? undefined : this.#ended.get(key);
     if (ended !== undefined && seq !== undefined && (ended.row === id || !this.#finished.has(id))) {
       this.#position.add(id, seq, false);
-      return ended;
+      return this.#openRow(id, message, ended.end);
     }
     if (!isFinishedAhead && this.#finished.has(id)) return null;
     const isFinished = isFinishedAhead || this.#finished.has(key);
@@ -177,28 +177,7 @@ export class Ledger {
       open.rows.push(id);
       return null;
     }
-    const progress = this.#earlierOf(id);
-    const record: OpenMessage = {
-      key,
-      message,
-      via: 'feed',
-      digest: '',
-      rows: [id],
-      progress,
-      isStored: STORED,
-    };
-    this.#open.set(key, record);
-    return record;
-  }
-
-  /** Finishes a row whose message a request had brought before. */
-  finishCopy(row: string, outcome: Outcome | null): Promise<boolean> {
-    this.#position.finish(row);
-    this.#finished.add(row);
-    const outcomes = this.#withOutcomes([row], outcome);
-    const stored = this.#write({ ...outcomes, finished: { rows: [row], keys: [row] } });
-    this.#options.onFinished();
-    return stored;
+    return this.#openRow(key, message);
   }
 
   /** Call after the messages of a page were read. Moves the read position past its last row, message or not. */
@@ -239,29 +218,48 @@ export class Ledger {
   /** What is known of a message that a request brings. */
   known(message: InboundMessage): Known {
     const key = messageKey(message);
-    const byRow = this.#tasks.get(message.id) ?? '';
+    const byRow = this.#keys.get(message.id) ?? '';
     const ended = this.#ended.get(key) ?? this.#ended.get(byRow);
+    if (ended !== undefined) return { kind: 'ended', ended };
     const record = this.#open.get(key) ?? this.#open.get(byRow);
-    if (record !== undefined && ended === undefined) return { kind: 'open', record };
-    const isEnded = ended !== undefined || this.#finished.has(message.id) || this.#finished.has(key);
-    return isEnded ? { kind: 'ended', ended } : { kind: 'new' };
+    if (record !== undefined) return { kind: 'open', record };
+    const isEnded = this.#finished.has(message.id) || this.#finished.has(key);
+    return isEnded ? { kind: 'ended', ended } : { kind: 'new', key };
   }
 
   /** What the caller of a request sent under this id; the platform names rows, and may ask for each. */
   sentBy({ use, subject }: InboundCaller, taskId: string): Exclude<Known, { kind: 'new' }> | null {
-    const key = this.#tasks.get(use === 'push' ? taskId : ownKey(use, subject, taskId)) ?? '';
+    const source = use === 'direct' ? 'peer_agent' : 'unknown';
+    const sent = { id: '', messageId: taskId, method: '', source, sourceId: subject.toLowerCase() } as const;
+    const key = (use === 'push' ? this.#keys.get(taskId) : messageKey(sent)) ?? '';
+    const isSent = ({ via }: Pick<MessageRecord, 'via'>) => use === 'push' || via === use;
     const record = this.#open.get(key);
-    if (record !== undefined) return { kind: 'open', record };
+    if (record !== undefined) return isSent(record) ? { kind: 'open', record } : null;
     const ended = this.#ended.get(key);
-    return ended === undefined ? null : { kind: 'ended', ended };
+    return ended !== undefined && isSent(ended) ? { kind: 'ended', ended } : null;
   }
 
   /** Adds a new message that a request has brought. */
-  add(arrival: Arrival): OpenMessage {
-    const isStored = this.#write({ arrived: storedArrival(arrival) }, true);
-    const record = this.#begin(arrival, isStored);
-    void isStored.then((stored) => (stored ? undefined : this.#forget(record)));
-    return record;
+  add(arrival: Arrival, key = messageKey(arrival.message)): OpenMessage {
+    return this.#begin(arrival, key, this.#add({ arrived: storedArrival(arrival) }));
+  }
+
+  /**
+   * Whether a message that a request has brought survives the end of the process; false when it cannot be stored, and counts as never brought. Ask
+   * when its first attempt was added, which is stored with it.
+   */
+  stored(record: OpenMessage): true | Promise<boolean> {
+    if (record.isStored !== undefined) return record.isStored;
+    const written = this.#log.written();
+    // What arrives together, and answers that are made at once, share the flush.
+    const flushed = this.#log.flush(true);
+    record.isStored =
+      written === true ||
+      flushed.then((stored) => {
+        if (!stored) this.#forget(record);
+        return stored;
+      });
+    return record.isStored;
   }
 
   /** The answer to a message waits until its recipient has room for it. False when too many wait. */
@@ -275,15 +273,18 @@ export class Ledger {
   async change(record: OpenMessage, change: Change): Promise<boolean> {
     record.progress = withChange(record.progress, change);
     if (this.#open.get(record.key) !== record) return false;
-    return this.#write({ row: record.message.id, progress: change });
+    this.#add({ row: record.message.id, progress: change });
+    // A count of attempts must survive the process, in case that a handler ends it, and need not survive the machine.
+    const isCount = change.attempts !== undefined && Object.keys(change).length === 1;
+    return isCount ? this.#log.written() : this.#log.flush();
   }
 
   /** Keeps how a message ended, for its repeats. After a crash the message counts as finished: its end must have been sent, or have a request that waits. */
   keepEnd({ key, message, via, digest }: OpenMessage, end: MessageEnd): Promise<boolean> {
     const { id: row, messageId, contextId, sourceId } = message;
     const ended = { key, row, messageId, contextId, via, sourceId, digest, end } as EndedMessage;
-    this.#keep(ended);
-    return this.#write({ ended });
+    this.#keep(ended, this.#add({ ended }));
+    return this.#log.flush();
   }
 
   /**
@@ -304,13 +305,13 @@ export class Ledger {
       return stored;
     }
     const finished = rows.filter((row) => this.#position.finish(row));
-    const keys = [...new Set([...rows, key])];
+    const keys = rows.includes(key) ? rows : [...rows, key];
     for (const each of keys) this.#finished.add(each);
     this.#close(record);
     const line = { ...outcomes, finished: { rows: finished, keys } };
     // A kept end says the same.
     const isKept = outcomes === undefined && finished.length === 0 && this.#ended.has(key);
-    const stored = this.#write(isKept ? undefined : line);
+    const stored = isKept ? this.save() : this.#write(line);
     this.#options.onFinished();
     return stored;
   }
@@ -334,11 +335,11 @@ export class Ledger {
 
   /** Adds a dead letter, or replaces that of the same message. */
   addDeadLetter(letter: StoredDeadLetter): Promise<boolean> {
-    const dropped = this.#letters.set(letter.activityId, letter).length;
+    const dropped = this.#letters.set(letter.activityId, letter, this.#add({ letter })).length;
     if (dropped > 0) {
       this.#options.logger.warn({ dropped }, 'There are too many dead letters: the oldest were dropped.');
     }
-    return this.#write({ letter });
+    return this.#log.flush();
   }
 
   removeDeadLetter(activityId: string): Promise<boolean> {
@@ -348,7 +349,8 @@ export class Ledger {
 
   /** Resolves when the current state was stored, or could not be. */
   save(): Promise<boolean> {
-    return this.#write();
+    if (this.#position.acknowledged !== this.#recordedPosition) this.#add({});
+    return this.#log.flush();
   }
 
   /** Like {@link save}; also removes the texts of finished messages from the store. */
@@ -361,15 +363,35 @@ export class Ledger {
     this.#log.close();
   }
 
-  #begin(arrival: Arrival, isStored = STORED): OpenMessage {
-    const { message } = arrival;
+  /** Opens the record of a row of the feed. */
+  #openRow(key: string, message: InboundMessage, ended?: MessageEnd): OpenMessage {
+    const { id } = message;
+    const earlier = this.#earlierOf(id);
+    const { messageId: _, ...answer } = ended?.answer ?? { messageId: '', text: '' };
+    const record: OpenMessage = {
+      key,
+      message,
+      via: 'feed',
+      digest: '',
+      rows: [id],
+      ...(ended && { ended }),
+      progress: ended === undefined ? earlier : { ...earlier, answer: answer as StoredAnswer },
+      isStored: true,
+    };
+    this.#open.set(key, record);
+    return record;
+  }
+
+  /** @param bytes of the message; about, because a character takes up to three */
+  #begin(arrival: Arrival, key: string, bytes: number): OpenMessage {
+    const { message, via, digest } = arrival;
+    const { id } = message;
     // An earlier run may have read it from the feed.
-    const progress = this.#earlierOf(message.id);
-    const record = { ...arrival, key: messageKey(message), rows: [message.id], progress, isStored };
-    this.#open.set(record.key, record);
-    this.room.add(arrival);
-    for (const task of tasksOf({ ...arrival, ...message, row: message.id }))
-      this.#tasks.set(task, record.key);
+    const progress = this.#earlierOf(id);
+    const record: OpenMessage = { key, message, via, digest, rows: [id], progress };
+    this.#open.set(key, record);
+    this.room.add(arrival, bytes);
+    this.#keys.set(id, key);
     return record;
   }
 
@@ -383,31 +405,27 @@ export class Ledger {
   /** The message counts as never brought. */
   #forget(record: OpenMessage): void {
     if (this.#open.get(record.key) === record) this.#close(record);
-    this.#dropTasks(record.message.id, record);
+    this.#dropRow(record.message.id, record.key);
   }
 
   /** It is no longer in progress. Whoever sent it finds its end, if that is kept. */
-  #close(record: OpenMessage): void {
-    const { key, message, via } = record;
+  #close({ key, message, via }: OpenMessage): void {
     this.#open.delete(key);
     if (via === 'feed') return;
     this.room.remove(message.id);
-    if (!this.#ended.has(key)) this.#dropTasks(message.id, record);
+    if (!this.#ended.has(key)) this.#dropRow(message.id, key);
   }
 
-  #dropTasks(row: string, { key, via, message }: OpenMessage): void {
-    for (const task of tasksOf({ via, row, messageId: message.messageId, sourceId: message.sourceId })) {
-      if (this.#tasks.get(task) === key) this.#tasks.delete(task);
-    }
+  #dropRow(row: string, key: string): void {
+    if (this.#keys.get(row) === key) this.#keys.delete(row);
   }
 
-  #keep(ended: EndedMessage): void {
-    for (const dropped of this.#ended.set(ended.key, ended)) {
-      for (const task of tasksOf(dropped)) {
-        if (this.#tasks.get(task) === dropped.key && !this.#open.has(dropped.key)) this.#tasks.delete(task);
-      }
+  /** @param length as JSON */
+  #keep(ended: EndedMessage, length: number): void {
+    for (const { row, key } of this.#ended.set(ended.key, ended, length)) {
+      if (!this.#open.has(key)) this.#dropRow(row, key);
     }
-    for (const task of tasksOf(ended)) this.#tasks.set(task, ended.key);
+    this.#keys.set(ended.row, ended.key);
   }
 
   #withOutcomes(rows: readonly string[], outcome: Outcome | null): Pick<LedgerLine, 'outcomes'> | undefined {
@@ -423,11 +441,17 @@ export class Ledger {
     this.#outcomes.set(outcome.activityId, outcome);
   }
 
-  #write(line?: LedgerLine, waitsForMore = false): Promise<boolean> {
+  #write(line: LedgerLine): Promise<boolean> {
+    this.#add(line);
+    return this.#log.flush();
+  }
+
+  /** Adds a line, with the position if that has moved; returns its length. */
+  #add(line: LedgerLine): number {
     const { acknowledged } = this.#position;
-    if (acknowledged === this.#recordedPosition) return this.#log.write(line, waitsForMore);
+    if (acknowledged === this.#recordedPosition) return this.#log.add(line);
     this.#recordedPosition = acknowledged;
-    return this.#log.write({ ...line, ...this.#positionLine() }, waitsForMore);
+    return this.#log.add({ ...line, ...this.#positionLine() });
   }
 
   #positionLine(): LedgerLine {
@@ -439,12 +463,16 @@ export class Ledger {
   #apply(line: LedgerLine): void {
     const { acknowledged, ahead, finished, arrived, row, progress, ended, outcomes, reported } = line;
     const arrival = arrived === undefined ? null : arrivalOf(arrived);
-    if (arrival !== null) this.#begin(arrival);
+    if (arrival !== null) {
+      const bytes = JSON.stringify(arrival.message.raw).length;
+      this.#begin(arrival, messageKey(arrival.message), bytes).isStored = true;
+    }
     if (row !== undefined && progress !== undefined) this.#applyProgress(row, progress);
     for (const outcome of outcomes ?? []) this.#report(outcome);
     for (const each of reported ?? []) this.#outcomes.delete(each);
-    if (ended !== undefined) this.#keep(ended);
-    if (line.letter !== undefined) this.#letters.set(line.letter.activityId, line.letter);
+    if (ended !== undefined) this.#keep(ended, JSON.stringify(ended).length);
+    const { letter } = line;
+    if (letter !== undefined) this.#letters.set(letter.activityId, letter, JSON.stringify(letter).length);
     if (line.discarded !== undefined) this.#letters.delete(line.discarded);
     for (const each of finished?.rows ?? []) this.#finishedAhead.add(each);
     for (const key of finished?.keys ?? (ended === undefined ? [] : [ended.row, ended.key])) {
@@ -460,7 +488,7 @@ export class Ledger {
   }
 
   #applyProgress(row: string, change: Change): void {
-    const record = this.#open.get(this.#tasks.get(row) ?? '');
+    const record = this.#open.get(this.#keys.get(row) ?? '');
     if (record === undefined) {
       this.#earlier.set(row, withChange(this.#earlier.get(row) ?? NO_PROGRESS, change));
       return;
@@ -507,9 +535,8 @@ class Sized<Value> {
   }
 
   /** Returns what had to go. */
-  set(key: string, value: Value): Value[] {
+  set(key: string, value: Value, size: number): Value[] {
     this.delete(key);
-    const size = JSON.stringify(value).length;
     this.#entries.set(key, { value, size });
     this.#size += size;
     const dropped: Value[] = [];
@@ -528,40 +555,26 @@ class Sized<Value> {
   }
 }
 
-/** The ids under which the sender of a message asks for it: the id of its row, and its own id of it. */
-function tasksOf({
-  via,
-  sourceId,
-  row,
-  messageId,
-}: Pick<EndedMessage, 'sourceId' | 'row' | 'messageId'> & { readonly via: string }): string[] {
-  return via === 'push' ? [row] : [ownKey(via, sourceId, messageId), row];
-}
-
-function ownKey(via: string, sender: string, messageId: string): string {
-  return JSON.stringify([via, sender.toLowerCase(), messageId]);
-}
-
-/** A message is asked for its key more than once. */
-const keys = new WeakMap<InboundMessage, string>();
+/** The first part of the keys of a sender's messages. */
 const senders = new LatestMap<string>(1_000);
 
 /**
  * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
  * message id is a message of its own. A cancellation can have the id of the message it cancels.
  */
-export function messageKey(message: InboundMessage): string {
-  if (message.messageId === '') return message.id;
-  const known = keys.get(message);
-  if (known !== undefined) return known;
+function messageKey(
+  message: Pick<InboundMessage, 'id' | 'messageId' | 'method' | 'source' | 'sourceId'>,
+): string {
   const { messageId, method, source, sourceId } = message;
-  const identity = [source, sourceId, method === 'cancel_task', messageId];
+  if (messageId === '') return message.id;
   const sender = `${source} ${sourceId}`;
-  const senderHash = senders.get(sender) ?? hashOf([source, sourceId]);
-  senders.set(sender, senderHash);
-  const key = keyOf(senderHash, hashOf(identity).slice(0, 22));
-  keys.set(message, key);
-  return key;
+  let senderHash = senders.get(sender);
+  if (senderHash === undefined) {
+    senderHash = hashOf([source, sourceId]);
+    senders.set(sender, senderHash);
+  }
+  const identity = [source, sourceId, method === 'cancel_task', messageId];
+  return keyOf(senderHash, hashOf(identity).slice(0, 22));
 }
 
 function hashOf(parts: readonly unknown[]): string {

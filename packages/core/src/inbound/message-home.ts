@@ -5,11 +5,9 @@ import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AckSender } from './ack-sender.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
-import type { EndedMessage } from './ledger-lines.ts';
-import { type Change, endOf, NO_PROGRESS, outcomeOf, withChange } from './life.ts';
+import { type Change, endOf, outcomeOf, withChange } from './life.ts';
 import type { RunFailure, RunHome } from './run.ts';
-import type { AnswerStreams } from './streams/answer-stream.ts';
-import { AnswerStream } from './streams/answer-stream.ts';
+import type { AnswerStream, AnswerStreams } from './streams/answer-stream.ts';
 import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
 import type { WaitingRequests } from './waiting-requests.ts';
 
@@ -62,7 +60,7 @@ export class MessageHome implements RunHome {
   }
 
   async accept(signal: AbortSignal): Promise<boolean> {
-    if (!(await this.#record.isStored)) return false;
+    if (!(await this.#parts.ledger.stored(this.#record))) return false;
     const isFirst = this.isAtMostOnce && !signal.aborted;
     if (isFirst) await this.#parts.acks.acknowledgeFirst(this.#record, signal).catch(() => {});
     return true;
@@ -146,62 +144,6 @@ export class MessageHome implements RunHome {
     if (questions.length === 0 || !client.capabilities.has('questions')) return;
     await ledger.change(this.#record, { answer: this.#record.progress.answer });
     await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
-  }
-}
-
-/** A row of the feed whose message a request had brought: the platform is given the end that it does not know. */
-export class CopyHome implements RunHome {
-  readonly isAtMostOnce = false;
-  readonly isReplay = false;
-  readonly stream = new AnswerStream();
-  readonly record: OpenMessage;
-  readonly #parts: Pick<MessageHomeParts, 'client' | 'ledger'>;
-
-  constructor(
-    message: OpenMessage['message'],
-    { end }: EndedMessage,
-    parts: Pick<MessageHomeParts, 'client' | 'ledger'>,
-  ) {
-    const { messageId: _, ...answer } = end.answer ?? { messageId: '', text: '' };
-    const progress = { ...NO_PROGRESS, answer: answer as { text: string } };
-    this.record = {
-      key: '',
-      message,
-      via: 'feed',
-      digest: '',
-      rows: [message.id],
-      progress,
-      isStored: Promise.resolve(true),
-    };
-    this.#parts = parts;
-  }
-
-  isWaited(): boolean {
-    return false;
-  }
-
-  async change(change: Change): Promise<void> {
-    this.record.progress = withChange(this.record.progress, change);
-  }
-
-  async accept(): Promise<boolean> {
-    return true;
-  }
-
-  async flush(): Promise<void> {}
-
-  answerWaits(): boolean {
-    return true;
-  }
-
-  send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> {
-    return this.#parts.client.reply(this.record.message, content, options);
-  }
-
-  async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
-    const { ledger } = this.#parts;
-    if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
-    void ledger.finishCopy(this.record.message.id, isReported ? null : outcomeOf(end));
   }
 }
 

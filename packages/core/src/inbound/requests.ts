@@ -73,7 +73,9 @@ export class Requests {
     if (attached.kind !== 'attached') return attached;
     const result = await attached.waiting.end;
     if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
-    if (result.kind === 'left') return this.#working(attached.arrival);
+    if (result.kind === 'left') {
+      return (await this.#options.ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
+    }
     return notAccepting('The agent stopped before the message was finished.');
   }
 
@@ -87,7 +89,11 @@ export class Requests {
       opened = this.#openStream(row, arrival, signal);
       return opened;
     });
-    if (attached.kind === 'attached') return attached.waiting;
+    if (attached.kind === 'attached') {
+      if (await this.#options.ledger.save()) return attached.waiting;
+      attached.waiting.close();
+      return NOT_STORED;
+    }
     opened?.close();
     return attached.kind === 'ended' ? this.#streamOf(attached, request.caller) : attached;
   }
@@ -152,7 +158,7 @@ export class Requests {
     if (known.kind === 'open') {
       if (isOther(arrival, known.record)) return CONFLICT;
       const waiting = wait(known.record.message.id, arrival);
-      return (await known.record.isStored) ? { kind: 'attached', arrival, waiting } : NOT_STORED;
+      return (await ledger.stored(known.record)) ? { kind: 'attached', arrival, waiting } : NOT_STORED;
     }
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
@@ -163,10 +169,9 @@ export class Requests {
     const { id } = arrival.message;
     streams.of(id);
     const waiting = wait(id, arrival);
-    const record = ledger.add(arrival);
-    // Begins at once, so that its first attempt is stored with it.
+    const record = ledger.add(arrival, known.key);
     onMessage(record);
-    if (await record.isStored) return { kind: 'attached', arrival, waiting };
+    if (await ledger.stored(record)) return { kind: 'attached', arrival, waiting };
     requests.withdraw(id);
     streams.end(id);
     return NOT_STORED;
