@@ -126,10 +126,7 @@ export function createAgentParts<Client extends AgentClient>(
         client,
         history: (history) =>
           historyBefore(client, message, { ...history, signal: history?.signal ?? context.signal }),
-        // Few handlers log.
-        get logger() {
-          return childLogger(logger, { activityId: message.id });
-        },
+        logger: childLogger(logger, { activityId: message.id }),
       }),
     observer: report,
   });

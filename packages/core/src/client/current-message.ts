@@ -86,10 +86,8 @@ export function toCurrentMessage(
     conversationId,
     source,
     sourceId,
-    // Few handlers send anything in the trace.
-    get traceId() {
-      return typeof given === 'string' ? given : deriveUuid('trace', messageId || message.id);
-    },
+    // Not a getter, which would be a hidden class of its own for each message.
+    traceId: typeof given === 'string' ? given : deriveUuid('trace', messageId || message.id),
     traceparent: trace?.traceparent ?? '',
     tracestate: trace?.tracestate ?? '',
     deadline: deadlineMs === null ? null : new Date(deadlineMs).toISOString(),

@@ -81,11 +81,11 @@ export interface AttemptLimits {
  * Runs a handler with a time limit. After an abort the handler has five seconds to end; then the attempt ends without
  * it. Never rejects.
  */
-export async function runAttempt<T>(
+export function runAttempt<T>(
   { clock, signal: parent, timeoutMs, deadlineMs }: AttemptLimits,
   handler: (signal: AbortSignal) => Promise<T>,
 ): Promise<AttemptResult<T>> {
-  using attempt = linkAbort(parent);
+  const attempt = linkAbort(parent);
   const { signal } = attempt;
   const timer =
     timeoutMs === null
@@ -96,22 +96,33 @@ export async function runAttempt<T>(
   const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
   const deadline =
     leftMs < LONGEST_TIMER_MS ? clock.setTimer(leftMs, () => attempt.abort(deadlinePassed())) : undefined;
-  let isOver = false;
-  let grace: LinkedAbort | undefined;
-  // Made when it is needed: an abort costs more than all else here.
-  const beginGrace = (): AbortSignal => {
-    grace = linkAbort();
-    if (isOver) grace.abort();
-    return grace.signal;
-  };
-  try {
-    return await Promise.race([resultOf(handler, signal), graceAfterAbort(clock, signal, beginGrace)]);
-  } finally {
-    timer?.cancel();
-    deadline?.cancel();
-    isOver = true;
-    grace?.abort();
-  }
+  return new Promise((resolve) => {
+    /** Made when it is needed: an abort costs more than all else here. */
+    let grace: LinkedAbort | undefined;
+    let isOver = false;
+    const end = (result: AttemptResult<T>): void => {
+      timer?.cancel();
+      deadline?.cancel();
+      attempt.unlink();
+      grace?.abort();
+      isOver = true;
+      resolve(result);
+    };
+    const beginGrace = (): void => {
+      if (isOver) return;
+      grace = linkAbort();
+      const stuck = { kind: 'aborted', error: signal.reason, isStuck: true } as const;
+      clock.sleep(GRACE_MS, { signal: grace.signal }).then(
+        () => end(stuck),
+        () => {},
+      );
+    };
+    // Later than whoever aborts begins to wait for the same time.
+    const onAbort = (): void => queueMicrotask(beginGrace);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    void resultOf(handler, signal).then(end);
+  });
 }
 
 async function resultOf<T>(
@@ -125,20 +136,6 @@ async function resultOf<T>(
     if (!signal.aborted) return { kind: 'threw', error };
   }
   return { kind: 'aborted', error: signal.reason, isStuck: false };
-}
-
-/** @param begin called when the grace begins; returns the signal that ends it */
-async function graceAfterAbort(
-  clock: Clock,
-  signal: AbortSignal,
-  begin: () => AbortSignal,
-): Promise<AttemptResult<never>> {
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  await clock.sleep(GRACE_MS, { signal: begin() }).catch(() => {});
-  return { kind: 'aborted', error: signal.reason, isStuck: true };
 }
 
 /** What was done for a message in all attempts, so that none repeats it. */

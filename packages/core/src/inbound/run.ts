@@ -81,9 +81,6 @@ export interface RunFailure {
   readonly error: unknown;
 }
 
-/** What is run until it has ended. */
-export type Runnable = Pick<MessageRun, 'message' | 'attempts' | 'run'>;
-
 export type RunOutcome =
   /** `not_stored`: the request that brought it was refused. `code` says why, where it is no success. */
   | { readonly kind: 'ended'; readonly how: EndedAs | 'not_stored'; readonly code?: string | undefined }
@@ -113,20 +110,55 @@ export class MessageRun implements AttemptJournal {
     return this.record.message;
   }
 
-  /** Attempts that were counted so far. */
-  get attempts(): number {
-    return this.record.progress.attempts;
-  }
-
   get hasReplied(): boolean {
     return this.record.progress.repliesSent > 0;
   }
 
   /**
+   * Runs as an operation in the trace of the message, of which requests that are made meanwhile, also by the handler, become a part.
    * @param signal When aborted, the current attempt is interrupted and not counted. A cancellation by the sender, as the
    * reason, finishes the message.
    */
   async run(signal: AbortSignal): Promise<RunOutcome> {
+    const { message } = this;
+    const { attempts } = this.record.progress;
+    const facts = () => ({
+      'messaging.system': 'molecule',
+      'messaging.operation.type': 'process',
+      'messaging.message.id': message.messageId,
+      'messaging.message.conversation_id': message.conversationId,
+      'molecule.activity.id': message.id,
+      'molecule.source': message.source,
+      'molecule.peer.id': message.peerId,
+      'molecule.text.length': message.text.length,
+      'molecule.attempts_before': attempts,
+    });
+    const handling = handlings.start('molecule handle', facts, traceOfMessage(message));
+    handledNow(1);
+    try {
+      const outcome = await handling.run(() => this.#run(signal));
+      const how = outcome.kind === 'ended' ? outcome.how : outcome.kind;
+      const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
+      const code = given === undefined ? undefined : knownCode(given);
+      handling.end({ 'molecule.outcome': how }, code);
+      if (how === 'dead_letter') {
+        const { id, messageId } = message;
+        deadLettered({
+          'molecule.activity.id': id,
+          'messaging.message.id': messageId,
+          'error.type': code,
+        });
+      }
+      return outcome;
+    } catch (error) {
+      handling.end({ 'molecule.outcome': 'retry' }, 'internal_error');
+      throw error;
+    } finally {
+      handledNow(-1);
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { isAtMostOnce, isReplay } = this.#home;
     const isDirect = this.record.via === 'direct';
@@ -383,48 +415,4 @@ function notJson(key: string, cause?: unknown): MoleculeError {
     hint: 'Return plain data, such as the id of what was created.',
     cause,
   });
-}
-
-/**
- * Runs one attempt as an operation in the trace of its message, of which requests that are made meanwhile, also by the handler, become
- * a part.
- */
-export async function asHandling(
-  { message, attempts }: Pick<Runnable, 'message' | 'attempts'>,
-  run: () => Promise<RunOutcome>,
-): Promise<RunOutcome> {
-  const facts = () => ({
-    'messaging.system': 'molecule',
-    'messaging.operation.type': 'process',
-    'messaging.message.id': message.messageId,
-    'messaging.message.conversation_id': message.conversationId,
-    'molecule.activity.id': message.id,
-    'molecule.source': message.source,
-    'molecule.peer.id': message.peerId,
-    'molecule.text.length': message.text.length,
-    'molecule.attempts_before': attempts,
-  });
-  const handling = handlings.start('molecule handle', facts, traceOfMessage(message));
-  handledNow(1);
-  try {
-    const outcome = await handling.run(run);
-    const how = outcome.kind === 'ended' ? outcome.how : outcome.kind;
-    const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
-    const code = given === undefined ? undefined : knownCode(given);
-    handling.end({ 'molecule.outcome': how }, code);
-    if (outcome.kind === 'ended' && outcome.how === 'dead_letter') {
-      const { id, messageId } = message;
-      deadLettered({
-        'molecule.activity.id': id,
-        'messaging.message.id': messageId,
-        'error.type': code,
-      });
-    }
-    return outcome;
-  } catch (error) {
-    handling.end({ 'molecule.outcome': 'retry' }, 'internal_error');
-    throw error;
-  } finally {
-    handledNow(-1);
-  }
 }

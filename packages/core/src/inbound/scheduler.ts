@@ -2,8 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import type { Runnable, RunOutcome } from './run.ts';
-import { asHandling } from './run.ts';
+import type { MessageRun, RunOutcome } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;
@@ -24,15 +23,17 @@ export interface SchedulerOptions {
 }
 
 interface Job {
-  readonly work: Runnable;
+  readonly run: MessageRun;
   /** The conversation: messages of one lane are never handled at the same time. */
   readonly lane: string;
   readonly order: number;
-  readonly finished: PromiseWithResolvers<void>;
+  /** Of a canceled message. */
+  finished: PromiseWithResolvers<void> | undefined;
   running: LinkedAbort | undefined;
   retryTimer: Timer | undefined;
-  blockedTimer: Timer | undefined;
   cancelReason: unknown;
+  /** When it is checked whether it blocks others, on the monotonic clock, in milliseconds. */
+  checkAt: number;
 }
 
 /**
@@ -44,13 +45,16 @@ export class Scheduler {
   readonly #jobs = new Set<Job>();
   /** Neither running nor waiting for a retry, in order of arrival. */
   readonly #waiting: Job[] = [];
-  readonly #busyLanes = new Set<string>();
+  /** By their lanes. */
+  readonly #running = new Map<string, Job>();
   readonly #blocking = new Set<Job>();
+  /** Finds out which jobs block others; it may run when none is due. */
+  #blockedTimer: Timer | undefined;
   #order = 0;
   #active = 0;
   #isHeld = true;
   #isClosed = false;
-  #idle = Promise.withResolvers<void>();
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -71,18 +75,18 @@ export class Scheduler {
     return this.#jobs.size === 0;
   }
 
-  add(work: Runnable): void {
+  add(run: MessageRun): void {
     if (this.#isClosed) return;
     this.#order += 1;
     const job: Job = {
-      work,
-      lane: work.message.conversationId,
+      run,
+      lane: run.message.conversationId,
       order: this.#order,
-      finished: Promise.withResolvers<void>(),
+      finished: undefined,
       running: undefined,
       retryTimer: undefined,
-      blockedTimer: undefined,
       cancelReason: undefined,
+      checkAt: 0,
     };
     this.#jobs.add(job);
     this.#waiting.push(job);
@@ -113,27 +117,29 @@ export class Scheduler {
     isSelected: (message: InboundMessage) => boolean,
     reason: unknown,
   ): { readonly count: number; readonly finished: Promise<unknown> } {
-    const selected = [...this.#jobs].filter((job) => isSelected(job.work.message));
-    for (const job of selected) {
+    const selected = [...this.#jobs].filter((job) => isSelected(job.run.message));
+    const finished = selected.map((job) => {
+      job.finished ??= Promise.withResolvers<void>();
       job.cancelReason = reason;
       if (job.running === undefined) void this.#finishWaiting(job);
       else job.running.abort(reason);
-    }
-    return { count: selected.length, finished: Promise.all(selected.map((job) => job.finished.promise)) };
+      return job.finished.promise;
+    });
+    return { count: selected.length, finished: Promise.all(finished) };
   }
 
   /** Resolves when no message is being handled. Call {@link hold} first. */
   idle(): Promise<void> {
-    return this.#active === 0 ? Promise.resolve() : this.#idle.promise;
+    if (this.#active === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers<void>();
+    return this.#idle.promise;
   }
 
   /** Discards all messages and ignores the results of running ones. */
   close(): void {
     this.#isClosed = true;
-    for (const job of this.#jobs) {
-      job.retryTimer?.cancel();
-      job.blockedTimer?.cancel();
-    }
+    for (const job of this.#jobs) job.retryTimer?.cancel();
+    this.#blockedTimer?.cancel();
     this.#jobs.clear();
     this.#waiting.length = 0;
   }
@@ -145,36 +151,36 @@ export class Scheduler {
 
   #takeNext(): Job | undefined {
     if (this.#isHeld || this.#isClosed || this.#active >= this.#options.concurrency) return undefined;
-    const index = this.#waiting.findIndex((job) => !this.#busyLanes.has(job.lane));
+    const index = this.#waiting.findIndex((job) => !this.#running.has(job.lane));
     return index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
   async #run(job: Job): Promise<void> {
     this.#active += 1;
-    this.#busyLanes.add(job.lane);
-    job.running = linkAbort();
-    if (job.cancelReason !== undefined) job.running.abort(job.cancelReason);
-    this.#watchBlocking(job, BLOCKED_AFTER_MS);
-    const outcome = await this.#outcomeOf(job, job.running.signal);
+    this.#running.set(job.lane, job);
+    this.#watchBlocking(job);
+    await this.#runOnce(job);
     this.#unwatchBlocking(job);
-    job.running = undefined;
     this.#active -= 1;
-    this.#busyLanes.delete(job.lane);
-    if (!this.#isClosed) this.#apply(job, outcome);
+    this.#running.delete(job.lane);
     if (this.#active === 0) {
-      this.#idle.resolve();
-      this.#idle = Promise.withResolvers<void>();
+      this.#idle?.resolve();
+      this.#idle = undefined;
     }
     this.#startNext();
   }
 
-  async #outcomeOf({ work }: Job, signal: AbortSignal): Promise<RunOutcome> {
-    try {
-      return await asHandling(work, () => work.run(signal));
-    } catch (error) {
-      this.#options.logger.error({ error, activityId: work.message.id }, 'Handling a message failed.');
+  async #runOnce(job: Job): Promise<void> {
+    const running = linkAbort();
+    job.running = running;
+    if (job.cancelReason !== undefined) running.abort(job.cancelReason);
+    const outcome = await job.run.run(running.signal).catch((error: unknown): RunOutcome => {
+      const { id: activityId } = job.run.message;
+      this.#options.logger.error({ error, activityId }, 'Handling a message failed.');
       return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
-    }
+    });
+    job.running = undefined;
+    if (!this.#isClosed) this.#apply(job, outcome);
   }
 
   /** Runs a canceled message outside of slots and lanes: its handler does not run. */
@@ -183,18 +189,14 @@ export class Scheduler {
     job.retryTimer = undefined;
     const index = this.#waiting.indexOf(job);
     if (index !== -1) this.#waiting.splice(index, 1);
-    job.running = linkAbort();
-    job.running.abort(job.cancelReason);
-    const outcome = await this.#outcomeOf(job, job.running.signal);
-    job.running = undefined;
-    if (!this.#isClosed) this.#apply(job, outcome);
+    await this.#runOnce(job);
     this.#startNext();
   }
 
   #apply(job: Job, outcome: RunOutcome): void {
     if (outcome.kind === 'ended') {
       this.#jobs.delete(job);
-      job.finished.resolve();
+      job.finished?.resolve();
       if (this.isEmpty) this.#options.onEmpty();
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
@@ -213,22 +215,34 @@ export class Scheduler {
     this.#waiting.splice(next === -1 ? this.#waiting.length : next, 0, job);
   }
 
-  #watchBlocking(job: Job, inMs: number): void {
-    job.blockedTimer = this.#options.clock.setTimer(inMs, () => {
-      const hasFreeSlot = this.#active < this.#options.concurrency;
-      const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
-      if (!isBlocking) {
-        this.#watchBlocking(job, BLOCKED_RECHECK_MS);
-        return;
-      }
-      this.#blocking.add(job);
-      if (this.#blocking.size === 1) this.#options.onBlocked(job.work.message);
-    });
+  #watchBlocking(job: Job): void {
+    const { clock } = this.#options;
+    job.checkAt = clock.monotonic() + BLOCKED_AFTER_MS;
+    this.#blockedTimer ??= clock.setTimer(BLOCKED_AFTER_MS, () => this.#checkBlocking());
   }
 
   #unwatchBlocking(job: Job): void {
-    job.blockedTimer?.cancel();
     if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
       this.#options.onUnblocked();
+  }
+
+  #checkBlocking(): void {
+    const { clock, concurrency, onBlocked } = this.#options;
+    const now = clock.monotonic();
+    let nextAt = Number.POSITIVE_INFINITY;
+    for (const job of this.#running.values()) {
+      if (this.#blocking.has(job)) continue;
+      const hasFreeSlot = this.#active < concurrency;
+      const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
+      if (job.checkAt <= now && isBlocking) {
+        this.#blocking.add(job);
+        if (this.#blocking.size === 1) onBlocked(job.run.message);
+        continue;
+      }
+      if (job.checkAt <= now) job.checkAt = now + BLOCKED_RECHECK_MS;
+      nextAt = Math.min(nextAt, job.checkAt);
+    }
+    const isWatching = nextAt < Number.POSITIVE_INFINITY;
+    this.#blockedTimer = isWatching ? clock.setTimer(nextAt - now, () => this.#checkBlocking()) : undefined;
   }
 }

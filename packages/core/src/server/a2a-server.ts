@@ -184,7 +184,7 @@ export class A2AServer {
     }
     const handler = this.#handlers.get('') ?? this.#handlers.get(firstSegment(url));
     const respond = (): Promise<void> => respondTo(request, response, handler);
-    const exchange = (pipeline.length === 0 ? respond() : pipeline.last.then(respond)).finally(() => {
+    const exchange = (pipeline.length === 0 ? respond() : pipeline.last.then(respond)).then(() => {
       pipeline.length -= 1;
       this.#open.delete(request);
     });
