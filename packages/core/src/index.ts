@@ -109,6 +109,7 @@ export { MessageFailure, type MessageFailureOptions } from './errors/message-fai
 export { ConfigurationError, MoleculeError } from './errors/molecule-error.ts';
 export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
+export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/attempt.ts';
 export {
   type DeliveryChoice,
   LongPollDelivery,
@@ -123,15 +124,14 @@ export type {
   FeedPosition,
   InboundDelivery,
 } from './inbound/delivery.ts';
-export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/handler-answer.ts';
 export {
   FileInboundStore,
   type FileInboundStoreOptions,
   type InboundStore,
+  listDeadLetters,
   MemoryInboundStore,
 } from './inbound/inbound-store.ts';
 export type { DeadLetter } from './inbound/ledger-lines.ts';
-export { listDeadLetters } from './inbound/ledger-lines.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
 export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';
 export type { PeerInfo } from './peers/peer-info.ts';

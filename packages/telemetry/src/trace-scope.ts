@@ -19,7 +19,8 @@ const scopes = ((): AsyncLocalStorage<Scope> => {
 
 /** Runs `work`, in which requests belong to this trace; to none with `null`. */
 export function runInTrace<T>(trace: TraceContext | null, work: () => T): T {
-  return scopes.run({ trace }, work);
+  // Without a trace around it, nothing has to be said.
+  return trace === null && scopes.getStore() === undefined ? work() : scopes.run({ trace }, work);
 }
 
 /** The trace of the calling code: of OpenTelemetry's active span where there is one, else that of {@link runInTrace}. */

@@ -1,5 +1,6 @@
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { type DeadLetter, listDeadLetters } from '../inbound/ledger-lines.ts';
+import { listDeadLetters } from '../inbound/inbound-store.ts';
+import type { DeadLetter } from '../inbound/ledger-lines.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
 import {
   type LoopOutcome,

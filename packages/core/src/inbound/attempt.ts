@@ -1,14 +1,24 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
-import { deadlinePassed } from '../client/current-message.ts';
+import {
+  describeProblems,
+  fieldProblems,
+  type InboundMessage,
+  JsonObject,
+  MAX_QUESTIONS,
+  MessagePart,
+  Question,
+} from '@molecule-ai/protocol';
+import { z } from 'zod';
+import { type CurrentMessage, deadlinePassed, runHandling } from '../client/current-message.ts';
 import { TimeoutError } from '../errors/connection-error.ts';
+import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { Clock } from '../time/clock.ts';
-import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import { type AnswerContent, checkDelta, logIgnored, readAnswer } from './handler-answer.ts';
+import { knownOptions, type OptionsProblem, unknownOptions } from '../settings/known-options.ts';
+import type { Clock, Timer } from '../time/clock.ts';
+import { orAborted } from '../time/linked-abort.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import { isExpiredForReply, type StoredAnswer } from './life.ts';
-import type { AttemptText } from './streams/answer-stream.ts';
+import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from './streams/answer-stream.ts';
 
 /** How long a handler may keep running after its signal was aborted. */
 const GRACE_MS = 5_000;
@@ -59,84 +69,82 @@ export interface AttemptContext {
 /** Handles one message; what it returns is read by `readHandlerAnswer`. */
 export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
 
+/** A question in the answer of a handler. */
+export interface QuestionToAsk extends Omit<Question, 'id'> {
+  /** Used for one message of the agent only. @default derived from the message and the place of the question */
+  readonly id?: string | undefined;
+}
+
+/** A question of an answer; its id may be missing. */
+export const UnnamedQuestion = Question.strict.partial({ id: true });
+
+/** The questions of an answer; the ids that are given differ. */
+export const QuestionsOfAnswer = z
+  .array(UnnamedQuestion)
+  .max(MAX_QUESTIONS)
+  .refine((list) => {
+    const ids = list.flatMap(({ id }) => id ?? []);
+    return new Set(ids).size === ids.length;
+  }, 'must have different ids');
+
+/** An answer with more than a text. */
+export interface AnswerContent {
+  /** May be blank when there are parts or questions. */
+  readonly text: string;
+  /** Parts after the text: files and structured data. */
+  readonly parts?: readonly MessagePart[] | undefined;
+  /** Open data of the answer. */
+  readonly metadata?: JsonObject | undefined;
+  /**
+   * What the agent has to know before it can continue, at most 20. The message stays open; when all are answered, the
+   * handler gets a message with `answers`, whose answer is that of this message. An id that the agent used for another
+   * message ends this one as failed, `invalid_answer`: omit it where nothing depends on it. A platform without the capability `questions` passes them on in the metadata of the answer.
+   */
+  readonly questions?: readonly QuestionToAsk[] | undefined;
+}
+
+/**
+ * What a handler returns: the answer, or nothing. A blank text is nothing. The texts of an iterable are streamed, as those of
+ * `context.stream`. After what was streamed, a text that begins with it is the whole answer; any other is added at its end.
+ */
+export type HandlerAnswer =
+  | string
+  | AnswerContent
+  | AsyncIterable<string>
+  | null
+  | undefined
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
+  | void;
+
+const Content = z.object({
+  text: z.string(),
+  parts: z.array(MessagePart.strict).optional(),
+  metadata: JsonObject.optional(),
+  questions: QuestionsOfAnswer.optional(),
+});
+
+const KEYS = knownOptions<AnswerContent>(Content.shape);
+const FAILURE_OPTIONS = knownOptions<MessageFailureOptions>({ code: true, cause: true });
+/** Another key may be part of what somebody wrote, and is not logged. */
+const LOGGED_KEY = /^[\w$-]{1,40}$/;
+
+/** What a handler returned, read: an answer, `null` for none, or why it is not one. `ignored`: keys that are not sent. */
+export type ReadAnswer =
+  | {
+      readonly kind: 'answer';
+      readonly answer: StoredAnswer | null;
+      readonly ignored?: OptionsProblem | null;
+    }
+  | { readonly kind: 'invalid'; readonly error: MoleculeError };
+
 /**
  * How an attempt ended. `aborted`: its signal aborted before it ended, so the work may be half done, and what it
  * returned or threw does not count; `isStuck`: it did not end in the grace period.
  */
-export type AttemptResult<T> =
-  | { readonly kind: 'returned'; readonly value: T }
+export type AttemptResult =
+  | { readonly kind: 'returned'; readonly value: ReadAnswer }
   | { readonly kind: 'threw'; readonly error: unknown }
   | { readonly kind: 'aborted'; readonly error: unknown; readonly isStuck: boolean };
-
-export interface AttemptLimits {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  /** Time limit of the handler, in milliseconds; `null` for none. */
-  readonly timeoutMs: number | null;
-  /** When the sender of the message no longer waits, as Unix time in milliseconds; `null` for no limit. */
-  readonly deadlineMs: number | null;
-}
-
-/**
- * Runs a handler with a time limit. After an abort the handler has five seconds to end; then the attempt ends without
- * it. Never rejects.
- */
-export function runAttempt<T>(
-  { clock, signal: parent, timeoutMs, deadlineMs }: AttemptLimits,
-  handler: (signal: AbortSignal) => Promise<T>,
-): Promise<AttemptResult<T>> {
-  const attempt = linkAbort(parent);
-  const { signal } = attempt;
-  const timer =
-    timeoutMs === null
-      ? undefined
-      : clock.setTimer(timeoutMs, () =>
-          attempt.abort(new TimeoutError(`The handler took longer than ${timeoutMs} ms.`, { timeoutMs })),
-        );
-  const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
-  const deadline =
-    leftMs < LONGEST_TIMER_MS ? clock.setTimer(leftMs, () => attempt.abort(deadlinePassed())) : undefined;
-  return new Promise((resolve) => {
-    /** Made when it is needed: an abort costs more than all else here. */
-    let grace: LinkedAbort | undefined;
-    let isOver = false;
-    const end = (result: AttemptResult<T>): void => {
-      timer?.cancel();
-      deadline?.cancel();
-      attempt.unlink();
-      grace?.abort();
-      isOver = true;
-      resolve(result);
-    };
-    const beginGrace = (): void => {
-      if (isOver) return;
-      grace = linkAbort();
-      const stuck = { kind: 'aborted', error: signal.reason, isStuck: true } as const;
-      clock.sleep(GRACE_MS, { signal: grace.signal }).then(
-        () => end(stuck),
-        () => {},
-      );
-    };
-    // Later than whoever aborts begins to wait for the same time.
-    const onAbort = (): void => queueMicrotask(beginGrace);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    void resultOf(handler, signal).then(end);
-  });
-}
-
-async function resultOf<T>(
-  handler: (signal: AbortSignal) => Promise<T>,
-  signal: AbortSignal,
-): Promise<AttemptResult<T>> {
-  try {
-    const value = await handler(signal);
-    if (!signal.aborted) return { kind: 'returned', value };
-  } catch (error) {
-    if (!signal.aborted) return { kind: 'threw', error };
-  }
-  return { kind: 'aborted', error: signal.reason, isStuck: false };
-}
 
 /** What was done for a message in all attempts, so that none repeats it. */
 export interface AttemptJournal {
@@ -147,57 +155,269 @@ export interface AttemptJournal {
   once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown>;
 }
 
-export interface AttemptContextOptions {
-  readonly message: InboundMessage;
-  readonly attempt: number;
-  readonly signal: AbortSignal;
-  readonly text: AttemptText;
-  readonly journal: AttemptJournal;
+/** What all attempts share. */
+export interface AttemptOptions {
+  readonly handler: AttemptHandler;
   readonly observer: Pick<InboundObserver, 'progressed'>;
+  readonly clock: Clock;
   readonly logger: Logger;
-  /** The platform has let the message expire before a reply. */
-  readonly onExpired: () => void;
+  /** Time limit of a handler, in milliseconds; `null` for none. */
+  readonly handlerTimeoutMs: number | null;
 }
 
-/** What the handler of one attempt is given. */
-export function attemptContext(options: AttemptContextOptions): AttemptContext {
-  const { message, attempt, signal, text, journal, observer, logger, onExpired } = options;
-  const replier = journal.replier();
-  let hasReplied = journal.hasReplied;
-  return {
-    signal,
-    attempt,
-    reply: async (content) => {
-      signal.throwIfAborted();
-      const read = readAnswer(content);
-      if (read.kind === 'invalid') throw read.error;
-      logIgnored(logger, message, read.ignored);
-      if (read.answer === null) throw invalid('The text of a reply must not be blank.');
-      if (text.length > 0) {
-        throw mixed('The answer to this message is being streamed.', 'Stream the rest of it, or return it.');
-      }
-      hasReplied = true;
-      // What the handler returns after it is not sent.
-      text.hide();
-      await replier(read.answer, signal).catch((error: unknown) => {
-        if (isExpiredForReply(error)) onExpired();
-        throw error;
-      });
-    },
-    stream: async (delta) => {
-      const checked = checkDelta(delta);
-      if (hasReplied) {
-        throw mixed('The message was answered with context.reply() before.', EITHER);
-      }
-      await text.append(checked, signal);
-    },
-    progress: (line) => {
-      if (signal.aborted) return;
-      observer.progressed(message, String(line).replace(/\s+/g, ' ').trim().slice(0, MAX_PROGRESS_LENGTH));
-    },
-    once: async <T>(key: string, effect: () => T | Promise<T>) =>
-      (await journal.once(key, effect, signal)) as T,
+/** What is handled. */
+export interface Handled {
+  readonly message: InboundMessage;
+  /** What the handler finds as the message that it handles. */
+  readonly current: CurrentMessage;
+  readonly text: AttemptText;
+  readonly journal: AttemptJournal;
+  /** When the sender of the message no longer waits, as Unix time in milliseconds; `null` for no limit. */
+  readonly deadlineMs: number | null;
+}
+
+/** One call of a handler. */
+export class Attempt {
+  /** Whether the platform had let the message expire before a reply. */
+  hasExpired = false;
+  readonly #options: AttemptOptions;
+  readonly #handled: Handled;
+  readonly #abort = new AbortController();
+  readonly #timers: Timer[] = [];
+  readonly #result = Promise.withResolvers<AttemptResult>();
+  #isOver = false;
+
+  constructor(options: AttemptOptions, handled: Handled) {
+    this.#options = options;
+    this.#handled = handled;
+  }
+
+  /** The handler has five seconds to end; then the attempt ends without it. Has no effect after the end. */
+  abort(reason: unknown): void {
+    if (this.#isOver || this.#abort.signal.aborted) return;
+    this.#abort.abort(reason);
+    const stuck = (): void => this.#end({ kind: 'aborted', error: reason, isStuck: true });
+    // Later than whoever aborts begins to wait for the same time.
+    queueMicrotask(() => {
+      if (!this.#isOver) this.#timers.push(this.#options.clock.setTimer(GRACE_MS, stuck));
+    });
+  }
+
+  /** Never rejects. */
+  run(): Promise<AttemptResult> {
+    const { clock, handlerTimeoutMs: timeoutMs } = this.#options;
+    const { deadlineMs } = this.#handled;
+    if (timeoutMs !== null) {
+      const timedOut = () => new TimeoutError(`The handler took longer than ${timeoutMs} ms.`, { timeoutMs });
+      this.#timers.push(clock.setTimer(timeoutMs, () => this.abort(timedOut())));
+    }
+    const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
+    if (leftMs < LONGEST_TIMER_MS) {
+      this.#timers.push(clock.setTimer(leftMs, () => this.abort(deadlinePassed())));
+    }
+    void this.#resultOfHandler().then((result) => this.#end(result));
+    return this.#result.promise;
+  }
+
+  #end(result: AttemptResult): void {
+    this.#isOver = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#result.resolve(result);
+  }
+
+  async #resultOfHandler(): Promise<AttemptResult> {
+    const { message, current } = this.#handled;
+    const { handler } = this.#options;
+    const { signal } = this.#abort;
+    const context = this.#context();
+    try {
+      const value = await runHandling(current, signal, async () =>
+        this.#read(await handler(message, context)),
+      );
+      if (!signal.aborted) return { kind: 'returned', value };
+    } catch (error) {
+      if (!signal.aborted) return { kind: 'threw', error };
+    }
+    return { kind: 'aborted', error: signal.reason, isStuck: false };
+  }
+
+  #context(): AttemptContext {
+    const { message, current, text, journal } = this.#handled;
+    const { observer, logger } = this.#options;
+    const { signal } = this.#abort;
+    const replier = journal.replier();
+    let { hasReplied } = journal;
+    return {
+      signal,
+      attempt: current.attempt,
+      reply: async (content) => {
+        signal.throwIfAborted();
+        const read = readAnswer(content);
+        if (read.kind === 'invalid') throw read.error;
+        logIgnored(logger, message, read.ignored);
+        if (read.answer === null) throw invalid('The text of a reply must not be blank.');
+        if (text.length > 0) {
+          throw mixed(
+            'The answer to this message is being streamed.',
+            'Stream the rest of it, or return it.',
+          );
+        }
+        hasReplied = true;
+        // What the handler returns after it is not sent.
+        text.hide();
+        await replier(read.answer, signal).catch((error: unknown) => {
+          if (isExpiredForReply(error)) this.hasExpired = true;
+          throw error;
+        });
+      },
+      stream: async (delta) => {
+        const checked = checkDelta(delta);
+        if (hasReplied) {
+          throw mixed('The message was answered with context.reply() before.', EITHER);
+        }
+        await text.append(checked, signal);
+      },
+      progress: (line) => {
+        if (signal.aborted) return;
+        observer.progressed(message, String(line).replace(/\s+/g, ' ').trim().slice(0, MAX_PROGRESS_LENGTH));
+      },
+      once: async <T>(key: string, effect: () => T | Promise<T>) =>
+        (await journal.once(key, effect, signal)) as T,
+    };
+  }
+
+  /**
+   * Reads what the handler returned after what it streamed. An iterable is read to its end, no faster than the readers of the
+   * text; when the signal aborts before, it is closed, and the call rejects with the signal's reason. Rejects with what
+   * the iterable throws.
+   */
+  #read(value: unknown): ReadAnswer | Promise<ReadAnswer> {
+    const { text, journal } = this.#handled;
+    if (!isAsyncIterable(value)) return readAnswer(value, text.toString());
+    if (!journal.hasReplied) return readTexts(value, text, this.#abort.signal);
+    // It would be lost.
+    close(value[Symbol.asyncIterator]());
+    return { kind: 'invalid', error: streamedAfterReply() };
+  }
+}
+
+/** Reads an answer that is not an iterable; `streamed` is the beginning of its text. */
+export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
+  if (value === undefined || value === null) return answerOf({ text: streamed });
+  if (typeof value === 'string') return answerOf({ text: continued(streamed, value) });
+  if (!isPlainObject(value)) return invalidAnswer(`returned ${nameOf(value)}`);
+  if (typeof value.text !== 'string') {
+    return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`);
+  }
+  const given = withoutUndefined(value);
+  const read = Content.safeParse(given);
+  if (read.success) {
+    const answer = answerOf({ ...read.data, text: continued(streamed, read.data.text) });
+    return answer.kind === 'answer' ? { ...answer, ignored: ignoredKeys(given) } : answer;
+  }
+  const problems = describeProblems(fieldProblems(read.error.issues, given));
+  return invalidAnswer(`returned an object with unusable fields (${problems})`);
+}
+
+function ignoredKeys(given: Readonly<Record<string, unknown>>): OptionsProblem | null {
+  const shown = Object.fromEntries(Object.entries(given).filter(([name]) => LOGGED_KEY.test(name)));
+  return unknownOptions('An answer', shown, KEYS, 'key');
+}
+
+/** A delta that a handler streams. @throws MoleculeError `invalid_answer`. */
+export function checkDelta(delta: unknown): string {
+  if (typeof delta === 'string') return delta;
+  throw invalidAnswer(`streamed ${nameOf(delta)}`).error;
+}
+
+function continued(streamed: string, text: string): string {
+  return text.startsWith(streamed) ? text : streamed + text;
+}
+
+function answerOf({ text, parts = [], questions = [], metadata }: z.output<typeof Content>): ReadAnswer {
+  if (text.length > MAX_ANSWER_LENGTH) return { kind: 'invalid', error: answerTooLarge() };
+  const isBlank = text.trim() === '';
+  if (isBlank && parts.length === 0 && questions.length === 0) return { kind: 'answer', answer: null };
+  const open = { ...metadata, ...(questions.length === 0 ? {} : { questions }) } as JsonObject;
+  const answer: StoredAnswer = {
+    text: isBlank ? questions.map((question) => question.text).join('\n') : text,
+    ...(parts.length === 0 ? {} : { parts }),
+    ...(Object.keys(open).length === 0 ? {} : { metadata: open }),
   };
+  return { kind: 'answer', answer };
+}
+
+/** Streams the texts of an iterable, which together are the answer; it is invalid when it yields something else, or too much. */
+async function readTexts(
+  source: AsyncIterable<unknown>,
+  text: AttemptText,
+  signal: AbortSignal,
+): Promise<ReadAnswer> {
+  let isOver = false;
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await orAborted(Promise.resolve(iterator.next()), signal);
+      isOver = next.done === true;
+      if (next.done === true) return readAnswer(undefined, text.toString());
+      if (typeof next.value !== 'string') return invalidAnswer(`yielded ${nameOf(next.value)}`);
+      await text.append(next.value, signal);
+    }
+  } catch (error) {
+    if (text.rejection !== null && error === text.rejection) {
+      return { kind: 'invalid', error: text.rejection };
+    }
+    throw error;
+  } finally {
+    if (!isOver) close(iterator);
+  }
+}
+
+/** Does not wait: a generator that is in the middle of something closes when that is over. */
+function close(iterator: AsyncIterator<unknown>): void {
+  Promise.resolve()
+    .then(() => iterator.return?.())
+    .catch(() => {});
+}
+
+function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly error: MoleculeError } {
+  const error = new MoleculeError(`The handler ${problem}, which is not an answer.`, {
+    code: 'invalid_answer',
+    hint: 'Return a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing.',
+  });
+  return { kind: 'invalid', error };
+}
+
+function streamedAfterReply(): MoleculeError {
+  return new MoleculeError('The handler returned an iterable after context.reply(), which is not sent.', {
+    code: 'invalid_answer',
+    hint: 'Use either context.reply() or a stream for one message.',
+  });
+}
+
+/** What a value is, without showing its content: `the number 42`, `an Array`, `a Buffer`. */
+function nameOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${value}`;
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  const made: unknown = Reflect.get(value, 'constructor');
+  const word = typeof made === 'function' && made.name !== '' ? made.name : name;
+  return `${/^[aeiou]/i.test(word) ? 'an' : 'a'} ${word}`;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === null || Object.getPrototypeOf(proto) === null;
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined));
 }
 
 function invalid(message: string): MoleculeError {
@@ -207,4 +427,36 @@ function invalid(message: string): MoleculeError {
 /** A defect of the handler, which another attempt does not repair. */
 function mixed(message: string, hint: string): MoleculeError {
   return new MoleculeError(message, { code: 'invalid_answer', hint });
+}
+
+/** The options of a failure that it does not have; `null` when there are none. */
+export function ignoredOptionsOf(failure: MessageFailure): OptionsProblem | null {
+  const names: unknown = Reflect.get(failure, OPTION_NAMES);
+  if (!Array.isArray(names)) return null;
+  return unknownOptions(
+    'MessageFailure',
+    Object.fromEntries(names.map((name) => [name, true])),
+    FAILURE_OPTIONS,
+  );
+}
+
+const MAX_LOGGED = 100;
+const loggedBy = new WeakMap<Logger, Set<string>>();
+
+/**
+ * Logs that a handler gave something under a key that does not exist. The rest is right, so it is sent. Once for each logger, because the same
+ * comes with every message.
+ */
+export function logIgnored(
+  logger: Logger,
+  { id }: { readonly id: string },
+  ignored: OptionsProblem | null | undefined,
+): void {
+  if (!ignored) return;
+  const { problem, hint } = ignored;
+  const logged = loggedBy.get(logger) ?? new Set();
+  loggedBy.set(logger, logged);
+  if (logged.has(problem) || logged.size >= MAX_LOGGED) return;
+  logged.add(problem);
+  logger.warn({ activityId: id, hint }, `${problem} It is ignored.`);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { listDeadLetters } from './ledger-lines.ts';
+import { listDeadLetters } from './inbound-store.ts';
 
 /** More than all attempts take. */
 const LONG = 600_000;

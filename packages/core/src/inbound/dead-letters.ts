@@ -58,17 +58,21 @@ export class DeadLetters {
       digest: '',
       progress: progressOf(letter),
     };
+    const change = (changed: Change): void => {
+      record.progress = withChange(record.progress, changed);
+    };
     const home: RunHome = {
       isAtMostOnce: false,
       isReplay: true,
       stream: new AnswerStream(),
       isWaited: () => false,
       // Until the replay has ended the letter stays as it is.
-      change: async (change: Change) => {
-        record.progress = withChange(record.progress, change);
+      change,
+      begin: (begun) => {
+        change(begun);
+        return true;
       },
-      accept: async () => true,
-      flush: async () => {},
+      flush: () => undefined,
       answerWaits: () => false,
       send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>
         run.client.reply(message, content, options),

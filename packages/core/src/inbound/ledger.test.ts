@@ -4,15 +4,9 @@ import { inboundMessage } from '../../test/memory-feed.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { readArrival } from './arrival-message.ts';
-import { LedgerLog, MemoryInboundStore } from './inbound-store.ts';
+import { LedgerLog, listDeadLetters, loadLines, MemoryInboundStore } from './inbound-store.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';
-import {
-  type Arrival,
-  type LedgerLine,
-  listDeadLetters,
-  loadLines,
-  type StoredDeadLetter,
-} from './ledger-lines.ts';
+import type { Arrival, LedgerLine, StoredDeadLetter } from './ledger-lines.ts';
 import { NO_PROGRESS } from './life.ts';
 
 const letterOf = (activityId: string, attempts = 5): StoredDeadLetter => ({

@@ -7,13 +7,12 @@ import type { Logger } from '../logging/logger.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { ArrivalRoom } from './arrival-room.ts';
 import { FinishedKeys, keyOf } from './finished-keys.ts';
-import { type InboundStore, LedgerLog } from './inbound-store.ts';
+import { type InboundStore, LedgerLog, loadLines } from './inbound-store.ts';
 import {
   type Arrival,
   arrivalOf,
   type EndedMessage,
   type LedgerLine,
-  loadLines,
   type ReportedOutcome,
   type StoredDeadLetter,
   storedArrival,

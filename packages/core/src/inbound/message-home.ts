@@ -48,26 +48,27 @@ export class MessageHome implements RunHome {
     return this.#parts.waiting.isOpen(this.#record.message.id);
   }
 
-  async change(change: Change): Promise<unknown> {
-    const { ledger } = this.#parts;
+  change(change: Change): unknown {
     const record = this.#record;
     // At most once, nothing brings the message back. An answer is stored when it leaves.
     if (this.isAtMostOnce || (this.#isBrought && change.answer !== undefined)) {
       record.progress = withChange(record.progress, change);
       return undefined;
     }
-    return ledger.change(record, change);
+    return this.#parts.ledger.change(record, change);
   }
 
-  async accept(signal: AbortSignal): Promise<boolean> {
-    if (!(await this.#parts.ledger.stored(this.#record))) return false;
-    const isFirst = this.isAtMostOnce && !signal.aborted;
-    if (isFirst) await this.#parts.acks.acknowledgeFirst(this.#record, signal).catch(() => {});
+  async begin(change: Change, signal: AbortSignal): Promise<boolean> {
+    const { ledger, acks } = this.#parts;
+    await this.change(change);
+    if (!(await ledger.stored(this.#record))) return false;
+    if (this.isAtMostOnce && !signal.aborted)
+      await acks.acknowledgeFirst(this.#record, signal).catch(() => {});
     return true;
   }
 
-  async flush(): Promise<void> {
-    await this.#reporter?.flush();
+  flush(): Promise<void> | undefined {
+    return this.#reporter?.flush();
   }
 
   answerWaits(): boolean {

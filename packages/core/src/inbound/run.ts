@@ -1,27 +1,22 @@
-import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import { deadlineOf, runHandling, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
+import { type InboundMessage, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { deadlineOf, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
+import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { deadLettered, handledNow, handlings, knownCode } from '../telemetry/telemetry.ts';
-import type { Clock } from '../time/clock.ts';
 import {
-  type AttemptHandler,
+  Attempt,
   type AttemptJournal,
+  type AttemptOptions,
   type AttemptResult,
-  attemptContext,
-  runAttempt,
-} from './attempt.ts';
-import {
   ignoredOptionsOf,
   logIgnored,
-  questionsRefused,
-  readHandlerAnswer,
-  withoutQuestions,
-  withQuestionIds,
-} from './handler-answer.ts';
+  QuestionsOfAnswer,
+  UnnamedQuestion,
+} from './attempt.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import type { StoredDeadLetter } from './ledger-lines.ts';
 import {
@@ -40,14 +35,9 @@ import {
 } from './life.ts';
 import type { AnswerStream } from './streams/answer-stream.ts';
 
-export interface MessageRunOptions {
+export interface MessageRunOptions extends AttemptOptions {
   readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities'>;
-  readonly handler: AttemptHandler;
   readonly observer: InboundObserver;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Time limit of a handler, in milliseconds; `null` for none. */
-  readonly handlerTimeoutMs: number | null;
 }
 
 /** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is reported again. */
@@ -60,14 +50,14 @@ export interface RunHome {
   /** Whether a request waits for the end. */
   isWaited(): boolean;
   /** Applies a change to the record; resolves when it survives a crash, or cannot. */
-  change(change: Change): Promise<unknown>;
+  change(change: Change): unknown;
   /**
-   * Call before the handler runs. Resolves when it may, with `isAtMostOnce` when the message cannot be delivered again; with false when the request that
-   * brought the message is refused, because the message cannot be stored.
+   * Applies the change that begins an attempt. The handler may run after it, with `isAtMostOnce` when the message cannot be delivered again; not if it is
+   * false: the request that brought the message is refused, because the message cannot be stored.
    */
-  accept(signal: AbortSignal): Promise<boolean>;
+  begin(change: Change, signal: AbortSignal): boolean | Promise<boolean>;
   /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
-  flush(): Promise<void>;
+  flush(): Promise<void> | undefined;
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
   /** The answer waits until its recipient has room for it. False when too many wait. */
   answerWaits(): boolean;
@@ -88,6 +78,8 @@ export type RunOutcome =
   /** Aborted: the message is unchanged, and the attempt is not counted. */
   | { readonly kind: 'interrupted' };
 
+const NO_CHANGE: Change = {};
+
 /** Handles one message: does what {@link next} says, until the message has ended or waits. */
 export class MessageRun implements AttemptJournal {
   readonly record: MessageRecord;
@@ -97,8 +89,12 @@ export class MessageRun implements AttemptJournal {
   #failures = 0;
   #countedFailures = 0;
   /** The effects of `once` that run, and the last of the replies that are being sent. */
-  readonly #running = new Map<string, Promise<unknown>>();
-  #lastReply: Promise<void> = Promise.resolve();
+  #running: Map<string, Promise<unknown>> | undefined;
+  #lastReply: Promise<void> | undefined;
+  /** Why it was aborted. */
+  #stop: { readonly reason: unknown } | undefined;
+  /** What is to be aborted then: the handler, or the sending of its answer. */
+  #current: { abort(reason: unknown): void } | undefined;
 
   constructor(record: MessageRecord, home: RunHome, options: MessageRunOptions) {
     this.record = record;
@@ -114,12 +110,18 @@ export class MessageRun implements AttemptJournal {
     return this.record.progress.repliesSent > 0;
   }
 
+  /** Interrupts the current attempt, which is not counted. A cancellation by the sender, as the reason, finishes the message. */
+  abort(reason: unknown): void {
+    this.#stop = { reason };
+    this.#current?.abort(reason);
+  }
+
   /**
    * Runs as an operation in the trace of the message, of which requests that are made meanwhile, also by the handler, become a part.
-   * @param signal When aborted, the current attempt is interrupted and not counted. A cancellation by the sender, as the
-   * reason, finishes the message.
+   * @param reason see {@link abort}; `undefined` for a run that is not aborted yet
    */
-  async run(signal: AbortSignal): Promise<RunOutcome> {
+  async run(reason?: unknown): Promise<RunOutcome> {
+    this.#stop = reason === undefined ? undefined : { reason };
     const { message } = this;
     const { attempts } = this.record.progress;
     const facts = () => ({
@@ -136,7 +138,7 @@ export class MessageRun implements AttemptJournal {
     const handling = handlings.start('molecule handle', facts, traceOfMessage(message));
     handledNow(1);
     try {
-      const outcome = await handling.run(() => this.#run(signal));
+      const outcome = await handling.run(() => this.#run());
       const how = outcome.kind === 'ended' ? outcome.how : outcome.kind;
       const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
       const code = given === undefined ? undefined : knownCode(given);
@@ -158,11 +160,11 @@ export class MessageRun implements AttemptJournal {
     }
   }
 
-  async #run(signal: AbortSignal): Promise<RunOutcome> {
+  async #run(): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { isAtMostOnce, isReplay } = this.#home;
     const isDirect = this.record.via === 'direct';
-    let event: LifeEvent = signal.aborted ? interruption(signal, false) : { kind: 'turn' };
+    let event: LifeEvent = this.#interruption(false) ?? { kind: 'turn' };
     for (;;) {
       const treatment = {
         now: clock.now(),
@@ -170,16 +172,18 @@ export class MessageRun implements AttemptJournal {
         isReplay,
         isWaited: isDirect && this.#home.isWaited(),
       };
-      const { change, effect } = next(this.record, event, treatment);
-      if (change !== undefined) await this.#home.change(change);
+      const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
+      if (change !== NO_CHANGE && effect.kind !== 'handle') await this.#home.change(change);
       switch (effect.kind) {
         case 'handle':
-          if (!(await this.#home.accept(signal))) return { kind: 'ended', how: 'not_stored' };
-          event = await this.#handle(signal);
+          if (!(await this.#home.begin(change, this.#abortable()))) {
+            return { kind: 'ended', how: 'not_stored' };
+          }
+          event = this.#interruption(!isAtMostOnce) ?? (await this.#handle());
           break;
         case 'send':
           if (effect.answer.end === undefined) await this.#home.flush();
-          event = await this.#sendAnswer(effect.answer, signal);
+          event = await this.#sendAnswer(effect.answer);
           break;
         case 'retry': {
           const { stage, attempt, delayMs, error } = effect;
@@ -199,55 +203,56 @@ export class MessageRun implements AttemptJournal {
     }
   }
 
-  /** Runs the handler once. */
-  async #handle(signal: AbortSignal): Promise<LifeEvent> {
-    const { client, observer, clock, handler, handlerTimeoutMs, logger } = this.#options;
-    const { message } = this;
-    const { stream, isReplay, isAtMostOnce } = this.#home;
-    if (signal.aborted) return interruption(signal, !isAtMostOnce);
+  /** What the abort of this run is for the message; `null` when it was not aborted. */
+  #interruption(isHandling: boolean): LifeEvent | null {
+    if (this.#stop === undefined) return null;
+    const { reason } = this.#stop;
+    if (hasCode(reason, 'cancelled_by_sender')) return { kind: 'canceled' };
+    return { kind: 'stopped', reason, isHandling };
+  }
 
-    const { attempts: attempt, hasStreamed } = this.record.progress;
+  /** The signal of what is done now. */
+  #abortable(): AbortSignal {
+    const controller = new AbortController();
+    this.#current = controller;
+    if (this.#stop !== undefined) controller.abort(this.#stop.reason);
+    return controller.signal;
+  }
+
+  /** Runs the handler once. */
+  async #handle(): Promise<LifeEvent> {
+    const { client, observer, clock, logger } = this.#options;
+    const { message } = this;
+    const { stream, isReplay } = this.#home;
+    const { attempts, hasStreamed } = this.record.progress;
     observer.started(message);
-    const current = toCurrentMessage(message, { workspaceId: client.workspaceId, attempt });
-    // A dead letter that is handled again has ended for its sender long ago.
-    const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
     // Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got.
     const refusal = answerRefusal(this.record);
     const isShown = refusal === null && !this.hasReplied && hasStreamed !== true;
     const text = stream.begin({
       isShown,
       isRequest: this.record.via === 'feed',
-      onFirst: () => this.#home.change({ hasStreamed: true }),
+      onFirst: async () => this.#home.change({ hasStreamed: true }),
     });
-    let hasExpired = false;
-    const result = await runAttempt({ clock, signal, timeoutMs: handlerTimeoutMs, deadlineMs }, (inner) => {
-      const onExpired = (): void => {
-        hasExpired = true;
-      };
-      const context = attemptContext({
-        message,
-        attempt,
-        signal: inner,
-        text,
-        journal: this,
-        observer,
-        logger,
-        onExpired,
-      });
-      return runHandling(current, inner, async () => {
-        const returned: unknown = await handler(message, context);
-        return readHandlerAnswer(returned, text, inner, this.hasReplied);
-      });
+    const attempt = new Attempt(this.#options, {
+      message,
+      current: toCurrentMessage(message, { workspaceId: client.workspaceId, attempt: attempts }),
+      text,
+      journal: this,
+      // A dead letter that is handled again has ended for its sender long ago.
+      deadlineMs: isReplay ? null : deadlineOf(message.metadata),
     });
+    this.#current = attempt;
+    const result = await attempt.run();
     const isOverdue = result.kind === 'aborted' && hasCode(result.error, 'message_expired');
     if (result.kind === 'returned' && result.value.kind === 'answer') text.complete();
     else {
-      if (!signal.aborted && !isOverdue) await stream.drain(text, clock, signal);
+      if (this.#stop === undefined && !isOverdue) await stream.drain(text, clock, this.#abortable());
       text.discard();
     }
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
-    const interrupted = interruptionOf(result, signal, { isOverdue, hasExpired });
+    const interrupted = this.#interruptionOf(result, { isOverdue, hasExpired: attempt.hasExpired });
     if (interrupted !== null) {
       observer.ended(message, 'interrupted');
       return interrupted;
@@ -274,13 +279,26 @@ export class MessageRun implements AttemptJournal {
     return { kind: 'failed', error, isThrown, isShown: isShownOrTooLong };
   }
 
+  /** What ended an attempt so that its result does not count; `null` when it does. */
+  #interruptionOf(
+    { kind }: AttemptResult,
+    { isOverdue, hasExpired }: { readonly isOverdue: boolean; readonly hasExpired: boolean },
+  ): LifeEvent | null {
+    const interruption = this.#interruption(true);
+    if (interruption?.kind === 'canceled') return interruption;
+    if (isOverdue) return { kind: 'expired', isReported: false };
+    if (kind === 'returned') return null;
+    return interruption ?? (hasExpired ? { kind: 'expired', isReported: true } : null);
+  }
+
   /** Failures do not run the handler again. */
-  async #sendAnswer(answer: StoredAnswer, signal: AbortSignal): Promise<LifeEvent> {
+  async #sendAnswer(answer: StoredAnswer): Promise<LifeEvent> {
     try {
-      const { status } = await this.#send(answer, signal);
+      const { status } = await this.#send(answer, this.#abortable());
       return { kind: 'sent', isIgnored: status === 'ignored' };
     } catch (error) {
-      if (signal.aborted) return interruption(signal, false);
+      const interruption = this.#interruption(false);
+      if (interruption !== null) return interruption;
       this.#failures += 1;
       if (replyFailureKind(error, this.record.via) === 'counts') this.#countedFailures += 1;
       return { kind: 'unsent', error, failures: this.#failures, counted: this.#countedFailures };
@@ -331,7 +349,7 @@ export class MessageRun implements AttemptJournal {
     return (answer, signal) => {
       const number = count;
       count += 1;
-      const sent = this.#lastReply.then(async () => {
+      const sent = (this.#lastReply ?? Promise.resolve()).then(async () => {
         if (number < this.record.progress.repliesSent) return;
         await this.#send(answer, signal, number);
         await this.#home.change({ repliesSent: number + 1 });
@@ -344,10 +362,11 @@ export class MessageRun implements AttemptJournal {
   async once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown> {
     const { effects } = this.record.progress;
     if (Object.hasOwn(effects, key)) return effects[key];
+    this.#running ??= new Map();
     const running = this.#running.get(key);
     if (running !== undefined) return running;
     signal.throwIfAborted();
-    const run = this.#runOnce(key, effect).finally(() => this.#running.delete(key));
+    const run = this.#runOnce(key, effect).finally(() => this.#running?.delete(key));
     this.#running.set(key, run);
     return run;
   }
@@ -357,28 +376,6 @@ export class MessageRun implements AttemptJournal {
     await this.#home.change({ effects: { [key]: toJson(key, result) } });
     return result;
   }
-}
-
-/** What ended an attempt so that its result does not count; `null` when it does. */
-function interruptionOf(
-  { kind }: AttemptResult<unknown>,
-  signal: AbortSignal,
-  { isOverdue, hasExpired }: { readonly isOverdue: boolean; readonly hasExpired: boolean },
-): LifeEvent | null {
-  if (isCanceled(signal)) return { kind: 'canceled' };
-  if (isOverdue) return { kind: 'expired', isReported: false };
-  if (kind === 'returned') return null;
-  if (signal.aborted) return interruption(signal, true);
-  return hasExpired ? { kind: 'expired', isReported: true } : null;
-}
-
-function interruption(signal: AbortSignal, isHandling: boolean): LifeEvent {
-  if (isCanceled(signal)) return { kind: 'canceled' };
-  return { kind: 'stopped', reason: signal.reason, isHandling };
-}
-
-function isCanceled(signal: AbortSignal): boolean {
-  return signal.aborted && hasCode(signal.reason, 'cancelled_by_sender');
 }
 
 function hasCode(error: unknown, code: string): boolean {
@@ -415,4 +412,50 @@ function notJson(key: string, cause?: unknown): MoleculeError {
     hint: 'Return plain data, such as the id of what was created.',
     cause,
   });
+}
+
+/**
+ * The answer with an id for each question that has none. They depend on the message, the number of the answer and the place
+ * of the question, so that an answer that is sent again asks the same questions.
+ */
+export function withQuestionIds(answer: StoredAnswer, activityId: string, number: number): StoredAnswer {
+  const questions = answer.metadata?.questions;
+  if (!Array.isArray(questions)) return answer;
+  const named = questions.map((question: JsonValue, index) =>
+    isUnnamed(question)
+      ? { ...question, id: deriveUuid('question', activityId, String(number), String(index)) }
+      : question,
+  );
+  return { ...answer, metadata: { ...answer.metadata, questions: named } };
+}
+
+/** The answer for a platform that does not track questions: their texts follow its own. */
+export function withoutQuestions(answer: StoredAnswer): StoredAnswer {
+  const { questions, ...metadata } = answer.metadata ?? {};
+  const asked = QuestionsOfAnswer.safeParse(questions);
+  if (!asked.success) return answer;
+  const texts = asked.data.map(({ text }) => text).filter((text) => !answer.text.includes(text));
+  const { metadata: _, ...rest } = answer;
+  return {
+    ...rest,
+    text: [answer.text, ...texts].join('\n'),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
+}
+
+/** The error for questions that the platform refused, which it does each time; `null` for other failures to send. */
+export function questionsRefused(answer: StoredAnswer, error: unknown): MoleculeError | null {
+  const isRefused =
+    ApiError.isInstance(error) && error.status === 400 && error.platformCode === 'invalid_request';
+  if (!isRefused || !Array.isArray(answer.metadata?.questions)) return null;
+  return new MoleculeError('The platform refused the questions of the answer.', {
+    code: 'invalid_answer',
+    hint: 'See cause. Omit the ids of questions, or use each for one message only.',
+    cause: error,
+  });
+}
+
+/** Metadata is open, so a list under this name may be something else. */
+function isUnnamed(question: JsonValue): question is JsonObject {
+  return isJsonObject(question) && question.id === undefined && UnnamedQuestion.safeParse(question).success;
 }

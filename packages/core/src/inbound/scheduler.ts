@@ -1,7 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
-import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import type { MessageRun, RunOutcome } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
@@ -29,7 +28,7 @@ interface Job {
   readonly order: number;
   /** Of a canceled message. */
   finished: PromiseWithResolvers<void> | undefined;
-  running: LinkedAbort | undefined;
+  isRunning: boolean;
   retryTimer: Timer | undefined;
   cancelReason: unknown;
   /** When it is checked whether it blocks others, on the monotonic clock, in milliseconds. */
@@ -83,7 +82,7 @@ export class Scheduler {
       lane: run.message.conversationId,
       order: this.#order,
       finished: undefined,
-      running: undefined,
+      isRunning: false,
       retryTimer: undefined,
       cancelReason: undefined,
       checkAt: 0,
@@ -106,7 +105,7 @@ export class Scheduler {
 
   /** Aborts the messages being handled; those that do not finish are queued again. */
   abortRunning(reason: unknown): void {
-    for (const job of this.#jobs) job.running?.abort(reason);
+    for (const job of this.#jobs) if (job.isRunning) job.run.abort(reason);
   }
 
   /**
@@ -121,8 +120,8 @@ export class Scheduler {
     const finished = selected.map((job) => {
       job.finished ??= Promise.withResolvers<void>();
       job.cancelReason = reason;
-      if (job.running === undefined) void this.#finishWaiting(job);
-      else job.running.abort(reason);
+      if (job.isRunning) job.run.abort(reason);
+      else void this.#finishWaiting(job);
       return job.finished.promise;
     });
     return { count: selected.length, finished: Promise.all(finished) };
@@ -171,15 +170,13 @@ export class Scheduler {
   }
 
   async #runOnce(job: Job): Promise<void> {
-    const running = linkAbort();
-    job.running = running;
-    if (job.cancelReason !== undefined) running.abort(job.cancelReason);
-    const outcome = await job.run.run(running.signal).catch((error: unknown): RunOutcome => {
+    job.isRunning = true;
+    const outcome = await job.run.run(job.cancelReason).catch((error: unknown): RunOutcome => {
       const { id: activityId } = job.run.message;
       this.#options.logger.error({ error, activityId }, 'Handling a message failed.');
       return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
     });
-    job.running = undefined;
+    job.isRunning = false;
     if (!this.#isClosed) this.#apply(job, outcome);
   }
 

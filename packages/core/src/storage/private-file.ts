@@ -205,8 +205,11 @@ export class PrivateLog {
   write(text: string): void {
     try {
       this.#descriptor ??= fs.openSync(this.path, constants.O_WRONLY | constants.O_APPEND | noFollow);
+      let done = fs.writeSync(this.#descriptor, text);
+      // Seldom only a part is written.
+      if (done === Buffer.byteLength(text)) return;
       const bytes = Buffer.from(text, 'utf8');
-      for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.#descriptor, bytes, done);
+      while (done < bytes.length) done += fs.writeSync(this.#descriptor, bytes, done);
     } catch (cause) {
       throw storageError('Cannot write the file', this.path, cause);
     }
