@@ -79,15 +79,14 @@ const platformStoreRules = platformModules.map((module) => ({
 
 /** In `inbound` of core, a file imports only from files before it in this list; those of one row know each other only through others. */
 const inboundFiles = [
-  ['inbound-observer', 'finished-keys', 'offset-tracker'],
+  ['inbound-observer', 'finished-messages'],
   ['life'],
   ['ledger-lines'],
   ['inbound-store', 'arrival-message', 'arrival-room', 'waiting-requests', 'streams/'],
   ['ledger', 'attempt'],
   ['run'],
   ['scheduler', 'delivery'],
-  ['page-reader', 'cancellations', 'inbound-options', 'silence'],
-  ['deliveries', 'ack-sender', 'dead-letters', 'feed-inbox', 'requests'],
+  ['deliveries', 'ack-sender', 'cancellations', 'dead-letters', 'inbound-options', 'requests', 'silence'],
   ['message-home'],
   ['inbound'],
 ];

@@ -9,6 +9,7 @@ import {
   removeAbandonedTemporaries,
   writePrivateFile,
 } from '../storage/private-file.ts';
+import type { InboundObserver } from './inbound-observer.ts';
 import { type DeadLetter, LedgerLine, publicDeadLetter, type StoredDeadLetter } from './ledger-lines.ts';
 
 /** Of the texts that are written at once, in characters. */
@@ -207,11 +208,8 @@ const COMPACT_MAX_LENGTH = 64 * 1024 * 1024;
 
 export interface LedgerLogOptions {
   readonly store: InboundStore;
-  /** The complete current state. */
-  readonly snapshot: () => readonly LedgerLine[];
-  /** Writing fails; called once per outage. */
-  readonly onDegraded: (error: unknown) => void;
-  readonly onRecovered: () => void;
+  /** Is told once per outage that writing fails. */
+  readonly observer: Pick<InboundObserver, 'storageDegraded' | 'storageRecovered'>;
 }
 
 /**
@@ -221,9 +219,11 @@ export interface LedgerLogOptions {
  */
 export class LedgerLog {
   readonly #options: LedgerLogOptions;
+  readonly #snapshot: () => readonly LedgerLine[];
   /** Lines that were not written yet. */
   #queue: string[] = [];
   #flushing: Promise<boolean> = Promise.resolve(true);
+  #waiting: (() => void) | undefined;
   /** The flush that begins next. */
   #queued: Promise<boolean> | undefined;
   /** Whether lines were written since the last flush began. */
@@ -234,8 +234,10 @@ export class LedgerLog {
   #isDegraded = false;
   #isClosed = false;
 
-  constructor(options: LedgerLogOptions) {
+  /** @param snapshot the complete current state */
+  constructor(options: LedgerLogOptions, snapshot: () => readonly LedgerLine[]) {
     this.#options = options;
+    this.#snapshot = snapshot;
   }
 
   /** Adds a line, which is written before the next flush. Update the state of the snapshot before. Returns its length. */
@@ -256,10 +258,20 @@ export class LedgerLog {
    */
   flush(waitsForMore = false): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
+    if (!waitsForMore) this.#waiting?.();
     if (this.#queued !== undefined) return this.#queued;
     if (this.#queue.length === 0 && !this.#isUnflushed && !this.#mustReplace) return this.#flushing;
-    const flush = (waitsForMore ? this.#flushing.then(nextTurn) : this.#flushing).then(() => {
+    let before: Promise<unknown> = this.#flushing;
+    if (waitsForMore) {
+      const more = new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+        setImmediate(resolve);
+      });
+      before = Promise.all([before, more]);
+    }
+    const flush = before.then(() => {
       this.#queued = undefined;
+      this.#waiting = undefined;
       return this.#flush();
     });
     this.#queued = flush;
@@ -312,7 +324,7 @@ export class LedgerLog {
 
   async #flush(): Promise<boolean> {
     if (this.#isClosed) return false;
-    const { store, snapshot, onDegraded, onRecovered } = this.#options;
+    const { store, observer } = this.#options;
     if (!this.#mustReplace) {
       await this.#append().catch(() => {
         this.#mustReplace = true;
@@ -323,18 +335,18 @@ export class LedgerLog {
         // The snapshot includes the lines queued in the meantime.
         this.#queue = [];
         this.#isUnflushed = false;
-        const all = snapshot().map((line) => JSON.stringify(line));
+        const all = this.#snapshot().map((line) => JSON.stringify(line));
         await store.replace(all);
         this.#mustReplace = false;
         this.#snapshotLength = lengthOf(all);
         this.#appendedLength = 0;
       } catch (error) {
-        if (!this.#isDegraded) onDegraded(error);
+        if (!this.#isDegraded) observer.storageDegraded(error);
         this.#isDegraded = true;
         return false;
       }
     }
-    if (this.#isDegraded) onRecovered();
+    if (this.#isDegraded) observer.storageRecovered();
     this.#isDegraded = false;
     const most = Math.min(COMPACT_FACTOR * this.#snapshotLength, COMPACT_MAX_LENGTH);
     this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);

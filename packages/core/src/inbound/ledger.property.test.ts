@@ -87,14 +87,15 @@ class World {
     this.#run += 1;
     const run = this.#run;
     this.underWay = [];
-    this.ledger = new Ledger({
-      store: this.store,
-      logger: recordingLogger(),
-      takesOutcomes: () => false,
-      onDegraded: () => {},
-      onRecovered: () => {},
-      onFinished: () => run === this.#run && this.checkPrefix(),
-    });
+    this.ledger = new Ledger(
+      {
+        store: this.store,
+        logger: recordingLogger(),
+        client: { capabilities: new Set() },
+        observer: { storageDegraded: () => {}, storageRecovered: () => {} },
+      },
+      () => run === this.#run && this.checkPrefix(),
+    );
     await this.ledger.load();
     this.checkPrefix();
   }

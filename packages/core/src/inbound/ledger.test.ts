@@ -27,17 +27,14 @@ const end: MessageEnd = {
   error: null,
 };
 
+const silent = { storageDegraded: () => {}, storageRecovered: () => {} };
+
 async function ledgerOn(
   store: MemoryInboundStore,
 ): Promise<{ ledger: Ledger; resumed: readonly OpenMessage[] }> {
-  const ledger = new Ledger({
-    store,
-    logger: recordingLogger(),
-    takesOutcomes: () => true,
-    onDegraded: () => {},
-    onRecovered: () => {},
-    onFinished: () => {},
-  });
+  const client = { capabilities: new Set(['outcomes'] as const) };
+  const options = { store, logger: recordingLogger(), client, observer: silent };
+  const ledger = new Ledger(options, () => {});
   return { ledger, resumed: await ledger.load() };
 }
 
@@ -147,13 +144,13 @@ describe('the log', () => {
 
 describe('LedgerLog', () => {
   const snapshot: LedgerLine[] = [];
-  const logOn = (store: MemoryInboundStore, events: string[] = []) =>
-    new LedgerLog({
-      store,
-      snapshot: () => snapshot,
-      onDegraded: () => events.push('degraded'),
-      onRecovered: () => events.push('recovered'),
-    });
+  const logOn = (store: MemoryInboundStore, events: string[] = []) => {
+    const observer = {
+      storageDegraded: () => void events.push('degraded'),
+      storageRecovered: () => void events.push('recovered'),
+    };
+    return new LedgerLog({ store, observer }, () => snapshot);
+  };
   const writerOf = (log: LedgerLog) => (line: LedgerLine) => {
     log.add(line);
     return log.flush();

@@ -1,12 +1,12 @@
-import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
+import type { PlatformClient } from '../client/platform-client.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';
-import { LatestMap } from '../storage/latest-map.ts';
 import { ArrivalRoom } from './arrival-room.ts';
-import { FinishedKeys, keyOf } from './finished-keys.ts';
+import { FinishedKeys, LatestValues, messageKey } from './finished-messages.ts';
+import type { InboundObserver } from './inbound-observer.ts';
 import { type InboundStore, LedgerLog, loadLines } from './inbound-store.ts';
 import {
   type Arrival,
@@ -26,24 +26,15 @@ import {
   type StoredAnswer,
   withChange,
 } from './life.ts';
-import { OffsetTracker } from './offset-tracker.ts';
 
 /** Limit for rows that may never be delivered again. */
 const MAX_ROWS = 2_000;
-/** Of dead letters, and of the ends that are kept for repeats; and of each of them together, as JSON. */
-const MAX_KEPT = 1_000;
-const MAX_CHARACTERS = 8 * 1024 * 1024;
 
 export interface LedgerOptions {
   readonly store: InboundStore;
   readonly logger: Logger;
-  /** Whether the platform takes outcomes; else none is recorded. */
-  readonly takesOutcomes: () => boolean;
-  /** The state can no longer be stored; the agent continues with the state in memory. */
-  readonly onDegraded: (error: unknown) => void;
-  readonly onRecovered: () => void;
-  /** A message was finished, or its outcome reported: the position may have moved, and there may be capacity for more. */
-  readonly onFinished: () => void;
+  readonly client: Pick<PlatformClient, 'capabilities'>;
+  readonly observer: Pick<InboundObserver, 'storageDegraded' | 'storageRecovered'>;
 }
 
 /** The record of a message that is not finished. */
@@ -76,6 +67,7 @@ export class Ledger {
   /** Outcomes that the platform does not have yet, by row, oldest first. */
   readonly outcomes: ReadonlyMap<string, ReportedOutcome>;
   readonly #options: LedgerOptions;
+  readonly #onFinished: () => void;
   readonly #outcomes = new Map<string, ReportedOutcome>();
   readonly #log: LedgerLog;
   readonly #open = new Map<string, OpenMessage>();
@@ -86,18 +78,20 @@ export class Ledger {
   readonly #finished = new FinishedKeys();
   /** Rows that an earlier run finished before an older unfinished row; they are read again. */
   readonly #finishedAhead = new Set<string>();
-  readonly #ended = new Sized<EndedMessage>();
-  readonly #letters = new Sized<StoredDeadLetter>();
+  readonly #ended = new LatestValues<EndedMessage>();
+  readonly #letters = new LatestValues<StoredDeadLetter>();
   #position = new OffsetTracker();
   #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those that are known. */
   #isRereading = true;
 
-  constructor(options: LedgerOptions) {
+  /** @param onFinished A message was finished, or its outcome reported: the position may have moved, and there may be capacity for more. */
+  constructor(options: LedgerOptions, onFinished: () => void) {
     this.#options = options;
+    this.#onFinished = onFinished;
     this.outcomes = this.#outcomes;
-    this.#log = new LedgerLog({ ...options, snapshot: () => this.#snapshot() });
+    this.#log = new LedgerLog(options, () => this.#snapshot());
   }
 
   /**
@@ -202,7 +196,7 @@ export class Ledger {
     }
     const outcomes = this.#withOutcomes([row.id], outcome);
     const stored = this.#write({ ...outcomes, finished: { rows: [row.id], keys: [] } });
-    this.#options.onFinished();
+    this.#onFinished();
     return stored;
   }
 
@@ -264,7 +258,7 @@ export class Ledger {
   /** The answer to a message waits until its recipient has room for it. False when too many wait. */
   answerWaits({ message }: OpenMessage): boolean {
     const mayWait = this.room.setWaiting(message.id);
-    if (mayWait) this.#options.onFinished();
+    if (mayWait) this.#onFinished();
     return mayWait;
   }
 
@@ -300,7 +294,7 @@ export class Ledger {
     if (!isFirst) {
       if (outcomes === undefined) return this.save();
       const stored = this.#write(outcomes);
-      this.#options.onFinished();
+      this.#onFinished();
       return stored;
     }
     const finished = rows.filter((row) => this.#position.finish(row));
@@ -311,7 +305,7 @@ export class Ledger {
     // A kept end says the same.
     const isKept = outcomes === undefined && finished.length === 0 && this.#ended.has(key);
     const stored = isKept ? this.save() : this.#write(line);
-    this.#options.onFinished();
+    this.#onFinished();
     return stored;
   }
 
@@ -320,7 +314,7 @@ export class Ledger {
     const reported = outcomes.filter((outcome) => this.#outcomes.get(outcome.activityId) === outcome);
     for (const { activityId } of reported) this.#outcomes.delete(activityId);
     void this.#write({ reported: reported.map(({ activityId }) => activityId) });
-    this.#options.onFinished();
+    this.#onFinished();
   }
 
   /** Oldest first. */
@@ -428,7 +422,8 @@ export class Ledger {
   }
 
   #withOutcomes(rows: readonly string[], outcome: Outcome | null): Pick<LedgerLine, 'outcomes'> | undefined {
-    if (outcome === null || rows.length === 0 || !this.#options.takesOutcomes()) return undefined;
+    const { capabilities } = this.#options.client;
+    if (outcome === null || rows.length === 0 || !capabilities.has('outcomes')) return undefined;
     const outcomes = rows.map((activityId) => ({ activityId, ...outcome }));
     for (const each of outcomes) this.#report(each);
     return { outcomes };
@@ -514,68 +509,89 @@ export class Ledger {
   }
 }
 
-/** The values that were set last: as many as {@link MAX_KEPT} and {@link MAX_CHARACTERS} allow, and one at least. */
-class Sized<Value> {
-  readonly #entries = new LatestMap<{ readonly value: Value; readonly size: number }>(
-    Number.POSITIVE_INFINITY,
-  );
-  #size = 0;
-
-  has(key: string): boolean {
-    return this.#entries.has(key);
-  }
-
-  get(key: string): Value | undefined {
-    return this.#entries.get(key)?.value;
-  }
-
-  *values(): Generator<Value> {
-    for (const { value } of this.#entries.values()) yield value;
-  }
-
-  /** Returns what had to go. */
-  set(key: string, value: Value, size: number): Value[] {
-    this.delete(key);
-    this.#entries.set(key, { value, size });
-    this.#size += size;
-    const dropped: Value[] = [];
-    while (this.#entries.size > 1 && (this.#entries.size > MAX_KEPT || this.#size > MAX_CHARACTERS)) {
-      const oldest = this.#entries.deleteOldest();
-      if (oldest === undefined) break;
-      this.#size -= oldest.size;
-      dropped.push(oldest.value);
-    }
-    return dropped;
-  }
-
-  delete(key: string): void {
-    this.#size -= this.#entries.get(key)?.size ?? 0;
-    this.#entries.delete(key);
-  }
+interface TrackedRow {
+  readonly id: string;
+  readonly seq: number | null;
+  isFinished: boolean;
 }
-
-/** The first part of the keys of a sender's messages. */
-const senders = new LatestMap<string>(1_000);
 
 /**
- * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
- * message id is a message of its own. A cancellation can have the id of the message it cancels.
+ * Tracks which rows of the feed were read, in feed order, and which are finished. The acknowledged position is the end of
+ * the finished prefix, so it never covers an unfinished row, in whatever order rows finish. No I/O.
  */
-function messageKey(
-  message: Pick<InboundMessage, 'id' | 'messageId' | 'method' | 'source' | 'sourceId'>,
-): string {
-  const { messageId, method, source, sourceId } = message;
-  if (messageId === '') return message.id;
-  const sender = `${source} ${sourceId}`;
-  let senderHash = senders.get(sender);
-  if (senderHash === undefined) {
-    senderHash = hashOf([source, sourceId]);
-    senders.set(sender, senderHash);
-  }
-  const identity = [source, sourceId, method === 'cancel_task', messageId];
-  return keyOf(senderHash, hashOf(identity).slice(0, 22));
-}
+class OffsetTracker {
+  readonly #rows: TrackedRow[] = [];
+  readonly #byId = new Map<string, TrackedRow>();
+  /** The last row of the finished prefix; `null` if unknown. */
+  acknowledged: string | null;
+  /** Number of rows read and not finished. */
+  unfinished = 0;
+  #acknowledgedSeq: number | null = null;
 
-function hashOf(parts: readonly unknown[]): string {
-  return crypto.hash('sha256', JSON.stringify(parts), 'base64url');
+  /** @param acknowledged The stored position of an earlier run. */
+  constructor(acknowledged: string | null = null) {
+    this.acknowledged = acknowledged;
+  }
+
+  /** Number of rows read and not acknowledged. */
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  /** Rows that finished before an older row, oldest first. */
+  finishedAhead(): string[] {
+    return this.#rows.filter((row) => row.isFinished).map((row) => row.id);
+  }
+
+  /** Inserts a row by `seq`, or at the end if there is none. Returns false if it was already added. */
+  add(id: string, seq: number | null, isFinished: boolean): boolean {
+    if (this.#byId.has(id)) return false;
+    const row = { id, seq, isFinished };
+    this.#rows.splice(this.#indexFor(seq), 0, row);
+    this.#byId.set(id, row);
+    if (isFinished) this.#advance();
+    else this.unfinished += 1;
+    return true;
+  }
+
+  /** Marks a row as finished. Returns false if it is unknown or already finished. */
+  finish(id: string): boolean {
+    const row = this.#byId.get(id);
+    if (row === undefined || row.isFinished) return false;
+    row.isFinished = true;
+    this.unfinished -= 1;
+    this.#advance();
+    return true;
+  }
+
+  /** Clears the position but keeps the rows. */
+  forgetPosition(): void {
+    this.acknowledged = null;
+    this.#acknowledgedSeq = null;
+  }
+
+  #indexFor(seq: number | null): number {
+    let index = this.#rows.length;
+    if (seq === null) return index;
+    for (; index > 0; index -= 1) {
+      const before = this.#rows[index - 1]?.seq ?? null;
+      if (before === null || before <= seq) break;
+    }
+    return index;
+  }
+
+  #advance(): void {
+    const firstOpen = this.#rows.findIndex((row) => !row.isFinished);
+    const prefix = this.#rows.splice(0, firstOpen === -1 ? this.#rows.length : firstOpen);
+    for (const row of prefix) {
+      this.#byId.delete(row.id);
+      if (row.seq !== null && this.#acknowledgedSeq !== null && row.seq < this.#acknowledgedSeq) continue;
+      this.acknowledged = row.id;
+      this.#acknowledgedSeq = row.seq;
+    }
+  }
 }

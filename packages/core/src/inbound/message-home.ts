@@ -12,7 +12,10 @@ import type { ProgressReporter, ProgressReports } from './streams/progress-repor
 import type { WaitingRequests } from './waiting-requests.ts';
 
 export interface MessageHomeParts {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply' | 'askQuestions'>;
+  readonly client: Pick<
+    PlatformClient,
+    'workspaceId' | 'capabilities' | 'reply' | 'askQuestions' | 'observeReply'
+  >;
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly acks: Pick<AckSender, 'acknowledgeFirst'>;

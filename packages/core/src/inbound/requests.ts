@@ -25,18 +25,22 @@ import { NO_HOLD_LIMIT, type WaitingRequests } from './waiting-requests.ts';
 const RETRY_SECONDS = 5;
 const STARTING_SECONDS = 1;
 
-export interface RequestsOptions {
+export interface RequestsParts {
   readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
   readonly clock: Clock;
   readonly waiting: WaitingRequests;
   readonly streams: AnswerStreams;
   readonly ledger: Ledger;
+}
+
+/** What handles the messages that requests bring. */
+export interface RequestInbox {
   /** The room for messages that are read, or brought by requests. */
-  readonly room: () => WholeRoom;
+  readonly room: WholeRoom;
   /** Handles a new message, as soon as it is stored. */
-  readonly onMessage: (record: OpenMessage) => void;
+  begin(record: OpenMessage): void;
   /** Ends the handling of a row; false when it is not handled. */
-  readonly onCanceled: (row: string) => boolean;
+  cancel(row: string): boolean;
 }
 
 /** A message that is in progress, and what the request waits for. */
@@ -48,12 +52,14 @@ interface Attached<Waiting> {
 
 /** The requests that bring messages, or ask about them. A message counts as accepted when it is stored. */
 export class Requests {
-  readonly #options: RequestsOptions;
+  readonly #parts: RequestsParts;
+  readonly #inbox: RequestInbox;
   #isOpen = false;
   #hasOpened = false;
 
-  constructor(options: RequestsOptions) {
-    this.#options = options;
+  constructor(parts: RequestsParts, inbox: RequestInbox) {
+    this.#parts = parts;
+    this.#inbox = inbox;
   }
 
   open(): void {
@@ -68,13 +74,13 @@ export class Requests {
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive(request: InboundRequest): Promise<InboundResult> {
-    const { waiting } = this.#options;
+    const { waiting } = this.#parts;
     const attached = await this.#attach(request, (row) => ({ end: waiting.wait(row, request) }));
     if (attached.kind !== 'attached') return attached;
     const result = await attached.waiting.end;
     if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
     if (result.kind === 'left') {
-      return (await this.#options.ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
+      return (await this.#parts.ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
     }
     return notAccepting('The agent stopped before the message was finished.');
   }
@@ -90,7 +96,7 @@ export class Requests {
       return opened;
     });
     if (attached.kind === 'attached') {
-      if (await this.#options.ledger.save()) return attached.waiting;
+      if (await this.#parts.ledger.save()) return attached.waiting;
       attached.waiting.close();
       return NOT_STORED;
     }
@@ -119,16 +125,15 @@ export class Requests {
 
   /** Ends a message that this caller sent; the platform may name any row. */
   async cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
-    const { clock, onCanceled } = this.#options;
     const known = await this.#sentBy(caller, taskId);
-    const end = endOf('canceled', clock.now());
+    const end = endOf('canceled', this.#parts.clock.now());
     if (known?.kind === 'open') {
       const arrival = known.record as Arrival;
-      const isCanceled = onCanceled(arrival.message.id);
+      const isCanceled = this.#inbox.cancel(arrival.message.id);
       return isCanceled ? { kind: 'ended', ...idsOf(arrival), end } : this.#working(arrival);
     }
     if (known?.ended !== undefined) return resultOf(known.ended);
-    if (caller.use !== 'push' || !onCanceled(taskId)) return null;
+    if (caller.use !== 'push' || !this.#inbox.cancel(taskId)) return null;
     return { kind: 'ended', taskId, messageId: '', contextId: '', end };
   }
 
@@ -140,7 +145,7 @@ export class Requests {
     { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
     wait: (row: string, arrival: Arrival) => Waiting,
   ): Promise<Attached<Waiting> | InboundResult> {
-    const { client, clock, ledger, waiting: requests, streams, room, onMessage } = this.#options;
+    const { client, clock, ledger, waiting: requests, streams } = this.#parts;
     if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
@@ -163,14 +168,14 @@ export class Requests {
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
     }
-    if (!ledger.room.hasRoom(arrival, room())) {
+    if (!ledger.room.hasRoom(arrival, this.#inbox.room)) {
       return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
     }
     const { id } = arrival.message;
     streams.of(id);
     const waiting = wait(id, arrival);
     const record = ledger.add(arrival, known.key);
-    onMessage(record);
+    this.#inbox.begin(record);
     if (await ledger.stored(record)) return { kind: 'attached', arrival, waiting };
     requests.withdraw(id);
     streams.end(id);
@@ -179,13 +184,13 @@ export class Requests {
 
   /** What is known of a message when that is stored: a response must be true after a crash. */
   async #sentBy(caller: InboundCaller, taskId: string): Promise<ReturnType<Ledger['sentBy']>> {
-    const { ledger } = this.#options;
+    const { ledger } = this.#parts;
     await ledger.save();
     return ledger.sentBy(caller, taskId);
   }
 
   #openStream(row: string, arrival: Arrival, signal: AbortSignal): InboundStream {
-    const { client, clock, waiting, streams } = this.#options;
+    const { client, clock, waiting, streams } = this.#parts;
     const closing = new AbortController();
     const stream = new RequestStream({
       about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, row) },
@@ -210,18 +215,18 @@ export class Requests {
     const { taskId, messageId, contextId } = ids;
     return new RequestStream({
       about: { taskId, messageId, contextId, answerId: end.answer?.messageId ?? messageId },
-      clock: this.#options.clock,
+      clock: this.#parts.clock,
       reader: new AnswerStream().read(),
       end: Promise.resolve({ kind: 'ended', end }),
       isPush: use === 'push',
       sender: subject.toLowerCase(),
-      kept: this.#options.streams.kept,
+      kept: this.#parts.streams.kept,
       onClose: () => {},
     });
   }
 
   #repeated(arrival: Arrival, ended: EndedMessage | undefined): InboundResult {
-    const { ledger } = this.#options;
+    const { ledger } = this.#parts;
     const { id } = arrival.message;
     if (ended !== undefined) {
       if (isOther(arrival, ended)) return CONFLICT;
@@ -234,7 +239,7 @@ export class Requests {
 
   /** The message was accepted and has not ended. */
   #working(arrival: Arrival): InboundResult {
-    return { kind: 'working', ...idsOf(arrival), at: new Date(this.#options.clock.now()).toISOString() };
+    return { kind: 'working', ...idsOf(arrival), at: new Date(this.#parts.clock.now()).toISOString() };
   }
 }
 

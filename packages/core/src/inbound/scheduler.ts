@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock, Timer } from '../time/clock.ts';
+import type { InboundObserver } from './inbound-observer.ts';
 import type { MessageRun, RunOutcome } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
@@ -12,9 +13,11 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
-  /** A message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
-  readonly onBlocked: (message: InboundMessage) => void;
-  readonly onUnblocked: () => void;
+  /** Is told when a message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
+  readonly observer: Pick<InboundObserver, 'blocked' | 'unblocked'>;
+}
+
+export interface SchedulerListeners {
   /** A message waits because all places are taken, or its conversation is busy. Called once more with each that is added. */
   readonly onPlaceWanted: () => void;
   /** No message is running or waiting any more. */
@@ -41,6 +44,7 @@ interface Job {
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #listeners: SchedulerListeners;
   readonly #jobs = new Set<Job>();
   /** Neither running nor waiting for a retry, in order of arrival. */
   readonly #waiting: Job[] = [];
@@ -55,8 +59,9 @@ export class Scheduler {
   #isClosed = false;
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: SchedulerOptions) {
+  constructor(options: SchedulerOptions, listeners: SchedulerListeners) {
     this.#options = options;
+    this.#listeners = listeners;
   }
 
   /** Number of messages being handled. */
@@ -145,7 +150,7 @@ export class Scheduler {
 
   #startNext(): void {
     for (let job = this.#takeNext(); job !== undefined; job = this.#takeNext()) void this.#run(job);
-    if (this.isPlaceWanted) this.#options.onPlaceWanted();
+    if (this.isPlaceWanted) this.#listeners.onPlaceWanted();
   }
 
   #takeNext(): Job | undefined {
@@ -194,7 +199,7 @@ export class Scheduler {
     if (outcome.kind === 'ended') {
       this.#jobs.delete(job);
       job.finished?.resolve();
-      if (this.isEmpty) this.#options.onEmpty();
+      if (this.isEmpty) this.#listeners.onEmpty();
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
     } else {
@@ -220,11 +225,11 @@ export class Scheduler {
 
   #unwatchBlocking(job: Job): void {
     if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
-      this.#options.onUnblocked();
+      this.#options.observer.unblocked();
   }
 
   #checkBlocking(): void {
-    const { clock, concurrency, onBlocked } = this.#options;
+    const { clock, concurrency, observer } = this.#options;
     const now = clock.monotonic();
     let nextAt = Number.POSITIVE_INFINITY;
     for (const job of this.#running.values()) {
@@ -233,7 +238,7 @@ export class Scheduler {
       const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
       if (job.checkAt <= now && isBlocking) {
         this.#blocking.add(job);
-        if (this.#blocking.size === 1) onBlocked(job.run.message);
+        if (this.#blocking.size === 1) observer.blocked(job.run.message);
         continue;
       }
       if (job.checkAt <= now) job.checkAt = now + BLOCKED_RECHECK_MS;

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock, Timer } from '../time/clock.ts';
+import type { InboundDelivery } from './delivery.ts';
+import type { InboundObserver } from './inbound-observer.ts';
 
 export interface StaleWatchOptions {
   readonly clock: Clock;
@@ -10,8 +13,7 @@ export interface StaleWatchOptions {
   readonly limitMs: number;
   /** While false, the time does not count. */
   readonly isExpected: () => boolean;
-  readonly onStale: () => void;
-  readonly onFresh: () => void;
+  readonly observer: Pick<InboundObserver, 'stale' | 'fresh'>;
 }
 
 /** Reports when something that should happen regularly has not happened for too long. */
@@ -40,7 +42,7 @@ export class StaleWatch {
     this.#lastAt = at;
     if (!this.#isStale) return;
     this.#isStale = false;
-    this.#options.onFresh();
+    this.#options.observer.fresh();
     if (this.#timer !== undefined) this.#arm(this.#options.limitMs);
   }
 
@@ -62,7 +64,7 @@ export class StaleWatch {
     this.#arm(leftMs > 0 ? leftMs : this.#options.limitMs);
     if (leftMs > 0 || this.#isStale) return;
     this.#isStale = true;
-    this.#options.onStale();
+    this.#options.observer.stale();
   }
 }
 
@@ -73,21 +75,15 @@ const SEND_AGAIN_MS = 60_000;
 const PROBES_UNTIL_DEAD = 2;
 
 export interface InboundProbeOptions {
+  readonly client: Pick<PlatformClient, 'workspaceId'> & Partial<Pick<PlatformClient, 'sendInboundProbe'>>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  /** Lower case. */
-  readonly workspaceId: string;
-  /** Time without a message until a probe is sent, in milliseconds; `null` for never. */
-  readonly afterMs: number | null;
+  readonly observer: Pick<InboundObserver, 'dead' | 'alive'>;
   /** Longest time from sending a probe until it is read, in milliseconds; at least a minute is waited. */
-  readonly readWithinMs: () => number;
-  /** Whether a message could be read now. */
-  readonly isExpected: () => boolean;
-  /** Sends a message with this id to the own workspace. */
-  readonly send: (messageId: string, signal: AbortSignal) => Promise<unknown>;
-  readonly onDead: () => void;
-  readonly onAlive: () => void;
+  readonly delivery: Pick<InboundDelivery, 'expectedSilenceMs'>;
+  /** Time without a message until a probe is sent, in milliseconds; `null` for never. */
+  readonly probeAfterMs: number | null;
 }
 
 /**
@@ -96,6 +92,9 @@ export interface InboundProbeOptions {
  */
 export class InboundProbe {
   readonly #options: InboundProbeOptions;
+  readonly #isExpected: () => boolean;
+  /** `null` for never. */
+  readonly #afterMs: number | null;
   #timer: Timer | undefined;
   #isOpen = false;
   /** Ends what is being sent; made for the first probe. */
@@ -105,13 +104,16 @@ export class InboundProbe {
   #isDead = false;
   #lastMessageAt = 0;
 
-  constructor(options: InboundProbeOptions) {
+  /** @param isExpected whether a message could be read now */
+  constructor(options: InboundProbeOptions, isExpected: () => boolean) {
     this.#options = options;
+    this.#isExpected = isExpected;
+    this.#afterMs = options.client.sendInboundProbe === undefined ? null : options.probeAfterMs;
   }
 
   /** Starts the time. */
   open(): void {
-    if (this.#isOpen || this.#options.afterMs === null) return;
+    if (this.#isOpen || this.#afterMs === null) return;
     this.#isOpen = true;
     this.#lastMessageAt = this.#options.clock.monotonic();
     this.#waitForSilence();
@@ -129,7 +131,8 @@ export class InboundProbe {
   /** Call with each message of the feed. Returns whether it is a probe, which no handler gets. */
   received(message: InboundMessage): boolean {
     const isProbe =
-      message.sourceId.toLowerCase() === this.#options.workspaceId && message.messageId.startsWith(PROBE_ID);
+      message.messageId.startsWith(PROBE_ID) &&
+      message.sourceId.toLowerCase() === this.#options.client.workspaceId.toLowerCase();
     if (!isProbe || this.#sent.includes(message.messageId)) this.#arrived();
     return isProbe;
   }
@@ -138,13 +141,14 @@ export class InboundProbe {
     this.#lastMessageAt = this.#options.clock.monotonic();
     const wasAsked = this.#sent.length > 0;
     this.#sent = [];
-    if (this.#isDead) this.#options.onAlive();
+    if (this.#isDead) this.#options.observer.alive();
     this.#isDead = false;
     if (wasAsked && this.#isOpen) this.#waitForSilence();
   }
 
   #waitForSilence(): void {
-    const { clock, random, afterMs } = this.#options;
+    const { clock, random } = this.#options;
+    const afterMs = this.#afterMs;
     if (afterMs === null) return;
     const leftMs = this.#lastMessageAt + afterMs * (1 + 0.1 * random()) - clock.monotonic();
     this.#setTimer(Math.max(leftMs, 0), () => {
@@ -154,9 +158,9 @@ export class InboundProbe {
   }
 
   #probe(): void {
-    const { isExpected, send, readWithinMs, logger } = this.#options;
-    if (!this.#isOpen) return;
-    if (!isExpected()) {
+    const { client, delivery, logger } = this.#options;
+    if (!this.#isOpen || client.sendInboundProbe === undefined) return;
+    if (!this.#isExpected()) {
       this.#setTimer(SEND_AGAIN_MS, () => this.#probe());
       return;
     }
@@ -164,10 +168,10 @@ export class InboundProbe {
     const life = this.#life;
     const messageId = `${PROBE_ID}${randomUUID()}`;
     this.#sent.push(messageId);
-    send(messageId, life.signal).then(
+    client.sendInboundProbe(messageId, { signal: life.signal }).then(
       () => {
         if (!life.signal.aborted && this.#sent.includes(messageId))
-          this.#setTimer(Math.max(RECEIVE_MS, readWithinMs()), () => this.#missed());
+          this.#setTimer(Math.max(RECEIVE_MS, delivery.expectedSilenceMs), () => this.#missed());
       },
       (error: unknown) => {
         if (life.signal.aborted) return;
@@ -180,18 +184,18 @@ export class InboundProbe {
   }
 
   #missed(): void {
-    const { clock, isExpected, onDead, afterMs } = this.#options;
+    const { clock, observer } = this.#options;
     // What could not be read is not missing.
-    if (!isExpected()) this.#sent = [];
+    if (!this.#isExpected()) this.#sent = [];
     if (this.#sent.length < PROBES_UNTIL_DEAD) {
       this.#probe();
       return;
     }
-    if (!this.#isDead) onDead();
+    if (!this.#isDead) observer.dead();
     this.#isDead = true;
     this.#sent = this.#sent.slice(-PROBES_UNTIL_DEAD);
     this.#lastMessageAt = clock.monotonic();
-    this.#setTimer(afterMs ?? 0, () => this.#probe());
+    this.#setTimer(this.#afterMs ?? 0, () => this.#probe());
   }
 
   #setTimer(ms: number, run: () => void): void {

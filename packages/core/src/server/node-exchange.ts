@@ -73,6 +73,18 @@ export async function respondTo(
   await isOver;
 }
 
+let turn: Promise<void> | undefined;
+
+function whenTurnEnds(): Promise<void> {
+  turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    });
+  });
+  return turn;
+}
+
 /** A request of Node without the standard `Request` around it. It is its own headers. */
 class NodeRequest implements ServedRequest {
   readonly method: string;
@@ -136,7 +148,7 @@ class NodeRequest implements ServedRequest {
         resolve(null);
       };
       incoming.on('data', onData);
-      incoming.once('end', () => resolve(joinBytes(chunks, size)));
+      incoming.once('end', () => whenTurnEnds().then(() => resolve(joinBytes(chunks, size))));
     });
   }
 }

@@ -25,18 +25,19 @@ export interface ProgressReportsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  /** Aborts when the agent ends. */
-  readonly signal: AbortSignal;
 }
 
 /** Reports answers to the platform while they are made, for the messages of the feed whose senders read streams. */
 export class ProgressReports {
   readonly #options: ProgressReportsOptions;
+  readonly #signal: AbortSignal;
   /** Those that have something to report. */
   readonly #active = new Set<ProgressReporter>();
 
-  constructor(options: ProgressReportsOptions) {
+  /** @param signal aborts when the agent ends */
+  constructor(options: ProgressReportsOptions, signal: AbortSignal) {
     this.#options = options;
+    this.#signal = signal;
   }
 
   /** `null` for a message whose sender reads no stream, or where the platform takes no reports. */
@@ -47,6 +48,7 @@ export class ProgressReports {
     if (reportProgress === undefined || !client.capabilities.has('stream')) return null;
     return new ProgressReporter({
       ...this.#options,
+      signal: this.#signal,
       activityId: message.id,
       reader: stream.read({ isReport: true }),
       report: (report, options) => reportProgress.call(client, report, options),
@@ -56,6 +58,7 @@ export class ProgressReports {
 }
 
 interface ProgressReporterOptions extends ProgressReportsOptions {
+  readonly signal: AbortSignal;
   readonly activityId: string;
   readonly reader: AnswerReader;
   readonly report: PlatformClient['reportProgress'];

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { FinishedKeys, keyOf } from './finished-keys.ts';
+import { FinishedKeys, keyOf } from './finished-messages.ts';
 
 const keyIn = (sender: string, n: number): string => keyOf(sender.padEnd(8, '.'), String(n));
 

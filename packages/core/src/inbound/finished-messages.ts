@@ -1,3 +1,5 @@
+import crypto from 'node:crypto';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { LatestMap } from '../storage/latest-map.ts';
 
 const SENDER_LENGTH = 8;
@@ -94,4 +96,74 @@ function shareOf(sizes: readonly number[], limit: number): number {
     others -= 1;
   }
   return others === 0 ? limit : Math.max(1, Math.floor(rest / others));
+}
+
+/** Of values of one kind, and of all of them together, as JSON. */
+const MAX_KEPT = 1_000;
+const MAX_CHARACTERS = 8 * 1024 * 1024;
+
+/** The values that were set last: as many as {@link MAX_KEPT} and {@link MAX_CHARACTERS} allow, and one at least. */
+export class LatestValues<Value> {
+  readonly #entries = new LatestMap<{ readonly value: Value; readonly size: number }>(
+    Number.POSITIVE_INFINITY,
+  );
+  #size = 0;
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  get(key: string): Value | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
+  *values(): Generator<Value> {
+    for (const { value } of this.#entries.values()) yield value;
+  }
+
+  /** Returns what had to go. */
+  set(key: string, value: Value, size: number): Value[] {
+    this.delete(key);
+    this.#entries.set(key, { value, size });
+    this.#size += size;
+    const dropped: Value[] = [];
+    while (this.#entries.size > 1 && (this.#entries.size > MAX_KEPT || this.#size > MAX_CHARACTERS)) {
+      const oldest = this.#entries.deleteOldest();
+      if (oldest === undefined) break;
+      this.#size -= oldest.size;
+      dropped.push(oldest.value);
+    }
+    return dropped;
+  }
+
+  delete(key: string): void {
+    this.#size -= this.#entries.get(key)?.size ?? 0;
+    this.#entries.delete(key);
+  }
+}
+
+/** The first part of the keys of a sender's messages. */
+const senders = new LatestMap<string>(1_000);
+
+/**
+ * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
+ * message id is a message of its own. A cancellation can have the id of the message it cancels.
+ */
+export function messageKey(
+  message: Pick<InboundMessage, 'id' | 'messageId' | 'method' | 'source' | 'sourceId'>,
+): string {
+  const { messageId, method, source, sourceId } = message;
+  if (messageId === '') return message.id;
+  const sender = `${source} ${sourceId}`;
+  let senderHash = senders.get(sender);
+  if (senderHash === undefined) {
+    senderHash = hashOf([source, sourceId]);
+    senders.set(sender, senderHash);
+  }
+  const identity = [source, sourceId, method === 'cancel_task', messageId];
+  return keyOf(senderHash, hashOf(identity).slice(0, 22));
+}
+
+function hashOf(parts: readonly unknown[]): string {
+  return crypto.hash('sha256', JSON.stringify(parts), 'base64url');
 }
