@@ -210,16 +210,8 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
     stuck: withRow('stuck'),
     received: withRow('received'),
     cursorLost: withoutRow('cursorLost'),
-    tooLarge: withoutRow('tooLarge'),
-    fits: () => {},
     setAside: ({ activityId }) => void observed.push(`setAside:${activityId}`),
-    stale: withoutRow('stale'),
-    dead: withoutRow('dead'),
-    alive: withoutRow('alive'),
-    fresh: withoutRow('fresh'),
-    blocked: withRow('blocked'),
-    unblocked: withoutRow('unblocked'),
-    storageDegraded: withoutRow('storageDegraded'),
-    storageRecovered: withoutRow('storageRecovered'),
+    problem: (reason) => void observed.push(`problem:${reason}`),
+    recovered: () => {},
   };
 }

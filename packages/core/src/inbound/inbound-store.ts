@@ -209,7 +209,7 @@ const COMPACT_MAX_LENGTH = 64 * 1024 * 1024;
 export interface LedgerLogOptions {
   readonly store: InboundStore;
   /** Is told once per outage that writing fails. */
-  readonly observer: Pick<InboundObserver, 'storageDegraded' | 'storageRecovered'>;
+  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
 }
 
 /**
@@ -341,12 +341,12 @@ export class LedgerLog {
         this.#snapshotLength = lengthOf(all);
         this.#appendedLength = 0;
       } catch (error) {
-        if (!this.#isDegraded) observer.storageDegraded(error);
+        if (!this.#isDegraded) observer.problem('storage', error);
         this.#isDegraded = true;
         return false;
       }
     }
-    if (this.#isDegraded) observer.storageRecovered();
+    if (this.#isDegraded) observer.recovered('storage');
     this.#isDegraded = false;
     const most = Math.min(COMPACT_FACTOR * this.#snapshotLength, COMPACT_MAX_LENGTH);
     this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);

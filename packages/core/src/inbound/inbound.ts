@@ -217,7 +217,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   }
 
   acceptPage(page: InboundPage): number {
-    this.#options.observer.fits();
+    this.#options.observer.recovered('feed-too-large');
     const fresh = page.messages.filter((message) => this.#received(message, message.seq));
     this.#ledger.endPage(page);
     this.#recordActivity();
@@ -226,7 +226,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   }
 
   tooLarge(error: unknown): void {
-    this.#options.observer.tooLarge(error);
+    this.#options.observer.problem('feed-too-large', error);
   }
 
   async setAside(row: UnreadRow, error: unknown): Promise<void> {

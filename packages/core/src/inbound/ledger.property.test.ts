@@ -92,7 +92,7 @@ class World {
         store: this.store,
         logger: recordingLogger(),
         client: { capabilities: new Set() },
-        observer: { storageDegraded: () => {}, storageRecovered: () => {} },
+        observer: { problem: () => {}, recovered: () => {} },
       },
       () => run === this.#run && this.checkPrefix(),
     );

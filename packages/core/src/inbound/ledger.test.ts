@@ -27,7 +27,7 @@ const end: MessageEnd = {
   error: null,
 };
 
-const silent = { storageDegraded: () => {}, storageRecovered: () => {} };
+const silent = { problem: () => {}, recovered: () => {} };
 
 async function ledgerOn(
   store: MemoryInboundStore,
@@ -146,8 +146,8 @@ describe('LedgerLog', () => {
   const snapshot: LedgerLine[] = [];
   const logOn = (store: MemoryInboundStore, events: string[] = []) => {
     const observer = {
-      storageDegraded: () => void events.push('degraded'),
-      storageRecovered: () => void events.push('recovered'),
+      problem: () => void events.push('degraded'),
+      recovered: () => void events.push('recovered'),
     };
     return new LedgerLog({ store, observer }, () => snapshot);
   };

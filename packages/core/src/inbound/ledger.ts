@@ -34,7 +34,7 @@ export interface LedgerOptions {
   readonly store: InboundStore;
   readonly logger: Logger;
   readonly client: Pick<PlatformClient, 'capabilities'>;
-  readonly observer: Pick<InboundObserver, 'storageDegraded' | 'storageRecovered'>;
+  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
 }
 
 /** The record of a message that is not finished. */

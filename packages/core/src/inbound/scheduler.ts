@@ -14,7 +14,7 @@ export interface SchedulerOptions {
   /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
   /** Is told when a message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
-  readonly observer: Pick<InboundObserver, 'blocked' | 'unblocked'>;
+  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
 }
 
 export interface SchedulerListeners {
@@ -225,7 +225,7 @@ export class Scheduler {
 
   #unwatchBlocking(job: Job): void {
     if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
-      this.#options.observer.unblocked();
+      this.#options.observer.recovered('handlers-blocked');
   }
 
   #checkBlocking(): void {
@@ -238,7 +238,7 @@ export class Scheduler {
       const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
       if (job.checkAt <= now && isBlocking) {
         this.#blocking.add(job);
-        if (this.#blocking.size === 1) observer.blocked(job.run.message);
+        if (this.#blocking.size === 1) observer.problem('handlers-blocked', undefined, job.run.message);
         continue;
       }
       if (job.checkAt <= now) job.checkAt = now + BLOCKED_RECHECK_MS;

@@ -13,7 +13,7 @@ export interface StaleWatchOptions {
   readonly limitMs: number;
   /** While false, the time does not count. */
   readonly isExpected: () => boolean;
-  readonly observer: Pick<InboundObserver, 'stale' | 'fresh'>;
+  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
 }
 
 /** Reports when something that should happen regularly has not happened for too long. */
@@ -42,7 +42,7 @@ export class StaleWatch {
     this.#lastAt = at;
     if (!this.#isStale) return;
     this.#isStale = false;
-    this.#options.observer.fresh();
+    this.#options.observer.recovered('inbound-stale');
     if (this.#timer !== undefined) this.#arm(this.#options.limitMs);
   }
 
@@ -64,7 +64,7 @@ export class StaleWatch {
     this.#arm(leftMs > 0 ? leftMs : this.#options.limitMs);
     if (leftMs > 0 || this.#isStale) return;
     this.#isStale = true;
-    this.#options.observer.stale();
+    this.#options.observer.problem('inbound-stale');
   }
 }
 
@@ -79,7 +79,7 @@ export interface InboundProbeOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
-  readonly observer: Pick<InboundObserver, 'dead' | 'alive'>;
+  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
   /** Longest time from sending a probe until it is read, in milliseconds; at least a minute is waited. */
   readonly delivery: Pick<InboundDelivery, 'expectedSilenceMs'>;
   /** Time without a message until a probe is sent, in milliseconds; `null` for never. */
@@ -141,7 +141,7 @@ export class InboundProbe {
     this.#lastMessageAt = this.#options.clock.monotonic();
     const wasAsked = this.#sent.length > 0;
     this.#sent = [];
-    if (this.#isDead) this.#options.observer.alive();
+    if (this.#isDead) this.#options.observer.recovered('inbound-dead');
     this.#isDead = false;
     if (wasAsked && this.#isOpen) this.#waitForSilence();
   }
@@ -191,7 +191,7 @@ export class InboundProbe {
       this.#probe();
       return;
     }
-    if (!this.#isDead) observer.dead();
+    if (!this.#isDead) observer.problem('inbound-dead');
     this.#isDead = true;
     this.#sent = this.#sent.slice(-PROBES_UNTIL_DEAD);
     this.#lastMessageAt = clock.monotonic();
