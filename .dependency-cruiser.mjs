@@ -79,14 +79,16 @@ const platformStoreRules = platformModules.map((module) => ({
 
 /** In `inbound` of core, a file imports only from files before it in this list; those of one row know each other only through others. */
 const inboundFiles = [
-  ['inbound-observer', 'finished-messages'],
+  ['inbound-observer', 'finished-messages', 'handler', 'delivery'],
   ['life'],
   ['ledger-lines'],
-  ['inbound-store', 'arrival-message', 'arrival-room', 'waiting-requests', 'streams/'],
+  ['inbound-store', 'arrival-message', 'arrival-room', 'waiting-requests'],
+  ['inbound-options'],
+  ['streams/'],
   ['ledger', 'attempt'],
   ['run'],
-  ['scheduler', 'delivery'],
-  ['deliveries', 'ack-sender', 'cancellations', 'dead-letters', 'inbound-options', 'requests', 'silence'],
+  ['scheduler'],
+  ['deliveries', 'ack-sender', 'cancellations', 'dead-letters', 'requests', 'silence'],
   ['message-home'],
   ['inbound'],
 ];

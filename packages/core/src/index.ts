@@ -109,7 +109,6 @@ export { MessageFailure, type MessageFailureOptions } from './errors/message-fai
 export { ConfigurationError, MoleculeError } from './errors/molecule-error.ts';
 export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
 export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
-export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/attempt.ts';
 export {
   type DeliveryChoice,
   LongPollDelivery,
@@ -124,6 +123,7 @@ export type {
   FeedPosition,
   InboundDelivery,
 } from './inbound/delivery.ts';
+export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/handler.ts';
 export {
   FileInboundStore,
   type FileInboundStoreOptions,

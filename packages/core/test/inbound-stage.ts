@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { AttemptHandler } from '../src/inbound/attempt.ts';
 import { PollDelivery } from '../src/inbound/deliveries.ts';
+import type { AttemptHandler } from '../src/inbound/handler.ts';
 import { Inbound } from '../src/inbound/inbound.ts';
 import type { InboundOptions } from '../src/inbound/inbound-options.ts';
 import { type InboundStore, loadLines, MemoryInboundStore } from '../src/inbound/inbound-store.ts';

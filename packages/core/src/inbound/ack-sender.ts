@@ -1,10 +1,7 @@
 import { MAX_OUTCOMES } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Logger } from '../logging/logger.ts';
-import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
-import type { InboundDelivery } from './delivery.ts';
+import { backoffDelayMs } from '../time/backoff.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { ReportedOutcome } from './ledger-lines.ts';
 
@@ -24,13 +21,10 @@ const OUTCOME_INTERVAL_MS = 200;
 const REQUESTS_A_SECOND = 5;
 const LONGEST_RETRY_MS = 60_000;
 
-export interface AckSenderOptions {
-  readonly client: Pick<PlatformClient, 'acknowledge' | 'capabilities'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  readonly delivery?: Pick<InboundDelivery, 'isPositionHeld'> | undefined;
-}
+type AckSenderOptions = Pick<InboundOptions, 'clock' | 'logger' | 'random'> & {
+  readonly client: Pick<InboundOptions['client'], 'acknowledge' | 'capabilities'>;
+  readonly delivery?: Pick<InboundOptions['delivery'], 'isPositionHeld'>;
+};
 
 export type AcknowledgedLedger = Pick<
   Ledger,

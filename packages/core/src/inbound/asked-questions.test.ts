@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { QuestionToAsk } from './attempt.ts';
+import type { QuestionToAsk } from './handler.ts';
 import { withoutQuestions, withQuestionIds } from './run.ts';
 
 const ask: QuestionToAsk = { kind: 'text', text: 'Which one?', from: 'sender' };

@@ -1,11 +1,10 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Logger } from '../logging/logger.ts';
-import { type RandomSource, ReconnectDelays } from '../time/backoff.ts';
-import type { Clock, Timer } from '../time/clock.ts';
+import { ReconnectDelays } from '../time/backoff.ts';
+import type { Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import type { ControlReads, InboundDelivery } from './delivery.ts';
+import type { ControlReads } from './delivery.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** How many cancellations of messages that have not arrived are remembered. */
@@ -19,14 +18,10 @@ const UNHELD_PAUSE_MS = 5_000;
 const REPORT_FAILURE_AFTER_MS = 300_000;
 const CANCELED = 'The sender cancelled a message.';
 
-export interface CancellationsOptions {
-  readonly client: Pick<PlatformClient, 'capabilities' | 'fetchCancellations'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  readonly reconnectSpreadMs: number;
-  readonly delivery: Pick<InboundDelivery, 'controlReads'>;
-}
+type CancellationsOptions = Pick<
+  InboundOptions,
+  'client' | 'clock' | 'logger' | 'random' | 'reconnectSpreadMs' | 'delivery'
+>;
 
 /**
  * Ends messages whose senders canceled them, as rows of the feed or control rows say so. Control rows are read while the agent has

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CrashSwitch, type InboundRun, startInbound, until } from '../../test/inbound-stage.ts';
 import type { MemoryFeed } from '../../test/memory-feed.ts';
-import type { AttemptHandler } from './attempt.ts';
+import type { AttemptHandler } from './handler.ts';
 import { FileInboundStore } from './inbound-store.ts';
 
 let folder: string;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../test/inbound-stage.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { AttemptHandler } from './attempt.ts';
+import type { AttemptHandler } from './handler.ts';
 
 /** More than all attempts take. */
 const LONG = 300_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
-import type { AttemptHandler } from './attempt.ts';
+import type { AttemptHandler } from './handler.ts';
 
 async function* texts(...parts: unknown[]): AsyncGenerator<string> {
   for (const part of parts) yield part as string;

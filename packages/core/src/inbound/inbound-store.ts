@@ -223,9 +223,9 @@ export class LedgerLog {
   /** Lines that were not written yet. */
   #queue: string[] = [];
   #flushing: Promise<boolean> = Promise.resolve(true);
-  #waiting: (() => void) | undefined;
-  /** The flush that begins next. */
+  /** The flush that begins next, and what begins it when it waits for more. */
   #queued: Promise<boolean> | undefined;
+  #beginQueued: (() => void) | undefined;
   /** Whether lines were written since the last flush began. */
   #isUnflushed = false;
   #mustReplace = true;
@@ -254,24 +254,17 @@ export class LedgerLog {
 
   /**
    * Resolves with whether all lines are on disk.
-   * @param waitsForMore whether the flush begins in the next turn of the event loop: what arrives together, and answers that are made at once, share it
+   * @param waitsForMore whether the flush may begin in the next turn of the event loop: then messages share it with answers that are made at once
    */
   flush(waitsForMore = false): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
-    if (!waitsForMore) this.#waiting?.();
+    if (!waitsForMore) this.#beginQueued?.();
     if (this.#queued !== undefined) return this.#queued;
     if (this.#queue.length === 0 && !this.#isUnflushed && !this.#mustReplace) return this.#flushing;
-    let before: Promise<unknown> = this.#flushing;
-    if (waitsForMore) {
-      const more = new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-        setImmediate(resolve);
-      });
-      before = Promise.all([before, more]);
-    }
-    const flush = before.then(() => {
+    const begun: Promise<unknown> = waitsForMore ? this.#waitForMore(this.#flushing) : this.#flushing;
+    const flush = begun.then(() => {
       this.#queued = undefined;
-      this.#waiting = undefined;
+      this.#beginQueued = undefined;
       return this.#flush();
     });
     this.#queued = flush;
@@ -290,6 +283,15 @@ export class LedgerLog {
     this.#isClosed = true;
     const { store } = this.#options;
     void this.#flushing.then(() => store.close?.());
+  }
+
+  async #waitForMore(before: Promise<unknown>): Promise<void> {
+    const more = new Promise<void>((resolve) => {
+      this.#beginQueued = resolve;
+      setImmediate(resolve);
+    });
+    await before;
+    await more;
   }
 
   /** False when the store cannot write without waiting, or fails. */
@@ -352,12 +354,6 @@ export class LedgerLog {
     this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);
     return true;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 function lengthOf(lines: readonly string[]): number {

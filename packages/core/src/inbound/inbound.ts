@@ -73,7 +73,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#cancellations = new Cancellations(options, scheduler);
     this.#parts = { client, clock, ledger, acks, waiting, streams, reports, atMostOnce };
     this.requests = new Requests(this.#parts, this);
-    this.deadLetters = new DeadLetters({ ledger, scheduler, run: options });
+    this.deadLetters = new DeadLetters(ledger, scheduler, options);
     this.#probe = new InboundProbe(options, () => this.#isReading);
     this.#watch = new StaleWatch({
       clock,

@@ -1,13 +1,11 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import type { PlatformClient } from '../client/platform-client.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
 import { ArrivalRoom } from './arrival-room.ts';
 import { FinishedKeys, LatestValues, messageKey } from './finished-messages.ts';
-import type { InboundObserver } from './inbound-observer.ts';
-import { type InboundStore, LedgerLog, loadLines } from './inbound-store.ts';
+import type { InboundOptions } from './inbound-options.ts';
+import { LedgerLog, loadLines } from './inbound-store.ts';
 import {
   type Arrival,
   arrivalOf,
@@ -30,12 +28,10 @@ import {
 /** Limit for rows that may never be delivered again. */
 const MAX_ROWS = 2_000;
 
-export interface LedgerOptions {
-  readonly store: InboundStore;
-  readonly logger: Logger;
-  readonly client: Pick<PlatformClient, 'capabilities'>;
-  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
-}
+type LedgerOptions = Pick<InboundOptions, 'store' | 'logger'> & {
+  readonly client: Pick<InboundOptions['client'], 'capabilities'>;
+  readonly observer: Pick<InboundOptions['observer'], 'problem' | 'recovered'>;
+};
 
 /** The record of a message that is not finished. */
 export interface OpenMessage extends MessageRecord {

@@ -1,6 +1,5 @@
 import { type InboundMessage, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
 import { deadlineOf, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
-import type { PlatformClient } from '../client/platform-client.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -10,14 +9,13 @@ import { deadLettered, handledNow, handlings, knownCode } from '../telemetry/tel
 import {
   Attempt,
   type AttemptJournal,
-  type AttemptOptions,
   type AttemptResult,
   ignoredOptionsOf,
   logIgnored,
   QuestionsOfAnswer,
   UnnamedQuestion,
 } from './attempt.ts';
-import type { InboundObserver } from './inbound-observer.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { StoredDeadLetter } from './ledger-lines.ts';
 import {
   answerRefusal,
@@ -35,10 +33,10 @@ import {
 } from './life.ts';
 import type { AnswerStream } from './streams/answer-stream.ts';
 
-export interface MessageRunOptions extends AttemptOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities'>;
-  readonly observer: InboundObserver;
-}
+export type MessageRunOptions = Pick<
+  InboundOptions,
+  'client' | 'handler' | 'observer' | 'clock' | 'logger' | 'handlerTimeoutMs'
+>;
 
 /** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is reported again. */
 export interface RunHome {

@@ -1,21 +1,13 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { Logger } from '../logging/logger.ts';
-import type { Clock, Timer } from '../time/clock.ts';
-import type { InboundObserver } from './inbound-observer.ts';
+import type { Timer } from '../time/clock.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { MessageRun, RunOutcome } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;
 const RETRY_AFTER_ERROR_MS = 1_000;
 
-export interface SchedulerOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Maximum number of messages handled at the same time. */
-  readonly concurrency: number;
-  /** Is told when a message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
-  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
-}
+type SchedulerOptions = Pick<InboundOptions, 'clock' | 'logger' | 'concurrency' | 'observer'>;
 
 export interface SchedulerListeners {
   /** A message waits because all places are taken, or its conversation is busy. Called once more with each that is added. */

@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
-import type { Logger } from '../logging/logger.ts';
-import type { RandomSource } from '../time/backoff.ts';
 import type { Clock, Timer } from '../time/clock.ts';
-import type { InboundDelivery } from './delivery.ts';
 import type { InboundObserver } from './inbound-observer.ts';
+import type { InboundOptions } from './inbound-options.ts';
 
 export interface StaleWatchOptions {
   readonly clock: Clock;
@@ -74,17 +71,10 @@ const RECEIVE_MS = 60_000;
 const SEND_AGAIN_MS = 60_000;
 const PROBES_UNTIL_DEAD = 2;
 
-export interface InboundProbeOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId'> & Partial<Pick<PlatformClient, 'sendInboundProbe'>>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
-  /** Longest time from sending a probe until it is read, in milliseconds; at least a minute is waited. */
-  readonly delivery: Pick<InboundDelivery, 'expectedSilenceMs'>;
-  /** Time without a message until a probe is sent, in milliseconds; `null` for never. */
-  readonly probeAfterMs: number | null;
-}
+type InboundProbeOptions = Pick<
+  InboundOptions,
+  'client' | 'clock' | 'logger' | 'random' | 'observer' | 'delivery' | 'probeAfterMs'
+>;
 
 /**
  * After a long time without a message, sends one to the agent itself, which has to come by the feed: reads that succeed and bring
