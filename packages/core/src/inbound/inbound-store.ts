@@ -223,6 +223,7 @@ export class LedgerLog {
   /** Lines that were not written yet. */
   #queue: string[] = [];
   #flushing: Promise<boolean> = Promise.resolve(true);
+  #writing: Promise<boolean> | undefined;
   /** The flush that begins next, and what begins it when it waits for more. */
   #queued: Promise<boolean> | undefined;
   #beginQueued: (() => void) | undefined;
@@ -247,9 +248,14 @@ export class LedgerLog {
     return text.length;
   }
 
-  /** Whether all lines survive the end of the process: at once if the store can, else when they are flushed. */
-  written(): true | Promise<boolean> {
-    return this.#writeQueue() ? true : this.flush();
+  /** Resolves with whether all lines survive the end of the process: soon if the store can write, else when they are flushed. */
+  written(): Promise<boolean> {
+    // Messages that begin together share the write.
+    this.#writing ??= Promise.resolve().then(() => {
+      this.#writing = undefined;
+      return this.#writeQueue() || this.flush();
+    });
+    return this.#writing;
   }
 
   /**

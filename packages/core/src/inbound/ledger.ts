@@ -238,17 +238,17 @@ export class Ledger {
    * when its first attempt was added, which is stored with it.
    */
   stored(record: OpenMessage): true | Promise<boolean> {
-    if (record.isStored !== undefined) return record.isStored;
+    record.isStored ??= this.#store(record);
+    return record.isStored;
+  }
+
+  async #store(record: OpenMessage): Promise<boolean> {
     const written = this.#log.written();
     // What arrives together, and answers that are made at once, share the flush.
-    const flushed = this.#log.flush(true);
-    record.isStored =
-      written === true ||
-      flushed.then((stored) => {
-        if (!stored) this.#forget(record);
-        return stored;
-      });
-    return record.isStored;
+    void this.#log.flush(true);
+    const isStored = await written;
+    if (!isStored) this.#forget(record);
+    return isStored;
   }
 
   /** The answer to a message waits until its recipient has room for it. False when too many wait. */

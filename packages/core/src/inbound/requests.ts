@@ -186,7 +186,9 @@ export class Requests {
   async #sentBy(caller: InboundCaller, taskId: string): Promise<ReturnType<Ledger['sentBy']>> {
     const { ledger } = this.#parts;
     await ledger.save();
-    return ledger.sentBy(caller, taskId);
+    const known = ledger.sentBy(caller, taskId);
+    const isKnown = known?.kind !== 'open' || (await ledger.stored(known.record));
+    return isKnown ? known : null;
   }
 
   #openStream(row: string, arrival: Arrival, signal: AbortSignal): InboundStream {
