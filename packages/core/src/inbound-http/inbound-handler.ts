@@ -121,7 +121,8 @@ async function respond(served: Served, request: ServedRequest): Promise<ServedRe
   let access: InboundAccess;
   try {
     if (isRead) return await cardResponse(inbound, request);
-    access = await inbound.authenticate(headers);
+    const checked = inbound.authenticate(headers);
+    access = checked instanceof Promise ? await checked : checked;
   } finally {
     slots.leaveUnchecked();
   }

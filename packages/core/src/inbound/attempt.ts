@@ -134,7 +134,7 @@ export class Attempt {
     if (leftMs < LONGEST_TIMER_MS) {
       this.#timers.push(clock.setTimer(leftMs, () => this.abort(deadlinePassed())));
     }
-    void this.#resultOfHandler().then((result) => this.#end(result));
+    void this.#call();
     return this.#result.promise;
   }
 
@@ -144,20 +144,21 @@ export class Attempt {
     this.#result.resolve(result);
   }
 
-  async #resultOfHandler(): Promise<AttemptResult> {
-    const { message, current } = this.#handled;
-    const { handler } = this.#options;
+  async #call(): Promise<void> {
     const { signal } = this.#abort;
+    const result = await runHandling(this.#handled.current, signal, () => this.#resultOfHandler());
+    this.#end(signal.aborted ? { kind: 'aborted', error: signal.reason, isStuck: false } : result);
+  }
+
+  async #resultOfHandler(): Promise<AttemptResult> {
     const context = this.#context();
     try {
-      const value = await runHandling(current, signal, async () =>
-        this.#read(await handler(message, context)),
-      );
-      if (!signal.aborted) return { kind: 'returned', value };
+      const returned: unknown = await this.#options.handler(this.#handled.message, context);
+      const read = this.#read(returned);
+      return { kind: 'returned', value: read instanceof Promise ? await read : read };
     } catch (error) {
-      if (!signal.aborted) return { kind: 'threw', error };
+      return { kind: 'threw', error };
     }
-    return { kind: 'aborted', error: signal.reason, isStuck: false };
   }
 
   #context(): AttemptContext {

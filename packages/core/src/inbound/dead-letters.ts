@@ -1,6 +1,5 @@
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger } from './ledger.ts';
 import { type DeadLetter, publicDeadLetter, type StoredDeadLetter } from './ledger-lines.ts';
@@ -74,11 +73,14 @@ export class DeadLetters {
       answerWaits: () => false,
       send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>
         this.#options.client.reply(message, content, options),
-      end: async (_end: MessageEnd, _isReported, failure) => {
-        if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
+      end: () => {
         this.#running.delete(activityId);
-        if (failure !== undefined) replay.reject(failure.error);
-        else void ledger.removeDeadLetter(activityId).then(() => replay.resolve());
+        void ledger.removeDeadLetter(activityId).then(() => replay.resolve());
+      },
+      giveUp: async (_end, failure) => {
+        await ledger.addDeadLetter(failure.letter);
+        this.#running.delete(activityId);
+        replay.reject(failure.error);
       },
     };
     this.#scheduler.add(new MessageRun(record, home, this.#options));

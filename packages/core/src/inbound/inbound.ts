@@ -262,7 +262,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     if (method !== 'cancel_task') this.#run(record);
     const stored = this.#ledger.stored(record);
     if (stored === true) this.#accepted(record);
-    else void stored.then((isStored) => (isStored ? this.#accepted(record) : undefined));
+    else void stored.then((isStored) => (isStored ? this.#accepted(record) : this.#refused(record)));
   }
 
   cancel(row: string): boolean {
@@ -282,6 +282,11 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     else if (this.#probe.received(message)) void this.#ledger.finish(record, { outcome: 'unanswered' });
     else this.begin(record);
     return ended === undefined;
+  }
+
+  #refused({ message }: OpenMessage): void {
+    this.#waiting.withdraw(message.id);
+    this.#parts.streams.end(message.id);
   }
 
   #accepted(record: OpenMessage): void {

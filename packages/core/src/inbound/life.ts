@@ -281,12 +281,20 @@ function answered(
 
 const EXPIRED = { message: 'The deadline passed before the agent had finished.', code: 'message_expired' };
 
+let latest = { ms: 0, text: new Date(0).toISOString() };
+
+/** RFC 3339. Messages of one moment share the text. */
+export function isoTime(ms: number): string {
+  if (ms !== latest.ms) latest = { ms, text: new Date(ms).toISOString() };
+  return latest.text;
+}
+
 export function endOf(
   state: MessageEnd['state'],
   nowMs: number,
   error: MessageEnd['error'] = null,
 ): MessageEnd {
-  return { state, at: new Date(nowMs).toISOString(), answer: null, error };
+  return { state, at: isoTime(nowMs), answer: null, error };
 }
 
 /** The outcome that is reported to the platform; `null` where it learns the end otherwise. */

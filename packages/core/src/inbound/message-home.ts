@@ -63,8 +63,11 @@ export class MessageHome implements RunHome {
 
   async begin(change: Change, signal: AbortSignal): Promise<boolean> {
     const { ledger, acks } = this.#parts;
-    await this.change(change);
-    if (!(await ledger.stored(this.#record))) return false;
+    const changed = this.change(change);
+    const stored = ledger.stored(this.#record);
+    // A message of a request is stored with its first attempt.
+    if (stored === true) await changed;
+    else if (!(await stored)) return false;
     if (this.isAtMostOnce && !signal.aborted)
       await acks.acknowledgeFirst(this.#record, signal).catch(() => {});
     return true;
@@ -90,7 +93,8 @@ export class MessageHome implements RunHome {
     const answer = typeof content === 'string' ? { text: content } : content;
     const messageId = replyIdOf(client.workspaceId, id);
     const end = this.#endOf(answer, messageId, options);
-    if (via === 'direct') await this.#ask(answer.metadata, options.signal);
+    const questions = questionsIn(answer.metadata);
+    if (via === 'direct' && questions.length > 0) await this.#ask(questions, options.signal);
     const isUnknown = isBrought && message.source === 'unknown';
     if (isBrought && (isUnknown || (isWaited && !ledger.isOnFeed(this.#record)))) {
       // Nobody but the caller itself can be given an answer to a caller without a name.
@@ -109,11 +113,10 @@ export class MessageHome implements RunHome {
   }
 
   /** Finishes the message. The request that waits gets the end when it is stored. */
-  async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
+  end(end: MessageEnd, isReported: boolean): void {
     const { ledger, waiting, streams } = this.#parts;
     const { message, via } = this.#record;
     const isWaited = waiting.keep(message.id);
-    if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
     this.#reporter?.stop();
     streams.end(message.id);
     // An answer is kept when it is sent.
@@ -123,6 +126,13 @@ export class MessageHome implements RunHome {
     if (!isWaited) return;
     const known: MessageEnd = isReported ? { ...end, state: 'expired' } : end;
     void stored.then(() => waiting.complete(message.id, known));
+  }
+
+  async giveUp(end: MessageEnd, { letter }: RunFailure): Promise<void> {
+    const { ledger, waiting } = this.#parts;
+    waiting.keep(this.#record.message.id);
+    await ledger.addDeadLetter(letter);
+    this.end(end, false);
   }
 
   #endOf({ text, parts, metadata }: ReplyContent, messageId: string, { end }: ReplyOptions): MessageEnd {
@@ -141,11 +151,10 @@ export class MessageHome implements RunHome {
   }
 
   /** The platform keeps the questions of a direct message, which it does not know. */
-  async #ask(metadata: JsonObject | undefined, signal: AbortSignal | undefined): Promise<void> {
+  async #ask(questions: Question[], signal: AbortSignal | undefined): Promise<void> {
     const { client, ledger } = this.#parts;
     const { messageId, sourceId, contextId } = this.#record.message;
-    const questions = questionsIn(metadata);
-    if (questions.length === 0 || !client.capabilities.has('questions')) return;
+    if (!client.capabilities.has('questions')) return;
     await ledger.change(this.#record, { answer: this.#record.progress.answer });
     await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
   }

@@ -15,7 +15,7 @@ import { readArrival } from './arrival-message.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { Arrival, EndedMessage } from './ledger-lines.ts';
-import { endOf } from './life.ts';
+import { endOf, isoTime } from './life.ts';
 import type { AnswerStreams } from './streams/answer-stream.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
 import { RequestStream } from './streams/request-stream.ts';
@@ -47,6 +47,7 @@ export interface RequestInbox {
 interface Attached<Waiting> {
   readonly kind: 'attached';
   readonly arrival: Arrival;
+  readonly record: OpenMessage;
   readonly waiting: Waiting;
 }
 
@@ -74,15 +75,13 @@ export class Requests {
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive(request: InboundRequest): Promise<InboundResult> {
-    const { waiting } = this.#parts;
-    const attached = await this.#attach(request, (row) => ({ end: waiting.wait(row, request) }));
-    if (attached.kind !== 'attached') return attached;
-    const result = await attached.waiting.end;
+    const { ledger, waiting } = this.#parts;
+    const attached = this.#attach(request, (row) => waiting.wait(row, request));
+    if (attached instanceof Promise || attached.kind !== 'attached') return attached;
+    const result = await attached.waiting;
     if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
-    if (result.kind === 'left') {
-      return (await this.#parts.ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
-    }
-    return notAccepting('The agent stopped before the message was finished.');
+    if (result.kind === 'left') return (await ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
+    return (await ledger.stored(attached.record)) ? STOPPED : NOT_STORED;
   }
 
   /** The stream of the answer, also of one that was given before; a result where there is none. Never rejects. */
@@ -90,18 +89,16 @@ export class Requests {
     signal,
     ...request
   }: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
-    let opened: InboundStream | undefined;
-    const attached = await this.#attach(request, (row, arrival) => {
-      opened = this.#openStream(row, arrival, signal);
-      return opened;
-    });
-    if (attached.kind === 'attached') {
-      if (await this.#parts.ledger.save()) return attached.waiting;
-      attached.waiting.close();
-      return NOT_STORED;
+    const { ledger } = this.#parts;
+    const attached = this.#attach(request, (row, arrival) => this.#openStream(row, arrival, signal));
+    if (attached instanceof Promise || attached.kind !== 'attached') {
+      const result = await attached;
+      return result.kind === 'ended' ? this.#streamOf(result, request.caller) : result;
     }
-    opened?.close();
-    return attached.kind === 'ended' ? this.#streamOf(attached, request.caller) : attached;
+    const { record, waiting } = attached;
+    if ((await ledger.stored(record)) && (await ledger.save())) return waiting;
+    waiting.close();
+    return NOT_STORED;
   }
 
   /** The stream of a message that this caller sent before; `null` for any other. */
@@ -141,29 +138,26 @@ export class Requests {
    * Accepts a message, or finds it in progress; `wait` is called with the row that is handled, before it is handled. A result
    * where there is nothing to wait for.
    */
-  async #attach<Waiting>(
+  #attach<Waiting>(
     { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
     wait: (row: string, arrival: Arrival) => Waiting,
-  ): Promise<Attached<Waiting> | InboundResult> {
-    const { client, clock, ledger, waiting: requests, streams } = this.#parts;
+  ): Attached<Waiting> | InboundResult | Promise<InboundResult> {
+    const { client, clock, ledger, streams } = this.#parts;
     if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
-      receivedAt: new Date(clock.now()).toISOString(),
+      receivedAt: isoTime(clock.now()),
       trace: readTraceContext(traceparent, tracestate),
     });
     if (read.kind === 'refused') return read;
     const { arrival } = read;
     const known = ledger.known(arrival.message);
-    if (known.kind === 'ended') {
-      await ledger.save();
-      return this.#repeated(arrival, known.ended);
-    }
+    if (known.kind === 'ended') return ledger.save().then(() => this.#repeated(arrival, known.ended));
     if (known.kind === 'open') {
-      if (isOther(arrival, known.record)) return CONFLICT;
-      const waiting = wait(known.record.message.id, arrival);
-      return (await ledger.stored(known.record)) ? { kind: 'attached', arrival, waiting } : NOT_STORED;
+      const { record } = known;
+      if (isOther(arrival, record)) return CONFLICT;
+      return { kind: 'attached', arrival, record, waiting: wait(record.message.id, arrival) };
     }
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
@@ -176,10 +170,7 @@ export class Requests {
     const waiting = wait(id, arrival);
     const record = ledger.add(arrival, known.key);
     this.#inbox.begin(record);
-    if (await ledger.stored(record)) return { kind: 'attached', arrival, waiting };
-    requests.withdraw(id);
-    streams.end(id);
-    return NOT_STORED;
+    return { kind: 'attached', arrival, record, waiting };
   }
 
   /** What is known of a message when that is stored: a response must be true after a crash. */
@@ -241,7 +232,7 @@ export class Requests {
 
   /** The message was accepted and has not ended. */
   #working(arrival: Arrival): InboundResult {
-    return { kind: 'working', ...idsOf(arrival), at: new Date(this.#parts.clock.now()).toISOString() };
+    return { kind: 'working', ...idsOf(arrival), at: isoTime(this.#parts.clock.now()) };
   }
 }
 
@@ -273,6 +264,7 @@ const EXPIRED_ANSWER = refused({
   message: 'The message was handled before, and its answer is no longer kept.',
 });
 
+const STOPPED = notAccepting('The agent stopped before the message was finished.');
 const NOT_STORED = notAccepting('The agent cannot store messages at the moment.');
 const CLOSED = notAccepting('The agent does not accept messages at the moment.');
 /** The platform pushes what it has stored as soon as the agent has registered, a moment before the agent runs. */

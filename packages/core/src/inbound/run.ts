@@ -24,6 +24,7 @@ import {
   type Effect,
   type EndedAs,
   endingFailure,
+  type GivenUp,
   isUnsendable,
   type LifeEvent,
   type MessageRecord,
@@ -59,8 +60,10 @@ export interface RunHome {
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
   /** The answer waits until its recipient has room for it. False when too many wait. */
   answerWaits(): boolean;
-  /** The message has ended. `isReported`: nothing is left to report to the platform. `failure`: of one that is given up. */
-  end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<unknown>;
+  /** The message has ended. `isReported`: nothing is left to report to the platform. */
+  end(end: MessageEnd, isReported: boolean): void;
+  /** The message is given up. */
+  giveUp(end: MessageEnd, failure: RunFailure): Promise<void>;
 }
 
 /** Why a message was given up, and what is kept of it. */
@@ -76,6 +79,7 @@ export type RunOutcome =
   /** Aborted: the message is unchanged, and the attempt is not counted. */
   | { readonly kind: 'interrupted' };
 
+const RETRY_AFTER_ERROR_MS = 1_000;
 const NO_CHANGE: Change = {};
 
 /** Handles one message: does what {@link next} says, until the message has ended or waits. */
@@ -115,7 +119,7 @@ export class MessageRun implements AttemptJournal {
   }
 
   /**
-   * Runs as an operation in the trace of the message, of which requests that are made meanwhile, also by the handler, become a part.
+   * Runs as an operation in the trace of the message, of which requests that are made meanwhile, also by the handler, become a part. Never rejects.
    * @param reason see {@link abort}; `undefined` for a run that is not aborted yet
    */
   async run(reason?: unknown): Promise<RunOutcome> {
@@ -152,7 +156,8 @@ export class MessageRun implements AttemptJournal {
       return outcome;
     } catch (error) {
       handling.end({ 'molecule.outcome': 'retry' }, 'internal_error');
-      throw error;
+      this.#options.logger.error({ error, activityId: message.id }, 'Handling a message failed.');
+      return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
     } finally {
       handledNow(-1);
     }
@@ -171,7 +176,8 @@ export class MessageRun implements AttemptJournal {
         isWaited: isDirect && this.#home.isWaited(),
       };
       const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
-      if (change !== NO_CHANGE && effect.kind !== 'handle') await this.#home.change(change);
+      const changed = change === NO_CHANGE || effect.kind === 'handle' ? null : this.#home.change(change);
+      if (changed instanceof Promise) await changed;
       switch (effect.kind) {
         case 'handle':
           if (!(await this.#home.begin(change, this.#abortable()))) {
@@ -180,7 +186,10 @@ export class MessageRun implements AttemptJournal {
           event = this.#interruption(!isAtMostOnce) ?? (await this.#handle());
           break;
         case 'send':
-          if (effect.answer.end === undefined) await this.#home.flush();
+          if (effect.answer.end === undefined) {
+            const flushed = this.#home.flush();
+            if (flushed !== undefined) await flushed;
+          }
           event = await this.#sendAnswer(effect.answer);
           break;
         case 'retry': {
@@ -312,34 +321,33 @@ export class MessageRun implements AttemptJournal {
       : withoutQuestions(answer);
     const isPlain = sent.parts === undefined && sent.metadata === undefined;
     const options = { ...key, ...(end === undefined ? {} : { end }), signal };
-    const receipt = await this.#home.send(isPlain ? sent.text : sent, options).catch((error: unknown) => {
+    try {
+      const receipt = await this.#home.send(isPlain ? sent.text : sent, options);
+      if (receipt.status !== 'ignored') observer.replySent(this.message);
+      return receipt;
+    } catch (error) {
       throw questionsRefused(answer, error) ?? error;
-    });
-    if (receipt.status !== 'ignored') observer.replySent(this.message);
-    return receipt;
+    }
   }
 
-  async #end({
-    end,
-    how,
-    isReported,
-    givenUp,
-    notice,
-  }: Extract<Effect, { kind: 'end' }>): Promise<RunOutcome> {
+  #end(effect: Extract<Effect, { kind: 'end' }>): RunOutcome | Promise<RunOutcome> {
+    const { end, how, isReported, givenUp } = effect;
     const { observer } = this.#options;
     const { message } = this;
     const code = end.error?.code ?? (how === 'expired' ? 'message_expired' : undefined);
-    if (givenUp !== undefined) {
-      if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
-      await this.#home.end(end, false, { letter: letterOf(this.record, end, givenUp), error: givenUp.error });
-      observer.gaveUp(message, givenUp);
-      return { kind: 'ended', how, code };
-    }
+    const outcome = { kind: 'ended', how, code } as const;
+    if (givenUp !== undefined) return this.#giveUp(effect, givenUp).then(() => outcome);
     if (how === 'canceled') observer.emit('cancelled', message);
     else if (how === 'expired') observer.expired(message);
     else if (how !== 'failed') observer.emit('delivered', message);
-    void this.#home.end(end, isReported);
-    return { kind: 'ended', how, code };
+    this.#home.end(end, isReported);
+    return outcome;
+  }
+
+  async #giveUp({ end, notice }: Extract<Effect, { kind: 'end' }>, givenUp: GivenUp): Promise<void> {
+    if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
+    await this.#home.giveUp(end, { letter: letterOf(this.record, end, givenUp), error: givenUp.error });
+    this.#options.observer.gaveUp(this.message, givenUp);
   }
 
   replier(): (answer: StoredAnswer, signal: AbortSignal) => Promise<void> {
@@ -384,7 +392,7 @@ function hasCode(error: unknown, code: string): boolean {
 function letterOf(
   { message, progress }: MessageRecord,
   { at, error }: MessageEnd,
-  { stage, attempts }: { readonly stage: 'handler' | 'reply'; readonly attempts: number },
+  { stage, attempts }: GivenUp,
 ): StoredDeadLetter {
   const { id: activityId, messageId, sourceId } = message;
   const errorCode = error?.code ?? 'handler_failed';

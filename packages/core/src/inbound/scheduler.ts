@@ -5,9 +5,8 @@ import type { MessageRun, RunOutcome } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;
-const RETRY_AFTER_ERROR_MS = 1_000;
 
-type SchedulerOptions = Pick<InboundOptions, 'clock' | 'logger' | 'concurrency' | 'observer'>;
+type SchedulerOptions = Pick<InboundOptions, 'clock' | 'concurrency' | 'observer'>;
 
 export interface SchedulerListeners {
   /** A message waits because all places are taken, or its conversation is busy. Called once more with each that is added. */
@@ -155,26 +154,17 @@ export class Scheduler {
     this.#active += 1;
     this.#running.set(job.lane, job);
     this.#watchBlocking(job);
-    await this.#runOnce(job);
+    job.isRunning = true;
+    const outcome = await job.run.run(job.cancelReason);
     this.#unwatchBlocking(job);
     this.#active -= 1;
     this.#running.delete(job.lane);
+    this.#apply(job, outcome);
     if (this.#active === 0) {
       this.#idle?.resolve();
       this.#idle = undefined;
     }
     this.#startNext();
-  }
-
-  async #runOnce(job: Job): Promise<void> {
-    job.isRunning = true;
-    const outcome = await job.run.run(job.cancelReason).catch((error: unknown): RunOutcome => {
-      const { id: activityId } = job.run.message;
-      this.#options.logger.error({ error, activityId }, 'Handling a message failed.');
-      return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
-    });
-    job.isRunning = false;
-    if (!this.#isClosed) this.#apply(job, outcome);
   }
 
   /** Runs a canceled message outside of slots and lanes: its handler does not run. */
@@ -183,11 +173,14 @@ export class Scheduler {
     job.retryTimer = undefined;
     const index = this.#waiting.indexOf(job);
     if (index !== -1) this.#waiting.splice(index, 1);
-    await this.#runOnce(job);
+    job.isRunning = true;
+    this.#apply(job, await job.run.run(job.cancelReason));
     this.#startNext();
   }
 
   #apply(job: Job, outcome: RunOutcome): void {
+    job.isRunning = false;
+    if (this.#isClosed) return;
     if (outcome.kind === 'ended') {
       this.#jobs.delete(job);
       job.finished?.resolve();

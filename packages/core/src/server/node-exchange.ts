@@ -73,16 +73,16 @@ export async function respondTo(
   await isOver;
 }
 
-let turn: Promise<void> | undefined;
+let waiting: (() => void)[] = [];
 
-function whenTurnEnds(): Promise<void> {
-  turn ??= new Promise((resolve) => {
-    setImmediate(() => {
-      turn = undefined;
-      resolve();
-    });
+/** Requests that are complete in one turn of the event loop go on together: they share what they write, and the processor has their code. */
+function atEndOfTurn(goOn: () => void): void {
+  if (waiting.push(goOn) > 1) return;
+  setImmediate(() => {
+    const all = waiting;
+    waiting = [];
+    for (const each of all) each();
   });
-  return turn;
 }
 
 /** A request of Node without the standard `Request` around it. It is its own headers. */
@@ -148,7 +148,7 @@ class NodeRequest implements ServedRequest {
         resolve(null);
       };
       incoming.on('data', onData);
-      incoming.once('end', () => whenTurnEnds().then(() => resolve(joinBytes(chunks, size))));
+      incoming.once('end', () => atEndOfTurn(() => resolve(joinBytes(chunks, size))));
     });
   }
 }
