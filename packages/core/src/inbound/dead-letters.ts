@@ -71,6 +71,7 @@ export class DeadLetters {
       },
       flush: () => undefined,
       answerWaits: () => false,
+      withdraw: () => {},
       send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>
         this.#options.client.reply(message, content, options),
       end: () => {

@@ -48,8 +48,11 @@ export class FinishedKeys {
 
   #addKey(key: string): void {
     const sender = senderIn(key);
-    const keys = this.#keys.get(sender) ?? new Set();
-    this.#keys.set(sender, keys);
+    let keys = this.#keys.get(sender);
+    if (keys === undefined) {
+      keys = new Set();
+      this.#keys.set(sender, keys);
+    }
     if (!keys.delete(key)) this.#count += 1;
     keys.add(key);
     // One in a hundred calls shrinks, because that visits all senders.
@@ -123,7 +126,7 @@ export class LatestValues<Value> {
 
   /** Returns what had to go. */
   set(key: string, value: Value, size: number): Value[] {
-    this.delete(key);
+    this.#size -= this.#entries.get(key)?.size ?? 0;
     this.#entries.set(key, { value, size });
     this.#size += size;
     const dropped: Value[] = [];

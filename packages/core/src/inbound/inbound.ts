@@ -18,7 +18,6 @@ import { Scheduler } from './scheduler.ts';
 import { InboundProbe, StaleWatch } from './silence.ts';
 import { AnswerStreams } from './streams/answer-stream.ts';
 import { ProgressReports } from './streams/progress-reports.ts';
-import { WaitingRequests } from './waiting-requests.ts';
 
 const STALE_AFTER_SILENCES = 3;
 const MAX_OPEN_ROWS = 1_000;
@@ -46,7 +45,6 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   readonly #cancellations: Cancellations;
   readonly #watch: StaleWatch;
   readonly #probe: InboundProbe;
-  readonly #waiting: WaitingRequests;
   readonly #parts: MessageHomeParts;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
@@ -59,19 +57,14 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#options = options;
     const ledger = new Ledger(options, () => this.#onFinished());
     const acks = new AckSender(options, ledger);
-    const waiting = new WaitingRequests(clock);
     const streams = new AnswerStreams({ clock, isPlaceWanted: () => this.#scheduler.isPlaceWanted });
-    const scheduler = new Scheduler(options, {
-      onPlaceWanted: () => streams.placeWanted(),
-      onEmpty: () => this.#cancellations.emptied(),
-    });
+    const scheduler = new Scheduler(options, () => this.#cancellations.emptied());
     const reports = new ProgressReports(options, this.#life.signal);
     this.#ledger = ledger;
     this.#acks = acks;
-    this.#waiting = waiting;
     this.#scheduler = scheduler;
     this.#cancellations = new Cancellations(options, scheduler);
-    this.#parts = { client, clock, ledger, acks, waiting, streams, reports, atMostOnce };
+    this.#parts = { client, clock, ledger, acks, streams, reports, atMostOnce };
     this.requests = new Requests(this.#parts, this);
     this.deadLetters = new DeadLetters(ledger, scheduler, options);
     this.#probe = new InboundProbe(options, () => this.#isReading);
@@ -188,7 +181,6 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#probe.close();
     this.#cancellations.close();
     this.#scheduler.close();
-    this.#waiting.withdrawAll();
     this.#life.abort();
     this.#ledger.close();
   }
@@ -262,7 +254,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     if (method !== 'cancel_task') this.#run(record);
     const stored = this.#ledger.stored(record);
     if (stored === true) this.#accepted(record);
-    else void stored.then((isStored) => (isStored ? this.#accepted(record) : this.#refused(record)));
+    else void stored.then((isStored) => (isStored ? this.#accepted(record) : record.waiting.withdraw()));
   }
 
   cancel(row: string): boolean {
@@ -282,11 +274,6 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     else if (this.#probe.received(message)) void this.#ledger.finish(record, { outcome: 'unanswered' });
     else this.begin(record);
     return ended === undefined;
-  }
-
-  #refused({ message }: OpenMessage): void {
-    this.#waiting.withdraw(message.id);
-    this.#parts.streams.end(message.id);
   }
 
   #accepted(record: OpenMessage): void {

@@ -92,6 +92,7 @@ class World {
         store: this.store,
         logger: recordingLogger(),
         client: { capabilities: new Set() },
+        clock: new ManualClock(),
         observer: { problem: () => {}, recovered: () => {} },
       },
       () => run === this.#run && this.checkPrefix(),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { inboundMessage } from '../../test/memory-feed.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
@@ -33,7 +34,8 @@ async function ledgerOn(
   store: MemoryInboundStore,
 ): Promise<{ ledger: Ledger; resumed: readonly OpenMessage[] }> {
   const client = { capabilities: new Set(['outcomes'] as const) };
-  const options = { store, logger: recordingLogger(), client, observer: silent };
+  const clock = new ManualClock();
+  const options = { store, logger: recordingLogger(), client, clock, observer: silent };
   const ledger = new Ledger(options, () => {});
   return { ledger, resumed: await ledger.load() };
 }

@@ -2,7 +2,8 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
-import { ArrivalRoom } from './arrival-room.ts';
+import { ReleasingMap } from '../storage/releasing-map.ts';
+import { ArrivalRoom, type Place } from './arrival-room.ts';
 import { FinishedKeys, LatestValues, messageKey } from './finished-messages.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import { LedgerLog, loadLines } from './inbound-store.ts';
@@ -24,11 +25,13 @@ import {
   type StoredAnswer,
   withChange,
 } from './life.ts';
+import type { AnswerStream } from './streams/answer-stream.ts';
+import { WaitingRequests } from './waiting-requests.ts';
 
 /** Limit for rows that may never be delivered again. */
 const MAX_ROWS = 2_000;
 
-type LedgerOptions = Pick<InboundOptions, 'store' | 'logger'> & {
+type LedgerOptions = Pick<InboundOptions, 'store' | 'logger' | 'clock'> & {
   readonly client: Pick<InboundOptions['client'], 'capabilities'>;
   readonly observer: Pick<InboundOptions['observer'], 'problem' | 'recovered'>;
 };
@@ -40,6 +43,12 @@ export interface OpenMessage extends MessageRecord {
   readonly rows: string[];
   /** Of a row of the feed whose message a request had brought: how that ended, which the platform does not know. */
   readonly ended?: MessageEnd;
+  /** The requests that wait for its end. */
+  readonly waiting: WaitingRequests;
+  /** Its answer while the handler makes it, see `AnswerStreams.of`. */
+  stream?: AnswerStream;
+  /** What it takes of the room; missing for a message of the feed. */
+  place?: Place;
   /** See {@link Ledger.stored}. */
   isStored?: true | Promise<boolean>;
   progress: Progress;
@@ -66,7 +75,7 @@ export class Ledger {
   readonly #onFinished: () => void;
   readonly #outcomes = new Map<string, ReportedOutcome>();
   readonly #log: LedgerLog;
-  readonly #open = new Map<string, OpenMessage>();
+  readonly #open = new ReleasingMap<OpenMessage>();
   /** The keys of messages that requests brought, by their rows. */
   readonly #keys = new Map<string, string>();
   /** The progress that an earlier run made with rows that were not read again yet. */
@@ -98,7 +107,7 @@ export class Ledger {
     for (const line of await loadLines(this.#options)) this.#apply(line);
     this.#readPosition = this.#position.acknowledged;
     this.#recordedPosition = this.#readPosition;
-    return [...this.#open.values()];
+    return this.#open.values();
   }
 
   /** The feed is read after this row; `null` reads everything that is not acknowledged. */
@@ -207,10 +216,10 @@ export class Ledger {
   /** What is known of a message that a request brings. */
   known(message: InboundMessage): Known {
     const key = messageKey(message);
-    const byRow = this.#keys.get(message.id) ?? '';
-    const ended = this.#ended.get(key) ?? this.#ended.get(byRow);
+    const byRow = this.#keys.get(message.id) ?? key;
+    const ended = this.#ended.get(key) ?? (byRow === key ? undefined : this.#ended.get(byRow));
     if (ended !== undefined) return { kind: 'ended', ended };
-    const record = this.#open.get(key) ?? this.#open.get(byRow);
+    const record = this.#open.get(key) ?? (byRow === key ? undefined : this.#open.get(byRow));
     if (record !== undefined) return { kind: 'open', record };
     const isEnded = this.#finished.has(message.id) || this.#finished.has(key);
     return isEnded ? { kind: 'ended', ended } : { kind: 'new', key };
@@ -252,8 +261,8 @@ export class Ledger {
   }
 
   /** The answer to a message waits until its recipient has room for it. False when too many wait. */
-  answerWaits({ message }: OpenMessage): boolean {
-    const mayWait = this.room.setWaiting(message.id);
+  answerWaits({ place }: OpenMessage): boolean {
+    const mayWait = this.room.setWaiting(place);
     if (mayWait) this.#onFinished();
     return mayWait;
   }
@@ -365,6 +374,7 @@ export class Ledger {
       rows: [id],
       ...(ended && { ended }),
       progress: ended === undefined ? earlier : { ...earlier, answer: answer as StoredAnswer },
+      waiting: new WaitingRequests(this.#options.clock),
       isStored: true,
     };
     this.#open.set(key, record);
@@ -377,16 +387,18 @@ export class Ledger {
     const { id } = message;
     // An earlier run may have read it from the feed.
     const progress = this.#earlierOf(id);
-    const record: OpenMessage = { key, message, via, digest, rows: [id], progress };
+    const waiting = new WaitingRequests(this.#options.clock);
+    const place = this.room.add(arrival, bytes);
+    const record: OpenMessage = { key, message, via, digest, rows: [id], progress, waiting, place };
     this.#open.set(key, record);
-    this.room.add(arrival, bytes);
     this.#keys.set(id, key);
     return record;
   }
 
   /** Takes the progress that an earlier run made with a row. */
   #earlierOf(row: string): Progress {
-    const progress = this.#earlier.get(row) ?? NO_PROGRESS;
+    const progress = this.#earlier.get(row);
+    if (progress === undefined) return NO_PROGRESS;
     this.#earlier.delete(row);
     return progress;
   }
@@ -398,10 +410,10 @@ export class Ledger {
   }
 
   /** It is no longer in progress. Whoever sent it finds its end, if that is kept. */
-  #close({ key, message, via }: OpenMessage): void {
+  #close({ key, message, place }: OpenMessage): void {
     this.#open.delete(key);
-    if (via === 'feed') return;
-    this.room.remove(message.id);
+    if (place === undefined) return;
+    this.room.remove(place);
     if (!this.#ended.has(key)) this.#dropRow(message.id, key);
   }
 
@@ -412,7 +424,7 @@ export class Ledger {
   /** @param length as JSON */
   #keep(ended: EndedMessage, length: number): void {
     for (const { row, key } of this.#ended.set(ended.key, ended, length)) {
-      if (!this.#open.has(key)) this.#dropRow(row, key);
+      if (this.#open.get(key) === undefined) this.#dropRow(row, key);
     }
     this.#keys.set(ended.row, ended.key);
   }
@@ -484,12 +496,12 @@ export class Ledger {
       return;
     }
     record.progress = withChange(record.progress, change);
-    if (change.refusedSince !== undefined) this.room.setWaiting(row);
+    if (change.refusedSince !== undefined) this.room.setWaiting(record.place);
   }
 
   /** The shortest log of the current state. */
   #snapshot(): LedgerLine[] {
-    const open = [...this.#open.values()];
+    const open = this.#open.values();
     const progress = new Map(this.#earlier);
     for (const record of open) {
       if (record.progress !== NO_PROGRESS) progress.set(record.message.id, record.progress);

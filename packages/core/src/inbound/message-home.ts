@@ -9,7 +9,6 @@ import { type Change, endOf, outcomeOf, withChange } from './life.ts';
 import type { RunFailure, RunHome } from './run.ts';
 import type { AnswerStream, AnswerStreams } from './streams/answer-stream.ts';
 import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
-import type { WaitingRequests } from './waiting-requests.ts';
 
 export interface MessageHomeParts {
   readonly client: Pick<
@@ -19,7 +18,6 @@ export interface MessageHomeParts {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly acks: Pick<AckSender, 'acknowledgeFirst'>;
-  readonly waiting: WaitingRequests;
   readonly streams: AnswerStreams;
   readonly reports: ProgressReports;
   readonly atMostOnce: boolean;
@@ -43,12 +41,12 @@ export class MessageHome implements RunHome {
     this.#parts = parts;
     this.isAtMostOnce = parts.atMostOnce;
     this.#isBrought = record.via !== 'feed';
-    this.stream = parts.streams.of(record.message.id);
+    this.stream = parts.streams.of(record);
     this.#reporter = this.#isBrought ? null : parts.reports.start(record.message, this.stream);
   }
 
   isWaited(): boolean {
-    return this.#parts.waiting.isOpen(this.#record.message.id);
+    return this.#record.waiting.isOpen;
   }
 
   change(change: Change): unknown {
@@ -77,18 +75,22 @@ export class MessageHome implements RunHome {
     return this.#reporter?.flush();
   }
 
+  withdraw(): void {
+    this.#record.waiting.withdraw();
+  }
+
   answerWaits(): boolean {
     return this.#parts.ledger.answerWaits(this.#record);
   }
 
   /** Sends an answer. The end of a message that a request brought is kept for its repeats first. */
   async send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> {
-    const { client, waiting, ledger } = this.#parts;
-    const { message, via } = this.#record;
+    const { client, ledger } = this.#parts;
+    const { message, via, waiting } = this.#record;
     const { id } = message;
     const isBrought = this.#isBrought;
     const isFirst = options.idempotencyKey === undefined;
-    const isWaited = isFirst && waiting.isOpen(id);
+    const isWaited = isFirst && waiting.isOpen;
     if (!isFirst || !(isBrought || isWaited)) return client.reply(message, content, options);
     const answer = typeof content === 'string' ? { text: content } : content;
     const messageId = replyIdOf(client.workspaceId, id);
@@ -98,9 +100,9 @@ export class MessageHome implements RunHome {
     const isUnknown = isBrought && message.source === 'unknown';
     if (isBrought && (isUnknown || (isWaited && !ledger.isOnFeed(this.#record)))) {
       // Nobody but the caller itself can be given an answer to a caller without a name.
-      waiting.keep(id);
+      waiting.keep();
       await ledger.keepEnd(this.#record, end);
-      waiting.complete(id, end);
+      waiting.complete(end);
       return { status: 'sent', via: 'response', messageId };
     }
     // What leaves must be what a later run sends.
@@ -108,30 +110,28 @@ export class MessageHome implements RunHome {
     const receipt = await client.reply(message, content, options);
     if (receipt.status === 'ignored') return receipt;
     if (isBrought) void ledger.keepEnd(this.#record, end);
-    waiting.complete(id, end);
+    waiting.complete(end);
     return receipt;
   }
 
   /** Finishes the message. The request that waits gets the end when it is stored. */
   end(end: MessageEnd, isReported: boolean): void {
-    const { ledger, waiting, streams } = this.#parts;
-    const { message, via } = this.#record;
-    const isWaited = waiting.keep(message.id);
+    const { ledger } = this.#parts;
+    const { via, waiting } = this.#record;
+    const isWaited = waiting.keep();
     this.#reporter?.stop();
-    streams.end(message.id);
     // An answer is kept when it is sent.
     if (this.#isBrought && !isReported) void ledger.keepEnd(this.#record, end);
     const isKnown = this.#isBrought && (via !== 'push' || isWaited);
     const stored = ledger.finish(this.#record, isReported ? null : outcomeOf(end), isKnown);
     if (!isWaited) return;
     const known: MessageEnd = isReported ? { ...end, state: 'expired' } : end;
-    void stored.then(() => waiting.complete(message.id, known));
+    void stored.then(() => waiting.complete(known));
   }
 
   async giveUp(end: MessageEnd, { letter }: RunFailure): Promise<void> {
-    const { ledger, waiting } = this.#parts;
-    waiting.keep(this.#record.message.id);
-    await ledger.addDeadLetter(letter);
+    this.#record.waiting.keep();
+    await this.#parts.ledger.addDeadLetter(letter);
     this.end(end, false);
   }
 

@@ -19,7 +19,7 @@ import { endOf, isoTime } from './life.ts';
 import type { AnswerStreams } from './streams/answer-stream.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
 import { RequestStream } from './streams/request-stream.ts';
-import { NO_HOLD_LIMIT, type WaitingRequests } from './waiting-requests.ts';
+import { NO_HOLD_LIMIT } from './waiting-requests.ts';
 
 /** How long a caller waits before it sends a message again that was not accepted, in seconds. */
 const RETRY_SECONDS = 5;
@@ -28,7 +28,6 @@ const STARTING_SECONDS = 1;
 export interface RequestsParts {
   readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
   readonly clock: Clock;
-  readonly waiting: WaitingRequests;
   readonly streams: AnswerStreams;
   readonly ledger: Ledger;
 }
@@ -75,8 +74,8 @@ export class Requests {
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive(request: InboundRequest): Promise<InboundResult> {
-    const { ledger, waiting } = this.#parts;
-    const attached = this.#attach(request, (row) => waiting.wait(row, request));
+    const { ledger } = this.#parts;
+    const attached = this.#attach(request, ({ waiting }) => waiting.wait(request));
     if (attached instanceof Promise || attached.kind !== 'attached') return attached;
     const result = await attached.waiting;
     if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
@@ -90,7 +89,7 @@ export class Requests {
     ...request
   }: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
     const { ledger } = this.#parts;
-    const attached = this.#attach(request, (row, arrival) => this.#openStream(row, arrival, signal));
+    const attached = this.#attach(request, (record, arrival) => this.#openStream(record, arrival, signal));
     if (attached instanceof Promise || attached.kind !== 'attached') {
       const result = await attached;
       return result.kind === 'ended' ? this.#streamOf(result, request.caller) : result;
@@ -108,8 +107,7 @@ export class Requests {
     signal: AbortSignal,
   ): Promise<InboundStream | null> {
     const known = await this.#sentBy(caller, taskId);
-    if (known?.kind === 'open')
-      return this.#openStream(known.record.message.id, known.record as Arrival, signal);
+    if (known?.kind === 'open') return this.#openStream(known.record, known.record as Arrival, signal);
     return known?.ended === undefined ? null : this.#streamOf(resultOf(known.ended), caller);
   }
 
@@ -135,14 +133,14 @@ export class Requests {
   }
 
   /**
-   * Accepts a message, or finds it in progress; `wait` is called with the row that is handled, before it is handled. A result
+   * Accepts a message, or finds it in progress; `wait` is called with its record before it is handled. A result
    * where there is nothing to wait for.
    */
   #attach<Waiting>(
     { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
-    wait: (row: string, arrival: Arrival) => Waiting,
+    wait: (record: OpenMessage, arrival: Arrival) => Waiting,
   ): Attached<Waiting> | InboundResult | Promise<InboundResult> {
-    const { client, clock, ledger, streams } = this.#parts;
+    const { client, clock, ledger } = this.#parts;
     if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
@@ -157,7 +155,7 @@ export class Requests {
     if (known.kind === 'open') {
       const { record } = known;
       if (isOther(arrival, record)) return CONFLICT;
-      return { kind: 'attached', arrival, record, waiting: wait(record.message.id, arrival) };
+      return { kind: 'attached', arrival, record, waiting: wait(record, arrival) };
     }
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
@@ -165,10 +163,8 @@ export class Requests {
     if (!ledger.room.hasRoom(arrival, this.#inbox.room)) {
       return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
     }
-    const { id } = arrival.message;
-    streams.of(id);
-    const waiting = wait(id, arrival);
     const record = ledger.add(arrival, known.key);
+    const waiting = wait(record, arrival);
     this.#inbox.begin(record);
     return { kind: 'attached', arrival, record, waiting };
   }
@@ -182,14 +178,14 @@ export class Requests {
     return isKnown ? known : null;
   }
 
-  #openStream(row: string, arrival: Arrival, signal: AbortSignal): InboundStream {
-    const { client, clock, waiting, streams } = this.#parts;
+  #openStream(record: OpenMessage, arrival: Arrival, signal: AbortSignal): InboundStream {
+    const { client, clock, streams } = this.#parts;
     const closing = new AbortController();
     const stream = new RequestStream({
-      about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, row) },
+      about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, record.message.id) },
       clock,
-      reader: (streams.find(row) ?? new AnswerStream()).read(),
-      end: waiting.wait(row, { holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
+      reader: streams.of(record).read(),
+      end: record.waiting.wait({ holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
       isPush: arrival.via === 'push',
       sender: arrival.message.sourceId.toLowerCase(),
       kept: streams.kept,

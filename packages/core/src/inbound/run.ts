@@ -60,6 +60,8 @@ export interface RunHome {
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
   /** The answer waits until its recipient has room for it. False when too many wait. */
   answerWaits(): boolean;
+  /** The agent ends before the message: no request waits for it any more. */
+  withdraw(): void;
   /** The message has ended. `isReported`: nothing is left to report to the platform. */
   end(end: MessageEnd, isReported: boolean): void;
   /** The message is given up. */
@@ -116,6 +118,16 @@ export class MessageRun implements AttemptJournal {
   abort(reason: unknown): void {
     this.#stop = { reason };
     this.#current?.abort(reason);
+  }
+
+  /** A message waits for a place: the handler does not wait for readers of its answer any more. */
+  placeWanted(): void {
+    this.#home.stream.goOn();
+  }
+
+  /** The agent ends before the message. */
+  withdraw(): void {
+    this.#home.withdraw();
   }
 
   /**

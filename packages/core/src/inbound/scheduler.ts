@@ -8,13 +8,6 @@ const BLOCKED_RECHECK_MS = 15_000;
 
 type SchedulerOptions = Pick<InboundOptions, 'clock' | 'concurrency' | 'observer'>;
 
-export interface SchedulerListeners {
-  /** A message waits because all places are taken, or its conversation is busy. Called once more with each that is added. */
-  readonly onPlaceWanted: () => void;
-  /** No message is running or waiting any more. */
-  readonly onEmpty: () => void;
-}
-
 interface Job {
   readonly run: MessageRun;
   /** The conversation: messages of one lane are never handled at the same time. */
@@ -27,6 +20,8 @@ interface Job {
   cancelReason: unknown;
   /** When it is checked whether it blocks others, on the monotonic clock, in milliseconds. */
   checkAt: number;
+  /** Its place among the jobs. */
+  at: number;
 }
 
 /**
@@ -35,12 +30,12 @@ interface Job {
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #listeners: SchedulerListeners;
-  readonly #jobs = new Set<Job>();
+  readonly #onEmpty: () => void;
+  /** In any order. Not a Set: its old tables would keep what was in them until a full collection of garbage. */
+  readonly #jobs: Job[] = [];
   /** Neither running nor waiting for a retry, in order of arrival. */
   readonly #waiting: Job[] = [];
-  /** By their lanes. */
-  readonly #running = new Map<string, Job>();
+  readonly #busyLanes = new Set<string>();
   readonly #blocking = new Set<Job>();
   /** Finds out which jobs block others; it may run when none is due. */
   #blockedTimer: Timer | undefined;
@@ -50,9 +45,10 @@ export class Scheduler {
   #isClosed = false;
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: SchedulerOptions, listeners: SchedulerListeners) {
+  /** @param onEmpty no message is running or waiting any more */
+  constructor(options: SchedulerOptions, onEmpty: () => void) {
     this.#options = options;
-    this.#listeners = listeners;
+    this.#onEmpty = onEmpty;
   }
 
   /** Number of messages being handled. */
@@ -67,7 +63,7 @@ export class Scheduler {
 
   /** Whether no message is running or waiting. */
   get isEmpty(): boolean {
-    return this.#jobs.size === 0;
+    return this.#jobs.length === 0;
   }
 
   add(run: MessageRun): void {
@@ -81,9 +77,10 @@ export class Scheduler {
       isRunning: false,
       retryTimer: undefined,
       cancelReason: undefined,
-      checkAt: 0,
+      checkAt: Number.POSITIVE_INFINITY,
+      at: this.#jobs.length,
     };
-    this.#jobs.add(job);
+    this.#jobs.push(job);
     this.#waiting.push(job);
     this.#startNext();
   }
@@ -112,7 +109,7 @@ export class Scheduler {
     isSelected: (message: InboundMessage) => boolean,
     reason: unknown,
   ): { readonly count: number; readonly finished: Promise<unknown> } {
-    const selected = [...this.#jobs].filter((job) => isSelected(job.run.message));
+    const selected = this.#jobs.filter((job) => isSelected(job.run.message));
     const finished = selected.map((job) => {
       job.finished ??= Promise.withResolvers<void>();
       job.cancelReason = reason;
@@ -133,32 +130,35 @@ export class Scheduler {
   /** Discards all messages and ignores the results of running ones. */
   close(): void {
     this.#isClosed = true;
-    for (const job of this.#jobs) job.retryTimer?.cancel();
+    for (const job of this.#jobs) {
+      job.retryTimer?.cancel();
+      job.run.withdraw();
+    }
     this.#blockedTimer?.cancel();
-    this.#jobs.clear();
+    this.#jobs.length = 0;
     this.#waiting.length = 0;
   }
 
   #startNext(): void {
     for (let job = this.#takeNext(); job !== undefined; job = this.#takeNext()) void this.#run(job);
-    if (this.isPlaceWanted) this.#listeners.onPlaceWanted();
+    if (this.isPlaceWanted) for (const job of this.#jobs) job.run.placeWanted();
   }
 
   #takeNext(): Job | undefined {
     if (this.#isHeld || this.#isClosed || this.#active >= this.#options.concurrency) return undefined;
-    const index = this.#waiting.findIndex((job) => !this.#running.has(job.lane));
+    const index = this.#waiting.findIndex((job) => !this.#busyLanes.has(job.lane));
     return index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
   async #run(job: Job): Promise<void> {
     this.#active += 1;
-    this.#running.set(job.lane, job);
+    this.#busyLanes.add(job.lane);
     this.#watchBlocking(job);
     job.isRunning = true;
     const outcome = await job.run.run(job.cancelReason);
     this.#unwatchBlocking(job);
     this.#active -= 1;
-    this.#running.delete(job.lane);
+    this.#busyLanes.delete(job.lane);
     this.#apply(job, outcome);
     if (this.#active === 0) {
       this.#idle?.resolve();
@@ -182,9 +182,13 @@ export class Scheduler {
     job.isRunning = false;
     if (this.#isClosed) return;
     if (outcome.kind === 'ended') {
-      this.#jobs.delete(job);
+      const last = this.#jobs.pop();
+      if (last !== undefined && last !== job) {
+        this.#jobs[job.at] = last;
+        last.at = job.at;
+      }
       job.finished?.resolve();
-      if (this.isEmpty) this.#listeners.onEmpty();
+      if (this.isEmpty) this.#onEmpty();
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
     } else {
@@ -209,6 +213,7 @@ export class Scheduler {
   }
 
   #unwatchBlocking(job: Job): void {
+    job.checkAt = Number.POSITIVE_INFINITY;
     if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
       this.#options.observer.recovered('handlers-blocked');
   }
@@ -217,7 +222,7 @@ export class Scheduler {
     const { clock, concurrency, observer } = this.#options;
     const now = clock.monotonic();
     let nextAt = Number.POSITIVE_INFINITY;
-    for (const job of this.#running.values()) {
+    for (const job of this.#jobs) {
       if (this.#blocking.has(job)) continue;
       const hasFreeSlot = this.#active < concurrency;
       const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);

@@ -22,34 +22,34 @@ interface Waiting {
   readonly keep: () => void;
 }
 
-/** The requests that wait for the end of their message, by the id of its row: of each caller the latest, and all that read streams. */
+const NONE: readonly Waiting[] = [];
+
+/** The requests that wait for the end of one message: of each caller the latest, and all that read streams. */
 export class WaitingRequests {
   readonly #clock: Clock;
-  readonly #open = new Map<string, readonly Waiting[]>();
+  #open = NONE;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  isOpen(row: string): boolean {
-    return this.#open.has(row);
+  get isOpen(): boolean {
+    return this.#open.length > 0;
   }
 
   /**
    * Waits for the end, at most `holdMs` milliseconds or `NO_HOLD_LIMIT`, and no longer than the caller does. With a `caller`, an
    * earlier request of the same one no longer waits. Never rejects.
    */
-  wait(
-    row: string,
-    {
-      caller,
-      holdMs,
-      signal,
-    }: Pick<InboundRequest, 'holdMs' | 'signal'> & Partial<Pick<InboundRequest, 'caller'>>,
-  ): Promise<WaitResult> {
+  wait({
+    caller,
+    holdMs,
+    signal,
+  }: Pick<InboundRequest, 'holdMs' | 'signal'> &
+    Partial<Pick<InboundRequest, 'caller'>>): Promise<WaitResult> {
     if (signal.aborted || holdMs <= 0) return Promise.resolve(LEFT);
     return new Promise((resolve) => {
-      const leave = (): void => this.#finish(row, own, LEFT);
+      const leave = (): void => this.#finish(own, LEFT);
       const timer = holdMs === NO_HOLD_LIMIT ? undefined : this.#clock.setTimer(holdMs, leave);
       signal.addEventListener('abort', leave, { once: true });
       const own: Waiting = {
@@ -60,37 +60,31 @@ export class WaitingRequests {
           signal.removeEventListener('abort', leave);
         },
       };
-      const before = this.#open.get(row) ?? [];
-      this.#open.set(row, [...before, own]);
+      const before = this.#open;
+      this.#open = [...before, own];
       const earlier = before.find((each) => caller !== undefined && each.caller === own.caller);
-      if (earlier !== undefined) this.#finish(row, earlier, LEFT);
+      if (earlier !== undefined) this.#finish(earlier, LEFT);
     });
   }
 
   /** The requests that wait now get the end that is being stored, even when their time is over before. False when there is none. */
-  keep(row: string): boolean {
-    for (const { keep } of this.#open.get(row) ?? []) keep();
-    return this.isOpen(row);
+  keep(): boolean {
+    for (const { keep } of this.#open) keep();
+    return this.isOpen;
   }
 
   /** Gives the end to the requests that wait for it. */
-  complete(row: string, end: MessageEnd): void {
-    for (const each of this.#open.get(row) ?? []) this.#finish(row, each, { kind: 'ended', end });
+  complete(end: MessageEnd): void {
+    for (const each of this.#open) this.#finish(each, { kind: 'ended', end });
   }
 
-  withdraw(row: string): void {
-    for (const each of this.#open.get(row) ?? []) this.#finish(row, each, { kind: 'withdrawn' });
+  withdraw(): void {
+    for (const each of this.#open) this.#finish(each, { kind: 'withdrawn' });
   }
 
-  withdrawAll(): void {
-    for (const row of [...this.#open.keys()]) this.withdraw(row);
-  }
-
-  #finish(row: string, own: Waiting, result: WaitResult): void {
+  #finish(own: Waiting, result: WaitResult): void {
     own.keep();
-    const others = (this.#open.get(row) ?? []).filter((each) => each !== own);
-    if (others.length > 0) this.#open.set(row, others);
-    else this.#open.delete(row);
+    this.#open = this.#open.filter((each) => each !== own);
     own.resolve(result);
   }
 }

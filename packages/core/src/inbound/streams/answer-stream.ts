@@ -475,9 +475,8 @@ export class AnswerReader {
   }
 }
 
-/** The answers of the messages in progress, by the ids of their rows. */
+/** What the answers of an agent share. */
 export class AnswerStreams {
-  readonly #open = new Map<string, AnswerStream>();
   readonly #waits: ReaderWaits;
   /** What is kept for readers, also of answers that are whole. */
   readonly kept = new KeptTexts();
@@ -486,24 +485,10 @@ export class AnswerStreams {
     this.#waits = { clock, isPlaceWanted, onBehind: () => this.kept.trim() };
   }
 
-  /** Call `end` when the message has ended. */
-  of(row: string): AnswerStream {
-    const stream = this.#open.get(row) ?? new AnswerStream(this.#waits);
-    this.#open.set(row, stream);
-    return stream;
-  }
-
-  find(row: string): AnswerStream | undefined {
-    return this.#open.get(row);
-  }
-
-  end(row: string): void {
-    this.#open.delete(row);
-  }
-
-  /** Call it when a message begins to wait for a place: no handler waits for readers until it has one. */
-  placeWanted(): void {
-    for (const stream of this.#open.values()) stream.goOn();
+  /** The answer of a message in progress. */
+  of(record: { stream?: AnswerStream }): AnswerStream {
+    record.stream ??= new AnswerStream(this.#waits);
+    return record.stream;
   }
 }
 
