@@ -70,10 +70,9 @@ export class Ledger {
   /** What those take that requests have brought. */
   readonly room = new ArrivalRoom();
   /** Outcomes that the platform does not have yet, by row, oldest first. */
-  readonly outcomes: ReadonlyMap<string, ReportedOutcome>;
+  readonly outcomes = new Map<string, ReportedOutcome>();
   readonly #options: LedgerOptions;
   readonly #onFinished: () => void;
-  readonly #outcomes = new Map<string, ReportedOutcome>();
   readonly #log: LedgerLog;
   readonly #open = new ReleasingMap<OpenMessage>();
   /** The keys of messages that requests brought, by their rows. */
@@ -95,7 +94,6 @@ export class Ledger {
   constructor(options: LedgerOptions, onFinished: () => void) {
     this.#options = options;
     this.#onFinished = onFinished;
-    this.outcomes = this.#outcomes;
     this.#log = new LedgerLog(options, () => this.#snapshot());
   }
 
@@ -128,7 +126,7 @@ export class Ledger {
   /** How many more messages may be accepted: of so many that are read and not finished, and of so many rows that are not acknowledged. */
   freeOf(readAhead: number, mostRows: number): number {
     const free = readAhead - this.#position.unfinished - this.room.taken;
-    return Math.min(free, mostRows - this.#position.size, mostRows - this.#outcomes.size);
+    return Math.min(free, mostRows - this.#position.size, mostRows - this.outcomes.size);
   }
 
   /** Whether a row is read and not covered by the acknowledged position. */
@@ -159,7 +157,10 @@ export class Ledger {
     const ended = isFinishedAhead || seq === undefined ? undefined : this.#ended.get(key);
     if (ended !== undefined && seq !== undefined && (ended.row === id || !this.#finished.has(id))) {
       this.#position.add(id, seq, false);
-      return this.#openRow(id, message, ended.end);
+      const record = this.#begin(id, ofFeed(message), { ended: ended.end, isStored: true });
+      const { messageId: _, ...answer } = ended.end.answer ?? { messageId: '', text: '' };
+      record.progress = withChange(record.progress, { answer: answer as StoredAnswer });
+      return record;
     }
     if (!isFinishedAhead && this.#finished.has(id)) return null;
     const isFinished = isFinishedAhead || this.#finished.has(key);
@@ -175,7 +176,7 @@ export class Ledger {
       open.rows.push(id);
       return null;
     }
-    return this.#openRow(key, message);
+    return this.#begin(key, ofFeed(message), { isStored: true });
   }
 
   /** Call after the messages of a page were read. Moves the read position past its last row, message or not. */
@@ -239,7 +240,7 @@ export class Ledger {
 
   /** Adds a new message that a request has brought. */
   add(arrival: Arrival, key = messageKey(arrival.message)): OpenMessage {
-    return this.#begin(arrival, key, this.#add({ arrived: storedArrival(arrival) }));
+    return this.#beginArrival(key, arrival, this.#add({ arrived: storedArrival(arrival) }));
   }
 
   /**
@@ -316,8 +317,8 @@ export class Ledger {
 
   /** The platform has these outcomes, or will never take them. One that was replaced meanwhile stays. */
   outcomesReported(outcomes: readonly ReportedOutcome[]): void {
-    const reported = outcomes.filter((outcome) => this.#outcomes.get(outcome.activityId) === outcome);
-    for (const { activityId } of reported) this.#outcomes.delete(activityId);
+    const reported = outcomes.filter((outcome) => this.outcomes.get(outcome.activityId) === outcome);
+    for (const { activityId } of reported) this.outcomes.delete(activityId);
     void this.#write({ reported: reported.map(({ activityId }) => activityId) });
     this.#onFinished();
   }
@@ -361,38 +362,25 @@ export class Ledger {
     this.#log.close();
   }
 
-  /** Opens the record of a row of the feed. */
-  #openRow(key: string, message: InboundMessage, ended?: MessageEnd): OpenMessage {
+  #begin(
+    key: string,
+    { message, via, digest }: Pick<MessageRecord, 'message' | 'via' | 'digest'>,
+    more: Pick<OpenMessage, 'ended' | 'place' | 'isStored'>,
+  ): OpenMessage {
     const { id } = message;
-    const earlier = this.#earlierOf(id);
-    const { messageId: _, ...answer } = ended?.answer ?? { messageId: '', text: '' };
-    const record: OpenMessage = {
-      key,
-      message,
-      via: 'feed',
-      digest: '',
-      rows: [id],
-      ...(ended && { ended }),
-      progress: ended === undefined ? earlier : { ...earlier, answer: answer as StoredAnswer },
-      waiting: new WaitingRequests(this.#options.clock),
-      isStored: true,
-    };
+    // An earlier run may have read it from the feed.
+    const progress = this.#earlierOf(id);
+    const waiting = new WaitingRequests(this.#options.clock);
+    const record: OpenMessage = { key, message, via, digest, rows: [id], progress, waiting, ...more };
     this.#open.set(key, record);
     return record;
   }
 
   /** @param bytes of the message; about, because a character takes up to three */
-  #begin(arrival: Arrival, key: string, bytes: number): OpenMessage {
-    const { message, via, digest } = arrival;
-    const { id } = message;
-    // An earlier run may have read it from the feed.
-    const progress = this.#earlierOf(id);
-    const waiting = new WaitingRequests(this.#options.clock);
-    const place = this.room.add(arrival, bytes);
-    const record: OpenMessage = { key, message, via, digest, rows: [id], progress, waiting, place };
-    this.#open.set(key, record);
-    this.#keys.set(id, key);
-    return record;
+  #beginArrival(key: string, arrival: Arrival, bytes: number, isStored?: true): OpenMessage {
+    this.#keys.set(arrival.message.id, key);
+    const stored = isStored === undefined ? {} : { isStored };
+    return this.#begin(key, arrival, { place: this.room.add(arrival, bytes), ...stored });
   }
 
   /** Takes the progress that an earlier run made with a row. */
@@ -439,8 +427,8 @@ export class Ledger {
 
   /** The latest of a row is reported. */
   #report(outcome: ReportedOutcome): void {
-    this.#outcomes.delete(outcome.activityId);
-    this.#outcomes.set(outcome.activityId, outcome);
+    this.outcomes.delete(outcome.activityId);
+    this.outcomes.set(outcome.activityId, outcome);
   }
 
   #write(line: LedgerLine): Promise<boolean> {
@@ -467,11 +455,11 @@ export class Ledger {
     const arrival = arrived === undefined ? null : arrivalOf(arrived);
     if (arrival !== null) {
       const bytes = JSON.stringify(arrival.message.raw).length;
-      this.#begin(arrival, messageKey(arrival.message), bytes).isStored = true;
+      this.#beginArrival(messageKey(arrival.message), arrival, bytes, true);
     }
     if (row !== undefined && progress !== undefined) this.#applyProgress(row, progress);
     for (const outcome of outcomes ?? []) this.#report(outcome);
-    for (const each of reported ?? []) this.#outcomes.delete(each);
+    for (const each of reported ?? []) this.outcomes.delete(each);
     if (ended !== undefined) this.#keep(ended, JSON.stringify(ended).length);
     const { letter } = line;
     if (letter !== undefined) this.#letters.set(letter.activityId, letter, JSON.stringify(letter).length);
@@ -511,10 +499,14 @@ export class Ledger {
       ...open.filter(({ via }) => via !== 'feed').map((record) => ({ arrived: storedArrival(record) })),
       ...[...progress].slice(-MAX_ROWS).map(([row, each]) => ({ row, progress: each })),
       ...this.deadLetters.map((letter) => ({ letter })),
-      { outcomes: [...this.#outcomes.values()] },
+      { outcomes: [...this.outcomes.values()] },
       ...[...this.#ended.values()].map((ended) => ({ ended })),
     ];
   }
+}
+
+function ofFeed(message: InboundMessage) {
+  return { message, via: 'feed', digest: '' } as const;
 }
 
 interface TrackedRow {
@@ -555,15 +547,13 @@ class OffsetTracker {
     return this.#rows.filter((row) => row.isFinished).map((row) => row.id);
   }
 
-  /** Inserts a row by `seq`, or at the end if there is none. Returns false if it was already added. */
-  add(id: string, seq: number | null, isFinished: boolean): boolean {
-    if (this.#byId.has(id)) return false;
+  /** Inserts a new row by `seq`, or at the end if there is none. */
+  add(id: string, seq: number | null, isFinished: boolean): void {
     const row = { id, seq, isFinished };
     this.#rows.splice(this.#indexFor(seq), 0, row);
     this.#byId.set(id, row);
     if (isFinished) this.#advance();
     else this.unfinished += 1;
-    return true;
   }
 
   /** Marks a row as finished. Returns false if it is unknown or already finished. */
