@@ -208,7 +208,6 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
       void observed.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),
     gaveUp: (message, { stage, attempts }) => void observed.push(`gaveUp:${message.id}:${stage}:${attempts}`),
     stuck: withRow('stuck'),
-    received: withRow('received'),
     cursorLost: withoutRow('cursorLost'),
     setAside: ({ activityId }) => void observed.push(`setAside:${activityId}`),
     problem: (reason) => void observed.push(`problem:${reason}`),

@@ -53,6 +53,8 @@ export interface AgentReportOptions {
  * a metric has the text of a message.
  */
 export class AgentReport implements InboundObserver {
+  /** `null` when nothing failed. */
+  lastFailure: LastFailure | null = null;
   readonly #options: AgentReportOptions;
   readonly #startedAt: number;
   readonly #listeners = new Map<AgentEventName, Set<(...values: never[]) => unknown>>();
@@ -62,7 +64,6 @@ export class AgentReport implements InboundObserver {
   readonly #tasks = new Map<string, string>();
   /** The latest attempts, oldest first; `failure` is null when the attempt succeeded. */
   readonly #attempts: { readonly at: number; readonly failure: string | null }[] = [];
-  #lastFailure: LastFailure | null = null;
 
   constructor(options: AgentReportOptions) {
     this.#options = options;
@@ -122,11 +123,6 @@ export class AgentReport implements InboundObserver {
     if (this.#reasons.delete(reason)) this.emit('recovered', reason);
   }
 
-  /** `null` when nothing failed. */
-  get lastFailure(): LastFailure | null {
-    return this.#lastFailure;
-  }
-
   /**
    * The metrics of a heartbeat: the messages being handled, and the share of attempts that failed within the last five
    * minutes. Of a message they have only what was passed to `progress`.
@@ -136,18 +132,14 @@ export class AgentReport implements InboundObserver {
     const since = clock.monotonic() - WINDOW_MS;
     const firstRecent = this.#attempts.findIndex(({ at }) => at > since);
     this.#attempts.splice(0, firstRecent === -1 ? this.#attempts.length : firstRecent);
-    const failures = this.#attempts.filter(({ failure }) => failure !== null);
+    const failures = this.#attempts.flatMap(({ failure }) => failure ?? []);
     return {
       currentTask: [...this.#tasks.values()].at(-1) ?? '',
       activeTasks: this.#tasks.size,
       errorRate: failures.length === 0 ? 0 : failures.length / this.#attempts.length,
-      sampleError: failures.at(-1)?.failure ?? '',
+      sampleError: failures.at(-1) ?? '',
       uptimeSeconds: Math.floor((clock.monotonic() - this.#startedAt) / 1_000),
     };
-  }
-
-  received(message: InboundMessage): void {
-    this.emit('message', message);
   }
 
   started(message: InboundMessage): void {
@@ -246,7 +238,7 @@ export class AgentReport implements InboundObserver {
 
   #failed(message: InboundMessage, error: unknown): void {
     const at = new Date(this.#options.clock.now()).toISOString();
-    this.#lastFailure = { activityId: message.id, code: failureCode(error), at };
+    this.lastFailure = { activityId: message.id, code: failureCode(error), at };
   }
 
   async #call(

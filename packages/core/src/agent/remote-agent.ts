@@ -32,17 +32,6 @@ import { AgentRequests, isRateLimited } from './agent-requests.ts';
 import { exitWhenDead } from './exit-when-dead.ts';
 import type { AgentHealth, AgentState } from './health.ts';
 import { AutoDelivery, type PlatformProbe, PushProbe } from './push-reach.ts';
-import {
-  agentStopped,
-  drain,
-  flush,
-  runSteps,
-  type ShutdownParts,
-  sayGoodbye,
-  sendLastHeartbeat,
-  stopReceiving,
-  workspacePaused,
-} from './shutdown.ts';
 
 /** What an agent registers by its delivery; `undefined` for what its client says. */
 const MODES = { auto: undefined, own: undefined, 'long-poll': 'poll', poll: 'poll', push: 'push' } as const;
@@ -231,25 +220,19 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     const { degradedReasons, lastFailure } = this.#report;
     const state = this.#state;
     const presence = this.#presence;
-    const inbound = this.#inbound;
+    const { lastGivenUp, ...received } = this.#inbound.health();
     return {
       state,
       presence: presence.state,
       ok: degradedReasons.length === 0 && (state === 'running' || state === 'paused'),
       degradedReasons,
-      lastHeartbeatAt: isoTime(presence.lastSuccess?.at),
+      lastHeartbeatAt: presence.lastSuccess ? new Date(presence.lastSuccess.at).toISOString() : null,
       consecutiveHeartbeatFailures: presence.consecutiveFailures,
       heartbeats: presence.place,
       eventLoopLagMs: presence.eventLoopLagMs,
-      delivery: inbound.deliveryName,
+      ...received,
       deliveryReason: this.#autoDelivery?.reason ?? null,
-      lastInboundAt: isoTime(inbound.lastReadAt),
-      inboundAgeMs: inbound.inboundAgeMs,
-      inFlight: inbound.active,
-      unfinished: inbound.unfinished,
-      acknowledged: inbound.acknowledged,
-      deadLetters: inbound.deadLetterCount,
-      lastFailure: lastFailure ?? inbound.lastGivenUp,
+      lastFailure: lastFailure ?? lastGivenUp,
       endReason: state === 'stopped' ? this.#endReason : null,
     };
   }
@@ -338,7 +321,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       limit.signal.throwIfAborted();
       report.recovered('platform-unreachable');
       this.#heartbeats = presence.run(this.#life.signal);
-      await orAborted(presence.firstRound, limit.signal);
+      await orAborted(presence.firstRound.promise, limit.signal);
       if (this.#outcome === 'stopped') throw agentStopped();
     } catch (error) {
       if (this.#outcome === 'paused') return;
@@ -357,7 +340,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     // An agent that is pushed to does not read.
     if (this.#settings.onConflict !== 'fail' || this.#settings.deliveryChoice === 'push') return;
     try {
-      await orAborted(requests.firstRead, limit.signal);
+      await orAborted(requests.firstRead.promise, limit.signal);
     } catch (error) {
       throw await this.#failStart(error, options);
     }
@@ -392,9 +375,9 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       return;
     }
     this.#transition = this.#transition.then(() => {
-      const received = stopReceiving(this.#shutdownParts, Promise.resolve());
+      const suspended = this.#inbound.suspend();
       this.#inbound.abortHandlers(workspacePaused());
-      return received;
+      return suspended;
     });
   }
 
@@ -405,16 +388,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#transition = this.#transition.then(() => {
       if (this.#state === 'running') this.#open();
     });
-  }
-
-  get #shutdownParts(): ShutdownParts {
-    return {
-      client: this.#settings.client,
-      logger: this.#logger,
-      report: this.#report,
-      requests: this.#requests,
-      inbound: this.#inbound,
-    };
   }
 
   get #isEnding(): boolean {
@@ -467,26 +440,33 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     const { client } = this.#settings;
     const logger = this.#logger;
     const report = this.#report;
-    const presence = this.#presence;
-    const parts = this.#shutdownParts;
+    const inbound = this.#inbound;
+    const requests = this.#requests;
     this.#state = 'stopping';
     const isRefused = outcome === 'removed' || outcome === 'revoked';
     const isRegistered = this.#heartbeats !== undefined && !isRefused && client.closeSignal?.aborted !== true;
-    const isReached = presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
-    await runSteps(logger, [
-      () => stopReceiving(parts, this.#transition),
-      () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
-      () => isRegistered && flush(parts),
+    const isReached = this.#presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
+    const steps = [
+      () => Promise.all([inbound.suspend(), this.#transition]),
+      () => inbound.drain(timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
+      () => isRegistered && inbound.flush(),
       () => {
         this.#life.abort(agentStopped());
         return this.#heartbeats;
       },
       // After the loop has ended: a later heartbeat would report the tasks again.
-      () => isRegistered && isReached && outcome === 'stopped' && sendLastHeartbeat(parts),
-      () => isRegistered && isReached && outcome !== 'superseded' && sayGoodbye(parts),
-      () => this.#inbound.close(agentStopped()),
-    ]);
-    await this.#lock?.then((release) => release()).catch(() => {});
+      () => isRegistered && isReached && outcome === 'stopped' && requests.lastHeartbeat(),
+      () => isRegistered && isReached && outcome !== 'superseded' && requests.goodbye(),
+      () => inbound.close(agentStopped()),
+      () => this.#lock?.then((release) => release()).catch(() => {}),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        logger.error({ error }, 'A step of the shutdown failed; continuing with the next.');
+      }
+    }
     this.#state = 'stopped';
     report.end();
     const failure = this.#startFailure;
@@ -525,8 +505,14 @@ async function historyBefore(
   }
 }
 
-function isoTime(unixMs: number | undefined): string | null {
-  return unixMs === undefined ? null : new Date(unixMs).toISOString();
+/** The abort reason when the agent is stopped. */
+function agentStopped(): MoleculeError {
+  return new MoleculeError('The agent was stopped.', { code: 'agent_stopped' });
+}
+
+/** The abort reason when the workspace is paused. */
+function workspacePaused(): MoleculeError {
+  return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
 checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, { wait: true, signal: true }] });

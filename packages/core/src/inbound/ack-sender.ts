@@ -1,6 +1,7 @@
 import { MAX_OUTCOMES } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
+import { orAborted } from '../time/linked-abort.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { ReportedOutcome } from './ledger-lines.ts';
@@ -70,15 +71,11 @@ export class AckSender {
 
   /** Resolves when the platform has the current position, or when `signal` aborts. Never rejects. */
   async flush(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = (): void => aborted.resolve();
-    signal.addEventListener('abort', onAbort, { once: true });
     while (!this.isUpToDate && !signal.aborted) {
       this.send(signal);
       // A request that was already sent does not end with this signal.
-      await Promise.race([this.#sending, aborted.promise]);
+      await orAborted(Promise.resolve(this.#sending), signal).catch(() => {});
     }
-    signal.removeEventListener('abort', onAbort);
   }
 
   /**

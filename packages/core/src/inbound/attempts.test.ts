@@ -140,7 +140,7 @@ describe('once', () => {
     expect(effects).toBe(1);
     expect(results).toEqual([{ id: 1 }, undefined, { id: 1 }, null, { id: 1 }, null]);
     expect(run.feed.acks).toEqual(['row-1']);
-    await run.inbound.flush(AbortSignal.abort());
+    await run.inbound.flush();
     expect((await run.store.load()).join()).not.toContain('ticket');
   });
 

@@ -61,7 +61,7 @@ function log(): Promise<string> {
 async function comesBack(first: InboundRun): Promise<InboundRun> {
   const run = await start({ feed: first.feed });
   await until(() => run.feed.acks.includes('row-1'));
-  await run.inbound.flush(new AbortController().signal);
+  await run.inbound.flush();
   expect(await log(), 'the text of a finished message').not.toContain('answer');
   return run;
 }

@@ -86,7 +86,7 @@ describe('a replay', () => {
     await run.advance();
     run.inbound.close(new Error('stopped'));
     expect(await result).toMatchObject({ message: 'stopped' });
-    expect(run.inbound.deadLetterCount).toBe(1);
+    expect(run.inbound.health().deadLetters).toBe(1);
   });
 });
 

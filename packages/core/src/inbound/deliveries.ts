@@ -1,13 +1,10 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import type { PeerClient } from '../client/platform-client.ts';
 import { CursorLostError, PageTooLargeError } from '../errors/api-error.ts';
 import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
-import type { Logger } from '../logging/logger.ts';
 import { checkMethods, checkNumber, describe } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { ReconnectDelays } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
+import { orAborted } from '../time/linked-abort.ts';
 import type { ControlReads, DeliveryContext, DeliveryInbox, InboundDelivery } from './delivery.ts';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
@@ -230,30 +227,26 @@ const PAUSE_AFTER_LIMIT_MS = 60_000;
  * of reads.
  */
 class PollPace {
-  readonly #clock: Clock;
-  readonly #inbox: Pick<DeliveryInbox, 'lastFinishedAt'>;
+  readonly #context: DeliveryContext;
   #mayBeQuickAt = Number.NEGATIVE_INFINITY;
   /** When a message was read last. */
   #readAt = Number.NEGATIVE_INFINITY;
 
-  constructor({
-    clock,
-    inbox,
-  }: { readonly clock: Clock; readonly inbox: Pick<DeliveryInbox, 'lastFinishedAt'> }) {
-    this.#clock = clock;
-    this.#inbox = inbox;
+  constructor(context: DeliveryContext) {
+    this.#context = context;
   }
 
   /** Call after each read. */
   follow(reading: FeedReading): void {
-    const now = this.#clock.monotonic();
+    const now = this.#context.clock.monotonic();
     if (reading.kind === 'limited') this.#mayBeQuickAt = now + PAUSE_AFTER_LIMIT_MS;
     if (reading.kind === 'page' && reading.isProgress && reading.page.messages.length > 0) this.#readAt = now;
   }
 
   get isQuick(): boolean {
-    const now = this.#clock.monotonic();
-    const latest = Math.max(this.#readAt, this.#inbox.lastFinishedAt ?? Number.NEGATIVE_INFINITY);
+    const { clock, inbox } = this.#context;
+    const now = clock.monotonic();
+    const latest = Math.max(this.#readAt, inbox.lastFinishedAt ?? Number.NEGATIVE_INFINITY);
     return now >= this.#mayBeQuickAt && now < latest + QUICK_TIME_MS;
   }
 
@@ -279,10 +272,7 @@ export class PushDelivery implements InboundDelivery {
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     if (!context.client.capabilities.has('acknowledge')) await readStored(context, signal);
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await orAborted(new Promise<never>(() => {}), signal);
   }
 }
 
@@ -335,7 +325,9 @@ class InboundPageReader {
     const { position } = inbox;
     const limit = Math.max(1, Math.min(capacity, this.#limit));
     try {
-      const page = this.#isBacklogUnmarked
+      // Nothing says where to start, neither a position nor the platform.
+      const isUnmarked = position === null && !client.capabilities.has('acknowledge');
+      const page = isUnmarked
         ? await this.#readOldest(capacity, waitSecs, signal)
         : await client.fetchInboundPage({
             ...(position === null || this.#reads.isUnacknowledgedOnly ? { unacknowledged: true } : {}),
@@ -361,24 +353,33 @@ class InboundPageReader {
     }
   }
 
-  /** Whether nothing says where to start, neither a position nor the platform. */
-  get #isBacklogUnmarked(): boolean {
+  /**
+   * Returns the oldest page that has to be read from a platform that keeps no acknowledgements: without a cursor it sends
+   * its newest rows, so this goes backwards until a page is short, brings nothing older, or was read before. Only one page
+   * is in memory; those between are read again forwards, after its last row.
+   * @param capacity most messages that the page may have
+   */
+  async #readOldest(capacity: number, waitSecs: number, signal: AbortSignal): Promise<InboundPage> {
     const { client, inbox } = this.#context;
-    return inbox.position === null && !client.capabilities.has('acknowledge');
-  }
-
-  #readOldest(capacity: number, waitSecs: number, signal: AbortSignal): Promise<InboundPage> {
-    const { client, inbox, logger } = this.#context;
-    return readOldestPage({
-      client,
-      logger,
+    const sinceSecs = this.#hasLostCursor ? undefined : this.#reads.sinceSecs;
+    const order = 'desc';
+    const query = {
       limit: this.#limit,
-      capacity,
-      sinceSecs: this.#hasLostCursor ? undefined : this.#reads.sinceSecs,
-      waitSecs,
-      isBehind: (message) => inbox.isBehind(message),
+      sinceSecs,
+      order,
+      isRetried: false,
+      takesTurns: true,
       signal,
-    });
+    } as const;
+    const newest = await client.fetchInboundPage({ ...query, ...(waitSecs > 0 ? { waitSecs } : {}) });
+    let oldest = newest;
+    for (let isEnd = false; !isEnd && oldest.hasMore && !isAllBehind(oldest, inbox); ) {
+      const older = await readBefore(this.#context, query, oldest);
+      oldest = older.page;
+      isEnd = older.isEnd;
+    }
+    const { waitApplied } = newest;
+    return firstOf({ ...oldest, waitApplied, hasMore: newest.hasMore }, capacity);
   }
 
   /** Asks for half as many rows; sets a single one aside. */
@@ -439,41 +440,6 @@ function checkReads(options: {
 
 const MAX_LIMIT = 500;
 
-interface BacklogOptions {
-  readonly client: Pick<PeerClient, 'fetchInboundPage'>;
-  readonly logger: Logger;
-  /** Rows per read. */
-  readonly limit: number;
-  /** Most messages that the returned page may have. */
-  readonly capacity: number;
-  /** Looks back this far, in seconds. */
-  readonly sinceSecs: number | undefined;
-  /** Of the first read. */
-  readonly waitSecs: number;
-  /** Whether this message, and all before it, were finished by an earlier read. */
-  readonly isBehind: (message: InboundMessage) => boolean;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Returns the oldest page that has to be read from a platform that keeps no acknowledgements: without a cursor it sends
- * its newest rows, so this goes backwards until a page is short, brings nothing older, or was read before. Only one page
- * is in memory; those between are read again forwards, after its last row.
- */
-async function readOldestPage(options: BacklogOptions): Promise<InboundPage> {
-  const { client, limit, sinceSecs, waitSecs, isBehind, signal } = options;
-  const query = { limit, sinceSecs, order: 'desc', isRetried: false, takesTurns: true, signal } as const;
-  const newest = await client.fetchInboundPage({ ...query, ...(waitSecs > 0 ? { waitSecs } : {}) });
-  let oldest = newest;
-  for (let isEnd = false; !isEnd && oldest.hasMore && !isAllBehind(oldest, isBehind); ) {
-    const older = await readBefore(options, query, oldest);
-    oldest = older.page;
-    isEnd = older.isEnd;
-  }
-  const { waitApplied } = newest;
-  return firstOf({ ...oldest, waitApplied, hasMore: newest.hasMore }, options.capacity);
-}
-
 /** `isEnd`: there is nothing before this page, or it cannot be read. */
 interface OlderPage {
   readonly page: InboundPage;
@@ -482,7 +448,7 @@ interface OlderPage {
 
 /** Each step goes back in time, so that the steps end whatever the platform sends. */
 async function readBefore(
-  { client, logger }: BacklogOptions,
+  { client, logger }: DeliveryContext,
   query: { readonly limit: number },
   page: InboundPage,
 ): Promise<OlderPage> {
@@ -525,8 +491,8 @@ function isOlder({ oldestRow }: InboundPage, at: string): boolean {
   return ms < 0 || (ms === 0 && oldestRow.at.length === at.length && oldestRow.at < at);
 }
 
-function isAllBehind({ messages }: InboundPage, isBehind: BacklogOptions['isBehind']): boolean {
-  return messages.length > 0 && messages.every(isBehind);
+function isAllBehind({ messages }: InboundPage, inbox: DeliveryInbox): boolean {
+  return messages.length > 0 && messages.every((message) => inbox.isBehind(message));
 }
 
 function firstOf(page: InboundPage, count: number): InboundPage {

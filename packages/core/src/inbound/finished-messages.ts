@@ -80,11 +80,6 @@ export class FinishedKeys {
   }
 }
 
-/** A key with its sender in front, as {@link FinishedKeys} divides by it. Both are hashes in base64url. */
-export function keyOf(sender: string, message: string): string {
-  return `${KEY_PREFIX}${sender.slice(0, SENDER_LENGTH)}${message}`;
-}
-
 function senderIn(key: string): string {
   return key.slice(KEY_PREFIX.length, KEY_PREFIX.length + SENDER_LENGTH);
 }
@@ -145,7 +140,7 @@ export class LatestValues<Value> {
   }
 }
 
-/** The first part of the keys of a sender's messages. */
+/** The first part of the keys of a sender's messages, by which {@link FinishedKeys} divides them. */
 const senders = new LatestMap<string>(1_000);
 
 /**
@@ -158,13 +153,13 @@ export function messageKey(
   const { messageId, method, source, sourceId } = message;
   if (messageId === '') return message.id;
   const sender = `${source} ${sourceId}`;
-  let senderHash = senders.get(sender);
-  if (senderHash === undefined) {
-    senderHash = hashOf([source, sourceId]);
-    senders.set(sender, senderHash);
+  let prefix = senders.get(sender);
+  if (prefix === undefined) {
+    prefix = KEY_PREFIX + hashOf([source, sourceId]).slice(0, SENDER_LENGTH);
+    senders.set(sender, prefix);
   }
   const identity = [source, sourceId, method === 'cancel_task', messageId];
-  return keyOf(senderHash, hashOf(identity).slice(0, 22));
+  return prefix + hashOf(identity).slice(0, 22);
 }
 
 function hashOf(parts: readonly unknown[]): string {

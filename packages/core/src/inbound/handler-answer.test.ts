@@ -114,7 +114,7 @@ describe('what a handler returns', () => {
     expect(run.handled).toEqual(['row-1']);
     run.inbound.abortHandlers(new Error('stopped'));
     await run.inbound.suspend();
-    await run.inbound.idle();
+    await run.inbound.drain(0, new Error('stopped'));
     expect(rounds).toBeGreaterThan(0);
     expect(rounds).toBeLessThan(limit);
   });

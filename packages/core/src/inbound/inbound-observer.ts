@@ -23,15 +23,13 @@ export type InboundProblem =
 
 /** Receives what happens to messages and to the feed. Must not throw. */
 export interface InboundObserver {
-  /** A new message, not a copy. */
-  received(message: InboundMessage): void;
   /** A handler is about to run. */
   started(message: InboundMessage): void;
   progressed(message: InboundMessage, text: string): void;
   ended(message: InboundMessage, end: AttemptEnd): void;
   replySent(message: InboundMessage): void;
-  /** The handler returned and the answer, if any, was sent, or the sender cancelled the message. */
-  emit(event: 'delivered' | 'cancelled', message: InboundMessage): void;
+  /** A new message, not a copy; the handler returned and the answer, if any, was sent; or the sender cancelled the message. */
+  emit(event: 'message' | 'delivered' | 'cancelled', message: InboundMessage): void;
   /** The platform let it expire before its answer. */
   expired(message: InboundMessage): void;
   retrying(

@@ -244,7 +244,9 @@ export class LedgerLog {
   /** Adds a line, which is written before the next flush. Update the state of the snapshot before. Returns its length. */
   add(line: LedgerLine): number {
     const text = JSON.stringify(line);
-    if (!this.#isClosed) this.#queue.push(text);
+    if (this.#isClosed) return text.length;
+    this.#queue.push(text);
+    this.#appendedLength += text.length + 1;
     return text.length;
   }
 
@@ -312,7 +314,6 @@ export class LedgerLog {
       return false;
     }
     this.#isUnflushed = true;
-    this.#appendedLength += lengthOf(this.#queue);
     this.#queue = [];
     return true;
   }
@@ -323,7 +324,6 @@ export class LedgerLog {
       const lines = this.#queue;
       this.#queue = [];
       await store.append(lines);
-      this.#appendedLength += lengthOf(lines);
     } else if (this.#writeQueue()) {
       this.#isUnflushed = false;
       await store.flush();
@@ -343,11 +343,11 @@ export class LedgerLog {
         // The snapshot includes the lines queued in the meantime.
         this.#queue = [];
         this.#isUnflushed = false;
+        this.#appendedLength = 0;
         const all = this.#snapshot().map((line) => JSON.stringify(line));
         await store.replace(all);
         this.#mustReplace = false;
-        this.#snapshotLength = lengthOf(all);
-        this.#appendedLength = 0;
+        this.#snapshotLength = all.reduce((sum, line) => sum + line.length + 1, 0);
       } catch (error) {
         if (!this.#isDegraded) observer.problem('storage', error);
         this.#isDegraded = true;
@@ -360,8 +360,4 @@ export class LedgerLog {
     this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);
     return true;
   }
-}
-
-function lengthOf(lines: readonly string[]): number {
-  return lines.reduce((sum, line) => sum + line.length + 1, 0);
 }

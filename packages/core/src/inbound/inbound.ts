@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import { withConversation } from '../client/conversation-history.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
-import { type LinkedAbort, linkAbort, orAborted } from '../time/linked-abort.ts';
+import { type LinkedAbort, linkAbort, orAborted, withDeadline } from '../time/linked-abort.ts';
 import { AckSender } from './ack-sender.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import { Cancellations } from './cancellations.ts';
@@ -19,8 +19,9 @@ import { InboundProbe, StaleWatch } from './silence.ts';
 import { AnswerStreams } from './streams/answer-stream.ts';
 import { ProgressReports } from './streams/progress-reports.ts';
 
-const STALE_AFTER_SILENCES = 3;
 const MAX_OPEN_ROWS = 1_000;
+/** How long the agent waits for a delivery and for handlers that ignore their abort, and for the last acknowledgement. */
+const GRACE_MS = 5_000;
 /** The sentence for the sender of a message that the agent cannot read. */
 const UNREADABLE_TEXT = 'The message is too large for the agent to read.';
 
@@ -49,6 +50,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
   #receiver: Promise<void> | undefined;
+  /** When the delivery last passed a page or a message: `at` is Unix time, both are in milliseconds. */
   #lastRead: { readonly at: number; readonly monotonicMs: number } | undefined;
   #capacityFreed: PromiseWithResolvers<void> | undefined;
 
@@ -68,53 +70,29 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.requests = new Requests(this.#parts, this);
     this.deadLetters = new DeadLetters(ledger, scheduler, options);
     this.#probe = new InboundProbe(options, () => this.#isReading);
-    this.#watch = new StaleWatch({
-      clock,
-      limitMs: STALE_AFTER_SILENCES * options.delivery.expectedSilenceMs,
-      // An agent without free capacity does not read the feed.
-      isExpected: () => this.#mayRead,
-      observer: options.observer,
-    });
+    // An agent without free capacity does not read the feed.
+    this.#watch = new StaleWatch(options, () => this.#mayRead);
   }
 
-  get deliveryName(): string {
-    return this.#options.delivery.name;
-  }
-
-  /** When the delivery last passed a page or a message, as Unix time in milliseconds. */
-  get lastReadAt(): number | undefined {
-    return this.#lastRead?.at;
-  }
-
-  /** Time since then, in milliseconds; the wall clock does not change it. */
-  get inboundAgeMs(): number | null {
-    return this.#lastRead === undefined ? null : this.#options.clock.monotonic() - this.#lastRead.monotonicMs;
-  }
-
-  /** Number of messages being handled. */
-  get active(): number {
-    return this.#scheduler.active;
-  }
-
-  /** Number of messages read and not finished. */
-  get unfinished(): number {
-    return this.#ledger.unfinished;
-  }
-
-  get acknowledged(): string | null {
-    return this.#ledger.acknowledged;
-  }
-
-  get deadLetterCount(): number {
-    return this.#ledger.deadLetters.length;
-  }
-
-  /** The message that was given up last, also by an earlier run. */
-  get lastGivenUp(): { readonly activityId: string; readonly code: string; readonly at: string } | null {
-    const letter = this.#ledger.deadLetters.at(-1);
-    return letter === undefined
-      ? null
-      : { activityId: letter.activityId, code: letter.errorCode, at: letter.at };
+  /** Its part of the health of the agent. `lastGivenUp` may be of an earlier run; the wall clock does not change `inboundAgeMs`. */
+  health() {
+    const { clock, delivery } = this.#options;
+    const { acknowledged, unfinished, deadLetters } = this.#ledger;
+    const read = this.#lastRead;
+    const letter = deadLetters.at(-1);
+    return {
+      delivery: delivery.name,
+      lastInboundAt: read === undefined ? null : new Date(read.at).toISOString(),
+      inboundAgeMs: read === undefined ? null : clock.monotonic() - read.monotonicMs,
+      inFlight: this.#scheduler.active,
+      unfinished,
+      acknowledged,
+      deadLetters: deadLetters.length,
+      lastGivenUp:
+        letter === undefined
+          ? null
+          : { activityId: letter.activityId, code: letter.errorCode, at: letter.at },
+    };
   }
 
   /**
@@ -141,7 +119,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#receiver = keepDelivering(delivery, { ...this.#options, inbox: this }, receiving.signal);
   }
 
-  /** Stops receiving and starting handlers. Running handlers continue. */
+  /** Stops receiving and starting handlers. Running handlers continue. Never rejects. */
   async suspend(): Promise<void> {
     this.requests.close();
     this.#scheduler.hold();
@@ -150,7 +128,8 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#probe.close();
     this.#receiving?.abort();
     this.#receiving = undefined;
-    await this.#receiver;
+    const text = 'The delivery did not react to its abort signal; the agent no longer waits for it.';
+    await this.#within(GRACE_MS, 'The delivery', () => this.#receiver, text);
   }
 
   /** Aborts the signals of running handlers. */
@@ -158,15 +137,23 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#scheduler.abortRunning(reason);
   }
 
-  /** Resolves when no handler is running. Call {@link suspend} first. */
-  idle(): Promise<void> {
-    return this.#scheduler.idle();
+  /** Waits for running handlers, then aborts their signals with `reason`. Call {@link suspend} first. Never rejects. */
+  async drain(timeoutMs: number, reason: unknown): Promise<void> {
+    if (timeoutMs > 0) await this.#within(timeoutMs, 'The handlers', () => this.#scheduler.idle());
+    if (this.#scheduler.active === 0) return;
+    this.abortHandlers(reason);
+    const text = 'Handlers did not react to their abort signal; the agent no longer waits for them.';
+    await this.#within(GRACE_MS, 'The handlers', () => this.#scheduler.idle(), text);
   }
 
-  /** Stores the state and acknowledges finished messages, until `signal` aborts. */
-  async flush(signal: AbortSignal): Promise<void> {
-    await this.#ledger.compact();
-    await this.#acks.flush(signal);
+  /** Stores the state and acknowledges finished messages. Never rejects. */
+  async flush(): Promise<void> {
+    const text = 'Finished messages could not be acknowledged; this is repeated at the next start.';
+    const flush = async (signal: AbortSignal): Promise<void> => {
+      await this.#ledger.compact();
+      await this.#acks.flush(signal);
+    };
+    await this.#within(GRACE_MS, 'The last acknowledgement', flush, text);
   }
 
   /** Sends the acknowledged position, which the delivery has held back until now. */
@@ -282,7 +269,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
       this.#cancellations.received(message, () => void this.#ledger.finish(record, null));
       return;
     }
-    this.#options.observer.received(message);
+    this.#options.observer.emit('message', message);
     this.#cancellations.added(message);
   }
 
@@ -307,6 +294,19 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     const { capabilities } = this.#options.client;
     const isOffered = capabilities.has('acknowledge') && capabilities.has('outcomes');
     return isOffered && this.#mayRead && !this.#watch.isStale;
+  }
+
+  /** @param warning what is logged when it takes too long */
+  async #within(
+    timeoutMs: number,
+    what: string,
+    work: (signal: AbortSignal) => Promise<void> | undefined,
+    warning?: string,
+  ): Promise<void> {
+    const { clock, logger } = this.#options;
+    await withDeadline({ clock, timeoutMs, what }, work).catch((error: unknown) => {
+      if (warning !== undefined) logger.warn({ error, inFlight: this.#scheduler.active }, warning);
+    });
   }
 
   #recordActivity(): void {

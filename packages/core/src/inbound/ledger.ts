@@ -69,6 +69,8 @@ export type Known =
 export class Ledger {
   /** What those take that requests have brought. */
   readonly room = new ArrivalRoom();
+  /** The feed is read after this row; `null` reads everything that is not acknowledged. */
+  readPosition: string | null = null;
   /** Outcomes that the platform does not have yet, by row, oldest first. */
   readonly outcomes = new Map<string, ReportedOutcome>();
   readonly #options: LedgerOptions;
@@ -85,7 +87,6 @@ export class Ledger {
   readonly #ended = new LatestValues<EndedMessage>();
   readonly #letters = new LatestValues<StoredDeadLetter>();
   #position = new OffsetTracker();
-  #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those that are known. */
   #isRereading = true;
@@ -103,14 +104,9 @@ export class Ledger {
    */
   async load(): Promise<readonly OpenMessage[]> {
     for (const line of await loadLines(this.#options)) this.#apply(line);
-    this.#readPosition = this.#position.acknowledged;
-    this.#recordedPosition = this.#readPosition;
+    this.readPosition = this.#position.acknowledged;
+    this.#recordedPosition = this.readPosition;
     return this.#open.values();
-  }
-
-  /** The feed is read after this row; `null` reads everything that is not acknowledged. */
-  get readPosition(): string | null {
-    return this.#readPosition;
   }
 
   /** The last row of the finished prefix; `null` if unknown. */
@@ -151,13 +147,14 @@ export class Ledger {
    */
   read(message: InboundMessage, seq?: number | null): OpenMessage | null {
     const { id } = message;
+    const ofFeed = { message, via: 'feed', digest: '' } as const;
     if (this.#position.has(id)) return null;
     const isFinishedAhead = this.#finishedAhead.delete(id);
     const key = messageKey(message);
     const ended = isFinishedAhead || seq === undefined ? undefined : this.#ended.get(key);
     if (ended !== undefined && seq !== undefined && (ended.row === id || !this.#finished.has(id))) {
       this.#position.add(id, seq, false);
-      const record = this.#begin(id, ofFeed(message), { ended: ended.end, isStored: true });
+      const record = this.#begin(id, ofFeed, { ended: ended.end, isStored: true });
       const { messageId: _, ...answer } = ended.end.answer ?? { messageId: '', text: '' };
       record.progress = withChange(record.progress, { answer: answer as StoredAnswer });
       return record;
@@ -176,7 +173,7 @@ export class Ledger {
       open.rows.push(id);
       return null;
     }
-    return this.#begin(key, ofFeed(message), { isStored: true });
+    return this.#begin(key, ofFeed, { isStored: true });
   }
 
   /** Call after the messages of a page were read. Moves the read position past its last row, message or not. */
@@ -185,7 +182,7 @@ export class Ledger {
     const isOld = this.#isRereading && hasMore && this.#position.size > 0;
     if (!hasMore) this.#isRereading = false;
     if (lastRowId === null) return;
-    this.#readPosition = lastRowId;
+    this.readPosition = lastRowId;
     const isKnown = lastRowId === this.#position.acknowledged || this.#position.has(lastRowId);
     if (!isKnown && !isOld) this.#position.add(lastRowId, null, true);
     void this.save();
@@ -193,7 +190,7 @@ export class Ledger {
 
   /** Finishes a row that was not read, and moves the read position past it. */
   setAside(row: UnreadRow, letter: StoredDeadLetter, outcome: Outcome): Promise<boolean> {
-    this.#readPosition = row.id;
+    this.readPosition = row.id;
     void this.addDeadLetter(letter);
     if (this.#position.has(row.id)) return this.save();
     // Without a number it may be older than the rows that are being handled, which must not be acknowledged for it.
@@ -208,7 +205,7 @@ export class Ledger {
 
   /** The platform no longer knows the position: everything that is not acknowledged is read again. */
   async forgetPosition(): Promise<void> {
-    this.#readPosition = null;
+    this.readPosition = null;
     this.#isRereading = true;
     this.#position.forgetPosition();
     await this.save();
@@ -369,7 +366,8 @@ export class Ledger {
   ): OpenMessage {
     const { id } = message;
     // An earlier run may have read it from the feed.
-    const progress = this.#earlierOf(id);
+    const progress = this.#earlier.get(id) ?? NO_PROGRESS;
+    this.#earlier.delete(id);
     const waiting = new WaitingRequests(this.#options.clock);
     const record: OpenMessage = { key, message, via, digest, rows: [id], progress, waiting, ...more };
     this.#open.set(key, record);
@@ -381,14 +379,6 @@ export class Ledger {
     this.#keys.set(arrival.message.id, key);
     const stored = isStored === undefined ? {} : { isStored };
     return this.#begin(key, arrival, { place: this.room.add(arrival, bytes), ...stored });
-  }
-
-  /** Takes the progress that an earlier run made with a row. */
-  #earlierOf(row: string): Progress {
-    const progress = this.#earlier.get(row);
-    if (progress === undefined) return NO_PROGRESS;
-    this.#earlier.delete(row);
-    return progress;
   }
 
   /** The message counts as never brought. */
@@ -503,10 +493,6 @@ export class Ledger {
       ...[...this.#ended.values()].map((ended) => ({ ended })),
     ];
   }
-}
-
-function ofFeed(message: InboundMessage) {
-  return { message, via: 'feed', digest: '' } as const;
 }
 
 interface TrackedRow {

@@ -139,11 +139,7 @@ export class MessageHome implements RunHome {
     const now = this.#parts.clock.now();
     if (end !== undefined) {
       const error = { message: text, code: end.code ?? 'handler_failed' };
-      return endOf(
-        end.state === 'failed' ? 'failed' : 'unanswered',
-        now,
-        end.state === 'failed' ? error : null,
-      );
+      return endOf(end.state, now, end.state === 'failed' ? error : null);
     }
     const answer = { messageId, text, ...(parts && { parts }), ...(metadata && { metadata }) };
     const state = questionsIn(metadata).length > 0 ? 'input_required' : 'answered';

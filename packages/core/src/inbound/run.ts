@@ -87,6 +87,7 @@ const NO_CHANGE: Change = {};
 /** Handles one message: does what {@link next} says, until the message has ended or waits. */
 export class MessageRun implements AttemptJournal {
   readonly record: MessageRecord;
+  readonly message: InboundMessage;
   readonly #home: RunHome;
   readonly #options: MessageRunOptions;
   /** Failures to send the answer: all, and without those while the platform was unavailable. */
@@ -102,12 +103,9 @@ export class MessageRun implements AttemptJournal {
 
   constructor(record: MessageRecord, home: RunHome, options: MessageRunOptions) {
     this.record = record;
+    this.message = record.message;
     this.#home = home;
     this.#options = options;
-  }
-
-  get message(): InboundMessage {
-    return this.record.message;
   }
 
   get hasReplied(): boolean {

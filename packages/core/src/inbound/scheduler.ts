@@ -29,6 +29,8 @@ interface Job {
  * A message that waits for its next attempt delays no other.
  */
 export class Scheduler {
+  /** Number of messages being handled. */
+  active = 0;
   readonly #options: SchedulerOptions;
   readonly #onEmpty: () => void;
   /** In any order. Not a Set: its old tables would keep what was in them until a full collection of garbage. */
@@ -40,7 +42,6 @@ export class Scheduler {
   /** Finds out which jobs block others; it may run when none is due. */
   #blockedTimer: Timer | undefined;
   #order = 0;
-  #active = 0;
   #isHeld = true;
   #isClosed = false;
   #idle: PromiseWithResolvers<void> | undefined;
@@ -49,11 +50,6 @@ export class Scheduler {
   constructor(options: SchedulerOptions, onEmpty: () => void) {
     this.#options = options;
     this.#onEmpty = onEmpty;
-  }
-
-  /** Number of messages being handled. */
-  get active(): number {
-    return this.#active;
   }
 
   /** Whether a message waits for another one that is handled. */
@@ -122,7 +118,7 @@ export class Scheduler {
 
   /** Resolves when no message is being handled. Call {@link hold} first. */
   idle(): Promise<void> {
-    if (this.#active === 0) return Promise.resolve();
+    if (this.active === 0) return Promise.resolve();
     this.#idle ??= Promise.withResolvers<void>();
     return this.#idle.promise;
   }
@@ -145,22 +141,26 @@ export class Scheduler {
   }
 
   #takeNext(): Job | undefined {
-    if (this.#isHeld || this.#isClosed || this.#active >= this.#options.concurrency) return undefined;
+    if (this.#isHeld || this.#isClosed || this.active >= this.#options.concurrency) return undefined;
     const index = this.#waiting.findIndex((job) => !this.#busyLanes.has(job.lane));
     return index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
   async #run(job: Job): Promise<void> {
-    this.#active += 1;
+    const { clock, observer } = this.#options;
+    this.active += 1;
     this.#busyLanes.add(job.lane);
-    this.#watchBlocking(job);
     job.isRunning = true;
+    job.checkAt = clock.monotonic() + BLOCKED_AFTER_MS;
+    this.#blockedTimer ??= clock.setTimer(BLOCKED_AFTER_MS, () => this.#checkBlocking());
     const outcome = await job.run.run(job.cancelReason);
-    this.#unwatchBlocking(job);
-    this.#active -= 1;
+    job.checkAt = Number.POSITIVE_INFINITY;
+    if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
+      observer.recovered('handlers-blocked');
+    this.active -= 1;
     this.#busyLanes.delete(job.lane);
     this.#apply(job, outcome);
-    if (this.#active === 0) {
+    if (this.active === 0) {
       this.#idle?.resolve();
       this.#idle = undefined;
     }
@@ -206,25 +206,13 @@ export class Scheduler {
     this.#waiting.splice(next === -1 ? this.#waiting.length : next, 0, job);
   }
 
-  #watchBlocking(job: Job): void {
-    const { clock } = this.#options;
-    job.checkAt = clock.monotonic() + BLOCKED_AFTER_MS;
-    this.#blockedTimer ??= clock.setTimer(BLOCKED_AFTER_MS, () => this.#checkBlocking());
-  }
-
-  #unwatchBlocking(job: Job): void {
-    job.checkAt = Number.POSITIVE_INFINITY;
-    if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
-      this.#options.observer.recovered('handlers-blocked');
-  }
-
   #checkBlocking(): void {
     const { clock, concurrency, observer } = this.#options;
     const now = clock.monotonic();
     let nextAt = Number.POSITIVE_INFINITY;
     for (const job of this.#jobs) {
       if (this.#blocking.has(job)) continue;
-      const hasFreeSlot = this.#active < concurrency;
+      const hasFreeSlot = this.active < concurrency;
       const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
       if (job.checkAt <= now && isBlocking) {
         this.#blocking.add(job);

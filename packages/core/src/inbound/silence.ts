@@ -1,46 +1,40 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { Clock, Timer } from '../time/clock.ts';
-import type { InboundObserver } from './inbound-observer.ts';
+import type { Timer } from '../time/clock.ts';
 import type { InboundOptions } from './inbound-options.ts';
 
-export interface StaleWatchOptions {
-  readonly clock: Clock;
-  /** Time without `touch()` until `onStale`, in milliseconds; `Infinity` for never. */
-  readonly limitMs: number;
-  /** While false, the time does not count. */
-  readonly isExpected: () => boolean;
-  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
-}
+const STALE_AFTER_SILENCES = 3;
 
-/** Reports when something that should happen regularly has not happened for too long. */
+/** Reports when the feed has not been read for three times the expected interval. */
 export class StaleWatch {
-  readonly #options: StaleWatchOptions;
+  isStale = false;
+  readonly #options: Pick<InboundOptions, 'clock' | 'observer'>;
+  readonly #isExpected: () => boolean;
+  /** Time without `touch()`, in milliseconds; `Infinity` for never. */
+  readonly #limitMs: number;
   #lastAt = 0;
   #timer: Timer | undefined;
-  #isStale = false;
 
-  constructor(options: StaleWatchOptions) {
+  /** @param isExpected while false, the time does not count */
+  constructor(options: Pick<InboundOptions, 'clock' | 'observer' | 'delivery'>, isExpected: () => boolean) {
     this.#options = options;
-  }
-
-  get isStale(): boolean {
-    return this.#isStale;
+    this.#isExpected = isExpected;
+    this.#limitMs = STALE_AFTER_SILENCES * options.delivery.expectedSilenceMs;
   }
 
   /** Starts the time. */
   start(): void {
     this.#lastAt = this.#options.clock.monotonic();
-    this.#arm(this.#options.limitMs);
+    this.#arm(this.#limitMs);
   }
 
   /** Call each time it happens. @param at the monotonic time, in milliseconds */
   touch(at: number): void {
     this.#lastAt = at;
-    if (!this.#isStale) return;
-    this.#isStale = false;
+    if (!this.isStale) return;
+    this.isStale = false;
     this.#options.observer.recovered('inbound-stale');
-    if (this.#timer !== undefined) this.#arm(this.#options.limitMs);
+    if (this.#timer !== undefined) this.#arm(this.#limitMs);
   }
 
   /** Stops the time. A stale state remains until the next `touch()`. */
@@ -56,11 +50,11 @@ export class StaleWatch {
   }
 
   #check(): void {
-    if (!this.#options.isExpected()) this.#lastAt = this.#options.clock.monotonic();
-    const leftMs = this.#lastAt + this.#options.limitMs - this.#options.clock.monotonic();
-    this.#arm(leftMs > 0 ? leftMs : this.#options.limitMs);
-    if (leftMs > 0 || this.#isStale) return;
-    this.#isStale = true;
+    if (!this.#isExpected()) this.#lastAt = this.#options.clock.monotonic();
+    const leftMs = this.#lastAt + this.#limitMs - this.#options.clock.monotonic();
+    this.#arm(leftMs > 0 ? leftMs : this.#limitMs);
+    if (leftMs > 0 || this.isStale) return;
+    this.isStale = true;
     this.#options.observer.problem('inbound-stale');
   }
 }
