@@ -1,5 +1,5 @@
 import { ERROR_CODES, isJsonObject, type JsonObject } from '@molecule-ai/protocol';
-import { withTraceHeaders } from '@molecule-ai/telemetry';
+import { traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import {
@@ -11,6 +11,7 @@ import {
   outcomeOfResponse,
 } from '../peers/direct-outcome.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import type { PeerRequest } from '../transport/peer-transport.ts';
 import type { AbandonedCalls } from './cancellation.ts';
 import type { ClientContext } from './client-context.ts';
 import type { CallLimits } from './current-message.ts';
@@ -24,19 +25,11 @@ const PROXY_SHARE = 0.08;
 interface Accepted {
   /** Whether the peer recognises the message when it is sent again. */
   readonly hasToken: boolean;
-  readonly url: URL;
+  readonly origin: string;
 }
 
 export interface OpenedDirectly extends Accepted {
   readonly answer: OpenedAnswer;
-}
-
-interface PostOptions extends CallLimits {
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Whether the answer may come as a stream. */
-  readonly isStreamed?: boolean;
-  /** Called when the request is written to a connection. */
-  readonly onSent?: () => void;
 }
 
 /** Sends messages to the servers of peers. See docs/contract/messages.md#direct-calls. */
@@ -49,20 +42,27 @@ export class DirectCalls {
     this.#abandoned = abandoned;
   }
 
+  /** Whether a message may go to the server of its peer; else it goes through the platform. */
+  isPossible({ targetId, messageId }: OutgoingMessage): boolean {
+    const obstacle = this.#obstacleTo(targetId);
+    if (obstacle !== null) this.#skip(targetId, messageId, obstacle);
+    return obstacle === null;
+  }
+
   /**
    * Sends a message to the peer's server; `null` when it has to go through the platform, with the same message id.
    * @throws ApiError `loop_detected`, `conflict`; without a peer token ConnectionError and TimeoutError.
    */
-  async send(message: OutgoingMessage, limits: CallLimits): Promise<PeerReply | null> {
+  async send(message: OutgoingMessage, { signal, timeoutMs }: CallLimits): Promise<PeerReply | null> {
     let isSent = false;
     const onSent = () => {
       isSent = true;
     };
     try {
-      const called = await this.#call(message, { ...limits, onSent });
+      const called = await this.#call(message, { signal, timeoutMs, onSent });
       return called === null ? null : replyOf(called.outcome, message);
     } catch (error) {
-      if (isSent && isAbandoned(message, limits.signal, error)) this.abandon(message);
+      if (isSent && isAbandoned(message, signal)) this.abandon(message);
       throw error;
     }
   }
@@ -78,8 +78,8 @@ export class DirectCalls {
    * cancels nothing: see {@link abandon}.
    */
   async open(message: OutgoingMessage, limits: SourceLimits): Promise<OpenedDirectly | null> {
-    const body = { ...message.body, method: 'message/stream' as const };
-    const called = await this.#call({ ...message, body }, { ...limits, isStreamed: true });
+    if (!this.isPossible(message)) return null;
+    const called = await this.#call(message, limits, true);
     if (called === null) return null;
     const { outcome, ...accepted } = called;
     if (outcome.kind === 'streaming') return { ...accepted, answer: outcome };
@@ -97,35 +97,37 @@ export class DirectCalls {
 
   async #call(
     message: OutgoingMessage,
-    limits: PostOptions,
+    limits: CallLimits & Pick<PeerRequest, 'onSent'>,
+    isStreamed = false,
   ): Promise<(Accepted & { readonly outcome: DirectOutcome }) | null> {
     const { lookup, settings } = this.#context;
-    const { targetId, messageId } = message;
-    const obstacle = this.#obstacleTo(targetId);
-    if (obstacle !== null) return this.#skip(targetId, messageId, obstacle);
+    const { targetId, messageId, operation } = message;
+    const body = isStreamed ? { ...message.body, method: 'message/stream' } : message.body;
+    const { signal, onSent } = limits;
     const endsAt = settings.clock.monotonic() + limits.timeoutMs;
     let peer = await lookup.addressOf(targetId, limits);
-    for (let isRenewed = false; peer !== null && peer.url !== null; isRenewed = true) {
-      const hasToken = peer.peerToken !== undefined;
+    for (let isRenewed = false; peer !== null && peer.server !== null; isRenewed = true) {
+      const { server, peerToken } = peer;
+      const hasToken = peerToken !== undefined;
       if (!hasToken && settings.directCalls !== 'always') return this.#skip(targetId, messageId, 'no_token');
-      const timeoutMs = endsAt - settings.clock.monotonic();
-      if (timeoutMs <= 0) return null;
-      const { holdSeconds, ...share } = shareOf(timeoutMs);
-      const accept = limits.isStreamed ? ACCEPT_STREAM : {};
-      const headers = withTraceHeaders({ 'x-timeout': String(holdSeconds), ...accept });
-      const { outcome, error, status } = await this.#post(peer.url, peer.peerToken, {
-        ...limits,
-        ...share,
-        headers,
-        body: message.body,
-      });
-      message.onAttempt?.({
+      const leftMs = endsAt - settings.clock.monotonic();
+      if (leftMs <= 0) return null;
+      const holdSeconds = holdSecondsFor(leftMs);
+      const timeoutMs = shareOf(leftMs, holdSeconds);
+      const headers = {
+        ...(isStreamed ? ACCEPT_STREAM : {}),
+        'x-timeout': String(holdSeconds),
+        ...traceHeaders(operation.trace),
+      };
+      const request = { server, peerToken, headers, timeoutMs, signal, onSent, isStreamed };
+      const { outcome, error, status } = await this.#post(request, body);
+      operation.event('molecule.attempt', {
         'molecule.via': 'direct',
         'molecule.result': outcome.kind,
         'http.response.status_code': status,
       });
       const step = nextStep(outcome, { hasToken, isRenewed });
-      if (step === 'reply') return { outcome, hasToken, url: peer.url };
+      if (step === 'reply') return { outcome, hasToken, origin: server.origin };
       const got = error === undefined ? { status } : { error };
       settings.logger.debug(
         { peerId: targetId, messageId, outcome: outcome.kind, step, ...got },
@@ -134,7 +136,7 @@ export class DirectCalls {
       if (outcome.kind === 'refused') throw refusalOf(outcome);
       if (step !== 'renew-token') {
         lookup.avoid(targetId, avoidedFor(outcome));
-        if (step === 'give-up') throw deliveryUnknown(error, peer.url, messageId);
+        if (step === 'give-up') throw deliveryUnknown(error, server.origin, messageId);
         return null;
       }
       lookup.forget(targetId);
@@ -154,8 +156,9 @@ export class DirectCalls {
     const body = { jsonrpc: '2.0', id: messageId, method, params: { id: messageId } };
     for (let isRenewed = false; ; isRenewed = true) {
       const peer = await lookup.addressOf(peerId, limits);
-      if (peer === null || peer.url === null) return null;
-      const { outcome } = await this.#post(peer.url, peer.peerToken, { ...limits, body });
+      if (peer === null || peer.server === null) return null;
+      const { server, peerToken } = peer;
+      const { outcome } = await this.#post({ server, peerToken, headers: {}, ...limits }, body);
       if (outcome.kind !== 'unauthorized' || isRenewed) {
         const response = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
         return response?.result === undefined ? null : response;
@@ -167,22 +170,18 @@ export class DirectCalls {
   #obstacleTo(peerId: string): 'off' | 'failed_before' | 'not_offered' | null {
     const { lookup, settings, transport } = this.#context;
     if (settings.directCalls === 'off') return 'off';
-    if (lookup.isAvoided(peerId)) return 'failed_before';
-    return settings.directCalls === 'always' || transport.capabilities.words.has('peer-tokens')
-      ? null
-      : 'not_offered';
+    const isOffered = settings.directCalls === 'always' || transport.capabilities.words.has('peer-tokens');
+    if (!isOffered) return 'not_offered';
+    return lookup.isAvoided(peerId) ? 'failed_before' : null;
   }
 
   async #post(
-    url: URL,
-    peerToken: string | undefined,
-    { isStreamed = false, headers = {}, onSent = () => {}, body, ...limits }: PostOptions & { body: object },
+    request: Omit<PeerRequest, 'body'>,
+    body: object,
   ): Promise<{ outcome: DirectOutcome; error?: unknown; status?: number }> {
     const { settings, peerTransport } = this.#context;
-    const sent = { headers, onSent, isStreamed, ...limits };
-    const request = { url, peerToken, body: JSON.stringify(body), ...sent };
     try {
-      const response = await peerTransport.post(request);
+      const response = await peerTransport.post({ ...request, body: JSON.stringify(body) });
       return { outcome: outcomeOfResponse(response, settings.clock.now()), status: response.status };
     } catch (error) {
       const outcome = outcomeOfFailure(error);
@@ -193,11 +192,10 @@ export class DirectCalls {
 }
 
 /** The time for the peer: as long as it may hold the request, and half of the rest; the other half is for the platform. */
-function shareOf(timeoutMs: number): { holdSeconds: number; timeoutMs: number } {
-  const holdSeconds = holdSecondsFor(timeoutMs);
+function shareOf(timeoutMs: number, holdSeconds: number): number {
   const heldMs = holdSeconds * 1_000;
   const shareMs = heldMs + Math.max(0, timeoutMs - heldMs) / 2;
-  return { holdSeconds, timeoutMs: Math.max(1, Math.min(shareMs, timeoutMs * (1 - PROXY_SHARE))) };
+  return Math.max(1, Math.min(shareMs, timeoutMs * (1 - PROXY_SHARE)));
 }
 
 /** The reply to a message that the peer handled. */
@@ -231,12 +229,11 @@ function refusalOf({ code, status }: Extract<DirectOutcome, { kind: 'refused' }>
 /** The error of a message that the peer may have handled and that is not sent again. */
 export function deliveryUnknown(
   cause: unknown,
-  url: URL | undefined,
+  origin: string,
   messageId: string,
 ): TimeoutError | ConnectionError {
   const hint =
     'The peer may have handled the message. It was not sent again, because the platform gave no token for this peer.';
-  const origin = url?.origin ?? '';
   const options = { delivered: 'unknown', messageId, hint, isRetryable: false, cause } as const;
   if (TimeoutError.isInstance(cause)) {
     return new TimeoutError(cause.message, { ...options, timeoutMs: cause.timeoutMs });

@@ -1,4 +1,4 @@
-import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/protocol';
+import { type InboundMessage, lateEndIn } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
@@ -9,6 +9,7 @@ import type { Transport } from '../transport/transport.ts';
 import { currentMessage, type MessagePath, pathOfMessage } from './current-message.ts';
 import type { DirectCalls } from './direct-calls.ts';
 import { isAnswer, readOwnFeed } from './message-state.ts';
+import type { OutgoingMessage } from './peer-calls.ts';
 
 /** Messages whose state is kept, the latest; of older ones a late answer is still a message on the feed. */
 const CAPACITY = 1_000;
@@ -47,14 +48,14 @@ export class DirectMessages {
   }
 
   /** Remembers a message that has not ended. */
-  add({ status, messageId, peerId, contextId }: PeerReply, metadata: JsonObject | undefined): void {
+  add({ status, messageId, peerId, contextId }: PeerReply, { body }: OutgoingMessage): void {
     this.#messages.delete(messageId);
     if (status !== 'queued' && status !== 'input-required') return;
     this.#messages.set(messageId, {
       messageId,
       peerId,
       contextId,
-      path: pathOfMessage([this.#workspaceId, peerId], metadata ?? {}),
+      path: pathOfMessage([this.#workspaceId, peerId], body.params.message.metadata ?? {}),
       turns: this.#turns(),
       isReturned: false,
       waiting: new Set(),

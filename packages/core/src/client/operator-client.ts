@@ -37,7 +37,6 @@ import {
   type SendMessageOptions,
   type StreamMessageOptions,
   sendThroughProxy,
-  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import {
@@ -278,8 +277,8 @@ class OperatorCalls {
    */
   async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
-    const call = startCall('send_message', composeMessage(this.#transport, workspaceId, text, options));
-    return await asCall(call, (message) =>
+    const message = composeMessage(this.#transport, 'send_message', workspaceId, text, options);
+    return await asCall(message.operation, () =>
       sendThroughProxy(this.#transport, message, { signal, timeoutMs }, this.#abandoned.cancel),
     );
   }
@@ -292,12 +291,12 @@ class OperatorCalls {
    */
   streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const call = startCall('stream_message', composeMessage(this.#transport, workspaceId, text, options));
+    const message = composeMessage(this.#transport, 'stream_message', workspaceId, text, options);
     return createPeerStream({
       settings: this.#transport.settings,
-      call,
+      message,
       link: linkAbort(signal, this.#abandoned.closed),
-      sources: [platformSource(this.#transport, call.message, this.#abandoned.cancel)],
+      sources: [platformSource(this.#transport, message, this.#abandoned.cancel)],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,
     });

@@ -7,6 +7,7 @@ import type { ClientSettings } from '../settings/client-settings.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import { headerOf } from '../transport/http-response.ts';
+import type { PeerServer } from '../transport/peer-transport.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
@@ -26,13 +27,13 @@ const NO_URL_MS = 60_000;
 /** Where a peer can be called. */
 export interface PeerAddress {
   /** `null` when it has no http or https URL that can be reached from here. */
-  readonly url: URL | null;
+  readonly server: PeerServer | null;
   /** The credential for direct calls of this peer. */
   readonly peerToken: string | undefined;
 }
 
 interface Entry extends PeerAddress {
-  /** The URL as the platform wrote it; parsing it takes a noticeable part of a call. */
+  /** The URL as the platform wrote it. */
   readonly text: string | null;
   /** Whether the platform was asked for a token; the list of peers has none. */
   readonly isDiscovered: boolean;
@@ -87,7 +88,7 @@ export class PeerLookup {
    */
   async addressOf(peerId: string, { signal, timeoutMs }: CallLimits): Promise<PeerAddress | null> {
     const known = this.#find(peerId);
-    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
+    if (known !== undefined && (known.isDiscovered || known.server === null)) return known;
     const { clock, logger } = this.#transport.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
@@ -161,7 +162,8 @@ export class PeerLookup {
   }
 
   isAvoided(peerId: string): boolean {
-    return (this.#avoided.get(peerId.toLowerCase()) ?? 0) > this.#now;
+    const until = this.#avoided.get(peerId.toLowerCase());
+    return until !== undefined && until > this.#now;
   }
 
   /** Removes all that is known of a peer. */
@@ -173,8 +175,11 @@ export class PeerLookup {
   #find(peerId: string): Entry | undefined {
     const key = peerId.toLowerCase();
     const entry = this.#entries.get(key);
-    this.#entries.delete(key);
-    if (entry === undefined || entry.expiresAt <= this.#now) return undefined;
+    if (entry === undefined) return undefined;
+    if (entry.expiresAt <= this.#now) {
+      this.#entries.delete(key);
+      return undefined;
+    }
     this.#entries.set(key, entry);
     return entry;
   }
@@ -189,7 +194,8 @@ export class PeerLookup {
     const peerToken = url === null ? undefined : discovered?.peerToken;
     const tokenMs = peerToken === undefined ? this.#ttlMs : (discovered?.tokenTtlMs ?? 0);
     const expiresAt = this.#now + Math.min(this.#ttlMs, url === null ? NO_URL_MS : tokenMs);
-    const entry = { url, text: url && text, peerToken, isDiscovered: discovered !== undefined, expiresAt };
+    const server = url && { origin: url.origin, path: url.pathname + url.search };
+    const entry = { server, text: url && text, peerToken, isDiscovered: discovered !== undefined, expiresAt };
     this.#entries.set(peerId.toLowerCase(), entry);
     return entry;
   }

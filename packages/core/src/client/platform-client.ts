@@ -402,7 +402,7 @@ export class PlatformClient {
       params: { id: this.workspaceId },
       body: buildSendMessage({ messageId, contextId: messageId, text: 'Inbound probe' }),
       timeoutMs: this.#context.settings.requestTimeoutMs,
-      holdSeconds: 0,
+      headers: { 'x-timeout': '0' },
       isRepeatable: true,
       signal,
     });

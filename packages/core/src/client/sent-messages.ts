@@ -22,11 +22,13 @@ import {
   type OutgoingMessage,
   type StreamPeerOptions,
   sendThroughProxy,
-  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import { peerSource, platformSource } from './stream-sources.ts';
+
+/** `holdSeconds: 0` sends without waiting. */
+type SendOptions = CallPeerOptions & { readonly holdSeconds?: number | undefined };
 
 /** Messages that are remembered, the latest. */
 const CAPACITY = 1_000;
@@ -73,46 +75,50 @@ export class SentMessages {
   }
 
   /** Sends a message and waits for its answer. `holdSeconds: 0` does not wait; the platform stores such a message. */
-  async send(
-    peerId: string,
-    text: string,
-    options: CallPeerOptions & { readonly holdSeconds?: number },
-  ): Promise<PeerReply> {
-    const { lookup, transport, settings } = this.#context;
-    const { clock, callTimeoutMs } = settings;
+  async send(peerId: string, text: string, options: SendOptions): Promise<PeerReply> {
+    const { clock, callTimeoutMs } = this.#context.settings;
     const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-    const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
-    const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed.message);
-    const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
-      const endsAt = clock.monotonic() + limits.timeoutMs;
-      if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
-      const replied = isDirect ? await this.#direct.send(message, limits) : null;
-      if (replied !== null) {
-        this.#unended.add(replied, metadata);
-        return replied;
-      }
-      const leftMs = Math.max(1, endsAt - clock.monotonic());
-      const left = { signal: limits.signal, timeoutMs: leftMs, holdSeconds };
-      return sendThroughProxy(transport, message, left, this.#abandoned.cancel);
-    };
-    const reply = await asCall(call, (message) =>
-      withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
+    const name = holdSeconds === 0 ? 'send_to_peer' : 'call_peer';
+    const { message, isDirect, remembered } = this.#compose(name, peerId, text, options);
+    const reply = await asCall(message.operation, () =>
+      withinHandling({ signal, timeoutMs }, clock, (limits) =>
+        this.#sendWithin({ ...limits, holdSeconds }, message, isDirect),
+      ),
     );
     noteEnd(remembered, reply);
     return reply;
+  }
+
+  async #sendWithin(
+    { signal, timeoutMs, holdSeconds }: CallLimits & Pick<SendOptions, 'holdSeconds'>,
+    message: OutgoingMessage,
+    isDirect: boolean,
+  ): Promise<PeerReply> {
+    const { lookup, transport, settings } = this.#context;
+    const endsAt = settings.clock.monotonic() + timeoutMs;
+    if (settings.onPeerChange === 'block') await lookup.verify(message.targetId, { signal });
+    if (isDirect && this.#direct.isPossible(message)) {
+      const replied = await this.#direct.send(message, { signal, timeoutMs });
+      if (replied !== null) {
+        this.#unended.add(replied, message);
+        return replied;
+      }
+    }
+    const leftMs = Math.max(1, endsAt - settings.clock.monotonic());
+    const limits = { signal, timeoutMs: leftMs, holdSeconds };
+    return await sendThroughProxy(transport, message, limits, this.#abandoned.cancel);
   }
 
   /** As {@link send}, and returns the answer as it is made. */
   stream(peerId: string, text: string, options: StreamPeerOptions): PeerStream {
     const { lookup, transport, settings } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
-    const call = startCall('stream_peer', composed.message);
-    const platform = platformSource(transport, call.message, this.#abandoned.cancel);
-    const peer = peerSource(this.#direct, this.#unended, call.message, metadata);
+    const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, text, options);
+    const platform = platformSource(transport, message, this.#abandoned.cancel);
+    const peer = peerSource(this.#direct, this.#unended, message);
     return createPeerStream({
       settings,
-      call,
+      message,
       ...linkHandling({ signal, timeoutMs }, settings.clock, this.closed),
       sources: isDirect ? [peer, platform] : [platform],
       openTimeoutMs: settings.callTimeoutMs,
@@ -120,7 +126,7 @@ export class SentMessages {
         if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
       },
       onReply: (reply) => {
-        if (reply.via === 'direct') this.#unended.add(reply, metadata);
+        if (reply.via === 'direct') this.#unended.add(reply, message);
         noteEnd(remembered, reply);
       },
     });
@@ -181,24 +187,25 @@ export class SentMessages {
     return sent.returned === 'answer' || (sent.returned === 'other end' && metadata.delivery_failed === true);
   }
 
-  #compose(peerId: string, text: string, options: CallPeerOptions & { readonly holdSeconds?: number }) {
+  #compose(name: Parameters<typeof composeMessage>[1], peerId: string, text: string, options: SendOptions) {
     const { via, holdSeconds, answers } = options;
     if (via !== undefined && via !== 'proxy') {
       throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
     }
     requireNoDecision(answers);
-    const { transport, settings } = this.#context;
-    const { workspaceId } = settings;
-    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
-    const message = composeMessage(transport, peerId, text, { ...options, metadata }, workspaceId);
-    const remembered = this.#latest.get(message.messageId) ?? { peerId };
-    this.#latest.set(message.messageId, remembered);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
     if (!isStored) this.#unended.checkTurns();
+    const { transport, settings } = this.#context;
+    const { workspaceId } = settings;
+    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
+    const given = metadata === options.metadata ? options : { ...options, metadata };
+    const message = composeMessage(transport, name, peerId, text, given, workspaceId);
+    const remembered = this.#latest.get(message.messageId) ?? { peerId };
+    this.#latest.set(message.messageId, remembered);
     /** Whether the server of the peer may get it. */
     const isDirect = !isStored && metadata?.in_reply_to === undefined;
-    return { message, metadata, isDirect, remembered };
+    return { message, isDirect, remembered };
   }
 }
 

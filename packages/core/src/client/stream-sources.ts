@@ -1,4 +1,4 @@
-import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
+import { BODY_LIMITS, exceededJsonLimit, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -8,7 +8,13 @@ import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from 
 import type { DirectMessages } from './direct-messages.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
 import { learnCapabilities } from './offered.ts';
-import { ACCEPT_STREAM, type OutgoingMessage, proxyReply, proxyRequest, throughProxy } from './peer-calls.ts';
+import {
+  ACCEPT_STREAM,
+  type OutgoingMessage,
+  proxyReply,
+  proxyRequest,
+  replyAfterFailure,
+} from './peer-calls.ts';
 import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
 
 /**
@@ -37,8 +43,12 @@ export function platformSource(
       const body = isStreamed ? { ...message.body, method: 'message/stream' as const } : message.body;
       const headers = { ...WITHOUT_JOINED_TEXT, ...(isStreamed ? ACCEPT_STREAM : {}) };
       const request = proxyRequest({ ...message, body }, limits, headers, limits.onSent);
-      const sending = (isStreamed ? open : send)(transport, routes.sendMessage, request);
-      return await throughProxy(transport, message, limits, sending);
+      try {
+        const response = await (isStreamed ? open : send)(transport, routes.sendMessage, request);
+        return 'stream' in response ? response : toReply(response.body);
+      } catch (error) {
+        return replyAfterFailure(transport, message, limits.signal, error);
+      }
     },
     toReply,
     refused() {
@@ -65,7 +75,6 @@ export function peerSource(
   calls: DirectCalls,
   messages: DirectMessages,
   message: OutgoingMessage,
-  metadata: JsonObject | undefined,
 ): AnswerSource {
   const { messageId } = message;
   let opened: OpenedDirectly | undefined;
@@ -91,12 +100,12 @@ export function peerSource(
       const { answer } = found;
       // Until its end is read, its state is at the peer, also when nobody reads on.
       if (messages.get(messageId) === undefined)
-        messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, metadata);
+        messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, message);
       return answer;
     },
     toReply,
     refused,
-    broken: (cause) => deliveryUnknown(cause, opened?.url, messageId),
+    broken: (cause) => deliveryUnknown(cause, opened?.origin ?? '', messageId),
     leave() {
       if (opened !== undefined) messages.forget(messageId);
     },

@@ -107,7 +107,7 @@ function outcomeOfSuccess(response: HttpResponse): DirectOutcome {
   if (response.isTooLarge) return { kind: 'invalid', code: 'agent_answer_too_large' };
   const text = response.body.toString('utf8');
   if (exceededJsonLimit(text) !== undefined) return { kind: 'invalid', code: 'agent_answer_invalid' };
-  const body = jsonOf(response);
+  const body = jsonOf(response, text);
   if (isJsonObject(body) && (isJsonRpcResponse(body) || isQueuedResponse(body)))
     return { kind: 'responded', body };
   if (response.status === 202 || response.status === 204)
@@ -116,8 +116,8 @@ function outcomeOfSuccess(response: HttpResponse): DirectOutcome {
   return { kind: 'in-doubt' };
 }
 
-function jsonOf(response: HttpResponse): JsonValue {
-  const body = readBody(response);
+function jsonOf(response: HttpResponse, text?: string): JsonValue {
+  const body = readBody(response, text);
   return body.kind === 'json' ? (body.value as JsonValue) : null;
 }
 

@@ -16,7 +16,6 @@ import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
-import { objectOf } from '../transport/http-response.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from '../transport/platform-request.ts';
 import type { Transport } from '../transport/transport.ts';
 
@@ -116,17 +115,17 @@ export function open<R extends Route>(
 }
 
 function requestOf(transport: Transport, route: Route, input: AnyCall): PlatformRequest {
-  const { params, query, instanceId, takeover, needed, headers, ...given } = input;
+  const { instanceId, takeover, headers } = input;
   const isNamed = instanceId !== undefined && !transport.capabilities.lacks('instances');
   const takes = takeover === true ? { [TAKEOVER_HEADER]: '1' } : {};
   return {
-    ...given,
+    ...input,
     ...requestLine(route, input),
-    lane: given.lane ?? LANES[route.name] ?? 'calls',
-    query: queryString(query),
-    isRepeatable: given.isRepeatable ?? isRepeatable(route, given.body),
-    isKeyed: given.isRepeatable === undefined && route.repeat === 'keyed',
-    timeoutMs: given.timeoutMs ?? timeLimitMs(transport, route, query),
+    lane: input.lane ?? LANES[route.name] ?? 'calls',
+    query: queryString(input.query),
+    isRepeatable: input.isRepeatable ?? isRepeatable(route),
+    isKeyed: input.isRepeatable === undefined && route.repeat === 'keyed',
+    timeoutMs: input.timeoutMs ?? timeLimitMs(transport, route, input.query),
     headers: isNamed ? { ...headers, [INSTANCE_HEADER]: instanceId, ...takes } : headers,
   };
 }
@@ -147,12 +146,9 @@ export function requestLine(
   }
 }
 
-/** A DELETE is not retried: if only the response of the first one was lost, the second one returns 404. */
-function isRepeatable({ method, repeat }: Route, body: unknown): boolean {
-  if (repeat !== 'keyed') return repeat === 'safe' || (repeat === 'idempotent' && method !== 'DELETE');
-  const fields = objectOf(body);
-  const message = objectOf(objectOf(fields?.params)?.message);
-  return fields?.idempotency_key !== undefined || message?.messageId !== undefined;
+/** A DELETE is not retried: if only the response of the first one was lost, the second one returns 404. The client always sends a key. */
+function isRepeatable({ method, repeat }: Route): boolean {
+  return repeat === 'safe' || repeat === 'keyed' || (repeat === 'idempotent' && method !== 'DELETE');
 }
 
 function timeLimitMs({ settings }: Transport, { timeLimit }: Route, query: AnyCall['query']): number {

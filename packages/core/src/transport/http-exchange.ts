@@ -55,24 +55,32 @@ export function exchange(
   attempt: HttpAttempt,
 ): Promise<HttpResponse | StreamedResponse> {
   if (attempt.signal?.aborted) return Promise.reject(attempt.signal.reason);
-  const { origin, path, method, headers, body } = attempt;
-  const request = { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 } as const;
-  const handler = new ExchangeHandler(attempt);
-  attempt.open.add(handler, () => {
-    try {
-      dispatcher.dispatch(request, handler);
-    } catch (error) {
-      handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
-    }
-  });
+  const handler = new ExchangeHandler(dispatcher, attempt);
+  attempt.open.add(handler);
   return handler.response;
+}
+
+/**
+ * The headers of a request in undici's flat form: `base`, the credential, and those of the request, which may name another `accept` than that of
+ * JSON.
+ */
+export function headerList(
+  base: readonly string[],
+  bearer: string | undefined,
+  headers: Readonly<Record<string, string>>,
+): string[] {
+  const list = [...base];
+  if (headers.accept === undefined) list.push('accept', 'application/json');
+  if (bearer !== undefined) list.push('authorization', `Bearer ${bearer}`);
+  for (const name in headers) list.push(name, headers[name] ?? '');
+  return list;
 }
 
 /** An exchange that has not ended. */
 class ExchangeHandler implements DispatchHandler {
+  readonly #dispatcher: RequestDispatcher;
   readonly #attempt: HttpAttempt;
   readonly #received = Promise.withResolvers<HttpResponse | StreamedResponse>();
-  readonly response: Promise<HttpResponse | StreamedResponse> = this.#received.promise;
   readonly #timer: Timer;
   #bodyTimer: Timer | undefined;
   #controller: DispatchController | undefined;
@@ -83,10 +91,31 @@ class ExchangeHandler implements DispatchHandler {
   #bytes = 0;
   #stream: ResponseStream | undefined;
 
-  constructor(attempt: HttpAttempt) {
+  constructor(dispatcher: RequestDispatcher, attempt: HttpAttempt) {
+    this.#dispatcher = dispatcher;
     this.#attempt = attempt;
     this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
-    attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    attempt.signal?.addEventListener('abort', this, { once: true });
+  }
+
+  get response(): Promise<HttpResponse | StreamedResponse> {
+    return this.#received.promise;
+  }
+
+  /** Sends the request, once. */
+  send(): void {
+    const { origin, path, method, headers, body } = this.#attempt;
+    const request = { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 } as const;
+    try {
+      this.#dispatcher.dispatch(request, this);
+    } catch (error) {
+      this.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
+    }
+  }
+
+  /** The signal has aborted. */
+  handleEvent(): void {
+    this.cancel(this.#attempt.signal?.reason);
   }
 
   onRequestStart(controller: DispatchController): void {
@@ -182,17 +211,14 @@ class ExchangeHandler implements DispatchHandler {
     return proxy ? `There was no connection yet: check the proxy at ${proxy.host}.` : undefined;
   }
 
-  readonly #onAbort = (): void => {
-    this.cancel(this.#attempt.signal?.reason);
-  };
-
   #finish(isTooLarge: boolean): void {
     if (!this.#end()) return;
     if (this.#stream !== undefined) {
       this.#stream.complete();
       return;
     }
-    const body = Buffer.concat(this.#chunks);
+    const [first] = this.#chunks;
+    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
     this.#received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
@@ -207,7 +233,7 @@ class ExchangeHandler implements DispatchHandler {
     this.#attempt.open.delete(this);
     this.#timer.cancel();
     this.#bodyTimer?.cancel();
-    this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
+    this.#attempt.signal?.removeEventListener('abort', this);
     return true;
   }
 }
@@ -229,8 +255,11 @@ function removeReceived(error: Error): void {
 export class OpenExchanges {
   readonly #most: number;
   readonly #running = new Set<ExchangeHandler>();
+  /** How many have ended since those that waited were sent last: their connections may not be free yet. */
+  #ended = 0;
   /** Made for the first one: few clients reach their limit. */
-  #waiting: Map<ExchangeHandler, () => void> | undefined;
+  #waiting: Set<ExchangeHandler> | undefined;
+  #isSending = false;
 
   /** @param most `Infinity` for no limit */
   constructor(most: number) {
@@ -238,32 +267,43 @@ export class OpenExchanges {
   }
 
   /** Sends the request of an exchange now or later; not at all if it ends before. */
-  add(exchange: ExchangeHandler, send: () => void): void {
-    if (this.#running.size >= this.#most) {
-      this.#waiting ??= new Map();
-      this.#waiting.set(exchange, send);
+  add(exchange: ExchangeHandler): void {
+    if (this.#running.size + this.#ended < this.#most) {
+      this.#running.add(exchange);
+      exchange.send();
       return;
     }
-    this.#running.add(exchange);
-    send();
+    this.#waiting ??= new Set();
+    this.#waiting.add(exchange);
+    this.#sendWaiting();
   }
 
   /** Call when an exchange has ended. */
   delete(exchange: ExchangeHandler): void {
     if (this.#waiting?.delete(exchange) === true || !this.#running.delete(exchange)) return;
-    // Not before the connection can be used again.
-    if (this.#waiting !== undefined && this.#waiting.size > 0) setImmediate(() => this.#sendNext());
+    this.#ended += 1;
+    this.#sendWaiting();
   }
 
   cancelAll(reason: Error): void {
-    for (const exchange of [...(this.#waiting?.keys() ?? []), ...this.#running]) exchange.cancel(reason);
+    for (const exchange of [...(this.#waiting ?? []), ...this.#running]) exchange.cancel(reason);
   }
 
-  #sendNext(): void {
-    const [next] = this.#waiting ?? [];
-    if (next === undefined || this.#running.size >= this.#most) return;
-    const [exchange, send] = next;
-    this.#waiting?.delete(exchange);
-    this.add(exchange, send);
+  /** As soon as the connections of those that have ended are free, which undici says to nobody: it frees them in immediates. */
+  #sendWaiting(): void {
+    const { size = 0 } = this.#waiting ?? {};
+    if (size === 0 || this.#isSending || this.#running.size >= this.#most) return;
+    this.#isSending = true;
+    const send = (): void => {
+      this.#isSending = false;
+      this.#ended = 0;
+      for (const exchange of this.#waiting ?? []) {
+        if (this.#running.size >= this.#most) return;
+        this.#waiting?.delete(exchange);
+        this.#running.add(exchange);
+        exchange.send();
+      }
+    };
+    queueMicrotask(() => setImmediate(send));
   }
 }

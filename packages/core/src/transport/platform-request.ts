@@ -39,8 +39,6 @@ export interface PlatformRequest extends CallOptions {
   readonly timeoutMs: number;
   /** Time limit of all attempts and the pauses between them, in milliseconds. @default none */
   readonly totalTimeoutMs?: number | undefined;
-  /** How long the platform may hold the request, in whole seconds: `X-Timeout`. */
-  readonly holdSeconds?: number | undefined;
   /** Overrides the current token; `null` sends none. */
   readonly bearer?: string | null | undefined;
   /** Additional headers, names in lower case. */
