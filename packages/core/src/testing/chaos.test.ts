@@ -53,9 +53,8 @@ function attemptOf(server: ScriptedServer, sent: Sent & { readonly path: string 
     timeoutMs: 10_000,
     maxResponseBytes: 1_000_000,
     keepsBeginning: false,
-    clock,
     signal: sent.signal,
-    open: new OpenExchanges(Number.POSITIVE_INFINITY),
+    open: new OpenExchanges(clock, Number.POSITIVE_INFINITY),
   };
 }
 

@@ -32,7 +32,6 @@ export interface HttpAttempt {
   readonly keepsBeginning: boolean;
   /** Whether a stream of server-sent events is returned with its headers. @default false: it is read to its end */
   readonly isStreamed?: boolean;
-  readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
   /** The exchange is in here until it ends. */
@@ -81,10 +80,11 @@ class ExchangeHandler implements DispatchHandler {
   readonly #dispatcher: RequestDispatcher;
   readonly #attempt: HttpAttempt;
   readonly #received = Promise.withResolvers<HttpResponse | StreamedResponse>();
-  readonly #timer: Timer;
-  #bodyTimer: Timer | undefined;
+  #timeoutMs: number;
+  /** When it is given up, on the monotonic clock. */
+  endsAt: number;
   #controller: DispatchController | undefined;
-  #hasEnded = false;
+  hasEnded = false;
   #status = 0;
   #headers: HttpResponse['headers'] = {};
   readonly #chunks: Buffer[] = [];
@@ -94,7 +94,8 @@ class ExchangeHandler implements DispatchHandler {
   constructor(dispatcher: RequestDispatcher, attempt: HttpAttempt) {
     this.#dispatcher = dispatcher;
     this.#attempt = attempt;
-    this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
+    this.#timeoutMs = attempt.timeoutMs;
+    this.endsAt = attempt.open.clock.monotonic() + attempt.timeoutMs;
     attempt.signal?.addEventListener('abort', this, { once: true });
   }
 
@@ -119,7 +120,7 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   onRequestStart(controller: DispatchController): void {
-    if (this.#hasEnded) {
+    if (this.hasEnded) {
       controller.abort(ENDED);
       return;
     }
@@ -136,18 +137,18 @@ class ExchangeHandler implements DispatchHandler {
       return;
     }
     // Before the platform has written it all and takes it for received.
-    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, clock } = this.#attempt;
+    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, open } = this.#attempt;
     if (!keepsBeginning && Number(headers['content-length']) > maxResponseBytes) this.#discard();
-    if (bodyTimeoutMs === undefined || this.#hasEnded) return;
-    // Most responses are complete when this runs.
-    queueMicrotask(() => {
-      if (this.#hasEnded) return;
-      this.#bodyTimer = clock.setTimer(bodyTimeoutMs, () => this.#timeOut(bodyTimeoutMs));
-    });
+    if (bodyTimeoutMs === undefined) return;
+    const endsAt = open.clock.monotonic() + bodyTimeoutMs;
+    if (endsAt >= this.endsAt) return;
+    this.#timeoutMs = bodyTimeoutMs;
+    this.endsAt = endsAt;
+    open.watch(endsAt);
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
-    if (this.#hasEnded) return;
+    if (this.hasEnded) return;
     if (this.#stream !== undefined) {
       this.#stream.push(chunk);
       return;
@@ -159,14 +160,14 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   #startStream(connection: DispatchController): void {
-    if (this.#hasEnded) return;
-    const { clock } = this.#attempt;
-    this.#timer.cancel();
+    if (this.hasEnded) return;
+    this.endsAt = Number.POSITIVE_INFINITY;
+    this.#timeoutMs = STREAM_IDLE_MS;
     const stream = new ResponseStream({
       connection,
-      clock,
+      clock: this.#attempt.open.clock,
       idleTimeoutMs: STREAM_IDLE_MS,
-      onIdle: () => this.#timeOut(STREAM_IDLE_MS),
+      onIdle: () => this.timeOut(),
       onClose: () => this.cancel(ENDED),
     });
     this.#stream = stream;
@@ -178,7 +179,7 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
-    if (this.#hasEnded) return;
+    if (this.hasEnded) return;
     const { origin, proxy } = this.#attempt;
     removeReceived(error);
     this.cancel(connectionFailure(error, origin, this.#delivered, proxy));
@@ -196,8 +197,9 @@ class ExchangeHandler implements DispatchHandler {
     return this.#controller === undefined ? 'no' : 'unknown';
   }
 
-  #timeOut(timeoutMs: number): void {
+  timeOut(): void {
     const { origin, proxy } = this.#attempt;
+    const timeoutMs = this.#timeoutMs;
     const through = proxy ? ` through ${nameOfProxy(proxy)}` : '';
     const text = `No complete response from ${origin}${through} within ${Math.ceil(timeoutMs)} ms.`;
     this.cancel(new TimeoutError(text, { timeoutMs, delivered: this.#delivered, hint: this.#timeoutHint }));
@@ -228,11 +230,9 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   #end(): boolean {
-    if (this.#hasEnded) return false;
-    this.#hasEnded = true;
+    if (this.hasEnded) return false;
+    this.hasEnded = true;
     this.#attempt.open.delete(this);
-    this.#timer.cancel();
-    this.#bodyTimer?.cancel();
     this.#attempt.signal?.removeEventListener('abort', this);
     return true;
   }
@@ -253,57 +253,83 @@ function removeReceived(error: Error): void {
 
 /** The exchanges of one client that have not ended. At most so many run at the same time; the others wait for their turn. */
 export class OpenExchanges {
+  readonly clock: Clock;
   readonly #most: number;
   readonly #running = new Set<ExchangeHandler>();
-  /** How many have ended since those that waited were sent last: their connections may not be free yet. */
+  /** The longest first. Also those that have ended meanwhile. */
+  readonly #waiting: ExchangeHandler[] = [];
+  /** Places of exchanges that have ended, whose connections may not be free yet. */
   #ended = 0;
-  /** Made for the first one: few clients reach their limit. */
-  #waiting: Set<ExchangeHandler> | undefined;
-  #isSending = false;
+  /** Places that are kept for exchanges that wait. */
+  #kept = 0;
+  #timer: Timer | undefined;
+  #timerEndsAt = Number.POSITIVE_INFINITY;
 
   /** @param most `Infinity` for no limit */
-  constructor(most: number) {
+  constructor(clock: Clock, most: number) {
+    this.clock = clock;
     this.#most = most;
   }
 
   /** Sends the request of an exchange now or later; not at all if it ends before. */
   add(exchange: ExchangeHandler): void {
-    if (this.#running.size + this.#ended < this.#most) {
+    this.watch(exchange.endsAt);
+    if (this.#running.size + this.#ended + this.#kept < this.#most) {
       this.#running.add(exchange);
       exchange.send();
       return;
     }
-    this.#waiting ??= new Set();
-    this.#waiting.add(exchange);
-    this.#sendWaiting();
+    this.#waiting.push(exchange);
+    if (this.#ended === 0) return;
+    this.#ended -= 1;
+    this.#sendNextSoon();
   }
 
   /** Call when an exchange has ended. */
   delete(exchange: ExchangeHandler): void {
-    if (this.#waiting?.delete(exchange) === true || !this.#running.delete(exchange)) return;
-    this.#ended += 1;
-    this.#sendWaiting();
+    if (!this.#running.delete(exchange)) return;
+    if (this.#waiting.length > this.#kept) this.#sendNextSoon();
+    else this.#ended += 1;
   }
 
   cancelAll(reason: Error): void {
-    for (const exchange of [...(this.#waiting ?? []), ...this.#running]) exchange.cancel(reason);
+    for (const exchange of [...this.#waiting, ...this.#running]) exchange.cancel(reason);
+    this.#timer?.cancel();
   }
 
-  /** As soon as the connections of those that have ended are free, which undici says to nobody: it frees them in immediates. */
-  #sendWaiting(): void {
-    const { size = 0 } = this.#waiting ?? {};
-    if (size === 0 || this.#isSending || this.#running.size >= this.#most) return;
-    this.#isSending = true;
-    const send = (): void => {
-      this.#isSending = false;
-      this.#ended = 0;
-      for (const exchange of this.#waiting ?? []) {
-        if (this.#running.size >= this.#most) return;
-        this.#waiting?.delete(exchange);
-        this.#running.add(exchange);
-        exchange.send();
-      }
-    };
-    queueMicrotask(() => setImmediate(send));
+  /** Call when an exchange has a deadline. All share one timer: one for each takes a noticeable part of a call. */
+  watch(endsAt: number): void {
+    if (endsAt >= this.#timerEndsAt) return;
+    this.#timer?.cancel();
+    this.#timerEndsAt = endsAt;
+    this.#timer = this.clock.setTimer(endsAt - this.clock.monotonic(), () => this.#timeOut());
   }
+
+  #timeOut(): void {
+    this.#timerEndsAt = Number.POSITIVE_INFINITY;
+    const now = this.clock.monotonic();
+    for (const exchange of [...this.#waiting, ...this.#running]) {
+      if (exchange.endsAt <= now) exchange.timeOut();
+      else this.watch(exchange.endsAt);
+    }
+  }
+
+  /**
+   * Keeps a place for the next one that waits, until its connection is free: undici frees a connection in an immediate that it requests after it
+   * has reported the end of a response.
+   */
+  #sendNextSoon(): void {
+    this.#kept += 1;
+    queueMicrotask(() => setImmediate(this.#sendNext));
+  }
+
+  readonly #sendNext = (): void => {
+    this.#kept -= 1;
+    this.#ended = 0;
+    let next = this.#waiting.shift();
+    while (next?.hasEnded) next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#running.add(next);
+    next.send();
+  };
 }

@@ -46,7 +46,7 @@ describe('the transport to peers', () => {
       delivered: 'unknown',
       timeoutMs: 10_000,
     });
-    await clock.waitForPending(2);
+    await clock.waitForTimer(10_000);
     await clock.advance(10_000);
     await failed;
     expect(clock.pending).toBe(0);

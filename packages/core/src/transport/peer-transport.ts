@@ -55,12 +55,13 @@ export class PeerTransport {
   readonly #settings: PeerTransportSettings;
   /** By origin, the most recently used last. */
   readonly #pools = new Map<string, Pool>();
-  readonly #open = new OpenExchanges(Number.POSITIVE_INFINITY);
+  readonly #open: OpenExchanges;
   #newPool: Promise<(origin: string) => Pool> | undefined;
   #isClosed = false;
 
   constructor(settings: PeerTransportSettings) {
     this.#settings = settings;
+    this.#open = new OpenExchanges(settings.clock, Number.POSITIVE_INFINITY);
   }
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
@@ -78,7 +79,6 @@ export class PeerTransport {
       maxResponseBytes: BODY_LIMITS.agentResponse,
       keepsBeginning: false,
       isStreamed,
-      clock: this.#settings.clock,
       signal,
       onSent,
       open: this.#open,

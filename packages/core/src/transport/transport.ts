@@ -43,7 +43,7 @@ export class Transport {
 
   /** @param workspaceId The caller, sent in headers; `null` for an operator. */
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
-    const { proxy, logger, dispatcher, maxConnections, origin, orgId } = settings;
+    const { proxy, logger, clock, dispatcher, maxConnections, origin, orgId } = settings;
     this.settings = settings;
     this.#bearers = bearers;
     this.isOperator = workspaceId === null;
@@ -60,9 +60,9 @@ export class Transport {
       const named = { proxy: proxy.host, setting: proxy.setting };
       logger.debug(named, 'Requests to the platform go through a proxy.');
     }
-    const limited = (most: number) => new OpenExchanges(dispatcher === null ? most : NO_LIMIT);
+    const limited = (most: number) => new OpenExchanges(clock, dispatcher === null ? most : NO_LIMIT);
     this.#lanes = {
-      presence: new OpenExchanges(NO_LIMIT),
+      presence: new OpenExchanges(clock, NO_LIMIT),
       receiving: limited(maxConnections),
       calls: limited(maxConnections),
     };
@@ -160,7 +160,7 @@ export class Transport {
     timeoutMs: number,
   ): Promise<HttpResponse | StreamedResponse> {
     if (this.#closing !== undefined || this.#dispatcher === null) throw clientClosed();
-    const { platformOrigin, basePath, proxy, maxResponseBytes, clock } = this.settings;
+    const { platformOrigin, basePath, proxy, maxResponseBytes } = this.settings;
     const { method, path, query = '', body, signal, onSent } = request;
     const headers = headerList(this.#headers, bearer, request.headers ?? {});
     if (body !== undefined) headers.push('content-type', 'application/json');
@@ -175,7 +175,6 @@ export class Transport {
       maxResponseBytes,
       keepsBeginning: request.onTooLarge !== undefined,
       isStreamed,
-      clock,
       signal,
       onSent,
       open: isStreamed ? this.#streams : this.#lanes[request.lane],
