@@ -1,3 +1,5 @@
+import { ratioOf, type Throughput } from './throughput.ts';
+
 /** One measured figure and its target. */
 export interface Figure {
   readonly name: string;
@@ -8,7 +10,16 @@ export interface Figure {
   readonly met?: boolean;
 }
 
-export function ratioFigure(name: string, ratio: number, target: number, detail: string): Figure {
+/** Of two contenders of one measurement; `rate` describes the operations per second of one of them. */
+export function ratioFigure(
+  name: string,
+  one: Throughput,
+  other: Throughput,
+  target: number,
+  rate: (of: Throughput) => string = ({ perSecond }) => `${Math.round(perSecond)}/s`,
+): Figure {
+  const ratio = ratioOf(one, other);
+  const detail = `${rate(one)} against ${rate(other)}`;
   return {
     name,
     value: `${ratio.toFixed(2)} (${detail})`,

@@ -6,7 +6,7 @@ import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { type BenchmarkPlatform, startPlatform } from './servers/start-platform.ts';
 import { agentEnvironment, type StartedProcess, startProcess } from './servers/start-process.ts';
-import { compareThroughput, type Throughput } from './throughput.ts';
+import { compareThroughput, ratioOf, type Throughput } from './throughput.ts';
 
 const CALLERS = 16;
 const QUESTION = 'How far is the moon?';
@@ -50,19 +50,16 @@ function figuresOf(measured: readonly Throughput[], inFlight: number): Figure[] 
   }
   const rate = ({ perSecond }: Throughput) => `${Math.round(perSecond)}/s`;
   const at = `${inFlight} in flight`;
+  const shown = (of: Throughput) =>
+    of === ours ? `${rate(of)} with tokens verified and messages on disk,` : rate(of);
   const against = (other: Throughput, aim: number) =>
-    ratioFigure(
-      `push server : ${other.name}, ${at}`,
-      ours.perSecond / other.perSecond,
-      aim,
-      `${rate(ours)} with tokens verified and messages on disk, against ${rate(other)}`,
-    );
+    ratioFigure(`push server : ${other.name}, ${at}`, ours, other, aim, shown);
   return [
     against(sdk, 2.5),
     against(bare, 0.6),
     {
       name: `node:http with a flush : node:http, ${at}`,
-      value: `${(flushing.perSecond / bare.perSecond).toFixed(2)} (${rate(flushing)}: the most that one flush before each answer allows)`,
+      value: `${ratioOf(flushing, bare).toFixed(2)} (${rate(flushing)}: the most that one flush before each answer allows)`,
     },
     {
       name: `push server, p99, ${at}`,
