@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { inspect } from 'node:util';
 import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -7,6 +6,9 @@ import type { PeerReply } from '../peers/peer-reply.ts';
 import type { Timer } from '../time/clock.ts';
 import { endCall, failCall, isRepeatedLater } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
+
+// An import of the module would load all of it.
+const { inspect } = process.getBuiltinModule('node:util');
 
 /** Longest piece that is yielded, in UTF-16 units. */
 const MAX_PIECE_LENGTH = 64 * 1024;

@@ -7,8 +7,8 @@ import {
   MAX_QUESTIONS,
   MessagePart,
   Question,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
 import { ApiError } from '../errors/api-error.ts';
 import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';

@@ -6,8 +6,8 @@ import {
   MessagePart,
   OUTCOMES,
   parseActivityRow,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Logger } from '../logging/logger.ts';

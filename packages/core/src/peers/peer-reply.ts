@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import {
   extractAnswerText,
   extractParts,
@@ -20,6 +19,9 @@ import {
 } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { markReceived } from './received-values.ts';
+
+// An import of the module would load all of it.
+const { inspect } = process.getBuiltinModule('node:util');
 
 const STATUS_OF = {
   queued: 'queued',
