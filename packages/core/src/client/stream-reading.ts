@@ -12,9 +12,8 @@ import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
-import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
-import type { ResponseStream } from '../transport/response-stream.ts';
+import { EventReader, type ReadEvent, type ResponseStream } from '../transport/response-stream.ts';
 import type { CallLimits } from './current-message.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
 

@@ -2,7 +2,7 @@ import { BODY_LIMITS, exceededJsonLimit, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { open, requestLine, send } from '../platform-api/call.ts';
+import { open, requestLine } from '../platform-api/call.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
@@ -44,7 +44,7 @@ export function platformSource(
       const headers = { ...WITHOUT_JOINED_TEXT, ...(isStreamed ? ACCEPT_STREAM : {}) };
       const request = proxyRequest({ ...message, body }, limits, headers, limits.onSent);
       try {
-        const response = await (isStreamed ? open : send)(transport, routes.sendMessage, request);
+        const response = await open(transport, routes.sendMessage, { ...request, isStreamed });
         return 'stream' in response ? response : toReply(response.body);
       } catch (error) {
         return replyAfterFailure(transport, message, limits.signal, error);

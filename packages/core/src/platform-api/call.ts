@@ -102,16 +102,17 @@ export function send<R extends Route>(
   route: R,
   input: Call<R>,
 ): Promise<PlatformResponse> {
-  return transport.send(requestOf(transport, route, input));
+  // Without `isStreamed` there are no streams.
+  return open(transport, route, input) as Promise<PlatformResponse>;
 }
 
-/** As {@link send}; a stream of server-sent events is returned with its headers. */
+/** As {@link send}; with `isStreamed` a stream of server-sent events is returned with its headers. */
 export function open<R extends Route>(
   transport: Transport,
   route: R,
   input: Call<R>,
 ): Promise<PlatformResponse | StreamedResponse> {
-  return transport.open(requestOf(transport, route, input));
+  return transport.send(requestOf(transport, route, input));
 }
 
 function requestOf(transport: Transport, route: Route, input: AnyCall): PlatformRequest {

@@ -34,30 +34,12 @@ export interface HttpAttempt {
   readonly isStreamed?: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
-  /** The exchange is in here until it ends. */
-  readonly open: OpenExchanges;
 }
 
 /** Longest time without a byte of a streamed response. */
 const STREAM_IDLE_MS = 300_000;
 const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const ENDED = new Error('The exchange has ended.');
-
-/**
- * Sends one request and reads the whole response. One deadline covers queueing, connecting, headers and body. Rejects with
- * the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
- * processed. Uses undici's handler interface to avoid a stream per response. The body of a streamed response has no total time
- * limit, is bounded by the reader only, and ends with the signal.
- */
-export function exchange(
-  dispatcher: RequestDispatcher,
-  attempt: HttpAttempt,
-): Promise<HttpResponse | StreamedResponse> {
-  if (attempt.signal?.aborted) return Promise.reject(attempt.signal.reason);
-  const handler = new ExchangeHandler(dispatcher, attempt);
-  attempt.open.add(handler);
-  return handler.response;
-}
 
 /**
  * The headers of a request in undici's flat form: `base`, the credential, and those of the request, which may name another `accept` than that of
@@ -75,10 +57,11 @@ export function headerList(
   return list;
 }
 
-/** An exchange that has not ended. */
-class ExchangeHandler implements DispatchHandler {
+/** One request and its response. Implements undici's handler interface, to avoid a stream per response. */
+class Exchange implements DispatchHandler {
   readonly #dispatcher: RequestDispatcher;
   readonly #attempt: HttpAttempt;
+  readonly #open: OpenExchanges;
   readonly #received = Promise.withResolvers<HttpResponse | StreamedResponse>();
   #timeoutMs: number;
   /** When it is given up, on the monotonic clock. */
@@ -91,11 +74,12 @@ class ExchangeHandler implements DispatchHandler {
   #bytes = 0;
   #stream: ResponseStream | undefined;
 
-  constructor(dispatcher: RequestDispatcher, attempt: HttpAttempt) {
+  constructor(dispatcher: RequestDispatcher, attempt: HttpAttempt, open: OpenExchanges) {
     this.#dispatcher = dispatcher;
     this.#attempt = attempt;
+    this.#open = open;
     this.#timeoutMs = attempt.timeoutMs;
-    this.endsAt = attempt.open.clock.monotonic() + attempt.timeoutMs;
+    this.endsAt = open.clock.monotonic() + attempt.timeoutMs;
     attempt.signal?.addEventListener('abort', this, { once: true });
   }
 
@@ -137,14 +121,14 @@ class ExchangeHandler implements DispatchHandler {
       return;
     }
     // Before the platform has written it all and takes it for received.
-    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, open } = this.#attempt;
+    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs } = this.#attempt;
     if (!keepsBeginning && Number(headers['content-length']) > maxResponseBytes) this.#discard();
     if (bodyTimeoutMs === undefined) return;
-    const endsAt = open.clock.monotonic() + bodyTimeoutMs;
+    const endsAt = this.#open.clock.monotonic() + bodyTimeoutMs;
     if (endsAt >= this.endsAt) return;
     this.#timeoutMs = bodyTimeoutMs;
     this.endsAt = endsAt;
-    open.watch(endsAt);
+    this.#open.watch(endsAt);
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
@@ -165,7 +149,7 @@ class ExchangeHandler implements DispatchHandler {
     this.#timeoutMs = STREAM_IDLE_MS;
     const stream = new ResponseStream({
       connection,
-      clock: this.#attempt.open.clock,
+      clock: this.#open.clock,
       idleTimeoutMs: STREAM_IDLE_MS,
       onIdle: () => this.timeOut(),
       onClose: () => this.cancel(ENDED),
@@ -232,7 +216,7 @@ class ExchangeHandler implements DispatchHandler {
   #end(): boolean {
     if (this.hasEnded) return false;
     this.hasEnded = true;
-    this.#attempt.open.delete(this);
+    this.#open.delete(this);
     this.#attempt.signal?.removeEventListener('abort', this);
     return true;
   }
@@ -255,9 +239,9 @@ function removeReceived(error: Error): void {
 export class OpenExchanges {
   readonly clock: Clock;
   readonly #most: number;
-  readonly #running = new Set<ExchangeHandler>();
+  readonly #running = new Set<Exchange>();
   /** The longest first. Also those that have ended meanwhile. */
-  readonly #waiting: ExchangeHandler[] = [];
+  readonly #waiting: Exchange[] = [];
   /** Places of exchanges that have ended, whose connections may not be free yet. */
   #ended = 0;
   /** Places that are kept for exchanges that wait. */
@@ -271,22 +255,30 @@ export class OpenExchanges {
     this.#most = most;
   }
 
-  /** Sends the request of an exchange now or later; not at all if it ends before. */
-  add(exchange: ExchangeHandler): void {
+  /**
+   * Sends one request and reads the whole response, now or when it is its turn. One deadline covers waiting, connecting, headers and body.
+   * Rejects with the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
+   * processed. The body of a streamed response has no total time limit, is bounded by the reader only, and ends with the signal.
+   */
+  exchange(dispatcher: RequestDispatcher, attempt: HttpAttempt): Promise<HttpResponse | StreamedResponse> {
+    if (attempt.signal?.aborted) return Promise.reject(attempt.signal.reason);
+    const exchange = new Exchange(dispatcher, attempt, this);
     this.watch(exchange.endsAt);
     if (this.#running.size + this.#ended + this.#kept < this.#most) {
       this.#running.add(exchange);
       exchange.send();
-      return;
+    } else {
+      this.#waiting.push(exchange);
+      if (this.#ended > 0) {
+        this.#ended -= 1;
+        this.#sendNextSoon();
+      }
     }
-    this.#waiting.push(exchange);
-    if (this.#ended === 0) return;
-    this.#ended -= 1;
-    this.#sendNextSoon();
+    return exchange.response;
   }
 
   /** Call when an exchange has ended. */
-  delete(exchange: ExchangeHandler): void {
+  delete(exchange: Exchange): void {
     if (!this.#running.delete(exchange)) return;
     if (this.#waiting.length > this.#kept) this.#sendNextSoon();
     else this.#ended += 1;

@@ -3,7 +3,7 @@ import type { Dispatcher, Pool } from 'undici';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { clientClosed } from './connection-failure.ts';
-import { exchange, headerList, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { headerList, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
 import { loadPool } from './undici-pool.ts';
 
@@ -68,7 +68,7 @@ export class PeerTransport {
   async post(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
     const { server, body, peerToken, headers, timeoutMs, signal, onSent, isStreamed = false } = request;
     this.#newPool ??= this.#load();
-    return exchange(this.#poolFor(server.origin, await this.#newPool), {
+    return this.#open.exchange(this.#poolFor(server.origin, await this.#newPool), {
       origin: server.origin,
       method: 'POST',
       path: server.path,
@@ -81,7 +81,6 @@ export class PeerTransport {
       isStreamed,
       signal,
       onSent,
-      open: this.#open,
     });
   }
 

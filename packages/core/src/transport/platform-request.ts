@@ -51,6 +51,8 @@ export interface PlatformRequest extends CallOptions {
   readonly onSent?: (() => void) | undefined;
   /** What sends each attempt instead of the client's connections, which it is given. */
   readonly through?: ((direct: RequestDispatcher) => RequestDispatcher) | undefined;
+  /** Whether a stream of server-sent events is returned with its headers. @default false */
+  readonly isStreamed?: boolean | undefined;
   /** Whether an error of this route may contain the words of a peer; they are kept out of messages and excerpts. */
   readonly relaysPeerText?: boolean | undefined;
 }

@@ -8,7 +8,7 @@ import { USER_AGENT } from '../settings/sdk-version.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import { clientClosed } from './connection-failure.ts';
-import { exchange, headerList, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { headerList, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import { type HttpResponse, readBody } from './http-response.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
 import { LazyPool } from './undici-pool.ts';
@@ -70,21 +70,12 @@ export class Transport {
   }
 
   /**
-   * Sends a request, retries it if that is safe, and returns the parsed response.
+   * Sends a request, retries it if that is safe, and returns the parsed response; of a request that is streamed, server-sent events with
+   * their headers. Nothing is retried after that.
    * @throws ApiError for every response outside 2xx, and for a 2xx body that is not JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
-  send(request: PlatformRequest): Promise<PlatformResponse> {
-    // Without `isStreamed` there are no streams.
-    return this.#send(request, false) as Promise<PlatformResponse>;
-  }
-
-  /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
-  open(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
-    return this.#send(request, true);
-  }
-
-  async #send(request: PlatformRequest, isStreamed: boolean): Promise<PlatformResponse | StreamedResponse> {
+  async send(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
     const { totalTimeoutMs, signal, path } = request;
     const { clock, logger } = this.settings;
     const endsAt = totalTimeoutMs === undefined ? NO_LIMIT : clock.monotonic() + totalTimeoutMs;
@@ -99,13 +90,13 @@ export class Transport {
           await this.#prepare(request);
           bearer = this.#bearerOf(request);
         }
-        let response = await this.#exchange(request, isStreamed, bearer, timeoutMs);
+        let response = await this.#exchange(request, bearer, timeoutMs);
         // Another process may have replaced the token.
         if (response.status === 401 && request.bearer === undefined) {
           const newer = await this.#bearers.renew(bearer);
           if (newer !== undefined) {
             bearer = newer;
-            response = await this.#exchange(request, isStreamed, bearer, timeoutMs);
+            response = await this.#exchange(request, bearer, timeoutMs);
           }
         }
         return this.#read(request, response, bearer);
@@ -155,16 +146,16 @@ export class Transport {
 
   #exchange(
     request: PlatformRequest,
-    isStreamed: boolean,
     bearer: string | undefined,
     timeoutMs: number,
   ): Promise<HttpResponse | StreamedResponse> {
     if (this.#closing !== undefined || this.#dispatcher === null) throw clientClosed();
     const { platformOrigin, basePath, proxy, maxResponseBytes } = this.settings;
-    const { method, path, query = '', body, signal, onSent } = request;
+    const { method, path, query = '', body, isStreamed = false, signal, onSent } = request;
     const headers = headerList(this.#headers, bearer, request.headers ?? {});
     if (body !== undefined) headers.push('content-type', 'application/json');
-    return exchange(request.through?.(this.#dispatcher) ?? this.#dispatcher, {
+    const open = isStreamed ? this.#streams : this.#lanes[request.lane];
+    return open.exchange(request.through?.(this.#dispatcher) ?? this.#dispatcher, {
       origin: platformOrigin,
       proxy,
       method,
@@ -177,7 +168,6 @@ export class Transport {
       isStreamed,
       signal,
       onSent,
-      open: isStreamed ? this.#streams : this.#lanes[request.lane],
     });
   }
 
