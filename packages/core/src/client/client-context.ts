@@ -5,6 +5,7 @@ import { FileTokenStore, type TokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
+import { PlatformApi } from '../platform-api/platform-api.ts';
 import { checkMethods, checkObject } from '../settings/checked-values.ts';
 import { type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { CONNECTION_OPTION_NAMES } from '../settings/connection-settings.ts';
@@ -12,7 +13,6 @@ import { processEnvironment } from '../settings/environment.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
-import { Transport } from '../transport/transport.ts';
 import { PeerLookup } from './peer-lookup.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
@@ -60,7 +60,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     [checked.authToken, checked.adminToken].filter((secret) => secret !== null),
   );
   const settings = Object.freeze({ ...checked, logger });
-  const { stateDirectory, authToken, workspaceId } = settings;
+  const { stateDirectory, workspaceId } = settings;
   const store = checkMethods(
     'tokenStore',
     options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
@@ -71,11 +71,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const heartbeatThreads = new Set<HeartbeatThread>();
   const tokens = new TokenManager({
     store,
-    given: authToken,
-    origins: [
-      [authToken, settings.origins.authToken],
-      [settings.adminToken, settings.origins.adminToken],
-    ],
+    given: settings,
     storeName: store instanceof FileTokenStore ? `the file ${store.path}` : undefined,
     logger,
     onToken: (token) => {
@@ -84,16 +80,16 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     },
   });
   const inboundSecret = new InboundSecret({ store, logger });
-  const transport = new Transport(settings, tokens, workspaceId);
+  const api = new PlatformApi(settings, tokens, workspaceId);
   const heldReads = new HeldReads(settings);
   const identities = new PeerIdentities(settings);
-  const lookup = new PeerLookup(transport, identities, settings);
+  const lookup = new PeerLookup(api, identities, settings);
   const peerTransport = new PeerTransport(settings);
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
   return {
     settings,
-    transport,
+    api,
     heldReads,
     tokens,
     heartbeatThreads,
@@ -104,7 +100,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     profile,
     /** Redacts credentials. */
     logger,
-    /** Closes what has connections, files or threads, except `transport`. */
+    /** Closes what has connections, files or threads, except `api`. */
     close: async (): Promise<void> => {
       heldReads.close();
       const threads = [...heartbeatThreads].map((thread) => thread.close());

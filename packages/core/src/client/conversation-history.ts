@@ -8,7 +8,7 @@ import {
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import { markReceived } from '../peers/received-values.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
 import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
@@ -82,7 +82,7 @@ export function withConversation(message: InboundMessage, workspaceId: string): 
 
 /** See `PlatformClient.conversationHistory`. */
 export async function readConversationHistory(
-  { transport, settings }: ClientContext,
+  { api, settings }: ClientContext,
   conversationId: string,
   { limit = DEFAULT_ROWS, before, signal }: HistoryOptions,
 ): Promise<HistoryPage> {
@@ -90,14 +90,14 @@ export async function readConversationHistory(
   const problem = isId
     ? numberProblem('`limit`', limit, { min: 1, max: MAX_ROWS, isInteger: true })
     : 'The conversation must be the `conversationId` of a message.';
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  if (problem !== null) throw invalidArgument(problem);
   const { workspaceId } = settings;
   const [beforeId, ...given] = before?.split(' ') ?? [];
   const filters = { conversationId, beforeId, direction: 'all', order: 'desc', limit, signal } as const;
-  const page = await readActivityPage(transport, workspaceId, filters);
+  const page = await readActivityPage(api, workspaceId, filters);
   const rows = page.rows.toReversed();
   const end = rows.findIndex(({ id }) => id === beforeId);
-  const { words } = transport.capabilities;
+  const { words } = api.capabilities;
   // Without the parameter `before_id` a platform sends its latest page, in which the row may not be.
   const isLatest = beforeId !== undefined && !words.has('history');
   const known = rows

@@ -48,10 +48,15 @@ export class DirectCalls {
   }
 
   /** Whether a message may go to the server of its peer; else it goes through the platform. */
-  isPossible({ targetId, messageId }: OutgoingMessage): boolean {
-    const obstacle = this.#obstacleTo(targetId);
-    if (obstacle !== null) this.#skip(targetId, messageId, obstacle);
-    return obstacle === null;
+  isPossible(message: OutgoingMessage): boolean {
+    const { lookup, settings, api } = this.#context;
+    const { directCalls } = settings;
+    const isOffered = directCalls !== 'auto' || api.capabilities.words.has('peer-tokens');
+    if (directCalls === 'off') this.#skip(message, 'off');
+    else if (!isOffered) this.#skip(message, 'not_offered');
+    else if (lookup.isAvoided(message.targetId)) this.#skip(message, 'failed_before');
+    else return true;
+    return false;
   }
 
   /**
@@ -72,7 +77,7 @@ export class DirectCalls {
     }
   }
 
-  #skip(peerId: string, messageId: string, reason: string): null {
+  #skip({ targetId: peerId, messageId }: OutgoingMessage, reason: string): null {
     const text = 'A peer is called through the platform.';
     this.#context.settings.logger.debug({ peerId, messageId, reason }, text);
     return null;
@@ -114,7 +119,7 @@ export class DirectCalls {
     for (let isRenewed = false; peer !== null && peer.server !== null; isRenewed = true) {
       const { server, peerToken } = peer;
       const hasToken = peerToken !== undefined;
-      if (!hasToken && settings.directCalls !== 'always') return this.#skip(targetId, messageId, 'no_token');
+      if (!hasToken && settings.directCalls !== 'always') return this.#skip(message, 'no_token');
       const leftMs = endsAt - settings.clock.monotonic();
       if (leftMs <= 0) return null;
       const holdSeconds = holdSecondsFor(leftMs);
@@ -147,7 +152,7 @@ export class DirectCalls {
       lookup.forget(targetId);
       peer = await lookup.addressOf(targetId, limits);
     }
-    return peer === null ? null : this.#skip(targetId, messageId, 'no_url');
+    return peer === null ? null : this.#skip(message, 'no_url');
   }
 
   /** Asks a peer about a message that it got directly; `null` when it cannot be asked, or says nothing of it. */
@@ -170,14 +175,6 @@ export class DirectCalls {
       }
       lookup.forget(peerId);
     }
-  }
-
-  #obstacleTo(peerId: string): 'off' | 'failed_before' | 'not_offered' | null {
-    const { lookup, settings, transport } = this.#context;
-    if (settings.directCalls === 'off') return 'off';
-    const isOffered = settings.directCalls === 'always' || transport.capabilities.words.has('peer-tokens');
-    if (!isOffered) return 'not_offered';
-    return lookup.isAvoided(peerId) ? 'failed_before' : null;
   }
 
   async #post(
@@ -319,7 +316,8 @@ export function outcomeOfResponse(response: HttpResponse | StreamedResponse, now
   if (status >= 200 && status < 300) return outcomeOfSuccess(response);
   if (status === 401) return { kind: 'unauthorized' };
   if (status === 409) {
-    const code = codeIn(jsonOf(response));
+    const body = jsonOf(response);
+    const code = textOf(valueIn(body, 'code')) ?? textOf(valueIn(body, 'error', 'data', 'code'));
     if (code === 'loop_detected' || code === 'message_id_conflict') return { kind: 'refused', status, code };
   }
   // A gateway in front of the peer may have passed it on.
@@ -353,9 +351,4 @@ function outcomeOfSuccess(response: HttpResponse): DirectOutcome {
 function jsonOf(response: HttpResponse, text?: string): JsonValue {
   const body = readBody(response, text);
   return body.kind === 'json' ? (body.value as JsonValue) : null;
-}
-
-/** The code of an error body or of a JSON-RPC error. */
-function codeIn(body: JsonValue): string | undefined {
-  return textOf(valueIn(body, 'code')) ?? textOf(valueIn(body, 'error', 'data', 'code'));
 }

@@ -2,10 +2,10 @@ import { type InboundMessage, lateEndIn } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import type { PlatformApi } from '../platform-api/platform-api.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
 import { currentMessage, type MessagePath, pathOfMessage } from './current-message.ts';
 import type { DirectCalls } from './direct-calls.ts';
 import { isAnswer, readOwnFeed } from './message-state.ts';
@@ -37,13 +37,13 @@ interface DirectMessage {
  */
 export class DirectMessages {
   readonly #calls: DirectCalls;
-  readonly #transport: Transport;
+  readonly #api: PlatformApi;
   readonly #workspaceId: string;
   readonly #messages = new LatestMap<DirectMessage>(CAPACITY);
 
-  constructor(calls: DirectCalls, transport: Transport, workspaceId: string) {
+  constructor(calls: DirectCalls, api: PlatformApi, workspaceId: string) {
     this.#calls = calls;
-    this.#transport = transport;
+    this.#api = api;
     this.#workspaceId = workspaceId;
   }
 
@@ -106,7 +106,7 @@ export class DirectMessages {
     message: DirectMessage,
     { signal, endsAt }: CallOptions & { readonly endsAt: number },
   ): Promise<PeerReply> {
-    const { clock } = this.#transport.settings;
+    const { clock } = this.#api.settings;
     const arrived = Promise.withResolvers<PeerReply>();
     message.waiting.add(arrived.resolve);
     try {
@@ -141,11 +141,11 @@ export class DirectMessages {
   async #askOrRead(message: DirectMessage, signal: AbortSignal | undefined): Promise<PeerReply> {
     const asked = await this.#ask(message, 'tasks/get', signal);
     if (asked !== null) return asked;
-    const reading = readOwnFeed(this.#transport, this.#workspaceId, undefined, signal);
+    const reading = readOwnFeed(this.#api, this.#workspaceId, undefined, signal);
     const feed = await reading.catch((error: unknown) => {
       signal?.throwIfAborted();
       const text = 'The feed could not be read while waiting for an answer.';
-      this.#transport.settings.logger.debug({ error }, text);
+      this.#api.settings.logger.debug({ error }, text);
       return null;
     });
     const row = feed?.deliverable.find((each) => isAnswer(each, message.messageId, message.peerId));

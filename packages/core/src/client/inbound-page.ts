@@ -1,6 +1,5 @@
 import {
   type InboundMessage,
-  type JsonObject,
   type JsonValue,
   type OutcomeWord,
   parseActivityFeed,
@@ -8,9 +7,9 @@ import {
   routes,
 } from '@molecule-ai/protocol';
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import { getActivity } from '../platform-api/activity.ts';
-import { call, send, unreadable } from '../platform-api/call.ts';
+import { unreadable } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
@@ -125,13 +124,13 @@ async function readPage(
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
   checkNumbers(options);
-  const { settings, transport, logger } = context;
+  const { settings, api, logger } = context;
   const { workspaceId, platformUrl } = settings;
   const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
   const peerId = options.peerId || undefined;
   let received: Buffer | undefined;
   const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
-  const response = await getActivity(transport, workspaceId, {
+  const response = await getActivity(api, workspaceId, {
     ...options,
     type: 'a2a_receive',
     sinceId: options.sinceId || undefined,
@@ -140,7 +139,7 @@ async function readPage(
     limit,
     waitSecs: turn === null ? 0 : waitSecs,
     unacknowledged: options.unacknowledged === true ? true : undefined,
-    view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
+    view: api.capabilities.words.has('compact-feed') ? 'compact' : undefined,
     onTooLarge: (bytes) => {
       received = bytes;
     },
@@ -154,7 +153,7 @@ async function readPage(
     const params = { id: workspaceId };
     throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
   }
-  const { words } = transport.capabilities;
+  const { words } = api.capabilities;
   const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
   const feed = parseActivityFeed(body as JsonValue, parsing);
   // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
@@ -181,7 +180,10 @@ async function readPage(
     rows,
     skipped: rows - messages.length,
     lastRowId: endsBefore === undefined ? feed.lastRowId : (textOf(feed.rows[end - 1]?.id) ?? null),
-    oldestRow: oldestId === undefined ? null : { id: oldestId, at: timeOf(oldest) },
+    oldestRow:
+      oldestId === undefined
+        ? null
+        : { id: oldestId, at: textOf(oldest?.created_at) ?? textOf(oldest?.ts) ?? '' },
     hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
     waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
     ...(turn === null ? { isOutOfTurn: true } : {}),
@@ -190,7 +192,7 @@ async function readPage(
 
 /** Reports how far the agent is, and how messages ended. */
 export async function acknowledge(
-  { transport, settings, logger }: ClientContext,
+  { api, settings, logger }: ClientContext,
   upTo: string | number | null,
   { outcomes = [], signal }: AcknowledgeOptions,
 ): Promise<Acknowledgement> {
@@ -202,7 +204,7 @@ export async function acknowledge(
   const body = { up_to: upTo ?? undefined, outcomes: ended.length === 0 ? undefined : ended };
   try {
     const input = { params: { id: settings.workspaceId }, body, signal };
-    const response = await call(transport, routes.acknowledgeActivity, input);
+    const response = await api.call(routes.acknowledgeActivity, input);
     const states = response.outcomes ?? [];
     return {
       isSupported: true,
@@ -218,10 +220,6 @@ export async function acknowledge(
   }
 }
 
-function timeOf(row: JsonObject | undefined): string {
-  return textOf(row?.created_at) ?? textOf(row?.ts) ?? '';
-}
-
 /** A compact row does not have the address of the peer's card. */
 function withCardUrl(message: InboundMessage, platformUrl: string): InboundMessage {
   if (message.agentCardUrl !== '' || message.peerId === '' || !Array.isArray(message.raw.parts))
@@ -235,7 +233,7 @@ function checkNumbers(options: ReadInboundOptions): void {
     const value = options[name];
     const bounds = { ...NUMBERS[name], isInteger: true };
     const problem = value === undefined ? null : numberProblem(name, value, bounds);
-    if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+    if (problem !== null) throw invalidArgument(problem);
   }
 }
 
@@ -249,7 +247,7 @@ const MAX_FIELD_BYTES = 2_000;
  * @throws PageTooLargeError when the first message of the page is itself larger than a response may be.
  */
 async function fetchWholeMessages(
-  { transport, settings }: ClientContext,
+  { api, settings }: ClientContext,
   messages: readonly InboundMessage[],
   parsing: Parameters<typeof parseActivityRow>[1],
   signal: AbortSignal | undefined,
@@ -266,7 +264,7 @@ async function fetchWholeMessages(
     const params = { id: settings.workspaceId, activityId: id };
     try {
       const input = { params, query: { view: 'compact' }, signal };
-      const response = await send(transport, routes.getActivityRow, input);
+      const response = await api.send(routes.getActivityRow, input);
       whole.push(parseActivityRow(response.body as JsonValue, parsing) ?? message);
       bytes += Number(headerOf(response, 'content-length') ?? 0);
     } catch (error) {

@@ -8,16 +8,14 @@ import {
 } from '@molecule-ai/protocol';
 import { type Operation, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
-import { type Call, send } from '../platform-api/call.ts';
+import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
-import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
 import { answerKeyOf, WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import { requireOffered } from './offered.ts';
 import { type AnswerOfUser, type AnswerToQuestion, QUESTIONS } from './questions.ts';
 
 const MARGIN_MS = 5_000;
@@ -96,7 +94,7 @@ type CallName = 'call_peer' | 'send_to_peer' | 'stream_peer' | 'send_message' | 
  * @throws MoleculeError `invalid_argument` for a blank text and wrong values, `not_supported` for answers on a platform without questions.
  */
 export function composeMessage(
-  transport: Transport,
+  api: PlatformApi,
   name: CallName,
   targetId: string,
   text: string,
@@ -104,10 +102,10 @@ export function composeMessage(
   senderId?: string,
 ): OutgoingMessage {
   checkArguments(targetId, text, options);
-  const metadata = metadataOf(transport, options);
+  const metadata = metadataOf(api, options);
   const messageId = options.messageId ?? randomUUID();
   // A new conversation has the id of its first message, so that a repeat is the same message. Answers stay where the question was asked.
-  const isInNewContext = !transport.isOperator && options.answers === undefined;
+  const isInNewContext = !api.isOperator && options.answers === undefined;
   const contextId = options.contextId ?? (isInNewContext ? messageId : undefined);
   const operation = calls.start(`molecule ${name}`, () => ({
     'messaging.system': 'molecule',
@@ -124,7 +122,7 @@ export function composeMessage(
     contextId: contextId ?? '',
     body: buildSendMessage({ messageId, text, contextId, metadata }),
     hasOwnId: options.messageId !== undefined,
-    answerKey: answerKeyOf(transport, targetId, messageId),
+    answerKey: answerKeyOf(api, targetId, messageId),
     operation,
   };
 }
@@ -141,7 +139,7 @@ function checkArguments(
     (isJson(metadata) ? null : '`metadata` must be an object that JSON can express.') ??
     (timeoutMs === undefined ? null : numberProblem('`timeoutMs`', timeoutMs, { min: 1, isInteger: true })) ??
     (signal === undefined || isSignal(signal) ? null : '`signal` must be an AbortSignal.');
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  if (problem !== null) throw invalidArgument(problem);
 }
 
 function stringProblem(what: string, value: unknown): string | null {
@@ -162,22 +160,19 @@ function isJson(value: unknown): boolean {
 
 /** Also one of another realm, or of a library. */
 function isSignal(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return (
-    typeof Reflect.get(value, 'aborted') === 'boolean' &&
-    typeof Reflect.get(value, 'addEventListener') === 'function'
-  );
+  const { aborted, addEventListener } = Object(value);
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }
 
-function metadataOf(transport: Transport, { answers, metadata }: SendMessageOptions): JsonObject | undefined {
+function metadataOf(api: PlatformApi, { answers, metadata }: SendMessageOptions): JsonObject | undefined {
   if (answers === undefined) return metadata;
-  requireOffered(transport, QUESTIONS);
+  api.requireOffered(QUESTIONS);
   const given = answers.map(({ questionId, decision, text }) => ({
     question_id: questionId,
-    ...(decision === undefined ? {} : { decision }),
-    ...(text === undefined ? {} : { text }),
+    decision,
+    text,
   }));
-  return { ...metadata, answers: given };
+  return { ...metadata, answers: given as JsonObject[] };
 }
 
 interface ProxyLimits extends CallLimits {
@@ -190,7 +185,7 @@ interface ProxyLimits extends CallLimits {
  * @param onAbandoned called when the caller aborts the call after the message may have reached the platform
  */
 export async function sendThroughProxy(
-  transport: Transport,
+  api: PlatformApi,
   message: OutgoingMessage,
   limits: ProxyLimits,
   onAbandoned: (message: OutgoingMessage) => void,
@@ -200,11 +195,11 @@ export async function sendThroughProxy(
     isSent = true;
   });
   try {
-    const { body } = await send(transport, routes.sendMessage, request);
-    return proxyReply(transport, message, body);
+    const { body } = await api.send(routes.sendMessage, request);
+    return proxyReply(api, message, body);
   } catch (error) {
     if (isSent && isAbandoned(message, limits.signal)) onAbandoned(message);
-    return replyAfterFailure(transport, message, limits.signal, error);
+    return replyAfterFailure(api, message, limits.signal, error);
   }
 }
 
@@ -213,7 +208,7 @@ export async function sendThroughProxy(
  * @throws the reason of the signal when it has aborted, else `error`, which says where the answer is.
  */
 export function replyAfterFailure(
-  transport: Transport,
+  api: PlatformApi,
   message: OutgoingMessage,
   signal: AbortSignal | undefined,
   error: unknown,
@@ -221,15 +216,15 @@ export function replyAfterFailure(
   signal?.throwIfAborted();
   // With an HTTP error: the message has failed, as its record says.
   const isEnd = ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
-  if (isEnd) return proxyReply(transport, message, error.details);
-  throw withWayToAnswer(transport, error, message);
+  if (isEnd) return proxyReply(api, message, error.details);
+  throw withWayToAnswer(api, error, message);
 }
 
 /** Reads the body of a response of the platform to a message. */
-export function proxyReply(transport: Transport, message: OutgoingMessage, body: unknown): PeerReply {
+export function proxyReply(api: PlatformApi, message: OutgoingMessage, body: unknown): PeerReply {
   const { targetId: peerId, messageId, contextId } = message;
-  const hasNamedState = transport.capabilities.words.has('outcomes');
-  return readReply(body, { peerId, messageId, contextId, isWrapped: !transport.isOperator, hasNamedState });
+  const hasNamedState = api.capabilities.words.has('outcomes');
+  return readReply(body, { peerId, messageId, contextId, isWrapped: !api.isOperator, hasNamedState });
 }
 
 /** One attempt at a message through the platform, which is reported. */

@@ -2,14 +2,13 @@ import { isJsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerIdentities } from '../peers/peer-identities.ts';
-import { parseResponse, send } from '../platform-api/call.ts';
+import type { PlatformApi } from '../platform-api/platform-api.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import { headerOf } from '../transport/http-response.ts';
 import type { PeerServer } from '../transport/peer-transport.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
 
 /** Longer, and the message goes through the platform while the lookup goes on. */
@@ -45,7 +44,7 @@ interface Entry extends PeerAddress {
  * lifetimes of URL and token.
  */
 export class PeerLookup {
-  readonly #transport: Transport;
+  readonly #api: PlatformApi;
   readonly #identities: PeerIdentities;
   readonly #ttlMs: number;
   readonly #entries: LatestMap<Entry>;
@@ -54,11 +53,11 @@ export class PeerLookup {
   readonly #pending = new Map<string, Promise<Entry>>();
 
   constructor(
-    transport: Transport,
+    api: PlatformApi,
     identities: PeerIdentities,
     { peerCacheTtlMs, peerCacheSize }: Pick<ClientSettings, 'peerCacheTtlMs' | 'peerCacheSize'>,
   ) {
-    this.#transport = transport;
+    this.#api = api;
     this.#identities = identities;
     this.#ttlMs = peerCacheTtlMs;
     this.#entries = new LatestMap(peerCacheSize);
@@ -89,7 +88,7 @@ export class PeerLookup {
   async addressOf(peerId: string, { signal, timeoutMs }: CallLimits): Promise<PeerAddress | null> {
     const known = this.#find(peerId);
     if (known !== undefined && (known.isDiscovered || known.server === null)) return known;
-    const { clock, logger } = this.#transport.settings;
+    const { clock, logger } = this.#api.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
       return await withDeadline(limits, (inner) => this.#discover(peerId, inner, false));
@@ -127,12 +126,12 @@ export class PeerLookup {
 
   async #ask(peerId: string, isRetried: boolean): Promise<Entry> {
     const input = { params: { id: peerId }, isRepeatable: isRetried };
-    const response = await send(this.#transport, routes.discover, input).catch(async (error: unknown) => {
+    const response = await this.#api.send(routes.discover, input).catch(async (error: unknown) => {
       // A peer that cannot be looked up now is still the one that was refused.
       await this.#identities.checkRefused(peerId);
       throw error;
     });
-    const found = parseResponse(this.#transport, routes.discover, input, response);
+    const found = this.#api.parse(routes.discover, input, response);
     const { name, agent_card: card, delivery_mode: mode } = found;
     const { peer_token: peerToken, peer_token_expires_at: expiresAt } = found;
     // For a peer that polls, the platform names its own route, for clients that know no other way.
@@ -144,7 +143,7 @@ export class PeerLookup {
     });
     // By the clock of the platform, if its response shows it: this machine's may be wrong.
     const date = Date.parse(headerOf(response, 'date') ?? '');
-    const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
+    const nowMs = Number.isNaN(date) ? this.#api.settings.clock.now() : date;
     const untilMs = Date.parse(expiresAt ?? '') - nowMs - TOKEN_RESERVE_MS;
     const tokenTtlMs = Number.isNaN(untilMs) ? TOKEN_TTL_MS : untilMs;
     return this.#remember(peerId, url, { peerToken, tokenTtlMs });
@@ -201,7 +200,7 @@ export class PeerLookup {
   }
 
   get #now(): number {
-    return this.#transport.settings.clock.monotonic();
+    return this.#api.settings.clock.monotonic();
   }
 }
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { Timer } from '../time/clock.ts';
 import { endCall, failCall, isRepeatedLater } from './peer-calls.ts';
@@ -100,10 +100,8 @@ class GatheredAnswer {
     const { reply, error } = await this.#whole();
     if (reply !== undefined) return reply;
     if (error !== this.#closed) throw error;
-    throw new MoleculeError('The stream was closed before its end.', {
-      code: 'invalid_argument',
-      hint: `The peer may still answer: waitForAnswer(${this.#options.message.answerKey}).`,
-    });
+    const hint = `The peer may still answer: waitForAnswer(${this.#options.message.answerKey}).`;
+    throw invalidArgument('The stream was closed before its end.', hint);
   }
 
   /**
@@ -112,10 +110,8 @@ class GatheredAnswer {
    */
   [Symbol.asyncIterator](): AsyncIterator<string, PeerReply, undefined> {
     if (this.#isIterated) {
-      throw new MoleculeError('The stream of an answer can be iterated once.', {
-        code: 'invalid_argument',
-        hint: 'Keep the pieces, or use `text`, which has all that were read.',
-      });
+      const hint = 'Keep the pieces, or use `text`, which has all that were read.';
+      throw invalidArgument('The stream of an answer can be iterated once.', hint);
     }
     this.#isIterated = true;
     let place = 0;

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -57,11 +57,11 @@ export class SentMessages {
   readonly #latest = new LatestMap<RememberedMessage>(CAPACITY);
 
   constructor(context: ClientContext) {
-    const { transport, settings } = context;
+    const { api, settings } = context;
     this.#context = context;
-    this.#abandoned = new AbandonedCalls(transport, () => context.close());
+    this.#abandoned = new AbandonedCalls(api, () => context.close());
     this.#direct = new DirectCalls(context, this.#abandoned);
-    this.#unended = new DirectMessages(this.#direct, transport, settings.workspaceId);
+    this.#unended = new DirectMessages(this.#direct, api, settings.workspaceId);
   }
 
   /** Aborts when the client closes. */
@@ -94,7 +94,7 @@ export class SentMessages {
     message: OutgoingMessage,
     isDirect: boolean,
   ): Promise<PeerReply> {
-    const { lookup, transport, settings } = this.#context;
+    const { lookup, api, settings } = this.#context;
     const endsAt = settings.clock.monotonic() + timeoutMs;
     if (settings.onPeerChange === 'block') await lookup.verify(message.targetId, { signal });
     if (isDirect && this.#direct.isPossible(message)) {
@@ -106,15 +106,15 @@ export class SentMessages {
     }
     const leftMs = Math.max(1, endsAt - settings.clock.monotonic());
     const limits = { signal, timeoutMs: leftMs, holdSeconds };
-    return await sendThroughProxy(transport, message, limits, this.#abandoned.cancel);
+    return await sendThroughProxy(api, message, limits, this.#abandoned.cancel);
   }
 
   /** As {@link send}, and returns the answer as it is made. */
   stream(peerId: string, text: string, options: StreamPeerOptions): PeerStream {
-    const { lookup, transport, settings } = this.#context;
+    const { lookup, api, settings } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, text, options);
-    const platform = platformSource(transport, message, this.#abandoned.cancel);
+    const platform = platformSource(api, message, this.#abandoned.cancel);
     const peer = peerSource(this.#direct, this.#unended, message);
     return createPeerStream({
       settings,
@@ -140,7 +140,7 @@ export class SentMessages {
     messageId: string,
     { signal, peerId, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
   ): Promise<PeerReply> {
-    const { transport, settings } = this.#context;
+    const { api, settings } = this.#context;
     const { workspaceId, clock } = settings;
     return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
       const endsAt = clock.monotonic() + limits.timeoutMs;
@@ -149,12 +149,12 @@ export class SentMessages {
         return this.#unended.waitForEnd(unended, { signal: limits.signal, endsAt });
       }
       try {
-        return await waitForAnswer(transport, workspaceId, messageId, limits);
+        return await waitForAnswer(api, workspaceId, messageId, limits);
       } catch (error) {
         if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
         const known = peerId ?? this.#latest.get(messageId)?.peerId;
         const waiting = { signal: limits.signal, endsAt, peerId: known };
-        return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
+        return waitForAnswerOnFeed(api, workspaceId, messageId, waiting);
       }
     });
   }
@@ -163,16 +163,16 @@ export class SentMessages {
   async read(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
     const unended = this.#unended.get(messageId);
     if (unended !== undefined) return this.#unended.read(unended, { signal });
-    const { transport, settings } = this.#context;
-    return await readMessageState(transport, settings.workspaceId, messageId, { signal });
+    const { api, settings } = this.#context;
+    return await readMessageState(api, settings.workspaceId, messageId, { signal });
   }
 
   /** Cancels a message where it is. */
   async cancel(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
     const unended = this.#unended.get(messageId);
     if (unended !== undefined) return this.#unended.cancel(unended, { signal });
-    const { transport, settings } = this.#context;
-    return await cancelMessage(transport, settings.workspaceId, messageId, { signal });
+    const { api, settings } = this.#context;
+    return await cancelMessage(api, settings.workspaceId, messageId, { signal });
   }
 
   /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
@@ -189,18 +189,16 @@ export class SentMessages {
 
   #compose(name: Parameters<typeof composeMessage>[1], peerId: string, text: string, options: SendOptions) {
     const { via, holdSeconds, answers } = options;
-    if (via !== undefined && via !== 'proxy') {
-      throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
-    }
+    if (via !== undefined && via !== 'proxy') throw invalidArgument('`via` must be "proxy" or left out.');
     requireNoDecision(answers);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
     if (!isStored) this.#unended.checkTurns();
-    const { transport, settings } = this.#context;
+    const { api, settings } = this.#context;
     const { workspaceId } = settings;
     const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
     const given = metadata === options.metadata ? options : { ...options, metadata };
-    const message = composeMessage(transport, name, peerId, text, given, workspaceId);
+    const message = composeMessage(api, name, peerId, text, given, workspaceId);
     const remembered = this.#latest.get(message.messageId) ?? { peerId };
     this.#latest.set(message.messageId, remembered);
     /** Whether the server of the peer may get it. */

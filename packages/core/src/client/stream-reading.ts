@@ -152,7 +152,8 @@ export class AnswerReading {
       opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs(), onSent });
     } catch (error) {
       // The message was accepted, whatever the last attempt to read on says of itself.
-      throw this.#hasBegun && isOutage(error) ? source.broken(error) : error;
+      const isOutage = MoleculeError.isInstance(error) && OUTAGES.has(error.code);
+      throw this.#hasBegun && isOutage ? source.broken(error) : error;
     }
     if (opened === null) return null;
     this.#hasBegun = true;
@@ -221,10 +222,6 @@ export class AnswerReading {
 }
 
 const OUTAGES: ReadonlySet<string> = new Set(['connection_failed', 'timed_out', 'platform_unavailable']);
-
-function isOutage(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && OUTAGES.has(error.code);
-}
 
 /** The connection ended before the stream did. */
 interface Break {

@@ -2,12 +2,10 @@ import { BODY_LIMITS, exceededJsonLimit, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { open, requestLine } from '../platform-api/call.ts';
-import type { Transport } from '../transport/transport.ts';
+import { type PlatformApi, requestLine } from '../platform-api/platform-api.ts';
 import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import { learnCapabilities } from './offered.ts';
 import {
   ACCEPT_STREAM,
   type OutgoingMessage,
@@ -22,32 +20,32 @@ import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
  * @param onAbandoned called when the caller aborts the call after the message may have reached the platform
  */
 export function platformSource(
-  transport: Transport,
+  api: PlatformApi,
   message: OutgoingMessage,
   onAbandoned: (message: OutgoingMessage) => void,
 ): AnswerSource {
-  const { capabilities, settings } = transport;
+  const { capabilities, settings } = api;
   const { targetId, messageId, answerKey } = message;
   const maxLength = settings.maxResponseBytes;
-  const toReply = (response: unknown): PeerReply => proxyReply(transport, message, response);
+  const toReply = (response: unknown): PeerReply => proxyReply(api, message, response);
   return {
     isStrict: false,
-    isWrapped: !transport.isOperator,
+    isWrapped: !api.isOperator,
     maxLength,
     get isRepeatable() {
       return capabilities.words.has('stream');
     },
     async open(limits) {
-      await learnCapabilities(transport, limits.signal);
+      await api.learnCapabilities(limits.signal);
       const isStreamed = capabilities.words.has('stream');
       const body = isStreamed ? { ...message.body, method: 'message/stream' as const } : message.body;
       const headers = { ...WITHOUT_JOINED_TEXT, ...(isStreamed ? ACCEPT_STREAM : {}) };
       const request = proxyRequest({ ...message, body }, limits, headers, limits.onSent);
       try {
-        const response = await open(transport, routes.sendMessage, { ...request, isStreamed });
+        const response = await api.open(routes.sendMessage, { ...request, isStreamed });
         return 'stream' in response ? response : toReply(response.body);
       } catch (error) {
-        return replyAfterFailure(transport, message, limits.signal, error);
+        return replyAfterFailure(api, message, limits.signal, error);
       }
     },
     toReply,
@@ -55,7 +53,7 @@ export function platformSource(
       const line = requestLine(routes.sendMessage, { params: { id: targetId } });
       const text = `${line.method} ${line.path} returned 200: more than ${maxLength} characters.`;
       const error = new ApiError(text, { ...line, code: 'response_too_large', status: 200 });
-      throw withWayToAnswer(transport, error, message);
+      throw withWayToAnswer(api, error, message);
     },
     broken: (cause) =>
       new ConnectionError('The stream of the answer broke off, and could not be read on.', {

@@ -17,7 +17,7 @@ import {
   stripA2aBoundary,
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import { markReceived } from './received-values.ts';
 
 // An import of the module would load all of it.
@@ -208,9 +208,7 @@ export function createReply(fields: PeerReplyFields, nonce?: string): PeerReply 
  */
 export function peerReplyFromData(data: PeerReplyData): PeerReply {
   const problem = problemOf(data);
-  if (problem !== null) {
-    throw new MoleculeError(`This is not the data of a PeerReply: ${problem}.`, { code: 'invalid_argument' });
-  }
+  if (problem !== null) throw invalidArgument(`This is not the data of a PeerReply: ${problem}.`);
   return createReply({ ...data }, data.nonce);
 }
 

@@ -8,7 +8,7 @@ import type {
 } from '../settings/connection-settings.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
-import { type HttpResponse, headerOf } from './http-response.ts';
+import type { HttpResponse } from './http-response.ts';
 import { ResponseStream } from './response-stream.ts';
 
 /** A response that is read as it arrives: 200 `text/event-stream`. */
@@ -116,7 +116,7 @@ class Exchange implements DispatchHandler {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
-    if (this.#attempt.isStreamed && isEventStream(status, headers)) {
+    if (this.#attempt.isStreamed && status === 200 && EVENT_STREAM.test(String(headers['content-type']))) {
       this.#startStream(controller);
       return;
     }
@@ -220,10 +220,6 @@ class Exchange implements DispatchHandler {
     this.#attempt.signal?.removeEventListener('abort', this);
     return true;
   }
-}
-
-function isEventStream(status: number, headers: HttpResponse['headers']): boolean {
-  return status === 200 && EVENT_STREAM.test(headerOf({ headers }, 'content-type') ?? '');
 }
 
 /**

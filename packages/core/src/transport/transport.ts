@@ -75,7 +75,7 @@ export class Transport {
    * @throws ApiError for every response outside 2xx, and for a 2xx body that is not JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
-  async send(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
+  async request(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
     const { totalTimeoutMs, signal, path } = request;
     const { clock, logger } = this.settings;
     const endsAt = totalTimeoutMs === undefined ? NO_LIMIT : clock.monotonic() + totalTimeoutMs;
