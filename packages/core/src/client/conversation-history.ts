@@ -1,4 +1,3 @@
-import crypto from 'node:crypto';
 import {
   type InboundMessage,
   type InboundSource,
@@ -9,7 +8,7 @@ import {
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
 import { invalidArgument } from '../errors/molecule-error.ts';
-import { markReceived } from '../peers/received-values.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
 import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
@@ -67,19 +66,6 @@ export interface HistoryPage {
   readonly before: string | null;
 }
 
-/**
- * The message with its conversation, where the platform did not name it: the first 32 hex digits of SHA-256 over
- * `[source, sourceId, contextId]` as JSON.
- */
-export function withConversation(message: InboundMessage, workspaceId: string): InboundMessage {
-  if (message.conversationId !== '') return markReceived(message, { kind: 'message' });
-  const { source, sourceId, contextId } = message;
-  // A message of the canvas without a context belongs to the default conversation, whose context is the workspace's id.
-  const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
-  const digest = crypto.hash('sha256', JSON.stringify([source, sourceId, context]));
-  return markReceived({ ...message, conversationId: digest.slice(0, 32) }, { kind: 'message' });
-}
-
 /** See `PlatformClient.conversationHistory`. */
 export async function readConversationHistory(
   { api, settings }: ClientContext,
@@ -133,7 +119,7 @@ function readRow(
   }
   const parsed = parseActivityRow(row.raw as JsonValue, { self, hasCheckedAnswers });
   if (parsed === null) return [];
-  const message = withConversation(parsed, self);
+  const message = receivedMessage(parsed, self);
   if (!isOf(message.conversationId)) return [];
   const result = objectOf(objectOf(row.raw.response_body)?.result);
   return [{ row, message, answerId: textOf(result?.messageId) ?? '' }];

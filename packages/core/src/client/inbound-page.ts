@@ -8,6 +8,7 @@ import {
 } from '@molecule-ai/protocol';
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
 import { invalidArgument } from '../errors/molecule-error.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import { getActivity } from '../platform-api/activity.ts';
 import { unreadable } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
@@ -15,7 +16,6 @@ import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
-import { withConversation } from './conversation-history.ts';
 import { isTooLarge } from './message-state.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -106,88 +106,77 @@ export async function readInboundPage(
   isReturned: (message: InboundMessage) => boolean,
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
-  const { workspaceId } = context.settings;
+  const { workspaceId, platformUrl } = context.settings;
+  const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
+  let received: Buffer | undefined;
   try {
-    const page = await readPage(context, isReturned, options);
-    const result = page.rows === 0 ? 'empty' : 'rows';
-    feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': result, 'molecule.rows': page.rows });
-    return page;
+    checkNumbers(options);
+    const { api, logger } = context;
+    const peerId = options.peerId || undefined;
+    const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
+    const response = await getActivity(api, workspaceId, {
+      ...options,
+      type: 'a2a_receive',
+      sinceId: options.sinceId || undefined,
+      peerId,
+      beforeTs: options.beforeTs || undefined,
+      limit,
+      waitSecs: turn === null ? 0 : waitSecs,
+      unacknowledged: options.unacknowledged === true ? true : undefined,
+      view: api.capabilities.words.has('compact-feed') ? 'compact' : undefined,
+      onTooLarge: (bytes) => {
+        received = bytes;
+      },
+    }).finally(() => turn?.());
+    const { body = null, status } = response;
+    if (body !== null && !Array.isArray(body) && !Array.isArray(objectOf(body)?.items)) {
+      const params = { id: workspaceId };
+      throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
+    }
+    const { words } = api.capabilities;
+    const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
+    const feed = parseActivityFeed(body as JsonValue, parsing);
+    // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
+    const showsHandled = !words.has('acknowledge');
+    const expected = feed.deliverable.filter(
+      (message) =>
+        !(message.inReplyTo !== '' && isReturned(message)) &&
+        !(showsHandled && (message.raw.response_body ?? null) !== null) &&
+        (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
+    );
+    const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
+    const messages = whole.map((message) => receivedMessage(withCardUrl(message, platformUrl), workspaceId));
+    const sent = feed.deliverable.length + feed.skipped;
+    const unreadableRows = sent - feed.rows.length;
+    if (unreadableRows > 0)
+      logger.warn(
+        { unreadable: unreadableRows },
+        'The feed contains rows that are not objects or have no id.',
+      );
+    const more = headerOf(response, 'x-has-more');
+    const end = feed.rows.findIndex((row) => row.id === endsBefore?.id);
+    const rows = endsBefore === undefined ? sent : end;
+    const oldest = feed.rows[0];
+    const oldestId = textOf(oldest?.id);
+    const result = rows === 0 ? 'empty' : 'rows';
+    feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': result, 'molecule.rows': rows });
+    return {
+      messages,
+      rows,
+      skipped: rows - messages.length,
+      lastRowId: endsBefore === undefined ? feed.lastRowId : (textOf(feed.rows[end - 1]?.id) ?? null),
+      oldestRow:
+        oldestId === undefined
+          ? null
+          : { id: oldestId, at: textOf(oldest?.created_at) ?? textOf(oldest?.ts) ?? '' },
+      hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
+      waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
+      ...(turn === null ? { isOutOfTurn: true } : {}),
+    };
   } catch (error) {
     feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': codeOfError(error) });
-    throw error;
+    throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
   }
-}
-
-async function readPage(
-  context: ClientContext,
-  isReturned: (message: InboundMessage) => boolean,
-  options: ReadInboundOptions,
-): Promise<InboundPage> {
-  checkNumbers(options);
-  const { settings, api, logger } = context;
-  const { workspaceId, platformUrl } = settings;
-  const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
-  const peerId = options.peerId || undefined;
-  let received: Buffer | undefined;
-  const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
-  const response = await getActivity(api, workspaceId, {
-    ...options,
-    type: 'a2a_receive',
-    sinceId: options.sinceId || undefined,
-    peerId,
-    beforeTs: options.beforeTs || undefined,
-    limit,
-    waitSecs: turn === null ? 0 : waitSecs,
-    unacknowledged: options.unacknowledged === true ? true : undefined,
-    view: api.capabilities.words.has('compact-feed') ? 'compact' : undefined,
-    onTooLarge: (bytes) => {
-      received = bytes;
-    },
-  })
-    .catch((error: unknown) => {
-      throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
-    })
-    .finally(() => turn?.());
-  const { body = null, status } = response;
-  if (body !== null && !Array.isArray(body) && !Array.isArray(objectOf(body)?.items)) {
-    const params = { id: workspaceId };
-    throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
-  }
-  const { words } = api.capabilities;
-  const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
-  const feed = parseActivityFeed(body as JsonValue, parsing);
-  // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
-  const showsHandled = !words.has('acknowledge');
-  const expected = feed.deliverable.filter(
-    (message) =>
-      !(message.inReplyTo !== '' && isReturned(message)) &&
-      !(showsHandled && (message.raw.response_body ?? null) !== null) &&
-      (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
-  );
-  const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
-  const messages = whole.map((message) => withConversation(withCardUrl(message, platformUrl), workspaceId));
-  const sent = feed.deliverable.length + feed.skipped;
-  const unreadableRows = sent - feed.rows.length;
-  if (unreadableRows > 0)
-    logger.warn({ unreadable: unreadableRows }, 'The feed contains rows that are not objects or have no id.');
-  const more = headerOf(response, 'x-has-more');
-  const end = feed.rows.findIndex((row) => row.id === endsBefore?.id);
-  const rows = endsBefore === undefined ? sent : end;
-  const oldest = feed.rows[0];
-  const oldestId = textOf(oldest?.id);
-  return {
-    messages,
-    rows,
-    skipped: rows - messages.length,
-    lastRowId: endsBefore === undefined ? feed.lastRowId : (textOf(feed.rows[end - 1]?.id) ?? null),
-    oldestRow:
-      oldestId === undefined
-        ? null
-        : { id: oldestId, at: textOf(oldest?.created_at) ?? textOf(oldest?.ts) ?? '' },
-    hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
-    waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
-    ...(turn === null ? { isOutOfTurn: true } : {}),
-  };
 }
 
 /** Reports how far the agent is, and how messages ended. */
@@ -196,8 +185,8 @@ export async function acknowledge(
   upTo: string | number | null,
   { outcomes = [], signal }: AcknowledgeOptions,
 ): Promise<Acknowledgement> {
-  const ended = outcomes.map(({ activityId, outcome, error }) => ({
-    activity_id: activityId,
+  const ended = outcomes.map(({ activityId: activity_id, outcome, error }) => ({
+    activity_id,
     outcome,
     error,
   }));
@@ -209,7 +198,7 @@ export async function acknowledge(
     return {
       isSupported: true,
       acknowledged: response.acknowledged,
-      outcomes: states.map(({ activity_id, state }) => ({ activityId: activity_id, state })),
+      outcomes: states.map(({ activity_id: activityId, state }) => ({ activityId, state })),
     };
   } catch (error) {
     const isUnknownRoute =

@@ -119,35 +119,32 @@ interface Reply extends Pick<ReplyOptions, 'end' | 'signal'> {
   readonly inReplyTo: string;
 }
 
+/** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
 async function replyToUser(
   context: ClientContext,
   { content, messageId, inReplyTo, signal }: Reply,
 ): Promise<ReplyReceipt['status']> {
-  const { text, ...rest } = userMessageOf(content);
-  const options = { ...rest, idempotencyKey: messageId, inReplyTo, signal };
-  const { isDuplicate, isIgnored } = await notifyUser(context, text, options);
-  return isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent';
-}
-
-/** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
-function userMessageOf({ text, parts = [], metadata }: ReplyContent) {
-  const texts = [text];
+  const texts = [content.text];
   const attachments: Attachment[] = [];
   const others: MessagePart[] = [];
-  for (const part of parts) {
+  for (const part of content.parts ?? []) {
     if (part.kind === 'text') texts.push(part.text);
     else if (part.kind === 'file' && part.file.uri && part.file.name) {
       const { uri, name, mimeType, size } = part.file;
       attachments.push({ uri, name, mimeType, size });
     } else others.push(part);
   }
-  const open = { ...metadata, ...(others.length === 0 ? {} : { parts: others }) } as JsonObject;
-  const shown = texts.filter((line) => line.trim() !== '').join('\n');
-  return {
-    text: shown === '' ? attachments.map(({ name }) => name).join(', ') || '(data)' : shown,
+  const open = { ...content.metadata, ...(others.length === 0 ? {} : { parts: others }) } as JsonObject;
+  const names = attachments.map(({ name }) => name).join(', ');
+  const text = texts.filter((line) => line.trim() !== '').join('\n') || names || '(data)';
+  const { isDuplicate, isIgnored } = await notifyUser(context, text, {
     attachments: attachments.length === 0 ? undefined : attachments,
     metadata: Object.keys(open).length === 0 ? undefined : open,
-  };
+    idempotencyKey: messageId,
+    inReplyTo,
+    signal,
+  });
+  return isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent';
 }
 
 async function replyToPeer(

@@ -1,8 +1,8 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { withConversation } from '../client/conversation-history.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { PlatformClient } from '../client/platform-client.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import type { Clock } from '../time/clock.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import type { DeliveryInbox, FeedPosition } from './delivery.ts';
@@ -78,7 +78,7 @@ export class FeedInbox implements DeliveryInbox {
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
     const { client, workspaceId, onActivity } = this.#options;
     const isReturned = message.inReplyTo !== '' && client.observeReply(message);
-    const isNew = !isReturned && this.#accept(withConversation(message, workspaceId), position?.seq);
+    const isNew = !isReturned && this.#accept(receivedMessage(message, workspaceId), position?.seq);
     onActivity();
     return isNew;
   }
@@ -123,7 +123,7 @@ export class FeedInbox implements DeliveryInbox {
   #accept(received: InboundMessage, seq: number | null | undefined): boolean {
     const { workspaceId, ledger, onMessage, onCopy } = this.#options;
     // Our client has named it already.
-    const message = received.conversationId === '' ? withConversation(received, workspaceId) : received;
+    const message = received.conversationId === '' ? receivedMessage(received, workspaceId) : received;
     const read = ledger.read(message, seq);
     if (read === null) return false;
     if ('end' in read) {

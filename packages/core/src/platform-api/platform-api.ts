@@ -88,7 +88,7 @@ export class PlatformApi extends Transport {
    */
   send<R extends Route>(route: R, input: Call<R>): Promise<PlatformResponse> {
     // Without `isStreamed` there are no streams.
-    return this.open(route, input) as Promise<PlatformResponse>;
+    return this.request(this.#requestOf(route, input)) as Promise<PlatformResponse>;
   }
 
   /** As {@link send}; with `isStreamed` a stream of server-sent events is returned with its headers. */
@@ -122,7 +122,10 @@ export class PlatformApi extends Transport {
   }
 
   #requestOf(route: Route, input: AnyCall): PlatformRequest {
-    const { instanceId, takeover, headers } = input;
+    const { instanceId, takeover, headers, query } = input;
+    const { requestTimeoutMs: request, messageTimeoutMs: message } = this.settings;
+    const wait = message + Number(query?.wait ?? 0) * 1_000;
+    const limitsMs = { request, message, wait, call: CALL_TIMEOUT_MS };
     const isNamed = instanceId !== undefined && !this.capabilities.lacks('instances');
     const takes = takeover === true ? { [TAKEOVER_HEADER]: '1' } : {};
     // If only the response of a DELETE was lost, the second one returns 404. Where a key is needed, the client sends one.
@@ -132,18 +135,12 @@ export class PlatformApi extends Transport {
       ...input,
       ...requestLine(route, input),
       lane: input.lane ?? LANES[route.name] ?? 'calls',
-      query: queryString(input.query),
+      query: queryString(query),
       isRepeatable: input.isRepeatable ?? isHarmless,
       isKeyed: input.isRepeatable === undefined && route.repeat === 'keyed',
-      timeoutMs: input.timeoutMs ?? this.#timeLimitMs(route, input),
+      timeoutMs: input.timeoutMs ?? limitsMs[route.timeLimit],
       headers: isNamed ? { ...headers, [INSTANCE_HEADER]: instanceId, ...takes } : headers,
     };
-  }
-
-  #timeLimitMs({ timeLimit }: Route, { query }: AnyCall): number {
-    if (timeLimit === 'call') return CALL_TIMEOUT_MS;
-    if (timeLimit === 'request') return this.settings.requestTimeoutMs;
-    return this.settings.messageTimeoutMs + (timeLimit === 'wait' ? Number(query?.wait ?? 0) * 1_000 : 0);
   }
 }
 

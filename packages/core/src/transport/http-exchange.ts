@@ -63,6 +63,7 @@ class Exchange implements DispatchHandler {
   readonly #attempt: HttpAttempt;
   readonly #open: OpenExchanges;
   readonly #received = Promise.withResolvers<HttpResponse | StreamedResponse>();
+  readonly response = this.#received.promise;
   #timeoutMs: number;
   /** When it is given up, on the monotonic clock. */
   endsAt: number;
@@ -81,10 +82,6 @@ class Exchange implements DispatchHandler {
     this.#timeoutMs = attempt.timeoutMs;
     this.endsAt = open.clock.monotonic() + attempt.timeoutMs;
     attempt.signal?.addEventListener('abort', this, { once: true });
-  }
-
-  get response(): Promise<HttpResponse | StreamedResponse> {
-    return this.#received.promise;
   }
 
   /** Sends the request, once. */

@@ -85,21 +85,21 @@ export class Transport {
       const leftMs = endsAt === NO_LIMIT ? NO_LIMIT : endsAt - clock.monotonic();
       const timeoutMs = Math.max(1, Math.min(request.timeoutMs, leftMs));
       try {
-        let bearer = this.#bearerOf(request);
-        if (this.#dispatcher === null || (bearer === undefined && request.bearer === undefined)) {
+        let bearer = request.bearer === undefined ? this.#bearers.current() : request.bearer;
+        if (this.#dispatcher === null || bearer === undefined) {
           await this.#prepare(request);
-          bearer = this.#bearerOf(request);
+          bearer = request.bearer === undefined ? this.#bearers.current() : request.bearer;
         }
         let response = await this.#exchange(request, bearer, timeoutMs);
         // Another process may have replaced the token.
         if (response.status === 401 && request.bearer === undefined) {
-          const newer = await this.#bearers.renew(bearer);
+          const newer = await this.#bearers.renew(bearer ?? undefined);
           if (newer !== undefined) {
             bearer = newer;
             response = await this.#exchange(request, bearer, timeoutMs);
           }
         }
-        return this.#read(request, response, bearer);
+        return this.#read(request, response, bearer ?? undefined);
       } catch (error) {
         const waitMs = this.#pauseBefore(retry, request, error);
         if (waitMs === undefined || clock.monotonic() + waitMs >= endsAt) {
@@ -133,10 +133,6 @@ export class Transport {
     return this.#closing;
   }
 
-  #bearerOf({ bearer }: PlatformRequest): string | undefined {
-    return bearer === undefined ? this.#bearers.current() : (bearer ?? undefined);
-  }
-
   /** Loads the token, and opens the connections. */
   async #prepare({ bearer }: PlatformRequest): Promise<void> {
     if (bearer === undefined) await this.#bearers.load();
@@ -146,13 +142,13 @@ export class Transport {
 
   #exchange(
     request: PlatformRequest,
-    bearer: string | undefined,
+    bearer: string | null | undefined,
     timeoutMs: number,
   ): Promise<HttpResponse | StreamedResponse> {
     if (this.#closing !== undefined || this.#dispatcher === null) throw clientClosed();
     const { platformOrigin, basePath, proxy, maxResponseBytes } = this.settings;
     const { method, path, query = '', body, isStreamed = false, signal, onSent } = request;
-    const headers = headerList(this.#headers, bearer, request.headers ?? {});
+    const headers = headerList(this.#headers, bearer ?? undefined, request.headers ?? {});
     if (body !== undefined) headers.push('content-type', 'application/json');
     const open = isStreamed ? this.#streams : this.#lanes[request.lane];
     return open.exchange(request.through?.(this.#dispatcher) ?? this.#dispatcher, {
