@@ -7,7 +7,7 @@ import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
 import { PlatformApi } from '../platform-api/platform-api.ts';
 import { checkMethods, checkObject } from '../settings/checked-values.ts';
-import { type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
+import { CLIENT_NUMBERS, type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { CONNECTION_OPTION_NAMES } from '../settings/connection-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
@@ -31,15 +31,12 @@ export const CLIENT_OPTION_NAMES = {
   reportedUrl: true,
   deliveryMode: true,
   stateDirectory: true,
-  callTimeoutMs: true,
-  maxHeldReads: true,
-  peerCacheTtlMs: true,
-  peerCacheSize: true,
+  ...CLIENT_NUMBERS,
   directCalls: true,
   allowPeerNetworks: true,
   onPeerChange: true,
   tokenStore: true,
-} as const satisfies Record<keyof RemoteAgentClientOptions, true>;
+} satisfies Record<keyof RemoteAgentClientOptions, unknown>;
 
 /** Connections of tests have `operatorKey` for an `OperatorClient`, and are spread into the options of both clients. */
 const CLIENT_OPTIONS = knownOptions<RemoteAgentClientOptions & { operatorKey: unknown }>({

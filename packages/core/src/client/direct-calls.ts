@@ -13,8 +13,7 @@ import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { type PeerReply, readReply, valueIn } from '../peers/peer-reply.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
-import type { HttpResponse } from '../transport/http-response.ts';
-import { headerOf, readBody, textOf } from '../transport/http-response.ts';
+import { type HttpResponse, headerOf, readBody, textOf } from '../transport/http-response.ts';
 import type { PeerRequest } from '../transport/peer-transport.ts';
 import type { ResponseStream } from '../transport/response-stream.ts';
 import type { AbandonedCalls } from './cancellation.ts';
@@ -25,6 +24,9 @@ import type { OpenedAnswer, SourceLimits } from './stream-reading.ts';
 
 /** What a direct call leaves of the time for the platform, at least. */
 const PROXY_SHARE = 0.08;
+
+/** Errors of agents that did nothing with a message: method not found, unsupported operation. */
+const UNSUPPORTED: ReadonlySet<unknown> = new Set([-32601, -32004]);
 
 /** A peer that accepted a message. */
 interface Accepted {
@@ -93,7 +95,8 @@ export class DirectCalls {
     if (called === null) return null;
     const { outcome, ...accepted } = called;
     if (outcome.kind === 'streaming') return { ...accepted, answer: outcome };
-    if (!isUnsupportedMethod(outcome)) return { ...accepted, answer: replyOf(outcome, message) };
+    const errorCode = outcome.kind === 'responded' ? valueIn(outcome.body, 'error', 'code') : undefined;
+    if (!UNSUPPORTED.has(errorCode)) return { ...accepted, answer: replyOf(outcome, message) };
     const whole = await this.#call(message, limits);
     return whole && { ...accepted, answer: replyOf(whole.outcome, message) };
   }
@@ -281,22 +284,20 @@ export function nextStep(
   { kind }: Pick<DirectOutcome, 'kind'>,
   { hasToken, isRenewed }: { readonly hasToken: boolean; readonly isRenewed: boolean },
 ): NextStep {
-  switch (kind) {
-    case 'responded':
-    case 'streaming':
-    case 'invalid':
-      return 'reply';
-    case 'refused':
-      return 'refuse';
-    case 'unauthorized':
-      return hasToken && !isRenewed ? 'renew-token' : 'proxy';
-    case 'not-sent':
-    case 'not-accepted':
-      return 'proxy';
-    case 'in-doubt':
-      return hasToken ? 'proxy' : 'give-up';
-  }
+  if (kind === 'unauthorized' && hasToken && !isRenewed) return 'renew-token';
+  return kind === 'in-doubt' && !hasToken ? 'give-up' : NEXT_STEPS[kind];
 }
+
+const NEXT_STEPS: { readonly [Kind in DirectOutcome['kind']]: NextStep } = {
+  responded: 'reply',
+  streaming: 'reply',
+  invalid: 'reply',
+  refused: 'refuse',
+  unauthorized: 'proxy',
+  'not-sent': 'proxy',
+  'not-accepted': 'proxy',
+  'in-doubt': 'proxy',
+};
 
 /** How long a peer is called through the platform after a direct call to it failed, in milliseconds. */
 function avoidedFor(outcome: DirectOutcome): number {
@@ -325,14 +326,6 @@ export function outcomeOfResponse(response: HttpResponse | StreamedResponse, now
   if (status !== 429 && status !== 503) return { kind: 'not-accepted', isBusy: false };
   const retryAfterMs = parseRetryAfter(headerOf(response, 'retry-after'), nowMs);
   return { kind: 'not-accepted', isBusy: true, retryAfterMs };
-}
-
-/** JSON-RPC errors of A2A agents: method not found, unsupported operation. */
-const UNSUPPORTED: ReadonlySet<unknown> = new Set([-32601, -32004]);
-
-/** Whether the peer did nothing with the message, because it does not know the method. */
-function isUnsupportedMethod(outcome: DirectOutcome): boolean {
-  return outcome.kind === 'responded' && UNSUPPORTED.has(valueIn(outcome.body, 'error', 'code'));
 }
 
 function outcomeOfSuccess(response: HttpResponse): DirectOutcome {

@@ -20,9 +20,9 @@ import { isTooLarge } from './message-state.ts';
 
 const DEFAULT_LIMIT = 100;
 const NUMBERS = {
-  limit: { min: 1, max: 500 },
-  waitSecs: { min: 0, max: 60 },
-  sinceSecs: { min: 1, max: Number.MAX_SAFE_INTEGER },
+  limit: { min: 1, max: 500, isInteger: true },
+  waitSecs: { min: 0, max: 60, isInteger: true },
+  sinceSecs: { min: 1, max: Number.MAX_SAFE_INTEGER, isInteger: true },
 } as const;
 
 /** Which messages to read. */
@@ -110,7 +110,11 @@ export async function readInboundPage(
   const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
   let received: Buffer | undefined;
   try {
-    checkNumbers(options);
+    for (const [name, bounds] of Object.entries(NUMBERS)) {
+      const value = options[name as keyof typeof NUMBERS];
+      const problem = value === undefined ? null : numberProblem(name, value, bounds);
+      if (problem !== null) throw invalidArgument(problem);
+    }
     const { api, logger } = context;
     const peerId = options.peerId || undefined;
     const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
@@ -145,7 +149,13 @@ export async function readInboundPage(
         (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
     );
     const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
-    const messages = whole.map((message) => receivedMessage(withCardUrl(message, platformUrl), workspaceId));
+    const messages = whole.map((message) => {
+      const { agentCardUrl, peerId: sender, raw } = message;
+      // A compact row does not have the address of the peer's card.
+      const hasCard = agentCardUrl !== '' || sender === '' || !Array.isArray(raw.parts);
+      const url = hasCard ? agentCardUrl : `${platformUrl}/registry/discover/${sender}`;
+      return receivedMessage({ ...message, agentCardUrl: url }, workspaceId);
+    });
     const sent = feed.deliverable.length + feed.skipped;
     const unreadableRows = sent - feed.rows.length;
     if (unreadableRows > 0)
@@ -206,23 +216,6 @@ export async function acknowledge(
     if (!isUnknownRoute) throw error;
     logger.debug({ error }, 'The platform does not support acknowledgements.');
     return { isSupported: false, acknowledged: 0, outcomes: [] };
-  }
-}
-
-/** A compact row does not have the address of the peer's card. */
-function withCardUrl(message: InboundMessage, platformUrl: string): InboundMessage {
-  if (message.agentCardUrl !== '' || message.peerId === '' || !Array.isArray(message.raw.parts))
-    return message;
-  return { ...message, agentCardUrl: `${platformUrl}/registry/discover/${message.peerId}` };
-}
-
-/** @throws MoleculeError `invalid_argument`. */
-function checkNumbers(options: ReadInboundOptions): void {
-  for (const name of ['limit', 'waitSecs', 'sinceSecs'] as const) {
-    const value = options[name];
-    const bounds = { ...NUMBERS[name], isInteger: true };
-    const problem = value === undefined ? null : numberProblem(name, value, bounds);
-    if (problem !== null) throw invalidArgument(problem);
   }
 }
 

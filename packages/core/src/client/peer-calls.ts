@@ -274,7 +274,7 @@ export async function asCall(operation: Operation, work: () => Promise<PeerReply
     endCall(operation, reply);
     return reply;
   } catch (error) {
-    failCall(operation, error);
+    operation.end({ 'molecule.status': 'error' }, codeOfError(error));
     throw error;
   }
 }
@@ -283,8 +283,4 @@ export function endCall(operation: Operation, { status, via, code }: PeerReply):
   const failure = code !== null && isErrorCode(code) ? code : 'failed';
   const facts = { 'molecule.status': status, 'molecule.via': via };
   operation.end(facts, status === 'failed' ? failure : undefined);
-}
-
-export function failCall(operation: Operation, error: unknown): void {
-  operation.end({ 'molecule.status': 'error' }, codeOfError(error));
 }

@@ -107,7 +107,11 @@ export class PeerLookup {
     try {
       return (await this.#discover(peerId, signal, true)).text;
     } catch (error) {
-      if (ApiError.isInstance(error) && isUnavailable(error)) return null;
+      // The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither.
+      const isUnknown = ApiError.isInstance(error) && error.status === 404 && error.code === 'not_found';
+      const isAway =
+        ApiError.isInstance(error) && error.status === 503 && typeof error.details?.status === 'string';
+      if (isUnknown || isAway) return null;
       throw error;
     }
   }
@@ -208,10 +212,4 @@ export class PeerLookup {
 function usableUrl(text: string): URL | null {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : null;
   return url === null || CONTAINER.test(url.hostname) ? null : url;
-}
-
-/** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */
-function isUnavailable(error: ApiError): boolean {
-  if (error.status === 404) return error.code === 'not_found';
-  return error.status === 503 && typeof error.details?.status === 'string';
 }

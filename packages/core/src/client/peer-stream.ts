@@ -3,8 +3,9 @@ import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { invalidArgument } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { codeOfError } from '../telemetry/telemetry.ts';
 import type { Timer } from '../time/clock.ts';
-import { endCall, failCall, isRepeatedLater } from './peer-calls.ts';
+import { endCall, isRepeatedLater } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
 
 // An import of the module would load all of it.
@@ -208,7 +209,7 @@ class GatheredAnswer {
       endCall(operation, reply);
       this.#inContext(() => onReply?.(reply));
     } else if (end.error === this.#closed) operation.end({ 'molecule.status': 'left' });
-    else failCall(operation, end.error);
+    else operation.end({ 'molecule.status': 'error' }, codeOfError(end.error));
   }
 
   #onAbort(): void {

@@ -19,7 +19,6 @@ import {
   asCall,
   type CallPeerOptions,
   composeMessage,
-  type OutgoingMessage,
   type StreamPeerOptions,
   sendThroughProxy,
 } from './peer-calls.ts';
@@ -57,11 +56,10 @@ export class SentMessages {
   readonly #latest = new LatestMap<RememberedMessage>(CAPACITY);
 
   constructor(context: ClientContext) {
-    const { api, settings } = context;
     this.#context = context;
-    this.#abandoned = new AbandonedCalls(api, () => context.close());
+    this.#abandoned = new AbandonedCalls(context.api, () => context.close());
     this.#direct = new DirectCalls(context, this.#abandoned);
-    this.#unended = new DirectMessages(this.#direct, api, settings.workspaceId);
+    this.#unended = new DirectMessages(this.#direct, context);
   }
 
   /** Aborts when the client closes. */
@@ -76,37 +74,28 @@ export class SentMessages {
 
   /** Sends a message and waits for its answer. `holdSeconds: 0` does not wait; the platform stores such a message. */
   async send(peerId: string, text: string, options: SendOptions): Promise<PeerReply> {
-    const { clock, callTimeoutMs } = this.#context.settings;
-    const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
+    const { lookup, api, settings } = this.#context;
+    const { clock, callTimeoutMs, onPeerChange } = settings;
+    const { signal: given, timeoutMs: totalMs = callTimeoutMs, holdSeconds } = options;
     const name = holdSeconds === 0 ? 'send_to_peer' : 'call_peer';
     const { message, isDirect, remembered } = this.#compose(name, peerId, text, options);
-    const reply = await asCall(message.operation, () =>
-      withinHandling({ signal, timeoutMs }, clock, (limits) =>
-        this.#sendWithin({ ...limits, holdSeconds }, message, isDirect),
-      ),
-    );
+    const send = async ({ signal, timeoutMs }: CallLimits): Promise<PeerReply> => {
+      const endsAt = clock.monotonic() + timeoutMs;
+      if (onPeerChange === 'block') await lookup.verify(peerId, { signal });
+      if (isDirect && this.#direct.isPossible(message)) {
+        const replied = await this.#direct.send(message, { signal, timeoutMs });
+        if (replied !== null) {
+          this.#unended.add(replied, message);
+          return replied;
+        }
+      }
+      const limits = { signal, timeoutMs: Math.max(1, endsAt - clock.monotonic()), holdSeconds };
+      return await sendThroughProxy(api, message, limits, this.#abandoned.cancel);
+    };
+    const limits = { signal: given, timeoutMs: totalMs };
+    const reply = await asCall(message.operation, () => withinHandling(limits, clock, send));
     noteEnd(remembered, reply);
     return reply;
-  }
-
-  async #sendWithin(
-    { signal, timeoutMs, holdSeconds }: CallLimits & Pick<SendOptions, 'holdSeconds'>,
-    message: OutgoingMessage,
-    isDirect: boolean,
-  ): Promise<PeerReply> {
-    const { lookup, api, settings } = this.#context;
-    const endsAt = settings.clock.monotonic() + timeoutMs;
-    if (settings.onPeerChange === 'block') await lookup.verify(message.targetId, { signal });
-    if (isDirect && this.#direct.isPossible(message)) {
-      const replied = await this.#direct.send(message, { signal, timeoutMs });
-      if (replied !== null) {
-        this.#unended.add(replied, message);
-        return replied;
-      }
-    }
-    const leftMs = Math.max(1, endsAt - settings.clock.monotonic());
-    const limits = { signal, timeoutMs: leftMs, holdSeconds };
-    return await sendThroughProxy(api, message, limits, this.#abandoned.cancel);
   }
 
   /** As {@link send}, and returns the answer as it is made. */

@@ -56,11 +56,9 @@ export class TokenManager {
       if (!this.#isLoaded && stored !== undefined) this.#use(stored);
       this.#isLoaded = true;
     });
-    try {
-      await this.#loading;
-    } finally {
+    await this.#loading.finally(() => {
       this.#loading = undefined;
-    }
+    });
   }
 
   /** Uses a new token and stores it. The token is used even if storing fails. */

@@ -10,7 +10,6 @@ import {
   readResponse,
   routes,
   TAKEOVER_HEADER,
-  type Wire,
 } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
@@ -70,7 +69,10 @@ export class PlatformApi extends Transport {
 
   /** Parses the response to {@link send} as {@link call} does. */
   parse<R extends Route>(route: R, input: Call<R>, { status, body }: PlatformResponse): RouteResponse<R> {
-    const read = readResponse(schemaOf(route, status), body, input.needed);
+    // Compatible platforms may use another success status than the route.
+    const shape = route.responses[status] ?? Object.values(route.responses)[0];
+    if (shape === undefined || 'media' in shape) throw new Error(`${route.name} has no JSON response.`);
+    const read = readResponse(shape, body, input.needed);
     if (read.kind === 'unreadable') {
       throw unreadable(route, input, status, `${read.key === '' ? 'the body' : read.key}: ${read.problem}`);
     }
@@ -186,13 +188,6 @@ function queryString(entries: AnyCall['query'] = {}): string {
     text += `${text === '' ? '?' : '&'}${key}=${encoded}`;
   }
   return text;
-}
-
-/** Compatible platforms may use another success status than this one. */
-function schemaOf({ name, responses }: Route, status: number): Wire {
-  const body = responses[status] ?? Object.values(responses)[0];
-  if (body === undefined || 'media' in body) throw new Error(`The route ${name} has no JSON response.`);
-  return body;
 }
 
 /** The lane of the requests of a route, unless they name another one; `calls` for all others. */

@@ -51,11 +51,12 @@ function attemptOf(server: ScriptedServer, sent: Sent & { readonly path: string 
     origin: server.url,
     method: sent.method ?? 'POST',
     path: sent.path,
-    headers: [],
+    base: [],
+    headers: {},
+    bearer: null,
     body: sent.body ?? null,
     timeoutMs: 10_000,
     maxResponseBytes: 1_000_000,
-    keepsBeginning: false,
     signal: sent.signal,
   };
 }

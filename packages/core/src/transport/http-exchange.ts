@@ -1,5 +1,4 @@
-import type { Delivered } from '../errors/connection-error.ts';
-import { TimeoutError } from '../errors/connection-error.ts';
+import { type Delivered, TimeoutError } from '../errors/connection-error.ts';
 import { isError } from '../errors/is-error.ts';
 import type {
   DispatchController,
@@ -22,14 +21,19 @@ export interface HttpAttempt {
   readonly proxy?: ProxyName | null;
   readonly method: string;
   readonly path: string;
-  readonly headers: string[];
+  /** Headers of every request, names and values in turn. */
+  readonly base: readonly string[];
+  /** Of this one; `accept` is JSON unless it names another one. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bearer: string | null | undefined;
+  /** JSON. */
   readonly body: string | null;
   readonly timeoutMs: number;
   /** Time limit from the headers of the response to its end, in milliseconds. @default what is left of `timeoutMs` */
   readonly bodyTimeoutMs?: number | undefined;
   readonly maxResponseBytes: number;
   /** Whether the beginning of a larger response is received; else such a response is refused by its size. */
-  readonly keepsBeginning: boolean;
+  readonly keepsBeginning?: boolean;
   /** Whether a stream of server-sent events is returned with its headers. @default false: it is read to its end */
   readonly isStreamed?: boolean;
   readonly signal: AbortSignal | undefined;
@@ -40,22 +44,6 @@ export interface HttpAttempt {
 const STREAM_IDLE_MS = 300_000;
 const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const ENDED = new Error('The exchange has ended.');
-
-/**
- * The headers of a request in undici's flat form: `base`, the credential, and those of the request, which may name another `accept` than that of
- * JSON.
- */
-export function headerList(
-  base: readonly string[],
-  bearer: string | undefined,
-  headers: Readonly<Record<string, string>>,
-): string[] {
-  const list = [...base];
-  if (headers.accept === undefined) list.push('accept', 'application/json');
-  if (bearer !== undefined) list.push('authorization', `Bearer ${bearer}`);
-  for (const name in headers) list.push(name, headers[name] ?? '');
-  return list;
-}
 
 /** One request and its response. Implements undici's handler interface, to avoid a stream per response. */
 class Exchange implements DispatchHandler {
@@ -86,7 +74,12 @@ class Exchange implements DispatchHandler {
 
   /** Sends the request, once. */
   send(): void {
-    const { origin, path, method, headers, body } = this.#attempt;
+    const { origin, path, method, base, bearer, headers: own, body } = this.#attempt;
+    const headers = [...base];
+    if (own.accept === undefined) headers.push('accept', 'application/json');
+    if (bearer) headers.push('authorization', `Bearer ${bearer}`);
+    if (body !== null) headers.push('content-type', 'application/json');
+    for (const name in own) headers.push(name, own[name] ?? '');
     const request = { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 } as const;
     try {
       this.#dispatcher.dispatch(request, this);

@@ -3,7 +3,7 @@ import type { Dispatcher, Pool } from 'undici';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { clientClosed } from './connection-failure.ts';
-import { headerList, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
 import { loadPool } from './undici-pool.ts';
 
@@ -43,7 +43,7 @@ export interface PeerRequest {
   readonly isStreamed?: boolean | undefined;
 }
 
-const HEADERS = ['content-type', 'application/json', 'user-agent', USER_AGENT];
+const HEADERS = ['user-agent', USER_AGENT];
 
 type Connector = Pool.Options['connect'];
 
@@ -72,12 +72,13 @@ export class PeerTransport {
       origin: server.origin,
       method: 'POST',
       path: server.path,
-      headers: headerList(HEADERS, peerToken, headers),
+      base: HEADERS,
+      headers,
+      bearer: peerToken,
       body,
       timeoutMs,
       bodyTimeoutMs: BODY_TIMEOUT_MS,
       maxResponseBytes: BODY_LIMITS.agentResponse,
-      keepsBeginning: false,
       isStreamed,
       signal,
       onSent,

@@ -8,7 +8,7 @@ import { USER_AGENT } from '../settings/sdk-version.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import { clientClosed } from './connection-failure.ts';
-import { headerList, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import { type HttpResponse, readBody } from './http-response.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
 import { LazyPool } from './undici-pool.ts';
@@ -147,16 +147,16 @@ export class Transport {
   ): Promise<HttpResponse | StreamedResponse> {
     if (this.#closing !== undefined || this.#dispatcher === null) throw clientClosed();
     const { platformOrigin, basePath, proxy, maxResponseBytes } = this.settings;
-    const { method, path, query = '', body, isStreamed = false, signal, onSent } = request;
-    const headers = headerList(this.#headers, bearer ?? undefined, request.headers ?? {});
-    if (body !== undefined) headers.push('content-type', 'application/json');
+    const { method, path, query = '', headers = {}, body, isStreamed = false, signal, onSent } = request;
     const open = isStreamed ? this.#streams : this.#lanes[request.lane];
     return open.exchange(request.through?.(this.#dispatcher) ?? this.#dispatcher, {
       origin: platformOrigin,
       proxy,
       method,
       path: basePath + path + query,
+      base: this.#headers,
       headers,
+      bearer,
       body: body === undefined ? null : JSON.stringify(body),
       timeoutMs,
       maxResponseBytes,
@@ -209,8 +209,7 @@ function wasNotProcessed(error: MoleculeError): boolean {
 /** The last attempt did not arrive, an earlier one may have. */
 function deliveryUnknown(error: unknown): unknown {
   if (!ConnectionError.isInstance(error) || error.delivered !== 'no') return error;
-  const { message, origin, isRetryable, hint, cause } = error;
-  return new ConnectionError(message, { origin, delivered: 'unknown', isRetryable, hint, cause });
+  return new ConnectionError(error.message, { ...error, delivered: 'unknown', cause: error.cause });
 }
 
 const NONE: ReadonlySet<Capability> = new Set();
