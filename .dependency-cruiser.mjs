@@ -138,6 +138,14 @@ export default {
       to: { pathNot: ['^packages/protocol/src/', '/node_modules/zod/'] },
     },
     {
+      name: 'only-protocol-imports-zod',
+      comment:
+        'Import `z` from @molecule-ai/protocol, which contains the parts of zod that are in use: a second copy takes as long to load.',
+      severity: 'error',
+      from: { path: '^packages/(?!protocol/)[^/]+/src/', pathNot: '\\.test\\.ts$' },
+      to: { path: '/node_modules/zod/' },
+    },
+    {
       name: 'net-guard-stands-at-the-bottom',
       severity: 'error',
       from: { path: '^packages/net-guard/src/' },
@@ -239,6 +247,13 @@ export default {
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$' },
       to: { path: '^(node:)?http$', dependencyTypesNot: ['type-only', 'dynamic-import'] },
+    },
+    {
+      name: 'no-static-import-of-node-util',
+      comment: 'As an ES module it loads all that it exports on demand: process.getBuiltinModule() does not.',
+      severity: 'error',
+      from: { path: '^packages/core/src/(?!testing/)', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(node:)?util$', dependencyTypesNot: ['type-only', 'dynamic-import'] },
     },
     ...coreModuleRules,
     ...inboundRules,

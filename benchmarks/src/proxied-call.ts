@@ -23,10 +23,9 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
         { inFlight, ...options },
       );
       if (peer === undefined) throw new Error('no measurement');
-      for (const { name, perSecond } of ours) {
-        const detail = `${Math.round(perSecond)}/s against ${Math.round(peer.perSecond)}/s`;
-        const title = `proxied call (${name}) : bare proxy, ${inFlight} in flight`;
-        figures.push(ratioFigure(title, perSecond / peer.perSecond, 1 / 3, detail));
+      for (const each of ours) {
+        const title = `proxied call (${each.name}) : bare proxy, ${inFlight} in flight`;
+        figures.push(ratioFigure(title, each, peer, 1 / 3));
       }
     }
   } finally {

@@ -22,11 +22,19 @@ let queue: string[] = [];
 let isWriting = Promise.resolve();
 let queued: Promise<void> | undefined;
 
+/** For whoever checks what a contender sends: `GET /last-request`. */
+let last: object = {};
+
 const server = createServer((request, response) => {
+  if (request.method === 'GET') {
+    response.end(JSON.stringify(last));
+    return;
+  }
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', async () => {
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { id?: unknown; method?: unknown };
+    last = { method: request.method, url: request.url, headers: request.headers, body };
     if (file !== undefined) await store(JSON.stringify(body));
     const answer = JSON.stringify({
       jsonrpc: '2.0',

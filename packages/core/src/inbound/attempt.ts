@@ -6,8 +6,8 @@ import {
   MAX_QUESTIONS,
   MessagePart,
   Question,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
 import { type CurrentMessage, deadlinePassed, runHandling } from '../client/current-message.ts';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';

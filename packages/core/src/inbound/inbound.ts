@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { withConversation } from '../client/conversation-history.ts';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import { type LinkedAbort, linkAbort, orAborted, withDeadline } from '../time/linked-abort.ts';
 import { AckSender } from './ack-sender.ts';
 import type { WholeRoom } from './arrival-room.ts';
@@ -190,7 +190,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   accept(message: InboundMessage, position: FeedPosition | null): boolean {
     const { client } = this.#options;
     const isReturned = message.inReplyTo !== '' && client.observeReply(message);
-    const isNew = !isReturned && this.#received(withConversation(message, client.workspaceId), position?.seq);
+    const isNew = !isReturned && this.#received(receivedMessage(message, client.workspaceId), position?.seq);
     this.#recordActivity();
     return isNew;
   }
@@ -252,7 +252,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   #received(received: InboundMessage, seq: number | null | undefined): boolean {
     const { workspaceId } = this.#options.client;
     // Our client has named it already.
-    const message = received.conversationId === '' ? withConversation(received, workspaceId) : received;
+    const message = received.conversationId === '' ? receivedMessage(received, workspaceId) : received;
     const record = this.#ledger.read(message, seq);
     if (record === null) return false;
     const { ended } = record;

@@ -6,8 +6,9 @@ import {
   MessagePart,
   OUTCOMES,
   parseActivityRow,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { markReceived } from '../peers/received-values.ts';
 import { type MessageRecord, Progress } from './life.ts';

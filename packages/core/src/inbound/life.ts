@@ -4,8 +4,8 @@ import {
   JsonValue,
   MessagePart,
   type OUTCOMES,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
 import { deadlineOf } from '../client/current-message.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MessageFailure } from '../errors/message-failure.ts';

@@ -13,12 +13,13 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { isProcessRunning } from './process-identity.ts';
 
+// An import of the module would load all of it.
+const { promisify } = process.getBuiltinModule('node:util');
 const { constants } = fs;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;

@@ -8,9 +8,9 @@ import {
   type RouteAccess,
   routes,
   type Wire,
+  z,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import { mount } from './mount.ts';
 
 // A static import of this module loads all of Node's own fetch.
