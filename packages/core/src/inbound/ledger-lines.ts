@@ -8,7 +8,6 @@ import {
   parseActivityRow,
   z,
 } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { markReceived } from '../peers/received-values.ts';
 import { type MessageRecord, Progress } from './life.ts';
