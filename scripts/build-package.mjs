@@ -1,8 +1,8 @@
 // Builds the package in the current folder into `dist`. `compile` makes the JavaScript, `declare` the declarations, and without an
 // argument it does both. What to build follows from its package.json:
 // - JavaScript by esbuild, with source maps that contain the TypeScript. Each `import` entry and each bin is an
-//   ES module, code that entries share lies in chunks. `dependencies` and `peerDependencies` stay imports; of
-//   what is a development dependency the parts in use become part of the bundle, with their licences beside it.
+//   ES module, code that entries share lies in chunks. `dependencies` and `peerDependencies` stay imports, except zod; of
+//   zod and of what is a development dependency the parts in use become part of the bundle, with their licences beside it.
 // - Where an entry has `require`, CommonJS as well. All entries share one bundle, because a class that exists
 //   twice breaks `instanceof` and `#private`; an entry is one line, and its modules run when it is first required.
 // - `node-check.js`, if `sideEffects` of package.json names it: each entry runs it before anything else.
@@ -33,6 +33,8 @@ const EMITTED = 'TSFILE: ';
 /** Lists of the files that the last run of each step wrote, outside of `dist`, which is published; turbo keeps them with its copy of `dist`. */
 const LISTS = { compile: '.turbo/compiled-files.json', declare: '.turbo/declared-files.json' };
 const NODE_CHECK = 'node-check.js';
+/** Dependencies that become part of the bundle: declarations name their types, and loading all of their files takes longer than loading the rest. */
+const BUNDLED = ['zod'];
 
 /** The files that the last build of a package wrote, by their paths in `dist`; `undefined` when a step never ran. */
 export function builtFiles(folder) {
@@ -86,7 +88,9 @@ async function compile(manifest, entries) {
     bundle: true,
     platform: 'node',
     target: 'node22.19',
-    external: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }),
+    external: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(
+      (name) => !BUNDLED.includes(name),
+    ),
     sourcemap: true,
     metafile: true,
     logLevel: 'warning',

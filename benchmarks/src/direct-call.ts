@@ -8,6 +8,7 @@ import { Pool } from 'undici';
 import { publishedClient, requestOfSdk } from './a2a-sdk-client.ts';
 import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
+import { requireSameRequest } from './same-request.ts';
 import { startProcess } from './servers/start-process.ts';
 import { compareThroughput } from './throughput.ts';
 
@@ -17,7 +18,7 @@ const TOKEN = `${'k3Jd9aQx'.repeat(40)}`;
 const QUESTION = 'How far is the moon?';
 const ANSWER = 'the answer of the peer';
 
-/** Compares direct calls to a minimal server with undici sending the same JSON, and with the client of the A2A SDK. */
+/** Compares direct calls to a minimal server with undici sending the very same request, and with the client of the A2A SDK. */
 export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure[]> {
   const server = await startProcess('agent-server');
   const platform = await startDirectory(server.url);
@@ -30,19 +31,18 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
   });
   const pool = new Pool(server.url, { connections: 64 });
   const published = await publishedClient(server.url);
+  const call = async () => {
+    const reply = await client.callPeer(PEER, QUESTION);
+    if (reply.text !== ANSWER || reply.via !== 'direct') throw new Error('wrong answer');
+  };
   const figures: Figure[] = [];
   try {
     await client.heartbeat();
+    await requireSameRequest(server.url, call, () => callRaw(pool));
     for (const inFlight of [1, 16, 64]) {
       const [ours, raw, sdk] = await compareThroughput(
         [
-          {
-            name: 'direct call',
-            run: async () => {
-              const reply = await client.callPeer(PEER, QUESTION);
-              if (reply.text !== ANSWER || reply.via !== 'direct') throw new Error('wrong answer');
-            },
-          },
+          { name: 'direct call', run: call },
           { name: 'undici', run: () => callRaw(pool) },
           {
             name: 'A2A SDK',
@@ -56,15 +56,10 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
         { inFlight, ...options },
       );
       if (ours === undefined || raw === undefined || sdk === undefined) throw new Error('no measurement');
-      const rate = Math.round(ours.perSecond);
-      const against = (name: string, other: number, aim: number) =>
-        ratioFigure(
-          `direct call : ${name}, ${inFlight} in flight`,
-          ours.perSecond / other,
-          aim,
-          `${rate}/s against ${Math.round(other)}/s`,
-        );
-      figures.push(against('raw undici', raw.perSecond, 0.85), against('A2A SDK 1.3', sdk.perSecond, 1));
+      figures.push(
+        ratioFigure(`direct call : raw undici, ${inFlight} in flight`, ours, raw, 0.85),
+        ratioFigure(`direct call : A2A SDK 1.3, ${inFlight} in flight`, ours, sdk, 1),
+      );
     }
   } finally {
     await client.close();
@@ -108,13 +103,25 @@ async function callRaw(pool: Pool): Promise<void> {
   const response = await pool.request({
     method: 'POST',
     path: '/',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'molecule-sdk-ts/0.0.0',
+      accept: 'application/json',
+      authorization: `Bearer ${TOKEN}`,
+      'x-timeout': '24',
+    },
     body: JSON.stringify({
       jsonrpc: '2.0',
       id: messageId,
       method: 'message/send',
       params: {
-        message: { kind: 'message', role: 'user', messageId, parts: [{ kind: 'text', text: QUESTION }] },
+        message: {
+          kind: 'message',
+          role: 'user',
+          messageId,
+          parts: [{ kind: 'text', type: 'text', text: QUESTION }],
+          contextId: messageId,
+        },
       },
     }),
   });

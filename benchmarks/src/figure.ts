@@ -1,3 +1,5 @@
+import { ratioOf, type Throughput } from './throughput.ts';
+
 /** One measured figure and its target. */
 export interface Figure {
   readonly name: string;
@@ -8,13 +10,19 @@ export interface Figure {
   readonly met?: boolean;
 }
 
-export function ratioFigure(name: string, ratio: number, target: number, detail: string): Figure {
-  return {
-    name,
-    value: `${ratio.toFixed(2)} (${detail})`,
-    target: `at least ${target.toFixed(2)}`,
-    met: ratio >= target,
-  };
+/** Of two contenders of one measurement, only reported without a target; `rate` describes the operations per second of one of them. */
+export function ratioFigure(
+  name: string,
+  one: Throughput,
+  other: Throughput,
+  target: number | undefined,
+  rate: (of: Throughput) => string = ({ perSecond }) => `${Math.round(perSecond)}/s`,
+): Figure {
+  const ratio = ratioOf(one, other);
+  const detail = `${rate(one)} against ${rate(other)}`;
+  const value = `${ratio.toFixed(2)} (${detail})`;
+  if (target === undefined) return { name, value };
+  return { name, value, target: `at least ${target.toFixed(2)}`, met: ratio >= target };
 }
 
 /** Formats a table for a terminal, one line per figure. */

@@ -14,8 +14,8 @@ export interface BenchmarkOptions {
 }
 
 export const USUAL: BenchmarkOptions = {
-  roundMs: 1_500,
-  rounds: 5,
+  roundMs: 250,
+  rounds: 30,
   messages: 400,
   idleSeconds: 90,
   feedRows: 100_000,

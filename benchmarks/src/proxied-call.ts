@@ -6,10 +6,7 @@ import { type Figure, ratioFigure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { startPlatform } from './servers/start-platform.ts';
 import { startProcess } from './servers/start-process.ts';
-import { compareThroughput, ratioOf, type Throughput } from './throughput.ts';
-
-/** Of each contender's run in a round, in milliseconds: short, because what else the machine does changes within seconds. */
-const ROUND_MS = 250;
+import { compareThroughput, type Throughput } from './throughput.ts';
 
 /**
  * Compares a peer call through the platform (authentication, hierarchy, durable row, push, answer) with a minimal reverse
@@ -25,20 +22,17 @@ export async function benchProxiedCall(options: BenchmarkOptions): Promise<Figur
     await startProxy('proxy with two flushes', [agent.url, join(folder, 'calls.jsonl')]),
   ];
   const platforms = [await startCalls('full', agent.url), await startCalls('normal', agent.url)];
-  const roundMs = Math.min(ROUND_MS, options.roundMs);
-  const rounds = Math.ceil((options.rounds * options.roundMs) / roundMs);
   const figures: Figure[] = [];
   try {
     for (const inFlight of [1, 16, 64]) {
-      const measured = await compareThroughput([...proxies, ...platforms], { inFlight, roundMs, rounds });
+      const measured = await compareThroughput([...proxies, ...platforms], { inFlight, ...options });
       const [bare, flushing, full, normal] = measured;
       if (bare === undefined || flushing === undefined || full === undefined || normal === undefined) {
         throw new Error('no measurement');
       }
       const against = (ours: Throughput, other: Throughput, target: number) => {
-        const detail = `${Math.round(ours.perSecond)}/s against ${Math.round(other.perSecond)}/s`;
         const title = `proxied call (${ours.name}) : ${other.name}, ${inFlight} in flight`;
-        return ratioFigure(title, ratioOf(ours, other), target, detail);
+        return ratioFigure(title, ours, other, target);
       };
       figures.push(against(full, bare, 1 / 3), against(full, flushing, 1 / 2), against(normal, bare, 1 / 3));
     }

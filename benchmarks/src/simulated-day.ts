@@ -73,7 +73,7 @@ async function simulate(delivery: 'long-poll' | 'push', hours: number): Promise<
   const target =
     hours < DAY_HOURS
       ? {}
-      : { target: `under ${TARGET_SECONDS} s`, met: day.wallMs < TARGET_SECONDS * 1_000 };
+      : { target: `under ${TARGET_SECONDS} s of CPU`, met: day.cpuMs < TARGET_SECONDS * 1_000 };
   return { name: `simulated ${hours} h, ${delivery}`, value: `${wall}; ${ratio}`, ...target };
 }
 

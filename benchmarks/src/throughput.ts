@@ -1,5 +1,7 @@
 import { median, quantile } from './statistics.ts';
 
+const WARM_UP_MS = 1_000;
+
 export interface Contender {
   readonly name: string;
   /** One complete operation; rejects if its result is wrong. */
@@ -17,22 +19,23 @@ export interface Throughput {
   readonly name: string;
   /** Operations per second, median of the rounds. */
   readonly perSecond: number;
-  /** Operations per second in each round. */
-  readonly rounds: readonly number[];
+  /** The same of each round. */
+  readonly rates: readonly number[];
   /** 99th percentile of the duration of an operation, in milliseconds, median of the rounds. */
   readonly p99Ms: number;
 }
 
 /**
- * Runs the contenders alternately in each round, in reversed order every other round, so that all run under nearly the same
- * conditions. One round before the measurement warms up.
+ * Runs the contenders alternately in many short rounds, in reversed order every other round, so that all of a round run under nearly the
+ * same conditions. The rounds of a second before the measurement warm up.
  */
 export async function compareThroughput(
   contenders: readonly Contender[],
   options: ThroughputOptions,
 ): Promise<Throughput[]> {
   const samples = contenders.map((): Round[] => []);
-  for (let round = -1; round < options.rounds; round += 1) {
+  const warmUps = Math.min(options.rounds, Math.ceil(WARM_UP_MS / options.roundMs));
+  for (let round = -warmUps; round < options.rounds; round += 1) {
     const order = contenders.map((_, index) => index);
     if (round % 2 !== 0) order.reverse();
     for (const index of order) {
@@ -42,16 +45,17 @@ export async function compareThroughput(
       if (round >= 0) samples[index]?.push(measured);
     }
   }
-  return contenders.map((contender, index) => {
-    const rounds = (samples[index] ?? []).map(({ perSecond }) => perSecond);
-    const p99Ms = median((samples[index] ?? []).map((round) => round.p99Ms));
-    return { name: contender.name, perSecond: median(rounds), rounds, p99Ms };
-  });
+  return contenders.map((contender, index) => ({
+    name: contender.name,
+    perSecond: median((samples[index] ?? []).map(({ perSecond }) => perSecond)),
+    rates: (samples[index] ?? []).map(({ perSecond }) => perSecond),
+    p99Ms: median((samples[index] ?? []).map(({ p99Ms }) => p99Ms)),
+  }));
 }
 
-/** The median of the ratios of the rounds: what disturbs one round disturbs both contenders. */
-export function ratioOf(ours: Throughput, other: Throughput): number {
-  return median(ours.rounds.map((perSecond, round) => perSecond / (other.rounds[round] ?? Number.NaN)));
+/** How many times as fast `one` was as `other`: the median of the ratios of their rounds, in which both had the same conditions. */
+export function ratioOf(one: Throughput, other: Throughput): number {
+  return median(one.rates.map((rate, round) => rate / (other.rates[round] ?? Number.NaN)));
 }
 
 type Round = Pick<Throughput, 'perSecond' | 'p99Ms'>;

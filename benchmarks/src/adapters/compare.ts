@@ -3,7 +3,7 @@ import type { Figure } from '../figure.ts';
 import { median } from '../statistics.ts';
 
 const OVERHEAD_TARGET_MS = 0.1;
-const CALLS_PER_ROUND = 400;
+const CALLS_PER_ROUND = 70;
 const WARM_UP_CALLS = 300;
 
 /** One of two ways to do the same. */

@@ -24,7 +24,7 @@ import type { Handled } from './compare.ts';
 
 /** So few that most batches end before the system runs something else. */
 const MESSAGES_PER_BATCH = 20;
-const BATCHES_PER_ROUND = 400;
+const BATCHES_PER_ROUND = 70;
 const WARM_UP_BATCHES = 200;
 /** In microseconds. */
 const TARGETS = { static: 50, scoped: 100 };

@@ -19,11 +19,19 @@ const RESULT_1 = { message: { ...about, role: 'ROLE_AGENT', parts: [{ text: TEXT
 const [path] = process.argv.slice(2);
 const store = path === undefined ? undefined : await openFlushedLog(path);
 
+/** For whoever checks what a contender sends: `GET /last-request`. */
+let last: object = {};
+
 const server = createServer((request, response) => {
+  if (request.method === 'GET') {
+    response.end(JSON.stringify(last));
+    return;
+  }
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', async () => {
     const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { id?: unknown; method?: unknown };
+    last = { method: request.method, url: request.url, headers: request.headers, body };
     await store?.(JSON.stringify(body));
     const answer = JSON.stringify({
       jsonrpc: '2.0',

@@ -6,7 +6,7 @@ import {
 } from '@molecule-ai/protocol';
 import type { Figure } from '../figure.ts';
 import type { BenchmarkOptions } from '../options.ts';
-import { compareThroughput } from '../throughput.ts';
+import { compareThroughput, ratioOf } from '../throughput.ts';
 
 const SENTENCE = 'The moon is 384 400 km away [on average], and moves away by 3.8 cm each year.\n';
 const LENGTH = 10 * 1024 * 1024;
@@ -38,9 +38,9 @@ export async function benchStreamBoundary(options: BenchmarkOptions): Promise<Fi
   );
   if (atOnce === undefined) throw new Error('no measurement');
   const rate = (perSecond: number) => `${Math.round((perSecond * LENGTH) / 1024 / 1024)} MiB/s`;
-  return inPieces.map(({ name, perSecond }) => ({
-    name: `wrap and strip in pieces of ${name} : whole`,
-    value: `${(perSecond / atOnce.perSecond).toFixed(2)} (${rate(perSecond)} against ${rate(atOnce.perSecond)})`,
+  return inPieces.map((pieces) => ({
+    name: `wrap and strip in pieces of ${pieces.name} : whole`,
+    value: `${ratioOf(pieces, atOnce).toFixed(2)} (${rate(pieces.perSecond)} against ${rate(atOnce.perSecond)})`,
   }));
 }
 

@@ -5,7 +5,7 @@ import { type Figure, ratioFigure } from '../figure.ts';
 import type { BenchmarkOptions } from '../options.ts';
 import type { DeltaPlan } from '../servers/deltas.ts';
 import { startProcess } from '../servers/start-process.ts';
-import { type Contender, compareThroughput, type Throughput } from '../throughput.ts';
+import { type Contender, compareThroughput, ratioOf, type Throughput } from '../throughput.ts';
 import { startStreamPeers } from './stream-peers.ts';
 
 const PLAN: DeltaPlan = { count: 200, length: 20, gapMs: 0 };
@@ -68,13 +68,14 @@ export async function benchStreamRate(options: BenchmarkOptions): Promise<Figure
 
 function figuresOf([ours, bare, sdk]: readonly Throughput[], at: string, perPiece: number): Figure[] {
   if (ours === undefined || bare === undefined || sdk === undefined) throw new Error('no measurement');
-  const rate = ({ perSecond }: Throughput) => `${Math.round(perSecond * PLAN.count)} deltas/s`;
-  const detail = (other: Throughput) =>
-    `${rate(ours)}, ${perPiece.toFixed(1)} in a piece, against ${rate(other)}`;
+  const rate = (of: Throughput) => {
+    const deltas = `${Math.round(of.perSecond * PLAN.count)} deltas/s`;
+    return of === ours ? `${deltas}, ${perPiece.toFixed(1)} in a piece,` : deltas;
+  };
   const name = (other: Throughput) => `streams : ${other.name}, ${at}`;
   return [
-    ratioFigure(name(sdk), ours.perSecond / sdk.perSecond, 1, detail(sdk)),
-    { name: name(bare), value: `${(ours.perSecond / bare.perSecond).toFixed(2)} (${detail(bare)})` },
+    ratioFigure(name(sdk), ours, sdk, 1, rate),
+    { name: name(bare), value: `${ratioOf(ours, bare).toFixed(2)} (${rate(ours)} against ${rate(bare)})` },
   ];
 }
 

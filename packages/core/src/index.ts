@@ -123,15 +123,15 @@ export type {
   FeedPosition,
   InboundDelivery,
 } from './inbound/delivery.ts';
-export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/handler-answer.ts';
+export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/handler.ts';
 export {
   FileInboundStore,
   type FileInboundStoreOptions,
   type InboundStore,
+  listDeadLetters,
   MemoryInboundStore,
 } from './inbound/inbound-store.ts';
 export type { DeadLetter } from './inbound/ledger-lines.ts';
-export { listDeadLetters } from './inbound/ledger-lines.ts';
 export { type LogFields, type Logger, silentLogger } from './logging/logger.ts';
 export type { PeerChange, PeerTrait } from './peers/peer-identities.ts';
 export type { PeerInfo } from './peers/peer-info.ts';

@@ -1,4 +1,5 @@
 import type {
+  InboundAccess,
   InboundAgent,
   InboundPort,
   InboundRequest,
@@ -32,7 +33,7 @@ export class PortDouble implements InboundPort {
     return { name: 'agent', skills: [] };
   }
 
-  async authenticate(headers: Pick<Headers, 'get'>): ReturnType<InboundPort['authenticate']> {
+  async authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
     const [use, subject = ''] = (headers.get('authorization')?.slice('Bearer '.length) ?? '').split(' ');
     if (use === 'slow') await this.checked;
     if (use === 'push' || use === 'direct')

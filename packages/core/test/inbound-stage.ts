@@ -1,10 +1,10 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { AttemptHandler } from '../src/inbound/attempt.ts';
 import { PollDelivery } from '../src/inbound/deliveries.ts';
+import type { AttemptHandler } from '../src/inbound/handler.ts';
 import { Inbound } from '../src/inbound/inbound.ts';
 import type { InboundOptions } from '../src/inbound/inbound-options.ts';
-import { type InboundStore, MemoryInboundStore } from '../src/inbound/inbound-store.ts';
-import { type LedgerLine, loadLines } from '../src/inbound/ledger-lines.ts';
+import { type InboundStore, loadLines, MemoryInboundStore } from '../src/inbound/inbound-store.ts';
+import type { LedgerLine } from '../src/inbound/ledger-lines.ts';
 import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryFeed } from './memory-feed.ts';
@@ -208,18 +208,9 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
       void observed.push(`retrying:${message.id}:${stage}:${attempt}:${delayMs}`),
     gaveUp: (message, { stage, attempts }) => void observed.push(`gaveUp:${message.id}:${stage}:${attempts}`),
     stuck: withRow('stuck'),
-    received: withRow('received'),
     cursorLost: withoutRow('cursorLost'),
-    tooLarge: withoutRow('tooLarge'),
-    fits: () => {},
     setAside: ({ activityId }) => void observed.push(`setAside:${activityId}`),
-    stale: withoutRow('stale'),
-    dead: withoutRow('dead'),
-    alive: withoutRow('alive'),
-    fresh: withoutRow('fresh'),
-    blocked: withRow('blocked'),
-    unblocked: withoutRow('unblocked'),
-    storageDegraded: withoutRow('storageDegraded'),
-    storageRecovered: withoutRow('storageRecovered'),
+    problem: (reason) => void observed.push(`problem:${reason}`),
+    recovered: () => {},
   };
 }

@@ -81,6 +81,12 @@ export class ManualClock implements Clock {
     while (this.#timers.size < count) await new Promise<void>((resolve) => this.#watchers.push(resolve));
   }
 
+  /** Resolves when a timer is due in at most `ms`. */
+  async waitForTimer(ms: number): Promise<void> {
+    const isDue = () => this.#nextTimer(this.#elapsed + ms) !== undefined;
+    while (!isDue()) await new Promise<void>((resolve) => this.#watchers.push(resolve));
+  }
+
   /** Advances the time by `ms` and runs due timers in order, with pending promises in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsed + ms;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { columnText } from './field-limits.ts';
 import { Count, Uuid } from './ids.ts';
 import { MAX_OUTCOMES, MESSAGE_STATES, Outcome, OutcomeReceipt } from './message-ends.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { urlText } from './field-limits.ts';
 import { JsonObject, withOtherKeys } from './open-json.ts';
 import { type WireBuilder, type WireType, wire } from './wire.ts';

@@ -291,6 +291,7 @@ describe('the package', () => {
         "withoutPlatformWordsIn",
         "wrapA2aBoundary",
         "wrapPeerAnswer",
+        "z",
       ]
     `);
   });

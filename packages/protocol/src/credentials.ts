@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { columnText, FIELD_LIMITS } from './field-limits.ts';
 import { Count } from './ids.ts';
 import { type WireType, wire } from './wire.ts';

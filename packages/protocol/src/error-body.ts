@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERROR_CODE_LIST } from './error-codes.ts';
 import { Count } from './ids.ts';
 import { isJsonObject } from './open-json.ts';

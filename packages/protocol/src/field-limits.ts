@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Largest sizes of text fields, in UTF-8 bytes. See docs/contract/limits.md#fields. */
 export const FIELD_LIMITS = { name: 255, role: 1000, model: 100, runtime: 100, orgKeyName: 100 } as const;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type WireType, wire } from './wire.ts';
 
 /** Response of `GET /health`: the process runs; its database is not checked. */

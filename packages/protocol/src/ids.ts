@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { columnText } from './field-limits.ts';
 import { type WireType, wire } from './wire.ts';
 

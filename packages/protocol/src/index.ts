@@ -3,6 +3,8 @@
  * and routes, tolerant parsing of messages, and the trust boundary. This list is the public API; a test pins it.
  */
 
+import * as z from './zod.ts';
+
 export { toA2a1Response, toA2a1StreamEvent, toA2a1TaskResponse } from './a2a-1-responses.ts';
 export { type CardSubject, toA2aCard } from './a2a-card.ts';
 export { a2aMethod, isA2a1, repairMessage, toA2a03Parts, toA2a03Request } from './a2a-versions.ts';
@@ -304,3 +306,4 @@ export {
   WorkspaceState,
   type WorkspaceStatus,
 } from './workspace.ts';
+export { z };

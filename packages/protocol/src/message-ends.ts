@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ErrorBody } from './error-body.ts';
 import { Count, MessageId } from './ids.ts';
 import { A2aMessage } from './message.ts';

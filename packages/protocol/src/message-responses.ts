@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ErrorBody } from './error-body.ts';
 import { Count, DELIVERY_MODES, MessageId } from './ids.ts';
 import { JsonRpcResponse } from './message.ts';

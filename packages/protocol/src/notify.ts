@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { columnText } from './field-limits.ts';
 import { Count, IdempotencyKey } from './ids.ts';
 import { JsonObject } from './open-json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Open values: what an agent, a user or a peer puts into a card, metadata or a body. They are kept by reference and

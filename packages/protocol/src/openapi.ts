@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { JsonObject } from './open-json.ts';
 import { type WireType, wire } from './wire.ts';
 

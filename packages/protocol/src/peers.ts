@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cardInResponse } from './agent-card.ts';
 import { Count, DELIVERY_MODES, Uuid } from './ids.ts';
 import { type WireType, wire } from './wire.ts';

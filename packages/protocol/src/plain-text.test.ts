@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isColumnText, type Route, routes, toColumnText, type Wire } from './index.ts';
 
 const NUL = 'left\0right';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Count } from './ids.ts';
 import { MESSAGE_STATES } from './message-ends.ts';
 import { Attachment } from './notify.ts';

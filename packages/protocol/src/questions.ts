@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { columnText } from './field-limits.ts';
 import { MessageId } from './ids.ts';
 import { JsonValue } from './open-json.ts';

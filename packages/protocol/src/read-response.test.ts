@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readResponse } from './read-response.ts';
 import { HeartbeatResponse, RegisterResponse } from './registration.ts';
 import { wire } from './wire.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AgentCard } from './agent-card.ts';
 import { columnText, urlText } from './field-limits.ts';
 import { Cents, Count, DELIVERY_MODES, DeliveryMode } from './ids.ts';

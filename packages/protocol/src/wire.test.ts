@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';
 import { DiscoverResponse, PeerList } from './peers.ts';
 import { HeartbeatRequest, RegisterRequest, RegisterResponse } from './registration.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cardInResponse } from './agent-card.ts';
 import { columnText, FIELD_LIMITS, lineText, plainText, urlText } from './field-limits.ts';
 import { Cents, Count, DELIVERY_MODES, DeliveryMode, Uuid } from './ids.ts';

@@ -14,7 +14,7 @@ import {
   withSpan,
 } from './opentelemetry.ts';
 import type { TraceContext } from './trace-context.ts';
-import { currentTrace, runInTrace } from './trace-scope.ts';
+import { runInTrace, traceIn } from './trace-scope.ts';
 
 /** Ids, sizes, states and codes; never a text. What is `undefined` is left out. */
 export type Facts = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -93,7 +93,7 @@ export class Telemetry {
     return {
       start: (name, facts, parent) => {
         const registered = openTelemetry();
-        const known = parent === undefined ? currentTrace() : parent;
+        const known = parent === undefined ? traceIn(registered) : parent;
         if (registered === undefined && !events.hasSubscribers) return passing(known, parent === undefined);
         const given = defined(facts());
         const span = safely(() => this.#startSpan(registered, name, kind, given, parent, known)) ?? undefined;
@@ -220,10 +220,12 @@ class RecordedOperation implements Operation {
   }
 }
 
+const UNRECORDED: Operation = { trace: null, run: (work) => work(), event: () => {}, end: () => {} };
+
 /** An operation that nothing records. What it sends belongs to the trace of its parent. */
 function passing(trace: TraceContext | null, isCurrent: boolean): Operation {
-  const run = <T>(work: () => T): T => (isCurrent ? work() : runInTrace(trace, work));
-  return { trace, run, event: () => {}, end: () => {} };
+  if (!isCurrent) return { ...UNRECORDED, trace, run: (work) => runInTrace(trace, work) };
+  return trace === null ? UNRECORDED : { ...UNRECORDED, trace };
 }
 
 function defined(facts: Facts): Attributes {

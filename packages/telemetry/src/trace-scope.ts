@@ -1,5 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { activeContext, openTelemetry, safely, spanOf, traceOfSpan } from './opentelemetry.ts';
+import {
+  activeContext,
+  type OpenTelemetry,
+  openTelemetry,
+  safely,
+  spanOf,
+  traceOfSpan,
+} from './opentelemetry.ts';
 import { type TraceContext, traceHeaders } from './trace-context.ts';
 
 interface Scope {
@@ -19,12 +26,17 @@ const scopes = ((): AsyncLocalStorage<Scope> => {
 
 /** Runs `work`, in which requests belong to this trace; to none with `null`. */
 export function runInTrace<T>(trace: TraceContext | null, work: () => T): T {
-  return scopes.run({ trace }, work);
+  // Without a trace around it, nothing has to be said.
+  return trace === null && scopes.getStore() === undefined ? work() : scopes.run({ trace }, work);
 }
 
 /** The trace of the calling code: of OpenTelemetry's active span where there is one, else that of {@link runInTrace}. */
 export function currentTrace(): TraceContext | null {
-  const registered = openTelemetry();
+  return traceIn(openTelemetry());
+}
+
+/** {@link currentTrace}, for whoever has looked up what is registered. */
+export function traceIn(registered: OpenTelemetry | undefined): TraceContext | null {
   const active =
     registered &&
     safely(() => {

@@ -103,20 +103,23 @@ export class AgentInbound implements InboundPort {
       : undefined;
   }
 
-  async authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
-    const { client, inboundAuth, inboundSecret } = this.#options.settings;
+  authenticate(headers: Pick<Headers, 'get'>): InboundAccess | Promise<InboundAccess> {
+    const { inboundAuth } = this.#options.settings;
     if (inboundAuth === 'none') return granted('unknown');
-    if (inboundAuth === 'shared-secret') {
-      const secret = inboundSecret ?? (await client.currentInboundSecret());
-      if (secret === undefined) this.#warnOfSecret();
-      if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
-      const hint = 'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.';
-      return unauthorized('The secret is missing or wrong.', hint);
-    }
+    if (inboundAuth === 'shared-secret') return this.#authenticateBySecret(headers);
     const token = bearerOf(headers);
     if (token !== null) return this.#verifier.verify(token);
     const hint = 'Send the token of a push, or peer_token of the discovery, in Authorization: Bearer.';
     return unauthorized('The request has no token.', hint);
+  }
+
+  async #authenticateBySecret(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
+    const { client, inboundSecret } = this.#options.settings;
+    const secret = inboundSecret ?? (await client.currentInboundSecret());
+    if (secret === undefined) this.#warnOfSecret();
+    if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
+    const hint = 'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.';
+    return unauthorized('The secret is missing or wrong.', hint);
   }
 
   receive(request: InboundRequest): Promise<InboundResult> {

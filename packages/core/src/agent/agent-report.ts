@@ -2,7 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { isError } from '../errors/is-error.ts';
 import type { MessageFailure } from '../errors/message-failure.ts';
-import type { AttemptEnd, InboundObserver } from '../inbound/inbound-observer.ts';
+import type { AttemptEnd, InboundObserver, InboundProblem } from '../inbound/inbound-observer.ts';
 import { failureCode, replyFailureKind } from '../inbound/life.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
@@ -20,6 +20,28 @@ const MAX_SAMPLES = 1_000;
 const MAX_FAILURE_LENGTH = 120;
 const PLAIN_WORD = /^[\w.-]{1,60}$/;
 
+/** What is logged about problems; the reader of the feed itself logs that a page is too large. */
+const PROBLEM_LINES: Readonly<
+  Partial<Record<InboundProblem, { readonly level: 'warn' | 'error'; readonly text: string }>>
+> = {
+  'inbound-stale': {
+    level: 'warn',
+    text: 'The feed has not been read for three times the expected interval.',
+  },
+  'inbound-dead': {
+    level: 'warn',
+    text: 'The feed is read, but two messages that the agent sent to itself did not come: messages of others may not come either.',
+  },
+  'handlers-blocked': {
+    level: 'warn',
+    text: 'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.',
+  },
+  storage: {
+    level: 'error',
+    text: 'The inbound state cannot be stored: after a restart, the agent continues from the last acknowledged message.',
+  },
+};
+
 export interface AgentReportOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,6 +53,8 @@ export interface AgentReportOptions {
  * a metric has the text of a message.
  */
 export class AgentReport implements InboundObserver {
+  /** `null` when nothing failed. */
+  lastFailure: LastFailure | null = null;
   readonly #options: AgentReportOptions;
   readonly #startedAt: number;
   readonly #listeners = new Map<AgentEventName, Set<(...values: never[]) => unknown>>();
@@ -40,7 +64,6 @@ export class AgentReport implements InboundObserver {
   readonly #tasks = new Map<string, string>();
   /** The latest attempts, oldest first; `failure` is null when the attempt succeeded. */
   readonly #attempts: { readonly at: number; readonly failure: string | null }[] = [];
-  #lastFailure: LastFailure | null = null;
 
   constructor(options: AgentReportOptions) {
     this.#options = options;
@@ -100,11 +123,6 @@ export class AgentReport implements InboundObserver {
     if (this.#reasons.delete(reason)) this.emit('recovered', reason);
   }
 
-  /** `null` when nothing failed. */
-  get lastFailure(): LastFailure | null {
-    return this.#lastFailure;
-  }
-
   /**
    * The metrics of a heartbeat: the messages being handled, and the share of attempts that failed within the last five
    * minutes. Of a message they have only what was passed to `progress`.
@@ -114,18 +132,14 @@ export class AgentReport implements InboundObserver {
     const since = clock.monotonic() - WINDOW_MS;
     const firstRecent = this.#attempts.findIndex(({ at }) => at > since);
     this.#attempts.splice(0, firstRecent === -1 ? this.#attempts.length : firstRecent);
-    const failures = this.#attempts.filter(({ failure }) => failure !== null);
+    const failures = this.#attempts.flatMap(({ failure }) => failure ?? []);
     return {
       currentTask: [...this.#tasks.values()].at(-1) ?? '',
       activeTasks: this.#tasks.size,
       errorRate: failures.length === 0 ? 0 : failures.length / this.#attempts.length,
-      sampleError: failures.at(-1)?.failure ?? '',
+      sampleError: failures.at(-1) ?? '',
       uptimeSeconds: Math.floor((clock.monotonic() - this.#startedAt) / 1_000),
     };
-  }
-
-  received(message: InboundMessage): void {
-    this.emit('message', message);
   }
 
   started(message: InboundMessage): void {
@@ -194,25 +208,6 @@ export class AgentReport implements InboundObserver {
     this.emit('cursor-lost', error);
   }
 
-  /** An agent that waits while another one reads is not stale. */
-  stale(): void {
-    if (this.isDegraded('identity-in-use')) return;
-    this.#options.logger.warn({}, 'The feed has not been read for three times the expected interval.');
-    this.degraded('inbound-stale');
-  }
-
-  fresh(): void {
-    this.recovered('inbound-stale');
-  }
-
-  tooLarge(error: unknown): void {
-    this.degraded('feed-too-large', error);
-  }
-
-  fits(): void {
-    this.recovered('feed-too-large');
-  }
-
   setAside(row: AgentEvents['set-aside'][0], error: unknown): void {
     const { activityId, messageId } = row;
     const text = 'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.';
@@ -220,37 +215,13 @@ export class AgentReport implements InboundObserver {
     this.emit('set-aside', row, error);
   }
 
-  dead(): void {
-    const text =
-      'The feed is read, but two messages that the agent sent to itself did not come: messages of others may not come either.';
-    this.#options.logger.warn({}, text);
-    this.degraded('inbound-dead');
-  }
-
-  alive(): void {
-    this.recovered('inbound-dead');
-  }
-
-  blocked(message: InboundMessage): void {
-    const text =
-      'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.';
-    this.#options.logger.warn(idsOf(message), text);
-    this.degraded('handlers-blocked');
-  }
-
-  unblocked(): void {
-    this.recovered('handlers-blocked');
-  }
-
-  storageDegraded(error: unknown): void {
-    const text =
-      'The inbound state cannot be stored: after a restart, the agent continues from the last acknowledged message.';
-    this.#options.logger.error({ error }, text);
-    this.degraded('storage', error);
-  }
-
-  storageRecovered(): void {
-    this.recovered('storage');
+  problem(reason: InboundProblem, error?: unknown, message?: InboundMessage): void {
+    // An agent that waits while another one reads is not stale.
+    if (reason === 'inbound-stale' && this.isDegraded('identity-in-use')) return;
+    const fields = { ...(message && idsOf(message)), ...(error === undefined ? {} : { error }) };
+    const line = PROBLEM_LINES[reason];
+    if (line !== undefined) this.#options.logger[line.level](fields, line.text);
+    this.degraded(reason, error);
   }
 
   #endedAsFailed(message: InboundMessage, failure: MessageFailure): void {
@@ -267,7 +238,7 @@ export class AgentReport implements InboundObserver {
 
   #failed(message: InboundMessage, error: unknown): void {
     const at = new Date(this.#options.clock.now()).toISOString();
-    this.#lastFailure = { activityId: message.id, code: failureCode(error), at };
+    this.lastFailure = { activityId: message.id, code: failureCode(error), at };
   }
 
   async #call(

@@ -8,12 +8,14 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundOptions } from '../inbound/inbound-options.ts';
 import type { Logger } from '../logging/logger.ts';
 import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
-import { orAborted } from '../time/linked-abort.ts';
+import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import type { AgentClient, ConflictPolicy } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
 
 /** The time between two reads of an agent that waits for another one to end, in milliseconds. */
 const LONGEST_RETRY_MS = 5_000;
+/** Time limit of each of the last two requests, in milliseconds. */
+const LAST_REQUEST_MS = 2_000;
 
 const IN_USE = 'Another running agent receives the messages of this workspace';
 
@@ -53,9 +55,10 @@ export class AgentRequests implements FeedClient {
     this.#followed('reply', this.#client.reply(...answer));
   readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
   readonly sendInboundProbe?: NonNullable<FeedClient['sendInboundProbe']>;
+  /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
+  readonly firstRead = Promise.withResolvers<void>();
   readonly #client: AgentClient;
   readonly #options: AgentRequestsOptions;
-  readonly #firstRead = Promise.withResolvers<void>();
   /** The kinds of requests that are limited. */
   readonly #limited = new Set<RepeatedRequest>();
   #instanceId: string = randomUUID();
@@ -70,20 +73,11 @@ export class AgentRequests implements FeedClient {
     this.workspaceId = client.workspaceId;
     if (client.reportProgress) this.reportProgress = client.reportProgress.bind(client);
     if (client.sendInboundProbe) this.sendInboundProbe = client.sendInboundProbe.bind(client);
-    this.#firstRead.promise.catch(() => {});
+    this.firstRead.promise.catch(() => {});
   }
 
   get capabilities(): AgentClient['capabilities'] {
     return this.#client.capabilities;
-  }
-
-  get instanceId(): string {
-    return this.#instanceId;
-  }
-
-  /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
-  get firstRead(): Promise<void> {
-    return this.#firstRead.promise;
   }
 
   /** Takes the name that the workspace's folder holds. Call it under the folder's lock, before any request. */
@@ -103,6 +97,23 @@ export class AgentRequests implements FeedClient {
   heartbeat(metrics: HeartbeatMetrics, options?: HeartbeatOptions): Promise<HeartbeatReport> {
     const sent = this.#client.heartbeat(metrics, { ...options, instanceId: this.#instanceId });
     return this.#followed('heartbeat', sent);
+  }
+
+  /** Reports that no task is running any more. Never rejects. */
+  async lastHeartbeat(): Promise<void> {
+    const idle = { ...this.#options.report.metrics(), activeTasks: 0, currentTask: '' };
+    await this.#last('The last heartbeat', (signal) => this.#client.heartbeat(idle, { signal }));
+  }
+
+  /** Reports that this agent stops, so that nobody waits for it. Never rejects. */
+  async goodbye(): Promise<void> {
+    if (!this.#client.capabilities.has('instances')) return;
+    await this.#last('The goodbye', (signal) => this.#client.goodbye(this.#instanceId, { signal }));
+  }
+
+  async #last(what: string, send: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const { clock } = this.#client;
+    await withDeadline({ clock, timeoutMs: LAST_REQUEST_MS, what }, send).catch(() => {});
   }
 
   fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
@@ -158,7 +169,7 @@ export class AgentRequests implements FeedClient {
 
   /** Call when the agent no longer reads, because its messages are pushed, as well. */
   granted(): void {
-    this.#firstRead.resolve();
+    this.firstRead.resolve();
     if (!this.#isRefused) return;
     this.#isRefused = false;
     const text = 'Messages are received, although another agent of this workspace was running.';
@@ -183,7 +194,7 @@ export class AgentRequests implements FeedClient {
       // Started again it is another agent, which waits for the present one or takes over.
       if (isSuperseded && this.#isStored) await forgetInstanceId(this.#client.stateDirectory);
       onLost(error);
-      this.#firstRead.reject(
+      this.firstRead.reject(
         new MoleculeError(`${IN_USE}.`, {
           code: 'workspace_in_use',
           hint: 'Stop it, give this agent its own workspace, or set onConflict to "wait" or "takeover".',

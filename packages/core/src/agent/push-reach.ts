@@ -41,14 +41,15 @@ export interface AutoDeliveryOptions extends PlatformProbe {
  * everything that is not acknowledged, and holds the acknowledged position back, until no push can be under way any more.
  */
 export class AutoDelivery implements InboundDelivery {
+  /** The one that is used. */
+  name: 'push' | 'long-poll' = 'long-poll';
+  /** Why it is not push; `null` when it is, `undefined` until the first probe has ended. */
+  reason: string | null | undefined;
   readonly #options: AutoDeliveryOptions;
   readonly #push = new PushDelivery();
   readonly #longPoll: LongPollDelivery;
-  #mode: 'push' | 'long-poll' = 'long-poll';
   #settlesAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
-  /** Why messages are not pushed; `undefined` before the first report. */
-  #reason: string | null | undefined;
   #pause: LinkedAbort | undefined;
 
   constructor(options: AutoDeliveryOptions) {
@@ -57,19 +58,9 @@ export class AutoDelivery implements InboundDelivery {
     this.#longPoll = new LongPollDelivery({}, { isUnacknowledgedOnly: true, fromAcknowledged });
   }
 
-  /** The one that is used. */
-  get name(): string {
-    return this.#mode;
-  }
-
-  /** Why it is not push; `null` when it is, and until the first probe has ended. */
-  get reason(): string | null {
-    return this.#reason ?? null;
-  }
-
   /** What the agent registers. */
   get deliveryMode(): DeliveryMode {
-    return this.#mode === 'push' ? 'push' : 'poll';
+    return this.name === 'push' ? 'push' : 'poll';
   }
 
   get expectedSilenceMs(): number {
@@ -81,7 +72,7 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   get isPositionHeld(): boolean {
-    return this.#mode === 'long-poll' && this.#options.clock.monotonic() < this.#settlesAt;
+    return this.name === 'long-poll' && this.#options.clock.monotonic() < this.#settlesAt;
   }
 
   /** Probes now, and not when the pause is over: the server of the agent has started or stopped. */
@@ -115,7 +106,7 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   get #current(): InboundDelivery {
-    return this.#mode === 'push' ? this.#push : this.#longPoll;
+    return this.name === 'push' ? this.#push : this.#longPoll;
   }
 
   #start(context: DeliveryContext, signal: AbortSignal): LinkedAbort {
@@ -125,7 +116,7 @@ export class AutoDelivery implements InboundDelivery {
   }
 
   #pauseMs(): number {
-    if (this.#mode === 'push') return RECHECK_MS;
+    if (this.name === 'push') return RECHECK_MS;
     return RETRY_DELAYS_MS[Math.min(this.#failures, RETRY_DELAYS_MS.length) - 1] ?? RECHECK_MS;
   }
 
@@ -136,7 +127,7 @@ export class AutoDelivery implements InboundDelivery {
     if (result === null) return false;
     this.#failures = result.isReachable ? 0 : this.#failures + 1;
     const wanted = result.isReachable ? 'push' : 'long-poll';
-    const isSwitch = wanted !== this.#mode;
+    const isSwitch = wanted !== this.name;
     if (isSwitch && !(await this.#switchTo(wanted, context, signal))) return false;
     this.#report(result, context);
     return isSwitch;
@@ -149,7 +140,7 @@ export class AutoDelivery implements InboundDelivery {
       signal.throwIfAborted();
       logger.debug({ error }, 'Whether the platform reaches the agent is not known.');
       const isRefused = MoleculeError.isInstance(error) && !error.isRetryable;
-      return isRefused && this.#mode === 'long-poll' ? { isReachable: false, reason: 'probe_refused' } : null;
+      return isRefused && this.name === 'long-poll' ? { isReachable: false, reason: 'probe_refused' } : null;
     });
   }
 
@@ -158,15 +149,15 @@ export class AutoDelivery implements InboundDelivery {
     { logger }: DeliveryContext,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const before = this.#mode;
-    this.#mode = wanted;
+    const before = this.name;
+    this.name = wanted;
     if (wanted === 'long-poll') this.#settlesAt = this.#options.clock.monotonic() + SETTLE_MS;
     try {
       await this.#options.register(signal);
       return true;
     } catch (error) {
       signal.throwIfAborted();
-      this.#mode = before;
+      this.name = before;
       const isRefused = MoleculeError.isInstance(error) && !error.isRetryable;
       logger[isRefused ? 'warn' : 'debug']({ error, mode: wanted }, 'The delivery could not be switched.');
       return false;
@@ -175,9 +166,9 @@ export class AutoDelivery implements InboundDelivery {
 
   /** Says how messages come in, once for each reason. */
   #report({ reason, status = null }: ProbeResult, { logger }: DeliveryContext): void {
-    const mode = this.#mode;
-    const before = this.#reason;
-    this.#reason = reason;
+    const mode = this.name;
+    const before = this.reason;
+    this.reason = reason;
     if (reason === before) return;
     if (reason === null) logger.info({ mode }, 'Messages are pushed from now on.');
     else {

@@ -1,6 +1,13 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
+import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { type DeadLetter, listDeadLetters } from '../inbound/ledger-lines.ts';
+import { Inbound } from '../inbound/inbound.ts';
+import { listDeadLetters } from '../inbound/inbound-store.ts';
+import type { DeadLetter } from '../inbound/ledger-lines.ts';
 import type { InboundPort } from '../inbound-http/inbound-agent.ts';
+import { childLogger, type Logger } from '../logging/logger.ts';
+import { HeartbeatLoop } from '../presence/heartbeat-loop.ts';
 import {
   type LoopOutcome,
   ONBOARD_AGAIN,
@@ -8,29 +15,26 @@ import {
   type PresenceState,
 } from '../presence/presence-machine.ts';
 import { registerWithRetry } from '../presence/registration-retry.ts';
+import { threadOpener } from '../presence/run-heartbeat-loop.ts';
 import { checkCallsOf, knownOptions, unknownOptions } from '../settings/known-options.ts';
 import { lockWorkspace } from '../storage/file-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
+import { AgentInbound } from './agent-inbound.ts';
 import {
   type AgentClient,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
-import { type AgentParts, createAgentParts, describeHealth } from './agent-parts.ts';
-import { isRateLimited } from './agent-requests.ts';
+import { AgentReport } from './agent-report.ts';
+import { AgentRequests, isRateLimited } from './agent-requests.ts';
+import { exitWhenDead } from './exit-when-dead.ts';
 import type { AgentHealth, AgentState } from './health.ts';
-import {
-  agentStopped,
-  drain,
-  flush,
-  runSteps,
-  sayGoodbye,
-  sendLastHeartbeat,
-  stopReceiving,
-  workspacePaused,
-} from './shutdown.ts';
+import { AutoDelivery, type PlatformProbe, PushProbe } from './push-reach.ts';
+
+/** What an agent registers by its delivery; `undefined` for what its client says. */
+const MODES = { auto: undefined, own: undefined, 'long-poll': 'poll', poll: 'poll', push: 'push' } as const;
 
 export interface AgentStartOptions {
   /**
@@ -59,7 +63,14 @@ export interface RemoteAgent extends Pick<AgentRuntime, keyof AgentRuntime> {}
 /** Runs the parts of an agent: presence and inbound messages. */
 export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #settings: RemoteAgentSettings<Client>;
-  readonly #parts: AgentParts;
+  readonly #logger: Logger;
+  readonly #report: AgentReport;
+  readonly #requests: AgentRequests;
+  readonly #presence: HeartbeatLoop;
+  readonly #inbound: Inbound;
+  readonly #port: AgentInbound;
+  /** `null` for an agent with another delivery, or without a URL. */
+  readonly #autoDelivery: AutoDelivery | null;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
   #state: AgentState = 'idle';
@@ -74,26 +85,116 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #hasOpened = false;
   #hasLoaded = false;
 
+  /** Connects the parts, without any I/O. */
   constructor(options: RemoteAgentOptions<Client>) {
-    this.#settings = resolveRemoteAgentOptions(options);
-    this.#parts = createAgentParts(this.#settings, {
-      onSuperseded: () => {
-        this.#parts.report.emit('superseded');
+    const settings = resolveRemoteAgentOptions(options);
+    const { client, random, heartbeatIntervalMs: intervalMs, deliveryChoice, probeAfterMs } = settings;
+    const { clock, closeSignal } = client;
+    const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
+    const report = new AgentReport({
+      clock,
+      logger,
+      onMetricsChanged: () => this.#presence.metricsChanged(),
+    });
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#report = report;
+    const onClosed = (): void => this.#clientClosed(closeSignal?.reason);
+    closeSignal?.addEventListener('abort', onClosed, { once: true });
+    report.onEnd(() => closeSignal?.removeEventListener('abort', onClosed));
+    const stopObserving = client.onPeerChanged?.((change) => report.emit('peer-changed', change));
+    report.onEnd(() => stopObserving?.());
+    const requests = new AgentRequests({
+      ...settings,
+      report,
+      logger,
+      registration: () => ({
+        deliveryMode: this.#autoDelivery?.deliveryMode ?? MODES[deliveryChoice],
+        agentCard: this.#port.registeredCard,
+      }),
+      onRegistered: ({ issuer }) => this.#port.registered(issuer),
+      onLost: () => {
+        report.emit('superseded');
         void this.#finish('superseded', 0);
       },
-      onClientClosed: (reason) => {
-        void this.#finish('stopped', 0);
-        this.#parts.inbound.abortHandlers(reason);
-      },
-      onPresence: (change, error) => this.#onPresence(change, error),
-      isEnding: () => this.#finishing !== undefined || this.#starting === undefined,
+      onRemoved: () => this.#presence.stateChanged('removed'),
+    });
+    this.#requests = requests;
+    const probe = this.#probeOf(settings);
+    this.#autoDelivery =
+      deliveryChoice !== 'auto' || client.reportedUrl === null
+        ? null
+        : new AutoDelivery({
+            ...probe,
+            clock,
+            register: (signal) => requests.register({ signal }),
+            onChange: (mode, reason) => {
+              if (mode === 'push') {
+                requests.granted();
+                this.#inbound.positionReleased();
+              }
+              report.emit('delivery-changed', mode, reason);
+            },
+          });
+    this.#presence = new HeartbeatLoop({
+      client: requests,
+      clock,
+      logger,
+      random,
+      intervalMs,
+      openThread: threadOpener(client, settings),
+      metrics: () => report.metrics(),
+      onChange: (change, error) => this.#onPresence(change, error),
+    });
+    this.#inbound = new Inbound({
+      ...settings,
+      delivery: this.#autoDelivery ?? settings.delivery,
+      client: requests,
+      clock,
+      logger,
+      handler: (message, context) =>
+        settings.onMessage(
+          message,
+          Object.assign(context, {
+            client,
+            history: (history?: HistoryOptions) =>
+              historyBefore(client, message, { ...history, signal: history?.signal ?? context.signal }),
+            logger: childLogger(logger, { activityId: message.id }),
+          }),
+        ),
+      observer: report,
+    });
+    // `auto` probes by itself.
+    const pushProbe =
+      deliveryChoice === 'push' && probeAfterMs !== null
+        ? new PushProbe({ ...probe, clock, logger, random, report, afterMs: probeAfterMs })
+        : null;
+    this.#port = new AgentInbound({
+      settings,
+      inbound: this.#inbound,
+      logger,
+      report,
+      presence: this.#presence,
+      autoDelivery: this.#autoDelivery,
+      pushProbe,
+    });
+    const { exitAfterMs: afterMs } = settings;
+    if (afterMs === null) return;
+    exitWhenDead({
+      clock,
+      logger,
+      events: report,
+      afterMs,
+      intervalMs,
+      lastHeartbeat: () => this.#presence.lastSuccess?.monotonicMs,
+      isEnding: () => this.#isEnding,
       stop: (limits) => this.stop(limits),
     });
   }
 
   /** The receiving side, for `createInboundHandler` and `A2AServer`. */
   get inbound(): InboundPort {
-    return this.#parts.port;
+    return this.#port;
   }
 
   get state(): AgentState {
@@ -107,16 +208,33 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** Returns an unsubscribe function. Listener errors are logged. */
   on<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): () => void {
-    return this.#parts.report.on(event, listener);
+    return this.#report.on(event, listener);
   }
 
   off<Name extends AgentEventName>(event: Name, listener: AgentListener<Name>): void {
-    this.#parts.report.off(event, listener);
+    this.#report.off(event, listener);
   }
 
   /** Returns a snapshot without any request. */
   health(): AgentHealth {
-    return describeHealth(this.#state, this.#parts, this.#startFailure ?? this.#outcome);
+    const { degradedReasons, lastFailure } = this.#report;
+    const state = this.#state;
+    const presence = this.#presence;
+    const { lastGivenUp, ...received } = this.#inbound.health();
+    return {
+      state,
+      presence: presence.state,
+      ok: degradedReasons.length === 0 && (state === 'running' || state === 'paused'),
+      degradedReasons,
+      lastHeartbeatAt: presence.lastSuccess ? new Date(presence.lastSuccess.at).toISOString() : null,
+      consecutiveHeartbeatFailures: presence.consecutiveFailures,
+      heartbeats: presence.place,
+      eventLoopLagMs: presence.eventLoopLagMs,
+      ...received,
+      deliveryReason: this.#autoDelivery?.reason ?? null,
+      lastFailure: lastFailure ?? lastGivenUp,
+      endReason: state === 'stopped' ? this.#endReason : null,
+    };
   }
 
   /**
@@ -139,7 +257,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   stop(options: AgentStopOptions = {}): Promise<void> {
     const unknown = unknownOptions('stop', options, STOP_OPTIONS);
     // To stop never fails.
-    if (unknown !== null) this.#parts.logger.warn({ hint: unknown.hint }, unknown.problem);
+    if (unknown !== null) this.#logger.warn({ hint: unknown.hint }, unknown.problem);
     return this.#finish('stopped', options.timeoutMs);
   }
 
@@ -149,7 +267,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** The messages that were given up, oldest first; their content is untrusted. Before `start()` from the store. */
   async listDeadLetters(): Promise<readonly DeadLetter[]> {
-    return this.#hasLoaded ? this.#parts.inbound.deadLetters.list() : listDeadLetters(this.#settings.store);
+    return this.#hasLoaded ? this.#inbound.deadLetters.list() : listDeadLetters(this.#settings.store);
   }
 
   /**
@@ -165,26 +283,29 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     await this.#openDeadLetters.discard(activityId);
   }
 
-  get #openDeadLetters(): AgentParts['inbound']['deadLetters'] {
+  get #openDeadLetters(): Inbound['deadLetters'] {
     if (!this.#hasLoaded || this.#finishing !== undefined) throw agentStopped();
-    return this.#parts.inbound.deadLetters;
+    return this.#inbound.deadLetters;
   }
 
   async #start(options: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
     const { client, random, usesFolder } = this.#settings;
-    const { logger, report, requests, presence, inbound, port } = this.#parts;
     const { clock } = client;
+    const logger = this.#logger;
+    const report = this.#report;
+    const requests = this.#requests;
+    const presence = this.#presence;
     using limit = linkAbort(options.signal, client.closeSignal, this.#life.signal);
     try {
-      port.checkServed();
+      this.#port.checkServed();
       if (usesFolder) {
         this.#lock = lockWorkspace(client.stateDirectory, clock, logger);
         await this.#lock;
         await requests.load();
       }
-      await inbound.load();
+      await this.#inbound.load();
       this.#hasLoaded = true;
       await registerWithRetry({
         client: requests,
@@ -200,7 +321,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       limit.signal.throwIfAborted();
       report.recovered('platform-unreachable');
       this.#heartbeats = presence.run(this.#life.signal);
-      await orAborted(presence.firstRound, limit.signal);
+      await orAborted(presence.firstRound.promise, limit.signal);
       if (this.#outcome === 'stopped') throw agentStopped();
     } catch (error) {
       if (this.#outcome === 'paused') return;
@@ -219,7 +340,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     // An agent that is pushed to does not read.
     if (this.#settings.onConflict !== 'fail' || this.#settings.deliveryChoice === 'push') return;
     try {
-      await orAborted(requests.firstRead, limit.signal);
+      await orAborted(requests.firstRead.promise, limit.signal);
     } catch (error) {
       throw await this.#failStart(error, options);
     }
@@ -234,46 +355,78 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   }
 
   #onPresence(change: PresenceChange, error: unknown): void {
-    if (change === 'degraded') this.#parts.report.degraded('platform-unreachable', error);
-    if (change === 'started' || change === 'recovered') this.#parts.report.recovered('platform-unreachable');
+    if (change === 'degraded') this.#report.degraded('platform-unreachable', error);
+    if (change === 'started' || change === 'recovered') this.#report.recovered('platform-unreachable');
     if (change === 'paused') this.#pause();
     if (change === 'resumed') this.#resume();
     if (change === 'removed' || change === 'revoked') {
-      this.#parts.report.emit(change);
+      this.#report.emit(change);
       void this.#finish(change, 0);
     }
   }
 
   #pause(): void {
     if (this.#finishing !== undefined) return;
-    this.#parts.report.recovered('platform-unreachable');
+    this.#report.recovered('platform-unreachable');
     this.#state = 'paused';
-    this.#parts.report.emit('paused');
+    this.#report.emit('paused');
     if (this.#settings.onPause === 'stop') {
       void this.#finish('paused', 0);
       return;
     }
     this.#transition = this.#transition.then(() => {
-      const received = stopReceiving(this.#parts, Promise.resolve());
-      this.#parts.inbound.abortHandlers(workspacePaused());
-      return received;
+      const suspended = this.#inbound.suspend();
+      this.#inbound.abortHandlers(workspacePaused());
+      return suspended;
     });
   }
 
   #resume(): void {
     if (this.#finishing !== undefined) return;
     this.#state = 'running';
-    this.#parts.report.emit('resumed');
+    this.#report.emit('resumed');
     this.#transition = this.#transition.then(() => {
       if (this.#state === 'running') this.#open();
     });
   }
 
+  get #isEnding(): boolean {
+    return this.#finishing !== undefined || this.#starting === undefined;
+  }
+
+  /** Why it has ended; `null` for an agent that has not. */
+  get #endReason(): string | null {
+    if (this.#startFailure === undefined) return this.#outcome ?? null;
+    const { error } = this.#startFailure;
+    return MoleculeError.isInstance(error) ? error.code : 'start_failed';
+  }
+
+  /** How the platform is asked whether it reaches the agent. */
+  #probeOf({ client, inboundAuth }: RemoteAgentSettings<Client>): PlatformProbe {
+    return {
+      obstacle: () => {
+        if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
+        return client.capabilities.has('probe') ? null : 'not_offered';
+      },
+      probe: (signal) => client.probe(client.reportedUrl ?? '', { signal }),
+    };
+  }
+
+  /** Nothing can be sent any more, and what is not finished stays stored for the next agent. */
+  #clientClosed(reason: unknown): void {
+    if (this.#isEnding) return;
+    const text =
+      'The client was closed while its agent was running, which ends: stop an agent before its client.';
+    this.#logger.error({ error: reason }, text);
+    void this.#finish('stopped', 0);
+    this.#inbound.abortHandlers(reason);
+  }
+
   #open(): void {
-    this.#parts.inbound.open();
+    this.#inbound.open();
     if (this.#hasOpened) return;
     this.#hasOpened = true;
-    this.#parts.report.emit('started');
+    this.#report.emit('started');
   }
 
   #finish(outcome: LoopOutcome, timeoutMs = this.#settings.stopTimeoutMs): Promise<void> {
@@ -284,26 +437,36 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** Stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
-    const parts = this.#parts;
-    const { client, logger, report, presence, inbound } = parts;
+    const { client } = this.#settings;
+    const logger = this.#logger;
+    const report = this.#report;
+    const inbound = this.#inbound;
+    const requests = this.#requests;
     this.#state = 'stopping';
     const isRefused = outcome === 'removed' || outcome === 'revoked';
     const isRegistered = this.#heartbeats !== undefined && !isRefused && client.closeSignal?.aborted !== true;
-    const isReached = presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
-    await runSteps(logger, [
-      () => stopReceiving(parts, this.#transition),
-      () => drain(parts, timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
-      () => isRegistered && flush(parts),
+    const isReached = this.#presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
+    const steps = [
+      () => Promise.all([inbound.suspend(), this.#transition]),
+      () => inbound.drain(timeoutMs, outcome === 'paused' ? workspacePaused() : agentStopped()),
+      () => isRegistered && inbound.flush(),
       () => {
         this.#life.abort(agentStopped());
         return this.#heartbeats;
       },
       // After the loop has ended: a later heartbeat would report the tasks again.
-      () => isRegistered && isReached && outcome === 'stopped' && sendLastHeartbeat(parts),
-      () => isRegistered && isReached && outcome !== 'superseded' && sayGoodbye(parts),
+      () => isRegistered && isReached && outcome === 'stopped' && requests.lastHeartbeat(),
+      () => isRegistered && isReached && outcome !== 'superseded' && requests.goodbye(),
       () => inbound.close(agentStopped()),
-    ]);
-    await this.#lock?.then((release) => release()).catch(() => {});
+      () => this.#lock?.then((release) => release()).catch(() => {}),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        logger.error({ error }, 'A step of the shutdown failed; continuing with the next.');
+      }
+    }
     this.#state = 'stopped';
     report.end();
     const failure = this.#startFailure;
@@ -318,6 +481,38 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     }
     if (failure === undefined) report.emit('stopped', outcome);
   }
+}
+
+/** The history without the message. A direct message has no row in the feed: what is there came before it. */
+async function historyBefore(
+  client: AgentClient,
+  message: InboundMessage,
+  options: HistoryOptions,
+): Promise<HistoryPage> {
+  if (client.conversationHistory === undefined) {
+    throw new MoleculeError('The client of this agent has no history.', {
+      code: 'not_supported',
+      hint: 'Use a RemoteAgentClient.',
+    });
+  }
+  const { conversationId, id } = message;
+  try {
+    return await client.conversationHistory(conversationId, { ...options, before: options.before ?? id });
+  } catch (error) {
+    const isUnknownRow = ApiError.isInstance(error) && error.platformCode === 'cursor_not_found';
+    if (!isUnknownRow || options.before !== undefined) throw error;
+    return await client.conversationHistory(conversationId, options);
+  }
+}
+
+/** The abort reason when the agent is stopped. */
+function agentStopped(): MoleculeError {
+  return new MoleculeError('The agent was stopped.', { code: 'agent_stopped' });
+}
+
+/** The abort reason when the workspace is paused. */
+function workspacePaused(): MoleculeError {
+  return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
 checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, { wait: true, signal: true }] });

@@ -2,15 +2,13 @@ import { ControlList, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
-import { send, unreadable } from '../platform-api/call.ts';
+import { type PlatformApi, unreadable } from '../platform-api/platform-api.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 import { linkAbort, withDeadline } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
 import { readMessageState } from './message-state.ts';
-import { learnCapabilities, requireOffered } from './offered.ts';
 import type { OutgoingMessage } from './peer-calls.ts';
 
 /** A platform that has not responded yet may offer it. */
@@ -44,22 +42,22 @@ export interface CancellationPage {
  * @param workspaceId the workspace in the path: an agent's own, or for operators the target of the message
  */
 export async function cancelMessage(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   messageId: string,
   { signal }: CallOptions,
 ): Promise<PeerReply> {
-  requireOffered(transport, CANCEL);
+  api.requireOffered(CANCEL);
   const reading = { lane: 'receiving', signal } as const;
-  const readState = () => readMessageState(transport, workspaceId, messageId, reading);
+  const readState = () => readMessageState(api, workspaceId, messageId, reading);
   const before = await readState();
   if (before.status !== 'queued' && before.status !== 'input-required') return before;
   // The response to the read names the capabilities, if it was the first one.
-  requireOffered(transport, CANCEL);
-  const { body } = await sendCancel(transport, workspaceId, messageId, signal);
+  api.requireOffered(CANCEL);
+  const { body } = await sendCancel(api, workspaceId, messageId, signal);
   const { peerId, contextId } = before;
   // The platform responds itself.
-  const facts = { peerId, messageId, contextId, isWrapped: !transport.isOperator, hasNamedState: true };
+  const facts = { peerId, messageId, contextId, isWrapped: !api.isOperator, hasNamedState: true };
   const reply = readReply(body, facts);
   // The task of a message that was answered meanwhile does not contain the answer.
   return reply.status === 'answered' ? readState() : reply;
@@ -67,33 +65,33 @@ export async function cancelMessage(
 
 /** Sends `tasks/cancel`, which may be repeated, and does not wait for calls: they may be what it ends. */
 function sendCancel(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   messageId: string,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly body: unknown }> {
-  return send(transport, routes.sendMessage, {
+  return api.send(routes.sendMessage, {
     params: { id: workspaceId },
     body: { jsonrpc: '2.0', id: messageId, method: 'tasks/cancel', params: { id: messageId } },
     lane: 'receiving',
     isRepeatable: true,
-    timeoutMs: transport.settings.requestTimeoutMs,
+    timeoutMs: api.settings.requestTimeoutMs,
     signal,
   });
 }
 
 /** Reads which messages to this agent were canceled. */
 export async function readCancellations(
-  { transport, heldReads, settings }: ClientContext,
+  { api, heldReads, settings }: ClientContext,
   { sinceSeq = 0, waitSecs: wanted = 0, takesTurns = false, isRetried, signal }: FetchCancellationsOptions,
 ): Promise<CancellationPage> {
-  requireOffered(transport, CANCEL);
+  api.requireOffered(CANCEL);
   const params = { id: settings.workspaceId };
   const turn = takesTurns && wanted > 0 ? heldReads.take('control') : undefined;
   const waitSecs = turn === null ? 0 : wanted;
   const query = { only: 'control', since_seq: sinceSeq, wait: waitSecs > 0 ? waitSecs : undefined };
   const input = { params, query, isRepeatable: isRetried, signal };
-  const { status, body } = await send(transport, routes.listActivity, input).finally(() => turn?.());
+  const { status, body } = await api.send(routes.listActivity, input).finally(() => turn?.());
   const read = ControlList.tolerant.safeParse(body);
   if (!read.success)
     throw unreadable(routes.listActivity, input, status, 'a list of control rows was expected');
@@ -116,14 +114,14 @@ const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000];
  * are logged at level debug only, because nobody waits for the result.
  */
 export class AbandonedCalls {
-  readonly #transport: Transport;
+  readonly #api: PlatformApi;
   readonly #closeOthers: () => Promise<void>;
   readonly #life = linkAbort();
   readonly #pending = new Set<Promise<unknown>>();
 
-  /** @param closeOthers closes what cancellations use besides `transport` */
-  constructor(transport: Transport, closeOthers: () => Promise<void> = async () => {}) {
-    this.#transport = transport;
+  /** @param closeOthers closes what cancellations use besides `api` */
+  constructor(api: PlatformApi, closeOthers: () => Promise<void> = async () => {}) {
+    this.#api = api;
     this.#closeOthers = closeOthers;
   }
 
@@ -140,12 +138,12 @@ export class AbandonedCalls {
   /** Runs another way to cancel a message, which resolves with its task where it is known. Never throws. */
   run(messageId: string, cancel: (signal: AbortSignal) => Promise<unknown>): void {
     if (this.#life.signal.aborted || this.#pending.size >= MAX_PENDING) return;
-    const { clock, logger } = this.#transport.settings;
+    const { clock, logger } = this.#api.settings;
     const limits = { clock, timeoutMs: CANCEL_MS, what: 'Cancelling', signal: this.#life.signal };
     const work = withDeadline(limits, cancel)
       .then((task) => {
         // It may have ended otherwise just before.
-        if (isCanceled(task, messageId)) rememberCanceled(messageId);
+        if (isCanceled(task, messageId)) canceledCalls().set(messageId, true);
       })
       .catch((error: unknown) => {
         logger.debug({ error, messageId }, 'The message of an aborted call was not canceled.');
@@ -160,23 +158,23 @@ export class AbandonedCalls {
    */
   async close(): Promise<void> {
     if (this.#pending.size > 0) {
-      const limits = { clock: this.#transport.settings.clock, timeoutMs: CLOSE_MS, what: 'Closing' };
+      const limits = { clock: this.#api.settings.clock, timeoutMs: CLOSE_MS, what: 'Closing' };
       await withDeadline(limits, () => Promise.all(this.#pending)).catch(() => {});
     }
     this.#life.abort(new MoleculeError('The client was closed.', { code: 'client_closed' }));
-    await Promise.all([this.#transport.close(), this.#closeOthers()]);
+    await Promise.all([this.#api.close(), this.#closeOthers()]);
   }
 
   async #cancel(workspaceId: string, messageId: string, signal: AbortSignal): Promise<unknown> {
     for (const delayMs of [...RETRY_DELAYS_MS, null]) {
       try {
-        await learnCapabilities(this.#transport, signal);
-        if (!this.#transport.capabilities.words.has('cancel')) return undefined;
-        return (await sendCancel(this.#transport, workspaceId, messageId, signal)).body;
+        await this.#api.learnCapabilities(signal);
+        if (!this.#api.capabilities.words.has('cancel')) return undefined;
+        return (await sendCancel(this.#api, workspaceId, messageId, signal)).body;
       } catch (error) {
         const isUnknown = ApiError.isInstance(error) && error.platformCode === 'message_not_found';
         if (!isUnknown || delayMs === null) throw error;
-        await this.#transport.settings.clock.sleep(delayMs, { signal });
+        await this.#api.settings.clock.sleep(delayMs, { signal });
       }
     }
     return undefined;
@@ -190,16 +188,7 @@ function isCanceled(task: unknown, messageId: string): boolean {
 
 const MAX_CANCELED = 10_000;
 
-/** Remembers a message that ended as canceled because its caller had aborted: the latest 10 000, until the process ends. */
-export function rememberCanceled(messageId: string): void {
-  canceled().set(messageId, true);
-}
-
-/** Whether this process has canceled the message, so that it never has an answer. */
-export function wasCanceled(messageId: string): boolean {
-  return canceled().has(messageId);
-}
-
-function canceled(): LatestMap<true> {
+/** The ids of messages that this process canceled because their callers had aborted: the latest 10 000. They never have an answer. */
+export function canceledCalls(): LatestMap<true> {
   return processState('canceled-calls', () => new LatestMap<true>(MAX_CANCELED));
 }

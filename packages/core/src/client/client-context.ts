@@ -5,14 +5,14 @@ import { FileTokenStore, type TokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
+import { PlatformApi } from '../platform-api/platform-api.ts';
 import { checkMethods, checkObject } from '../settings/checked-values.ts';
-import { type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
+import { CLIENT_NUMBERS, type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { CONNECTION_OPTION_NAMES } from '../settings/connection-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
-import { Transport } from '../transport/transport.ts';
 import { PeerLookup } from './peer-lookup.ts';
 
 /** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
@@ -31,15 +31,12 @@ export const CLIENT_OPTION_NAMES = {
   reportedUrl: true,
   deliveryMode: true,
   stateDirectory: true,
-  callTimeoutMs: true,
-  maxHeldReads: true,
-  peerCacheTtlMs: true,
-  peerCacheSize: true,
+  ...CLIENT_NUMBERS,
   directCalls: true,
   allowPeerNetworks: true,
   onPeerChange: true,
   tokenStore: true,
-} as const satisfies Record<keyof RemoteAgentClientOptions, true>;
+} satisfies Record<keyof RemoteAgentClientOptions, unknown>;
 
 /** Connections of tests have `operatorKey` for an `OperatorClient`, and are spread into the options of both clients. */
 const CLIENT_OPTIONS = knownOptions<RemoteAgentClientOptions & { operatorKey: unknown }>({
@@ -60,7 +57,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     [checked.authToken, checked.adminToken].filter((secret) => secret !== null),
   );
   const settings = Object.freeze({ ...checked, logger });
-  const { stateDirectory, authToken, workspaceId } = settings;
+  const { stateDirectory, workspaceId } = settings;
   const store = checkMethods(
     'tokenStore',
     options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
@@ -71,11 +68,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const heartbeatThreads = new Set<HeartbeatThread>();
   const tokens = new TokenManager({
     store,
-    given: authToken,
-    origins: [
-      [authToken, settings.origins.authToken],
-      [settings.adminToken, settings.origins.adminToken],
-    ],
+    given: settings,
     storeName: store instanceof FileTokenStore ? `the file ${store.path}` : undefined,
     logger,
     onToken: (token) => {
@@ -84,16 +77,16 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     },
   });
   const inboundSecret = new InboundSecret({ store, logger });
-  const transport = new Transport(settings, tokens, workspaceId);
+  const api = new PlatformApi(settings, tokens, workspaceId);
   const heldReads = new HeldReads(settings);
   const identities = new PeerIdentities(settings);
-  const lookup = new PeerLookup(transport, identities, settings);
+  const lookup = new PeerLookup(api, identities, settings);
   const peerTransport = new PeerTransport(settings);
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
   const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
   return {
     settings,
-    transport,
+    api,
     heldReads,
     tokens,
     heartbeatThreads,
@@ -104,7 +97,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     profile,
     /** Redacts credentials. */
     logger,
-    /** Closes what has connections, files or threads, except `transport`. */
+    /** Closes what has connections, files or threads, except `api`. */
     close: async (): Promise<void> => {
       heldReads.close();
       const threads = [...heartbeatThreads].map((thread) => thread.close());

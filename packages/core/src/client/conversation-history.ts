@@ -1,4 +1,3 @@
-import crypto from 'node:crypto';
 import {
   type InboundMessage,
   type InboundSource,
@@ -8,8 +7,8 @@ import {
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { markReceived } from '../peers/received-values.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
 import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
@@ -67,22 +66,9 @@ export interface HistoryPage {
   readonly before: string | null;
 }
 
-/**
- * The message with its conversation, where the platform did not name it: the first 32 hex digits of SHA-256 over
- * `[source, sourceId, contextId]` as JSON.
- */
-export function withConversation(message: InboundMessage, workspaceId: string): InboundMessage {
-  if (message.conversationId !== '') return markReceived(message, { kind: 'message' });
-  const { source, sourceId, contextId } = message;
-  // A message of the canvas without a context belongs to the default conversation, whose context is the workspace's id.
-  const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
-  const digest = crypto.hash('sha256', JSON.stringify([source, sourceId, context]));
-  return markReceived({ ...message, conversationId: digest.slice(0, 32) }, { kind: 'message' });
-}
-
 /** See `PlatformClient.conversationHistory`. */
 export async function readConversationHistory(
-  { transport, settings }: ClientContext,
+  { api, settings }: ClientContext,
   conversationId: string,
   { limit = DEFAULT_ROWS, before, signal }: HistoryOptions,
 ): Promise<HistoryPage> {
@@ -90,14 +76,14 @@ export async function readConversationHistory(
   const problem = isId
     ? numberProblem('`limit`', limit, { min: 1, max: MAX_ROWS, isInteger: true })
     : 'The conversation must be the `conversationId` of a message.';
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  if (problem !== null) throw invalidArgument(problem);
   const { workspaceId } = settings;
   const [beforeId, ...given] = before?.split(' ') ?? [];
   const filters = { conversationId, beforeId, direction: 'all', order: 'desc', limit, signal } as const;
-  const page = await readActivityPage(transport, workspaceId, filters);
+  const page = await readActivityPage(api, workspaceId, filters);
   const rows = page.rows.toReversed();
   const end = rows.findIndex(({ id }) => id === beforeId);
-  const { words } = transport.capabilities;
+  const { words } = api.capabilities;
   // Without the parameter `before_id` a platform sends its latest page, in which the row may not be.
   const isLatest = beforeId !== undefined && !words.has('history');
   const known = rows
@@ -133,7 +119,7 @@ function readRow(
   }
   const parsed = parseActivityRow(row.raw as JsonValue, { self, hasCheckedAnswers });
   if (parsed === null) return [];
-  const message = withConversation(parsed, self);
+  const message = receivedMessage(parsed, self);
   if (!isOf(message.conversationId)) return [];
   const result = objectOf(objectOf(row.raw.response_body)?.result);
   return [{ row, message, answerId: textOf(result?.messageId) ?? '' }];

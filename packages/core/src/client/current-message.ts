@@ -86,10 +86,8 @@ export function toCurrentMessage(
     conversationId,
     source,
     sourceId,
-    // Few handlers send anything in the trace.
-    get traceId() {
-      return typeof given === 'string' ? given : deriveUuid('trace', messageId || message.id);
-    },
+    // Not a getter, which would be a hidden class of its own for each message.
+    traceId: typeof given === 'string' ? given : deriveUuid('trace', messageId || message.id),
     traceparent: trace?.traceparent ?? '',
     tracestate: trace?.tracestate ?? '',
     deadline: deadlineMs === null ? null : new Date(deadlineMs).toISOString(),
@@ -171,16 +169,16 @@ export interface CallLimits {
  * Runs a call with its own limits and, in a handler, those of the handling: its signal, and the deadline of its message.
  * @throws MoleculeError `message_expired` when the deadline has passed.
  */
-export async function withinHandling<T>(
+export function withinHandling<T>(
   limits: CallLimits,
   clock: Clock,
   call: (limits: CallLimits) => Promise<T>,
 ): Promise<T> {
   if (handlerSignal() === undefined) return call(limits);
-  using linked = linkHandling(limits, clock);
-  const { signal } = linked.link;
-  signal.throwIfAborted();
-  return await call({ signal, timeoutMs: linked.timeoutMs });
+  const { link, timeoutMs } = linkHandling(limits, clock);
+  const { signal } = link;
+  const called = signal.aborted ? Promise.reject<T>(signal.reason) : call({ signal, timeoutMs });
+  return called.finally(() => link.unlink());
 }
 
 /**
@@ -191,14 +189,14 @@ export function linkHandling(
   { signal, timeoutMs }: CallLimits,
   clock: Clock,
   ...others: readonly AbortSignal[]
-): { readonly link: LinkedAbort; readonly timeoutMs: number } & Disposable {
+): { readonly link: LinkedAbort; readonly timeoutMs: number } {
   const handling = handlings.getStore();
   const isRunning = handling?.isOver === false;
   const link = linkAbort(isRunning ? handling.signal : undefined, signal, ...others);
   const deadline = isRunning ? handling.message.deadline : null;
   const leftMs = deadline === null ? Number.POSITIVE_INFINITY : Date.parse(deadline) - clock.now();
   if (leftMs <= 0 && !link.signal.aborted) link.abort(deadlinePassed());
-  return { link, timeoutMs: Math.min(timeoutMs, leftMs), [Symbol.dispose]: () => link.unlink() };
+  return { link, timeoutMs: Math.min(timeoutMs, leftMs) };
 }
 
 /** A message from one workspace to another: sender and receiver. */

@@ -1,14 +1,15 @@
-import { type InboundMessage, type JsonObject, lateEndIn } from '@molecule-ai/protocol';
+import { type InboundMessage, lateEndIn } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
+import type { ClientContext } from './client-context.ts';
 import { currentMessage, type MessagePath, pathOfMessage } from './current-message.ts';
 import type { DirectCalls } from './direct-calls.ts';
 import { isAnswer, readOwnFeed } from './message-state.ts';
+import type { OutgoingMessage } from './peer-calls.ts';
 
 /** Messages whose state is kept, the latest; of older ones a late answer is still a message on the feed. */
 const CAPACITY = 1_000;
@@ -36,25 +37,23 @@ interface DirectMessage {
  */
 export class DirectMessages {
   readonly #calls: DirectCalls;
-  readonly #transport: Transport;
-  readonly #workspaceId: string;
+  readonly #context: ClientContext;
   readonly #messages = new LatestMap<DirectMessage>(CAPACITY);
 
-  constructor(calls: DirectCalls, transport: Transport, workspaceId: string) {
+  constructor(calls: DirectCalls, context: ClientContext) {
     this.#calls = calls;
-    this.#transport = transport;
-    this.#workspaceId = workspaceId;
+    this.#context = context;
   }
 
   /** Remembers a message that has not ended. */
-  add({ status, messageId, peerId, contextId }: PeerReply, metadata: JsonObject | undefined): void {
+  add({ status, messageId, peerId, contextId }: PeerReply, { body }: OutgoingMessage): void {
     this.#messages.delete(messageId);
     if (status !== 'queued' && status !== 'input-required') return;
     this.#messages.set(messageId, {
       messageId,
       peerId,
       contextId,
-      path: pathOfMessage([this.#workspaceId, peerId], metadata ?? {}),
+      path: pathOfMessage([this.#context.settings.workspaceId, peerId], body.params.message.metadata ?? {}),
       turns: this.#turns(),
       isReturned: false,
       waiting: new Set(),
@@ -105,7 +104,7 @@ export class DirectMessages {
     message: DirectMessage,
     { signal, endsAt }: CallOptions & { readonly endsAt: number },
   ): Promise<PeerReply> {
-    const { clock } = this.#transport.settings;
+    const { clock } = this.#context.settings;
     const arrived = Promise.withResolvers<PeerReply>();
     message.waiting.add(arrived.resolve);
     try {
@@ -140,11 +139,12 @@ export class DirectMessages {
   async #askOrRead(message: DirectMessage, signal: AbortSignal | undefined): Promise<PeerReply> {
     const asked = await this.#ask(message, 'tasks/get', signal);
     if (asked !== null) return asked;
-    const reading = readOwnFeed(this.#transport, this.#workspaceId, undefined, signal);
+    const { api, settings } = this.#context;
+    const reading = readOwnFeed(api, settings.workspaceId, undefined, signal);
     const feed = await reading.catch((error: unknown) => {
       signal?.throwIfAborted();
       const text = 'The feed could not be read while waiting for an answer.';
-      this.#transport.settings.logger.debug({ error }, text);
+      settings.logger.debug({ error }, text);
       return null;
     });
     const row = feed?.deliverable.find((each) => isAnswer(each, message.messageId, message.peerId));

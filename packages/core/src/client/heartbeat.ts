@@ -4,7 +4,6 @@ import {
   type HeartbeatThreadOptions,
   WorkerHeartbeats,
 } from '../heartbeat-worker/heartbeat-thread.ts';
-import { call } from '../platform-api/call.ts';
 import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 import { codeForStatus } from '../transport/api-failure.ts';
@@ -91,12 +90,12 @@ export class Heartbeats {
     metrics: HeartbeatMetrics,
     { instanceId, isRetried, signal, thread }: HeartbeatOptions,
   ): Promise<HeartbeatReport> {
-    const { settings, transport, inboundSecret } = this.#context;
+    const { settings, api, inboundSecret } = this.#context;
     const given = Object.entries(metrics).filter(([, value]) => value !== undefined);
     this.#metrics = { ...this.#metrics, ...Object.fromEntries(given) };
     let result = 'ok';
     try {
-      const response = await call(transport, routes.heartbeat, {
+      const response = await api.call(routes.heartbeat, {
         // With a worker, each heartbeat ends what the worker may have reported.
         body: this.#body(thread === undefined ? undefined : ''),
         instanceId,
@@ -106,7 +105,7 @@ export class Heartbeats {
         isRepeatable: isRetried,
         through: thread && ((direct) => thread.through(direct)),
       });
-      transport.capabilities.readList(response.capabilities);
+      api.capabilities.readList(response.capabilities);
       await inboundSecret.keep(response.platform_inbound_secret);
       return {
         workspaceStatus: response.workspace_status ?? null,

@@ -1,6 +1,5 @@
 import {
   type InboundMessage,
-  type JsonObject,
   type JsonValue,
   type OutcomeWord,
   parseActivityFeed,
@@ -8,22 +7,22 @@ import {
   routes,
 } from '@molecule-ai/protocol';
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import { getActivity } from '../platform-api/activity.ts';
-import { call, send, unreadable } from '../platform-api/call.ts';
+import { unreadable } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
-import { withConversation } from './conversation-history.ts';
 import { isTooLarge } from './message-state.ts';
 
 const DEFAULT_LIMIT = 100;
 const NUMBERS = {
-  limit: { min: 1, max: 500 },
-  waitSecs: { min: 0, max: 60 },
-  sinceSecs: { min: 1, max: Number.MAX_SAFE_INTEGER },
+  limit: { min: 1, max: 500, isInteger: true },
+  waitSecs: { min: 0, max: 60, isInteger: true },
+  sinceSecs: { min: 1, max: Number.MAX_SAFE_INTEGER, isInteger: true },
 } as const;
 
 /** Which messages to read. */
@@ -107,107 +106,109 @@ export async function readInboundPage(
   isReturned: (message: InboundMessage) => boolean,
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
-  const { workspaceId } = context.settings;
+  const { workspaceId, platformUrl } = context.settings;
+  const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
+  let received: Buffer | undefined;
   try {
-    const page = await readPage(context, isReturned, options);
-    const result = page.rows === 0 ? 'empty' : 'rows';
-    feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': result, 'molecule.rows': page.rows });
-    return page;
+    for (const [name, bounds] of Object.entries(NUMBERS)) {
+      const value = options[name as keyof typeof NUMBERS];
+      const problem = value === undefined ? null : numberProblem(name, value, bounds);
+      if (problem !== null) throw invalidArgument(problem);
+    }
+    const { api, logger } = context;
+    const peerId = options.peerId || undefined;
+    const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
+    const response = await getActivity(api, workspaceId, {
+      ...options,
+      type: 'a2a_receive',
+      sinceId: options.sinceId || undefined,
+      peerId,
+      beforeTs: options.beforeTs || undefined,
+      limit,
+      waitSecs: turn === null ? 0 : waitSecs,
+      unacknowledged: options.unacknowledged === true ? true : undefined,
+      view: api.capabilities.words.has('compact-feed') ? 'compact' : undefined,
+      onTooLarge: (bytes) => {
+        received = bytes;
+      },
+    }).finally(() => turn?.());
+    const { body = null, status } = response;
+    if (body !== null && !Array.isArray(body) && !Array.isArray(objectOf(body)?.items)) {
+      const params = { id: workspaceId };
+      throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
+    }
+    const { words } = api.capabilities;
+    const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
+    const feed = parseActivityFeed(body as JsonValue, parsing);
+    // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
+    const showsHandled = !words.has('acknowledge');
+    const expected = feed.deliverable.filter(
+      (message) =>
+        !(message.inReplyTo !== '' && isReturned(message)) &&
+        !(showsHandled && (message.raw.response_body ?? null) !== null) &&
+        (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
+    );
+    const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
+    const messages = whole.map((message) => {
+      const { agentCardUrl, peerId: sender, raw } = message;
+      // A compact row does not have the address of the peer's card.
+      const hasCard = agentCardUrl !== '' || sender === '' || !Array.isArray(raw.parts);
+      const url = hasCard ? agentCardUrl : `${platformUrl}/registry/discover/${sender}`;
+      return receivedMessage({ ...message, agentCardUrl: url }, workspaceId);
+    });
+    const sent = feed.deliverable.length + feed.skipped;
+    const unreadableRows = sent - feed.rows.length;
+    if (unreadableRows > 0)
+      logger.warn(
+        { unreadable: unreadableRows },
+        'The feed contains rows that are not objects or have no id.',
+      );
+    const more = headerOf(response, 'x-has-more');
+    const end = feed.rows.findIndex((row) => row.id === endsBefore?.id);
+    const rows = endsBefore === undefined ? sent : end;
+    const oldest = feed.rows[0];
+    const oldestId = textOf(oldest?.id);
+    const result = rows === 0 ? 'empty' : 'rows';
+    feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': result, 'molecule.rows': rows });
+    return {
+      messages,
+      rows,
+      skipped: rows - messages.length,
+      lastRowId: endsBefore === undefined ? feed.lastRowId : (textOf(feed.rows[end - 1]?.id) ?? null),
+      oldestRow:
+        oldestId === undefined
+          ? null
+          : { id: oldestId, at: textOf(oldest?.created_at) ?? textOf(oldest?.ts) ?? '' },
+      hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
+      waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
+      ...(turn === null ? { isOutOfTurn: true } : {}),
+    };
   } catch (error) {
     feedRead({ 'molecule.workspace.id': workspaceId, 'molecule.result': codeOfError(error) });
-    throw error;
+    throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
   }
-}
-
-async function readPage(
-  context: ClientContext,
-  isReturned: (message: InboundMessage) => boolean,
-  options: ReadInboundOptions,
-): Promise<InboundPage> {
-  checkNumbers(options);
-  const { settings, transport, logger } = context;
-  const { workspaceId, platformUrl } = settings;
-  const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
-  const peerId = options.peerId || undefined;
-  let received: Buffer | undefined;
-  const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
-  const response = await getActivity(transport, workspaceId, {
-    ...options,
-    type: 'a2a_receive',
-    sinceId: options.sinceId || undefined,
-    peerId,
-    beforeTs: options.beforeTs || undefined,
-    limit,
-    waitSecs: turn === null ? 0 : waitSecs,
-    unacknowledged: options.unacknowledged === true ? true : undefined,
-    view: transport.capabilities.words.has('compact-feed') ? 'compact' : undefined,
-    onTooLarge: (bytes) => {
-      received = bytes;
-    },
-  })
-    .catch((error: unknown) => {
-      throw isTooLarge(error) && received ? pageTooLarge(error, limit, firstRowOf(received)) : error;
-    })
-    .finally(() => turn?.());
-  const { body = null, status } = response;
-  if (body !== null && !Array.isArray(body) && !Array.isArray(objectOf(body)?.items)) {
-    const params = { id: workspaceId };
-    throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
-  }
-  const { words } = transport.capabilities;
-  const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
-  const feed = parseActivityFeed(body as JsonValue, parsing);
-  // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
-  const showsHandled = !words.has('acknowledge');
-  const expected = feed.deliverable.filter(
-    (message) =>
-      !(message.inReplyTo !== '' && isReturned(message)) &&
-      !(showsHandled && (message.raw.response_body ?? null) !== null) &&
-      (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
-  );
-  const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
-  const messages = whole.map((message) => withConversation(withCardUrl(message, platformUrl), workspaceId));
-  const sent = feed.deliverable.length + feed.skipped;
-  const unreadableRows = sent - feed.rows.length;
-  if (unreadableRows > 0)
-    logger.warn({ unreadable: unreadableRows }, 'The feed contains rows that are not objects or have no id.');
-  const more = headerOf(response, 'x-has-more');
-  const end = feed.rows.findIndex((row) => row.id === endsBefore?.id);
-  const rows = endsBefore === undefined ? sent : end;
-  const oldest = feed.rows[0];
-  const oldestId = textOf(oldest?.id);
-  return {
-    messages,
-    rows,
-    skipped: rows - messages.length,
-    lastRowId: endsBefore === undefined ? feed.lastRowId : (textOf(feed.rows[end - 1]?.id) ?? null),
-    oldestRow: oldestId === undefined ? null : { id: oldestId, at: timeOf(oldest) },
-    hasMore: endsBefore !== undefined || (more === undefined ? sent >= limit : more === 'true'),
-    waitApplied: headerOf(response, 'x-wait-applied') !== undefined,
-    ...(turn === null ? { isOutOfTurn: true } : {}),
-  };
 }
 
 /** Reports how far the agent is, and how messages ended. */
 export async function acknowledge(
-  { transport, settings, logger }: ClientContext,
+  { api, settings, logger }: ClientContext,
   upTo: string | number | null,
   { outcomes = [], signal }: AcknowledgeOptions,
 ): Promise<Acknowledgement> {
-  const ended = outcomes.map(({ activityId, outcome, error }) => ({
-    activity_id: activityId,
+  const ended = outcomes.map(({ activityId: activity_id, outcome, error }) => ({
+    activity_id,
     outcome,
     error,
   }));
   const body = { up_to: upTo ?? undefined, outcomes: ended.length === 0 ? undefined : ended };
   try {
     const input = { params: { id: settings.workspaceId }, body, signal };
-    const response = await call(transport, routes.acknowledgeActivity, input);
+    const response = await api.call(routes.acknowledgeActivity, input);
     const states = response.outcomes ?? [];
     return {
       isSupported: true,
       acknowledged: response.acknowledged,
-      outcomes: states.map(({ activity_id, state }) => ({ activityId: activity_id, state })),
+      outcomes: states.map(({ activity_id: activityId, state }) => ({ activityId, state })),
     };
   } catch (error) {
     const isUnknownRoute =
@@ -215,27 +216,6 @@ export async function acknowledge(
     if (!isUnknownRoute) throw error;
     logger.debug({ error }, 'The platform does not support acknowledgements.');
     return { isSupported: false, acknowledged: 0, outcomes: [] };
-  }
-}
-
-function timeOf(row: JsonObject | undefined): string {
-  return textOf(row?.created_at) ?? textOf(row?.ts) ?? '';
-}
-
-/** A compact row does not have the address of the peer's card. */
-function withCardUrl(message: InboundMessage, platformUrl: string): InboundMessage {
-  if (message.agentCardUrl !== '' || message.peerId === '' || !Array.isArray(message.raw.parts))
-    return message;
-  return { ...message, agentCardUrl: `${platformUrl}/registry/discover/${message.peerId}` };
-}
-
-/** @throws MoleculeError `invalid_argument`. */
-function checkNumbers(options: ReadInboundOptions): void {
-  for (const name of ['limit', 'waitSecs', 'sinceSecs'] as const) {
-    const value = options[name];
-    const bounds = { ...NUMBERS[name], isInteger: true };
-    const problem = value === undefined ? null : numberProblem(name, value, bounds);
-    if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   }
 }
 
@@ -249,7 +229,7 @@ const MAX_FIELD_BYTES = 2_000;
  * @throws PageTooLargeError when the first message of the page is itself larger than a response may be.
  */
 async function fetchWholeMessages(
-  { transport, settings }: ClientContext,
+  { api, settings }: ClientContext,
   messages: readonly InboundMessage[],
   parsing: Parameters<typeof parseActivityRow>[1],
   signal: AbortSignal | undefined,
@@ -266,7 +246,7 @@ async function fetchWholeMessages(
     const params = { id: settings.workspaceId, activityId: id };
     try {
       const input = { params, query: { view: 'compact' }, signal };
-      const response = await send(transport, routes.getActivityRow, input);
+      const response = await api.send(routes.getActivityRow, input);
       whole.push(parseActivityRow(response.body as JsonValue, parsing) ?? message);
       bytes += Number(headerOf(response, 'content-length') ?? 0);
     } catch (error) {

@@ -7,12 +7,10 @@ import {
 } from '@molecule-ai/protocol';
 import { ApiError, CursorLostError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
-import { createReply, type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
 import { getActivity } from '../platform-api/activity.ts';
-import { call } from '../platform-api/call.ts';
+import type { PlatformApi } from '../platform-api/platform-api.ts';
 import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
-import { whereOffered } from './offered.ts';
 
 export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 const MAX_WAIT_SECONDS = 60;
@@ -48,19 +46,19 @@ export interface WaitForAnswerOptions extends CallOptions {
  * @throws MoleculeError `not_supported` for a platform without the state of messages.
  */
 export async function readMessageState(
-  transport: Transport,
+  api: PlatformApi,
   callerId: string,
   messageId: string,
   { waitSeconds = 0, ...options }: CallOptions & { waitSeconds?: number; lane?: RequestLane },
 ): Promise<PeerReply> {
-  return await whereOffered(transport, STATES, async () => {
+  return await api.whereOffered(STATES, async () => {
     const params = { id: callerId, messageId };
     const query = { wait: waitSeconds > 0 ? waitSeconds : undefined };
     const input = { params, query, headers: WITHOUT_JOINED_TEXT, relaysPeerText: true, ...options };
-    const record = await call(transport, routes.getMessage, input).catch((error: unknown) => {
-      throw isTooLarge(error) ? keptAnswer(error, answerKeyOf(transport, callerId, messageId)) : error;
+    const record = await api.call(routes.getMessage, input).catch((error: unknown) => {
+      throw isTooLarge(error) ? keptAnswer(error, answerKeyOf(api, callerId, messageId)) : error;
     });
-    return readMessageRecord(record, { isWrapped: !transport.isOperator });
+    return readMessageRecord(record, { isWrapped: !api.isOperator });
   });
 }
 
@@ -70,18 +68,18 @@ export async function readMessageState(
  * @throws MoleculeError `not_supported` for a platform without the state of messages.
  */
 export async function waitForAnswer(
-  transport: Transport,
+  api: PlatformApi,
   callerId: string,
   messageId: string,
   { signal, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
 ): Promise<PeerReply> {
-  const { clock } = transport.settings;
+  const { clock } = api.settings;
   const endsAt = clock.monotonic() + timeoutMs;
   for (;;) {
     const sentAt = clock.monotonic();
     const remainingSeconds = Math.floor((endsAt - sentAt) / 1_000);
     const waitSeconds = Math.max(0, Math.min(MAX_WAIT_SECONDS, remainingSeconds));
-    const reply = await readMessageState(transport, callerId, messageId, { signal, waitSeconds });
+    const reply = await readMessageState(api, callerId, messageId, { signal, waitSeconds });
     const now = clock.monotonic();
     if (reply.status !== 'queued' || now >= endsAt) return reply;
     const pauseMs = Math.min(endsAt - now, Math.max(0, PAUSE_MS - (now - sentAt)));
@@ -101,15 +99,15 @@ interface Waiting extends CallOptions {
  * `endsAt` the status is `queued`. Messages that end without an answer are not seen.
  */
 export async function waitForAnswerOnFeed(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   messageId: string,
   { signal, endsAt, peerId: asked }: Waiting,
 ): Promise<PeerReply> {
-  const { clock } = transport.settings;
+  const { clock } = api.settings;
   let cursor: string | undefined;
   for (;;) {
-    const feed = await readOwnFeed(transport, workspaceId, cursor, signal);
+    const feed = await readOwnFeed(api, workspaceId, cursor, signal);
     const row = feed.deliverable.find((message) => isAnswer(message, messageId, asked));
     if (row !== undefined) {
       const { peerId, contextId } = row;
@@ -120,17 +118,8 @@ export async function waitForAnswerOnFeed(
     const hasMore = cursor !== undefined && feed.rows.length >= PAGE_LIMIT;
     cursor = feed.lastRowId ?? cursor;
     const now = clock.monotonic();
-    if (now >= endsAt) {
-      const fields = {
-        peerId: asked ?? '',
-        messageId,
-        contextId: '',
-        code: null,
-        isWrapped: true,
-        raw: null,
-      };
-      return createReply({ ...fields, status: 'queued', via: 'proxy' });
-    }
+    if (now >= endsAt)
+      return readReply({ queued: true }, { peerId: asked ?? '', messageId, isWrapped: true });
     if (!hasMore) await clock.sleep(Math.min(FEED_PAUSE_MS, endsAt - now), { signal });
   }
 }
@@ -143,27 +132,27 @@ export function isAnswer(message: InboundMessage, messageId: string, asked: stri
 
 /** The rows after `sinceId`; without it, or where the platform no longer has that row, the newest. */
 export async function readOwnFeed(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   sinceId: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ReturnType<typeof parseActivityFeed>> {
   const page = { type: 'a2a_receive', limit: PAGE_LIMIT, signal };
-  const { body } = await getActivity(transport, workspaceId, { ...page, sinceId }).catch((error: unknown) => {
+  const { body } = await getActivity(api, workspaceId, { ...page, sinceId }).catch((error: unknown) => {
     if (!CursorLostError.isInstance(error)) throw error;
-    return getActivity(transport, workspaceId, page);
+    return getActivity(api, workspaceId, page);
   });
   return parseActivityFeed(body as JsonValue | undefined, { self: workspaceId });
 }
 
 /** The arguments of `waitForAnswer` and `getMessage` for a message, as code: an operator names the workspace too. */
-export function answerKeyOf({ isOperator }: Transport, workspaceId: string, messageId: string): string {
+export function answerKeyOf({ isOperator }: PlatformApi, workspaceId: string, messageId: string): string {
   return isOperator ? `'${workspaceId}', '${messageId}'` : `'${messageId}'`;
 }
 
 /** Says where the answer is that this call could not return. Other errors stay as they are. */
 export function withWayToAnswer(
-  { capabilities }: Transport,
+  { capabilities }: PlatformApi,
   error: unknown,
   { messageId, answerKey }: { readonly messageId: string; readonly answerKey: string },
 ): unknown {
@@ -187,7 +176,7 @@ export function isTooLarge(error: unknown): error is ApiError {
   return ApiError.isInstance(error) && error.code === 'response_too_large';
 }
 
-function afterTimeout(capabilities: Transport['capabilities']): string {
+function afterTimeout(capabilities: PlatformApi['capabilities']): string {
   if (capabilities.words.has('message-dedupe')) return ', or call again with this messageId.';
   if (!capabilities.lacks('message-dedupe')) return '.';
   return '. The platform does not recognise repeats: a second call may run the peer again.';
@@ -230,7 +219,7 @@ export interface SentMessagePage {
 
 /** Lists what the workspace sent. */
 export async function listSentMessages(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   { state, since, limit, signal }: ListMessagesOptions,
 ): Promise<SentMessagePage> {
@@ -239,9 +228,9 @@ export async function listSentMessages(
     since,
     limit,
   };
-  return await whereOffered(transport, LISTS, async () => {
+  return await api.whereOffered(LISTS, async () => {
     const input = { params: { id: workspaceId }, query, signal };
-    const { messages, has_more } = await call(transport, routes.listMessages, input);
+    const { messages, has_more } = await api.call(routes.listMessages, input);
     return {
       hasMore: has_more,
       messages: messages.map((message) => ({

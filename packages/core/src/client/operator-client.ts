@@ -9,7 +9,7 @@ import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call, send } from '../platform-api/call.ts';
+import { PlatformApi } from '../platform-api/platform-api.ts';
 import {
   type GetWorkspaceOptions,
   getWorkspace,
@@ -27,7 +27,6 @@ import { processEnvironment } from '../settings/environment.ts';
 import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { Transport } from '../transport/transport.ts';
 import { AbandonedCalls, cancelMessage } from './cancellation.ts';
 import { CALL, GET_WORKSPACE, LIST_ACTIVITY, SEND_MESSAGE, WAIT_FOR_ANSWER } from './known-options.ts';
 import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
@@ -37,15 +36,14 @@ import {
   type SendMessageOptions,
   type StreamMessageOptions,
   sendThroughProxy,
-  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import {
   type AskedQuestion,
-  answerQuestion,
   type ListQuestionsOptions,
-  listQuestions,
+  QUESTIONS,
   type QuestionReply,
+  toQuestion,
 } from './questions.ts';
 import { platformSource } from './stream-sources.ts';
 import { type OperatorTokens, TokenCalls } from './tokens.ts';
@@ -148,7 +146,7 @@ class OperatorCalls {
   }
 
   readonly #abandoned: AbandonedCalls;
-  readonly #transport: Transport;
+  readonly #api: PlatformApi;
   readonly tokens: OperatorTokens;
 
   /** @throws ConfigurationError naming the option and its environment variable. */
@@ -163,14 +161,14 @@ class OperatorCalls {
       originOf: () => keyOrigin ?? 'the option operatorKey',
       storeName: null,
     };
-    this.#transport = new Transport({ ...checked, logger }, bearers, null);
-    this.#abandoned = new AbandonedCalls(this.#transport);
-    this.tokens = new TokenCalls(this.#transport);
+    this.#api = new PlatformApi({ ...checked, logger }, bearers, null);
+    this.#abandoned = new AbandonedCalls(this.#api);
+    this.tokens = new TokenCalls(this.#api);
   }
 
   /** Without trailing slash. */
   get platformUrl(): string {
-    return this.#transport.settings.platformUrl;
+    return this.#api.settings.platformUrl;
   }
 
   /** Never retried, because a repeat would create a second workspace. */
@@ -189,18 +187,18 @@ class OperatorCalls {
       canvas: position,
     };
     const input = { body, signal: options.signal };
-    const { id, status, connection } = await call(this.#transport, routes.createWorkspace, input);
+    const { id, status, connection } = await this.#api.call(routes.createWorkspace, input);
     return { id, status, authToken: connection?.auth_token || null, connection: connection ?? null };
   }
 
   /** All workspaces except removed ones, oldest first. */
   listWorkspaces(options: CallOptions = {}): Promise<WorkspaceInfo[]> {
-    return listWorkspaces(this.#transport, options);
+    return listWorkspaces(this.#api, options);
   }
 
   /** @throws WorkspaceRemovedError unless `includeRemoved`. */
   getWorkspace(workspaceId: string, options: GetWorkspaceOptions = {}): Promise<WorkspaceInfo> {
-    return getWorkspace(this.#transport, workspaceId, options);
+    return getWorkspace(this.#api, workspaceId, options);
   }
 
   async updateWorkspace(
@@ -218,7 +216,7 @@ class OperatorCalls {
       x: position?.x,
       y: position?.y,
     };
-    await call(this.#transport, routes.patchWorkspace, { params: { id: workspaceId }, body, signal });
+    await this.#api.call(routes.patchWorkspace, { params: { id: workspaceId }, body, signal });
   }
 
   /** Cannot be undone. Returns the number of descendants that were removed as well. */
@@ -227,14 +225,14 @@ class OperatorCalls {
     const query = { confirm: confirm || undefined, purge: purge || undefined };
     const input = { params: { id: workspaceId }, query, signal };
     try {
-      return (await call(this.#transport, routes.deleteWorkspace, input)).cascade_deleted;
+      return (await this.#api.call(routes.deleteWorkspace, input)).cascade_deleted;
     } catch (error) {
       // Some platforms also require the name of the workspace.
       if (confirm !== true || !this.#isRefusedElsewhere(error, 400)) throw error;
       const { name } = await this.getWorkspace(workspaceId, { signal });
       // A header has bytes: the name is sent in UTF-8.
       const headers = { 'x-confirm-name': Buffer.from(name, 'utf8').toString('latin1') };
-      return (await call(this.#transport, routes.deleteWorkspace, { ...input, headers })).cascade_deleted;
+      return (await this.#api.call(routes.deleteWorkspace, { ...input, headers })).cascade_deleted;
     }
   }
 
@@ -242,7 +240,7 @@ class OperatorCalls {
   async pause(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
     const params = { id: workspaceId };
     const paused = await this.#withDescendants((query) =>
-      call(this.#transport, routes.pauseWorkspace, { params, query, signal }),
+      this.#api.call(routes.pauseWorkspace, { params, query, signal }),
     );
     return paused.paused_count;
   }
@@ -251,14 +249,14 @@ class OperatorCalls {
   async resume(workspaceId: string, { signal }: CallOptions = {}): Promise<number> {
     const params = { id: workspaceId };
     const resumed = await this.#withDescendants((query) =>
-      call(this.#transport, routes.resumeWorkspace, { params, query, signal }),
+      this.#api.call(routes.resumeWorkspace, { params, query, signal }),
     );
     return resumed.resumed_count;
   }
 
   async state(workspaceId: string, { signal }: CallOptions = {}): Promise<WorkspaceStateReport> {
     try {
-      return await getWorkspaceState(this.#transport, workspaceId, { signal });
+      return await getWorkspaceState(this.#api, workspaceId, { signal });
     } catch (error) {
       // Some platforms refuse an operator the state; then it is that of the workspace.
       if (!this.#isRefusedElsewhere(error, 401)) throw error;
@@ -278,9 +276,9 @@ class OperatorCalls {
    */
   async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
-    const call = startCall('send_message', composeMessage(this.#transport, workspaceId, text, options));
-    return await asCall(call, (message) =>
-      sendThroughProxy(this.#transport, message, { signal, timeoutMs }, this.#abandoned.cancel),
+    const message = composeMessage(this.#api, 'send_message', workspaceId, text, options);
+    return await asCall(message.operation, () =>
+      sendThroughProxy(this.#api, message, { signal, timeoutMs }, this.#abandoned.cancel),
     );
   }
 
@@ -292,12 +290,12 @@ class OperatorCalls {
    */
   streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const call = startCall('stream_message', composeMessage(this.#transport, workspaceId, text, options));
+    const message = composeMessage(this.#api, 'stream_message', workspaceId, text, options);
     return createPeerStream({
-      settings: this.#transport.settings,
-      call,
+      settings: this.#api.settings,
+      message,
       link: linkAbort(signal, this.#abandoned.closed),
-      sources: [platformSource(this.#transport, call.message, this.#abandoned.cancel)],
+      sources: [platformSource(this.#api, message, this.#abandoned.cancel)],
       openTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
       timeoutMs,
     });
@@ -309,12 +307,12 @@ class OperatorCalls {
    * @throws ApiError `not_found`; MoleculeError `not_supported` for a platform that does not cancel.
    */
   cancelMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    return cancelMessage(this.#transport, workspaceId, messageId, options);
+    return cancelMessage(this.#api, workspaceId, messageId, options);
   }
 
   /** Returns the state of a message without waiting. */
   getMessage(workspaceId: string, messageId: string, options: CallOptions = {}): Promise<PeerReply> {
-    return readMessageState(this.#transport, workspaceId, messageId, options);
+    return readMessageState(this.#api, workspaceId, messageId, options);
   }
 
   /** Waits for the answer to a message; after the timeout the status is still `queued`. */
@@ -323,7 +321,7 @@ class OperatorCalls {
     messageId: string,
     options: WaitForAnswerOptions = {},
   ): Promise<PeerReply> {
-    return waitForAnswer(this.#transport, workspaceId, messageId, options);
+    return waitForAnswer(this.#api, workspaceId, messageId, options);
   }
 
   /**
@@ -332,7 +330,11 @@ class OperatorCalls {
    * @throws MoleculeError `not_supported` for a platform that does not track questions.
    */
   listQuestions(workspaceId: string, options: ListQuestionsOptions = {}): Promise<AskedQuestion[]> {
-    return listQuestions(this.#transport, workspaceId, options);
+    const { state, limit, offset, signal } = options;
+    return this.#api.whereOffered(QUESTIONS, async () => {
+      const input = { params: { id: workspaceId }, query: { state, limit, offset }, signal };
+      return (await this.#api.call(routes.listQuestions, input)).questions.map(toQuestion);
+    });
   }
 
   /**
@@ -344,15 +346,18 @@ class OperatorCalls {
   answerQuestion(
     workspaceId: string,
     questionId: string,
-    answer: QuestionReply,
-    options: CallOptions = {},
+    { decision, text }: QuestionReply,
+    { signal }: CallOptions = {},
   ): Promise<AskedQuestion> {
-    return answerQuestion(this.#transport, workspaceId, questionId, answer, options);
+    return this.#api.whereOffered(QUESTIONS, async () => {
+      const input = { params: { id: workspaceId, questionId }, body: { decision, text }, signal };
+      return toQuestion((await this.#api.call(routes.answerQuestion, input)).question);
+    });
   }
 
   /** Returns one page of a workspace's activity. */
   listActivity(workspaceId: string, filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
-    return readActivityPage(this.#transport, workspaceId, filters);
+    return readActivityPage(this.#api, workspaceId, filters);
   }
 
   /** Resolves when the platform's process responds. */
@@ -380,7 +385,7 @@ class OperatorCalls {
 
   /** Whether a platform that names no capabilities refused a request with this status. */
   #isRefusedElsewhere(error: unknown, status: number): boolean {
-    const { words } = this.#transport.capabilities;
+    const { words } = this.#api.capabilities;
     return ApiError.isInstance(error) && error.status === status && words.size === 0;
   }
 
@@ -396,7 +401,7 @@ class OperatorCalls {
 
   /** Without a credential and without retries: a probe reports the current state. */
   async #probe(route: typeof routes.health | typeof routes.ready, { signal }: CallOptions): Promise<void> {
-    await send(this.#transport, route, { bearer: null, isRepeatable: false, signal });
+    await this.#api.send(route, { bearer: null, isRepeatable: false, signal });
   }
 }
 

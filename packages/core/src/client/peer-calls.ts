@@ -6,20 +6,16 @@ import {
   routes,
   type SendMessageRequest,
 } from '@molecule-ai/protocol';
-import { type Facts, withTraceHeaders } from '@molecule-ai/telemetry';
+import { type Operation, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
-import { type Call, send } from '../platform-api/call.ts';
+import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
-import type { StreamedResponse } from '../transport/http-exchange.ts';
-import type { PlatformResponse } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
 import { answerKeyOf, WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import { requireOffered } from './offered.ts';
 import { type AnswerOfUser, type AnswerToQuestion, QUESTIONS } from './questions.ts';
 
 const MARGIN_MS = 5_000;
@@ -85,27 +81,40 @@ export interface OutgoingMessage {
   readonly hasOwnId: boolean;
   /** The arguments of the client's `waitForAnswer` and `getMessage` for it, as code. */
   readonly answerKey: string;
-  /** Called with each attempt to send it. */
-  readonly onAttempt?: ((attempt: Facts) => void) | undefined;
+  /** The call that sends it. */
+  readonly operation: Operation;
 }
 
+/** What is called, by the name of the method in snake case. */
+type CallName = 'call_peer' | 'send_to_peer' | 'stream_peer' | 'send_message' | 'stream_message';
+
 /**
+ * Starts a call.
  * @param senderId left out for an operator
  * @throws MoleculeError `invalid_argument` for a blank text and wrong values, `not_supported` for answers on a platform without questions.
  */
 export function composeMessage(
-  transport: Transport,
+  api: PlatformApi,
+  name: CallName,
   targetId: string,
   text: string,
   options: SendMessageOptions,
   senderId?: string,
 ): OutgoingMessage {
   checkArguments(targetId, text, options);
-  const metadata = metadataOf(transport, options);
+  const metadata = metadataOf(api, options);
   const messageId = options.messageId ?? randomUUID();
   // A new conversation has the id of its first message, so that a repeat is the same message. Answers stay where the question was asked.
-  const isInNewContext = !transport.isOperator && options.answers === undefined;
+  const isInNewContext = !api.isOperator && options.answers === undefined;
   const contextId = options.contextId ?? (isInNewContext ? messageId : undefined);
+  const operation = calls.start(`molecule ${name}`, () => ({
+    'messaging.system': 'molecule',
+    'messaging.operation.type': 'send',
+    'messaging.message.id': messageId,
+    'molecule.operation': name,
+    'molecule.peer.id': targetId,
+    'molecule.workspace.id': senderId,
+  }));
   return {
     targetId,
     senderId,
@@ -113,7 +122,8 @@ export function composeMessage(
     contextId: contextId ?? '',
     body: buildSendMessage({ messageId, text, contextId, metadata }),
     hasOwnId: options.messageId !== undefined,
-    answerKey: answerKeyOf(transport, targetId, messageId),
+    answerKey: answerKeyOf(api, targetId, messageId),
+    operation,
   };
 }
 
@@ -129,7 +139,7 @@ function checkArguments(
     (isJson(metadata) ? null : '`metadata` must be an object that JSON can express.') ??
     (timeoutMs === undefined ? null : numberProblem('`timeoutMs`', timeoutMs, { min: 1, isInteger: true })) ??
     (signal === undefined || isSignal(signal) ? null : '`signal` must be an AbortSignal.');
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  if (problem !== null) throw invalidArgument(problem);
 }
 
 function stringProblem(what: string, value: unknown): string | null {
@@ -150,22 +160,19 @@ function isJson(value: unknown): boolean {
 
 /** Also one of another realm, or of a library. */
 function isSignal(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return (
-    typeof Reflect.get(value, 'aborted') === 'boolean' &&
-    typeof Reflect.get(value, 'addEventListener') === 'function'
-  );
+  const { aborted, addEventListener } = Object(value);
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }
 
-function metadataOf(transport: Transport, { answers, metadata }: SendMessageOptions): JsonObject | undefined {
+function metadataOf(api: PlatformApi, { answers, metadata }: SendMessageOptions): JsonObject | undefined {
   if (answers === undefined) return metadata;
-  requireOffered(transport, QUESTIONS);
+  api.requireOffered(QUESTIONS);
   const given = answers.map(({ questionId, decision, text }) => ({
     question_id: questionId,
-    ...(decision === undefined ? {} : { decision }),
-    ...(text === undefined ? {} : { text }),
+    decision,
+    text,
   }));
-  return { ...metadata, answers: given };
+  return { ...metadata, answers: given as JsonObject[] };
 }
 
 interface ProxyLimits extends CallLimits {
@@ -178,7 +185,7 @@ interface ProxyLimits extends CallLimits {
  * @param onAbandoned called when the caller aborts the call after the message may have reached the platform
  */
 export async function sendThroughProxy(
-  transport: Transport,
+  api: PlatformApi,
   message: OutgoingMessage,
   limits: ProxyLimits,
   onAbandoned: (message: OutgoingMessage) => void,
@@ -188,53 +195,52 @@ export async function sendThroughProxy(
     isSent = true;
   });
   try {
-    const sending = send(transport, routes.sendMessage, request);
-    return await throughProxy<never>(transport, message, limits, sending);
+    const { body } = await api.send(routes.sendMessage, request);
+    return proxyReply(api, message, body);
   } catch (error) {
-    if (isSent && isAbandoned(message, limits.signal, error)) onAbandoned(message);
-    throw error;
+    if (isSent && isAbandoned(message, limits.signal)) onAbandoned(message);
+    return replyAfterFailure(api, message, limits.signal, error);
   }
 }
 
-/** Reads what the platform responds to a message. Errors say where the answer is. */
-export async function throughProxy<Streamed extends StreamedResponse>(
-  transport: Transport,
+/**
+ * The reply to a message that the platform has given up.
+ * @throws the reason of the signal when it has aborted, else `error`, which says where the answer is.
+ */
+export function replyAfterFailure(
+  api: PlatformApi,
   message: OutgoingMessage,
-  { signal }: Pick<CallLimits, 'signal'>,
-  sending: Promise<PlatformResponse | Streamed>,
-): Promise<PeerReply | Streamed> {
-  try {
-    const response = await sending;
-    return 'stream' in response ? response : proxyReply(transport, message, response.body);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (isEndOfMessage(error)) return proxyReply(transport, message, error.details);
-    throw withWayToAnswer(transport, error, message);
-  }
+  signal: AbortSignal | undefined,
+  error: unknown,
+): PeerReply {
+  signal?.throwIfAborted();
+  // With an HTTP error: the message has failed, as its record says.
+  const isEnd = ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
+  if (isEnd) return proxyReply(api, message, error.details);
+  throw withWayToAnswer(api, error, message);
 }
 
 /** Reads the body of a response of the platform to a message. */
-export function proxyReply(transport: Transport, message: OutgoingMessage, body: unknown): PeerReply {
+export function proxyReply(api: PlatformApi, message: OutgoingMessage, body: unknown): PeerReply {
   const { targetId: peerId, messageId, contextId } = message;
-  const hasNamedState = transport.capabilities.words.has('outcomes');
-  return readReply(body, { peerId, messageId, contextId, isWrapped: !transport.isOperator, hasNamedState });
+  const hasNamedState = api.capabilities.words.has('outcomes');
+  return readReply(body, { peerId, messageId, contextId, isWrapped: !api.isOperator, hasNamedState });
 }
 
 /** One attempt at a message through the platform, which is reported. */
 export function proxyRequest(
-  { targetId, body, onAttempt }: OutgoingMessage,
+  { targetId, body, operation }: OutgoingMessage,
   { signal, timeoutMs, holdSeconds = holdSecondsFor(timeoutMs) }: ProxyLimits,
   headers: Readonly<Record<string, string>>,
   onSent: () => void,
 ): Call<typeof routes.sendMessage> {
-  onAttempt?.({ 'molecule.via': 'proxy' });
+  operation.event('molecule.attempt', { 'molecule.via': 'proxy' });
   return {
     params: { id: targetId },
     body,
     timeoutMs,
     totalTimeoutMs: timeoutMs,
-    holdSeconds,
-    headers: withTraceHeaders(headers),
+    headers: { ...headers, 'x-timeout': String(holdSeconds), ...traceHeaders(operation.trace) },
     goneWorkspaceId: targetId,
     relaysPeerText: true,
     signal,
@@ -242,18 +248,9 @@ export function proxyRequest(
   };
 }
 
-/** Whether a call failed because its caller aborted it, and will not be repeated. */
-export function isAbandoned(
-  message: OutgoingMessage,
-  signal: AbortSignal | undefined,
-  error: unknown,
-): boolean {
-  return signal?.aborted === true && error === signal.reason && !isRepeatedLater(error, message);
-}
-
-/** The platform gives up a message with an HTTP error: the message has failed, as its record says. */
-function isEndOfMessage(error: unknown): error is ApiError {
-  return ApiError.isInstance(error) && error.status >= 500 && isFailedDelivery(error.details);
+/** Whether the caller aborted the call of a message, and will not repeat it. */
+export function isAbandoned(message: OutgoingMessage, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && !isRepeatedLater(signal.reason, message);
 }
 
 /** How long a call with this timeout may be held for its answer: 25 s of 30 s, 1 to 300 s. */
@@ -270,48 +267,20 @@ export function isRepeatedLater(reason: unknown, { hasOwnId }: Pick<OutgoingMess
   return hasOwnId && MoleculeError.isInstance(reason) && INTERRUPTIONS.has(reason.code);
 }
 
-/** What was called, by the name of its method in snake case. */
-type CallName = 'call_peer' | 'send_to_peer' | 'stream_peer' | 'send_message' | 'stream_message';
-
-/** A call in progress. */
-export type StartedCall = ReturnType<typeof startCall>;
-
-export function startCall(name: CallName, message: OutgoingMessage) {
-  const operation = calls.start(`molecule ${name}`, () => ({
-    'messaging.system': 'molecule',
-    'messaging.operation.type': 'send',
-    'messaging.message.id': message.messageId,
-    'molecule.operation': name,
-    'molecule.peer.id': message.targetId,
-    'molecule.workspace.id': message.senderId,
-  }));
-  return {
-    /** With the report of its attempts. */
-    message: { ...message, onAttempt: (attempt: Facts) => operation.event('molecule.attempt', attempt) },
-    /** Runs a part of the call in its trace. */
-    run: <T>(work: () => T): T => operation.run(work),
-    ended: ({ status, via, code }: PeerReply): void => {
-      const failure = code !== null && isErrorCode(code) ? code : 'failed';
-      const facts = { 'molecule.status': status, 'molecule.via': via };
-      operation.end(facts, status === 'failed' ? failure : undefined);
-    },
-    failed: (error: unknown): void => operation.end({ 'molecule.status': 'error' }, codeOfError(error)),
-    /** The caller reads no further. */
-    left: (): void => operation.end({ 'molecule.status': 'left' }),
-  };
-}
-
 /** Runs a call to its reply. */
-export async function asCall(
-  call: StartedCall,
-  work: (message: OutgoingMessage) => Promise<PeerReply>,
-): Promise<PeerReply> {
+export async function asCall(operation: Operation, work: () => Promise<PeerReply>): Promise<PeerReply> {
   try {
-    const reply = await call.run(() => work(call.message));
-    call.ended(reply);
+    const reply = await operation.run(work);
+    endCall(operation, reply);
     return reply;
   } catch (error) {
-    call.failed(error);
+    operation.end({ 'molecule.status': 'error' }, codeOfError(error));
     throw error;
   }
+}
+
+export function endCall(operation: Operation, { status, via, code }: PeerReply): void {
+  const failure = code !== null && isErrorCode(code) ? code : 'failed';
+  const facts = { 'molecule.status': status, 'molecule.via': via };
+  operation.end(facts, status === 'failed' ? failure : undefined);
 }

@@ -2,13 +2,13 @@ import { isJsonObject, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerIdentities } from '../peers/peer-identities.ts';
-import { parseResponse, send } from '../platform-api/call.ts';
+import type { PlatformApi } from '../platform-api/platform-api.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import { headerOf } from '../transport/http-response.ts';
+import type { PeerServer } from '../transport/peer-transport.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
 import type { CallLimits } from './current-message.ts';
 
 /** Longer, and the message goes through the platform while the lookup goes on. */
@@ -26,13 +26,13 @@ const NO_URL_MS = 60_000;
 /** Where a peer can be called. */
 export interface PeerAddress {
   /** `null` when it has no http or https URL that can be reached from here. */
-  readonly url: URL | null;
+  readonly server: PeerServer | null;
   /** The credential for direct calls of this peer. */
   readonly peerToken: string | undefined;
 }
 
 interface Entry extends PeerAddress {
-  /** The URL as the platform wrote it; parsing it takes a noticeable part of a call. */
+  /** The URL as the platform wrote it. */
   readonly text: string | null;
   /** Whether the platform was asked for a token; the list of peers has none. */
   readonly isDiscovered: boolean;
@@ -44,7 +44,7 @@ interface Entry extends PeerAddress {
  * lifetimes of URL and token.
  */
 export class PeerLookup {
-  readonly #transport: Transport;
+  readonly #api: PlatformApi;
   readonly #identities: PeerIdentities;
   readonly #ttlMs: number;
   readonly #entries: LatestMap<Entry>;
@@ -53,11 +53,11 @@ export class PeerLookup {
   readonly #pending = new Map<string, Promise<Entry>>();
 
   constructor(
-    transport: Transport,
+    api: PlatformApi,
     identities: PeerIdentities,
     { peerCacheTtlMs, peerCacheSize }: Pick<ClientSettings, 'peerCacheTtlMs' | 'peerCacheSize'>,
   ) {
-    this.#transport = transport;
+    this.#api = api;
     this.#identities = identities;
     this.#ttlMs = peerCacheTtlMs;
     this.#entries = new LatestMap(peerCacheSize);
@@ -87,8 +87,8 @@ export class PeerLookup {
    */
   async addressOf(peerId: string, { signal, timeoutMs }: CallLimits): Promise<PeerAddress | null> {
     const known = this.#find(peerId);
-    if (known !== undefined && (known.isDiscovered || known.url === null)) return known;
-    const { clock, logger } = this.#transport.settings;
+    if (known !== undefined && (known.isDiscovered || known.server === null)) return known;
+    const { clock, logger } = this.#api.settings;
     const limits = { clock, timeoutMs: Math.min(LOOKUP_MS, timeoutMs / 2), what: 'Finding a peer', signal };
     try {
       return await withDeadline(limits, (inner) => this.#discover(peerId, inner, false));
@@ -107,7 +107,11 @@ export class PeerLookup {
     try {
       return (await this.#discover(peerId, signal, true)).text;
     } catch (error) {
-      if (ApiError.isInstance(error) && isUnavailable(error)) return null;
+      // The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither.
+      const isUnknown = ApiError.isInstance(error) && error.status === 404 && error.code === 'not_found';
+      const isAway =
+        ApiError.isInstance(error) && error.status === 503 && typeof error.details?.status === 'string';
+      if (isUnknown || isAway) return null;
       throw error;
     }
   }
@@ -126,12 +130,12 @@ export class PeerLookup {
 
   async #ask(peerId: string, isRetried: boolean): Promise<Entry> {
     const input = { params: { id: peerId }, isRepeatable: isRetried };
-    const response = await send(this.#transport, routes.discover, input).catch(async (error: unknown) => {
+    const response = await this.#api.send(routes.discover, input).catch(async (error: unknown) => {
       // A peer that cannot be looked up now is still the one that was refused.
       await this.#identities.checkRefused(peerId);
       throw error;
     });
-    const found = parseResponse(this.#transport, routes.discover, input, response);
+    const found = this.#api.parse(routes.discover, input, response);
     const { name, agent_card: card, delivery_mode: mode } = found;
     const { peer_token: peerToken, peer_token_expires_at: expiresAt } = found;
     // For a peer that polls, the platform names its own route, for clients that know no other way.
@@ -143,7 +147,7 @@ export class PeerLookup {
     });
     // By the clock of the platform, if its response shows it: this machine's may be wrong.
     const date = Date.parse(headerOf(response, 'date') ?? '');
-    const nowMs = Number.isNaN(date) ? this.#transport.settings.clock.now() : date;
+    const nowMs = Number.isNaN(date) ? this.#api.settings.clock.now() : date;
     const untilMs = Date.parse(expiresAt ?? '') - nowMs - TOKEN_RESERVE_MS;
     const tokenTtlMs = Number.isNaN(untilMs) ? TOKEN_TTL_MS : untilMs;
     return this.#remember(peerId, url, { peerToken, tokenTtlMs });
@@ -161,7 +165,8 @@ export class PeerLookup {
   }
 
   isAvoided(peerId: string): boolean {
-    return (this.#avoided.get(peerId.toLowerCase()) ?? 0) > this.#now;
+    const until = this.#avoided.get(peerId.toLowerCase());
+    return until !== undefined && until > this.#now;
   }
 
   /** Removes all that is known of a peer. */
@@ -173,8 +178,11 @@ export class PeerLookup {
   #find(peerId: string): Entry | undefined {
     const key = peerId.toLowerCase();
     const entry = this.#entries.get(key);
-    this.#entries.delete(key);
-    if (entry === undefined || entry.expiresAt <= this.#now) return undefined;
+    if (entry === undefined) return undefined;
+    if (entry.expiresAt <= this.#now) {
+      this.#entries.delete(key);
+      return undefined;
+    }
     this.#entries.set(key, entry);
     return entry;
   }
@@ -189,13 +197,14 @@ export class PeerLookup {
     const peerToken = url === null ? undefined : discovered?.peerToken;
     const tokenMs = peerToken === undefined ? this.#ttlMs : (discovered?.tokenTtlMs ?? 0);
     const expiresAt = this.#now + Math.min(this.#ttlMs, url === null ? NO_URL_MS : tokenMs);
-    const entry = { url, text: url && text, peerToken, isDiscovered: discovered !== undefined, expiresAt };
+    const server = url && { origin: url.origin, path: url.pathname + url.search };
+    const entry = { server, text: url && text, peerToken, isDiscovered: discovered !== undefined, expiresAt };
     this.#entries.set(peerId.toLowerCase(), entry);
     return entry;
   }
 
   get #now(): number {
-    return this.#transport.settings.clock.monotonic();
+    return this.#api.settings.clock.monotonic();
   }
 }
 
@@ -203,10 +212,4 @@ export class PeerLookup {
 function usableUrl(text: string): URL | null {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : null;
   return url === null || CONTAINER.test(url.hostname) ? null : url;
-}
-
-/** The peer is unknown or not running. A 404 without an error code comes from a gateway and means neither. */
-function isUnavailable(error: ApiError): boolean {
-  if (error.status === 404) return error.code === 'not_found';
-  return error.status === 503 && typeof error.details?.status === 'string';
 }

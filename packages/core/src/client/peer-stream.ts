@@ -1,12 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { inspect } from 'node:util';
 import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { codeOfError } from '../telemetry/telemetry.ts';
 import type { Timer } from '../time/clock.ts';
-import { isRepeatedLater } from './peer-calls.ts';
+import { endCall, isRepeatedLater } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
+
+// An import of the module would load all of it.
+const { inspect } = process.getBuiltinModule('node:util');
 
 /** Longest piece that is yielded, in UTF-16 units. */
 const MAX_PIECE_LENGTH = 64 * 1024;
@@ -65,12 +68,12 @@ class GatheredAnswer {
 
   /** The workspace that the message was sent to. */
   get peerId(): string {
-    return this.#options.call.message.targetId;
+    return this.#options.message.targetId;
   }
 
   /** The id of the message that was sent: for `waitForAnswer`, and to read the answer again. */
   get messageId(): string {
-    return this.#options.call.message.messageId;
+    return this.#options.message.messageId;
   }
 
   /** The peer's text so far, without boundary markers. Untrusted: a model gets it through {@link forModel} only. */
@@ -98,10 +101,8 @@ class GatheredAnswer {
     const { reply, error } = await this.#whole();
     if (reply !== undefined) return reply;
     if (error !== this.#closed) throw error;
-    throw new MoleculeError('The stream was closed before its end.', {
-      code: 'invalid_argument',
-      hint: `The peer may still answer: waitForAnswer(${this.#options.call.message.answerKey}).`,
-    });
+    const hint = `The peer may still answer: waitForAnswer(${this.#options.message.answerKey}).`;
+    throw invalidArgument('The stream was closed before its end.', hint);
   }
 
   /**
@@ -110,10 +111,8 @@ class GatheredAnswer {
    */
   [Symbol.asyncIterator](): AsyncIterator<string, PeerReply, undefined> {
     if (this.#isIterated) {
-      throw new MoleculeError('The stream of an answer can be iterated once.', {
-        code: 'invalid_argument',
-        hint: 'Keep the pieces, or use `text`, which has all that were read.',
-      });
+      const hint = 'Keep the pieces, or use `text`, which has all that were read.';
+      throw invalidArgument('The stream of an answer can be iterated once.', hint);
     }
     this.#isIterated = true;
     let place = 0;
@@ -190,8 +189,8 @@ class GatheredAnswer {
     const { unfinished } = this.#reading;
     if (error !== this.#timedOut) return { error };
     if (unfinished !== null) return { reply: unfinished };
-    const { call, timeoutMs } = this.#options;
-    const { messageId, answerKey } = call.message;
+    const { message, timeoutMs } = this.#options;
+    const { messageId, answerKey } = message;
     const text = `No response within ${Math.ceil(timeoutMs)} ms.`;
     const hint = `The peer may still answer: waitForAnswer(${answerKey}).`;
     return { error: new TimeoutError(text, { timeoutMs, delivered: 'unknown', messageId, hint }) };
@@ -203,20 +202,21 @@ class GatheredAnswer {
     this.#text.end();
     this.#limit?.cancel();
     this.#options.link.unlink();
-    const { call, onReply } = this.#options;
+    const { message, onReply } = this.#options;
+    const { operation } = message;
     const { reply } = end;
     if (reply !== undefined) {
-      call.ended(reply);
+      endCall(operation, reply);
       this.#inContext(() => onReply?.(reply));
-    } else if (end.error === this.#closed) call.left();
-    else call.failed(end.error);
+    } else if (end.error === this.#closed) operation.end({ 'molecule.status': 'left' });
+    else operation.end({ 'molecule.status': 'error' }, codeOfError(end.error));
   }
 
   #onAbort(): void {
-    const { link, call } = this.#options;
+    const { link, message } = this.#options;
     const { reason } = link.signal;
     if (this.#end !== undefined || reason === this.#closed || reason === this.#timedOut) return;
-    if (!isRepeatedLater(reason, call.message)) this.#reading.cancel();
+    if (!isRepeatedLater(reason, message)) this.#reading.cancel();
   }
 
   /** Half of a surrogate pair waits for the other half. */
@@ -233,5 +233,5 @@ const DONE = { done: true, value: undefined } as unknown as IteratorReturnResult
 
 /** Sends the message and returns its answer as it is made. Never throws: errors come with the iteration and the reply. */
 export function createPeerStream(options: PeerStreamOptions): PeerStream {
-  return options.call.run(() => new GatheredAnswer(options));
+  return options.message.operation.run(() => new GatheredAnswer(options));
 }

@@ -4,9 +4,11 @@ import {
   type Capability,
   type DeliveryMode,
   type InboundMessage,
+  type JsonObject,
   type Jwks,
   routes,
 } from '@molecule-ai/protocol';
+import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import type { HeartbeatThread, HeartbeatThreadOptions } from '../heartbeat-worker/heartbeat-thread.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -14,7 +16,6 @@ import type { PeerChange } from '../peers/peer-identities.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
-import { call, send } from '../platform-api/call.ts';
 import { deriveMessageId } from '../platform-api/idempotency-key.ts';
 import {
   type GetWorkspaceOptions,
@@ -62,8 +63,8 @@ import {
 } from './message-state.ts';
 import type { CallPeerOptions, StreamPeerOptions } from './peer-calls.ts';
 import type { PeerStream } from './peer-stream.ts';
-import { type AskedQuestion, askQuestions, type QuestionsToAsk } from './questions.ts';
-import { type RegisterOptions, type Registration, registerAgent, updateCard } from './registration.ts';
+import { type AskedQuestion, QUESTIONS, type QuestionsToAsk, toQuestion } from './questions.ts';
+import { type RegisterOptions, type Registration, registerAgent, withStreaming } from './registration.ts';
 import {
   type NotifyOptions,
   type NotifyReceipt,
@@ -230,7 +231,7 @@ export class PlatformClient {
 
   /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
   get capabilities(): ReadonlySet<Capability> {
-    const { words } = this.#context.transport.capabilities;
+    const { words } = this.#context.api.capabilities;
     if (this.#copied !== words) {
       this.#copied = words;
       // The clients of one platform share the set.
@@ -264,18 +265,18 @@ export class PlatformClient {
   /** Whether the platform reaches this URL, and an agent of this workspace responds there. Nothing is stored. */
   async probe(url: string, { signal }: CallOptions = {}): Promise<ProbeResult> {
     const input = { params: { id: this.workspaceId }, body: { url }, signal };
-    const { reachable, reason, status } = await call(this.#context.transport, routes.probe, input);
+    const { reachable, reason, status } = await this.#context.api.call(routes.probe, input);
     return { isReachable: reachable, reason, status };
   }
 
   /** The public keys with which the platform signs the tokens of requests to this agent. */
   fetchSigningKeys({ signal }: CallOptions = {}): Promise<Jwks> {
-    return call(this.#context.transport, routes.jwks, { signal });
+    return this.#context.api.call(routes.jwks, { signal });
   }
 
   /** Reads the state of the workspace. A 404 without an error code comes from a gateway: it is an error, not a deletion. */
   pollState(options: Pick<RegisterOptions, 'signal' | 'isRetried'> = {}): Promise<WorkspaceStateReport> {
-    return getWorkspaceState(this.#context.transport, this.workspaceId, options);
+    return getWorkspaceState(this.#context.api, this.workspaceId, options);
   }
 
   /**
@@ -302,22 +303,29 @@ export class PlatformClient {
    */
   async goodbye(instanceId: string, { signal }: CallOptions = {}): Promise<void> {
     const body = { workspace_id: this.workspaceId, instance_id: instanceId };
-    await call(this.#context.transport, routes.goodbye, { body, signal });
+    await this.#context.api.call(routes.goodbye, { body, signal });
   }
 
   /** Replaces the whole agent card. */
-  updateCard(card: AgentCard, options: CallOptions = {}): Promise<void> {
-    return updateCard(this.#context, card, options);
+  async updateCard(card: AgentCard, { signal }: CallOptions = {}): Promise<void> {
+    const { api, profile } = this.#context;
+    // An agent that was registered as one that streams remains that, unless the card says otherwise.
+    const agentCard = profile.streams ? withStreaming(card as JsonObject) : card;
+    await api.call(routes.updateCard, {
+      body: { workspace_id: this.workspaceId, agent_card: agentCard },
+      signal,
+    });
+    profile.card = card;
   }
 
   /** @throws WorkspaceRemovedError unless `includeRemoved`. */
   getWorkspace(options: GetWorkspaceOptions = {}): Promise<WorkspaceInfo> {
-    return getWorkspace(this.#context.transport, this.workspaceId, options);
+    return getWorkspace(this.#context.api, this.workspaceId, options);
   }
 
   /** One page of the workspace's activity, sent and received; `conversationId` selects one conversation. */
   listActivity(filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
-    return readActivityPage(this.#context.transport, this.workspaceId, filters);
+    return readActivityPage(this.#context.api, this.workspaceId, filters);
   }
 
   /**
@@ -371,7 +379,7 @@ export class PlatformClient {
     const body = { run_id: runId, offset, text, final: isFinal || undefined };
     try {
       const input = { params, body, signal, isRepeatable: false, timeoutMs: PROGRESS_MS };
-      const response = await call(this.#context.transport, routes.reportProgress, input);
+      const response = await this.#context.api.call(routes.reportProgress, input);
       return { isTaken: true, nextOffset: response.offset };
     } catch (error) {
       if (!ApiError.isInstance(error) || error.platformCode !== 'progress_conflict') throw error;
@@ -398,11 +406,11 @@ export class PlatformClient {
    * whether messages come.
    */
   async sendInboundProbe(messageId: string, { signal }: CallOptions = {}): Promise<void> {
-    await send(this.#context.transport, routes.sendMessage, {
+    await this.#context.api.send(routes.sendMessage, {
       params: { id: this.workspaceId },
       body: buildSendMessage({ messageId, contextId: messageId, text: 'Inbound probe' }),
       timeoutMs: this.#context.settings.requestTimeoutMs,
-      holdSeconds: 0,
+      headers: { 'x-timeout': '0' },
       isRepeatable: true,
       signal,
     });
@@ -415,8 +423,8 @@ export class PlatformClient {
 
   /** The workspaces this agent may communicate with: siblings, children, parent. Their URLs are cached. */
   async getPeers({ signal }: CallOptions = {}): Promise<PeerInfo[]> {
-    const { transport, lookup } = this.#context;
-    const { body } = await send(transport, routes.listPeers, { params: { id: this.workspaceId }, signal });
+    const { api, lookup } = this.#context;
+    const { body } = await api.send(routes.listPeers, { params: { id: this.workspaceId }, signal });
     const rows: unknown[] = Array.isArray(body) ? body : [];
     const listed = rows.map(readPeerInfo).filter((peer) => peer !== undefined);
     for (const { id, url } of listed) lookup.rememberListed(id, url);
@@ -501,7 +509,18 @@ export class PlatformClient {
    * @throws AccessDeniedError, ApiError `conflict` when the message has ended, MoleculeError `not_supported`.
    */
   askQuestions(asked: QuestionsToAsk, options: CallOptions = {}): Promise<AskedQuestion[]> {
-    return askQuestions(this.#context.transport, this.workspaceId, asked, options);
+    const { questions, messageId, sourceId, contextId } = asked;
+    const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
+    const input = {
+      params: { id: this.workspaceId },
+      body: { questions: [...questions], message },
+      headers: withTraceHeaders({}),
+      signal: options.signal,
+    };
+    const { api } = this.#context;
+    return api.whereOffered(QUESTIONS, async () =>
+      (await api.call(routes.askQuestions, input)).questions.map(toQuestion),
+    );
   }
 
   /** The state of a message that was sent, and its answer when there is one; does not wait. */
@@ -515,7 +534,7 @@ export class PlatformClient {
    * @throws MoleculeError `not_supported` for a platform without such a list.
    */
   listMessages(options: ListMessagesOptions = {}): Promise<SentMessagePage> {
-    return listSentMessages(this.#context.transport, this.workspaceId, options);
+    return listSentMessages(this.#context.api, this.workspaceId, options);
   }
 
   /**
@@ -538,7 +557,7 @@ export class PlatformClient {
 
   /** The valid tokens of the workspace, newest first, without their values. */
   listTokens(options: ListTokensOptions = {}): Promise<TokenInfo[]> {
-    return new TokenCalls(this.#context.transport).list(this.workspaceId, options);
+    return new TokenCalls(this.#context.api).list(this.workspaceId, options);
   }
 
   /**

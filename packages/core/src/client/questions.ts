@@ -1,10 +1,6 @@
-import { type Question, type QuestionRecord, routes } from '@molecule-ai/protocol';
-import { withTraceHeaders } from '@molecule-ai/telemetry';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { call } from '../platform-api/call.ts';
+import type { Question, QuestionRecord } from '@molecule-ai/protocol';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
-import { whereOffered } from './offered.ts';
 
 export const QUESTIONS = {
   word: 'questions',
@@ -74,56 +70,16 @@ export interface QuestionsToAsk {
   readonly contextId: string;
 }
 
-export function listQuestions(
-  transport: Transport,
-  workspaceId: string,
-  { state, limit, offset, signal }: ListQuestionsOptions,
-): Promise<AskedQuestion[]> {
-  return whereOffered(transport, QUESTIONS, async () => {
-    const input = { params: { id: workspaceId }, query: { state, limit, offset }, signal };
-    return (await call(transport, routes.listQuestions, input)).questions.map(toQuestion);
-  });
-}
-
-export function answerQuestion(
-  transport: Transport,
-  workspaceId: string,
-  questionId: string,
-  { decision, text }: QuestionReply,
-  { signal }: CallOptions,
-): Promise<AskedQuestion> {
-  return whereOffered(transport, QUESTIONS, async () => {
-    const input = { params: { id: workspaceId, questionId }, body: { decision, text }, signal };
-    return toQuestion((await call(transport, routes.answerQuestion, input)).question);
-  });
-}
-
-/** Stores the questions that the handling of a direct message raised; the same ones again change nothing. */
-export function askQuestions(
-  transport: Transport,
-  workspaceId: string,
-  { questions, messageId, sourceId, contextId }: QuestionsToAsk,
-  { signal }: CallOptions,
-): Promise<AskedQuestion[]> {
-  return whereOffered(transport, QUESTIONS, async () => {
-    const message = { message_id: messageId, source_id: sourceId, context_id: contextId };
-    const body = { questions: [...questions], message };
-    const headers = withTraceHeaders({});
-    const input = { params: { id: workspaceId }, body, headers, signal };
-    return (await call(transport, routes.askQuestions, input)).questions.map(toQuestion);
-  });
-}
-
 /** @throws MoleculeError `invalid_argument` when an answer of a workspace decides. */
 export function requireNoDecision(answers: readonly AnswerToQuestion[] = []): void {
   if (!answers.some((answer: AnswerOfUser) => answer.decision !== undefined)) return;
-  throw new MoleculeError('No workspace may decide an approval of another one.', {
-    code: 'invalid_argument',
-    hint: 'The user of its canvas or an operator decides: operator.answerQuestion. Answer questions of kind text, with a text.',
-  });
+  const hint =
+    'The user of its canvas or an operator decides: operator.answerQuestion. Answer questions of kind text, with a text.';
+  throw invalidArgument('No workspace may decide an approval of another one.', hint);
 }
 
-function toQuestion(record: QuestionRecord): AskedQuestion {
+/** Reads a question of the platform. */
+export function toQuestion(record: QuestionRecord): AskedQuestion {
   return {
     id: record.id,
     messageId: record.message_id,

@@ -11,11 +11,10 @@ import {
 import { checkToken } from '../credentials/token-store.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
-import { type Call, call, parseResponse, send } from '../platform-api/call.ts';
+import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
-import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
+import type { InstanceOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
@@ -60,8 +59,9 @@ async function register(context: ClientContext, options: RegisterOptions): Promi
   const { tokens, inboundSecret, logger, profile } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);
-  profile.streams = isStreaming(options.agentCard);
-  context.transport.capabilities.readList(response.capabilities);
+  const { capabilities } = options.agentCard ?? {};
+  profile.streams = isJsonObject(capabilities) && capabilities.streaming === true;
+  context.api.capabilities.readList(response.capabilities);
   const issued = response.auth_token?.trim() ?? '';
   if (issued !== '') await tokens.save(checkIssued(routes.register, issued));
   else if (tokens.current() === undefined) {
@@ -81,12 +81,9 @@ async function register(context: ClientContext, options: RegisterOptions): Promi
 }
 
 /** @throws ApiError `unexpected_response` also for the JSON of another server, which has none of the keys of a registration. */
-async function sendOnce(
-  transport: Transport,
-  input: Call<typeof routes.register>,
-): Promise<RegisterResponse> {
-  const response = await send(transport, routes.register, input);
-  const read = parseResponse(transport, routes.register, input, response);
+async function sendOnce(api: PlatformApi, input: Call<typeof routes.register>): Promise<RegisterResponse> {
+  const response = await api.send(routes.register, input);
+  const read = api.parse(routes.register, input, response);
   const isEmpty = Object.keys(Object(response.body)).length === 0;
   if (isEmpty || Object.values(read).some((value) => value !== undefined)) return read;
   throw shapeError(routes.register, response.status, 'nothing of a registration is in it');
@@ -106,7 +103,7 @@ async function sendRegistration(
   context: ClientContext,
   { signal, isRetried, instanceId, deliveryMode: wanted, agentCard }: RegisterOptions,
 ): Promise<RegisterResponse> {
-  const { settings, transport, tokens, logger, profile } = context;
+  const { settings, api, tokens, logger, profile } = context;
   const deliveryMode = wanted ?? settings.deliveryMode;
   const bearer = tokens.current() === undefined ? (settings.adminToken ?? undefined) : undefined;
   const body: RegisterRequest = {
@@ -119,12 +116,12 @@ async function sendRegistration(
   // The token is issued once: without it the agent cannot go on, and nobody would know why.
   const input = { body, bearer, instanceId, signal, needed: ['auth_token'] };
   try {
-    return await sendOnce(transport, { ...input, isRepeatable: isRetried });
+    return await sendOnce(api, { ...input, isRepeatable: isRetried });
   } catch (error) {
     if (deliveryMode !== 'poll' || !mentionsUrl(error)) throw error;
     logger.info({ error }, 'The platform requires a URL in poll mode: registering with one.');
     const withUrl = { ...body, url: settings.reportedUrl ?? PLACEHOLDER_URL };
-    return sendOnce(transport, { ...input, body: withUrl }).catch(needsUrl);
+    return sendOnce(api, { ...input, body: withUrl }).catch(needsUrl);
   }
 }
 
@@ -132,22 +129,6 @@ async function sendRegistration(
 export function withStreaming(card: JsonObject): JsonObject {
   const capabilities = isJsonObject(card.capabilities) ? card.capabilities : {};
   return { ...card, capabilities: { streaming: true, ...capabilities } };
-}
-
-/** Replaces the whole agent card. An agent that was registered as one that streams remains that, unless the card says otherwise. */
-export async function updateCard(
-  { settings, transport, profile }: ClientContext,
-  card: AgentCard,
-  { signal }: CallOptions,
-): Promise<void> {
-  const agentCard = profile.streams ? withStreaming(card as JsonObject) : card;
-  const body = { workspace_id: settings.workspaceId, agent_card: agentCard };
-  await call(transport, routes.updateCard, { body, signal });
-  profile.card = card;
-}
-
-function isStreaming({ capabilities }: AgentCard = {}): boolean {
-  return isJsonObject(capabilities) && capabilities.streaming === true;
 }
 
 /** Older platforms say neither which field is wrong nor always that it is the URL. */

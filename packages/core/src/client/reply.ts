@@ -13,10 +13,10 @@ import {
 } from '@molecule-ai/protocol';
 import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/peer-reply.ts';
-import { call, requestLine, send } from '../platform-api/call.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
+import { requestLine } from '../platform-api/platform-api.ts';
 import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
 import { codeOfError, replies } from '../telemetry/telemetry.ts';
 import { objectOf } from '../transport/http-response.ts';
@@ -80,11 +80,13 @@ export async function replyTo(
   checkArgumentNames('The answer of reply', content, CONTENT);
   const hasParts = content.parts !== undefined && content.parts.length > 0;
   if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
-    throw refused('The text of a reply must not be blank.');
+    throw invalidArgument('The text of a reply must not be blank.');
   }
   const isToUser = message.source === 'canvas_user';
   if (!isToUser && (message.source !== 'peer_agent' || message.peerId === '')) {
-    throw refused('The sender of this message is unknown, so it cannot be answered: inspect message.raw.');
+    throw invalidArgument(
+      'The sender of this message is unknown, so it cannot be answered: inspect message.raw.',
+    );
   }
   const { workspaceId } = context.settings;
   const messageId = replyIdOf(workspaceId, message.id, idempotencyKey);
@@ -117,45 +119,42 @@ interface Reply extends Pick<ReplyOptions, 'end' | 'signal'> {
   readonly inReplyTo: string;
 }
 
+/** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
 async function replyToUser(
   context: ClientContext,
   { content, messageId, inReplyTo, signal }: Reply,
 ): Promise<ReplyReceipt['status']> {
-  const { text, ...rest } = userMessageOf(content);
-  const options = { ...rest, idempotencyKey: messageId, inReplyTo, signal };
-  const { isDuplicate, isIgnored } = await notifyUser(context, text, options);
-  return isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent';
-}
-
-/** Text parts follow the text; files become attachments; what a person is not shown goes into the metadata. */
-function userMessageOf({ text, parts = [], metadata }: ReplyContent) {
-  const texts = [text];
+  const texts = [content.text];
   const attachments: Attachment[] = [];
   const others: MessagePart[] = [];
-  for (const part of parts) {
+  for (const part of content.parts ?? []) {
     if (part.kind === 'text') texts.push(part.text);
     else if (part.kind === 'file' && part.file.uri && part.file.name) {
       const { uri, name, mimeType, size } = part.file;
       attachments.push({ uri, name, mimeType, size });
     } else others.push(part);
   }
-  const open = { ...metadata, ...(others.length === 0 ? {} : { parts: others }) } as JsonObject;
-  const shown = texts.filter((line) => line.trim() !== '').join('\n');
-  return {
-    text: shown === '' ? attachments.map(({ name }) => name).join(', ') || '(data)' : shown,
+  const open = { ...content.metadata, ...(others.length === 0 ? {} : { parts: others }) } as JsonObject;
+  const names = attachments.map(({ name }) => name).join(', ');
+  const text = texts.filter((line) => line.trim() !== '').join('\n') || names || '(data)';
+  const { isDuplicate, isIgnored } = await notifyUser(context, text, {
     attachments: attachments.length === 0 ? undefined : attachments,
     metadata: Object.keys(open).length === 0 ? undefined : open,
-  };
+    idempotencyKey: messageId,
+    inReplyTo,
+    signal,
+  });
+  return isIgnored ? 'ignored' : isDuplicate ? 'duplicate' : 'sent';
 }
 
 async function replyToPeer(
-  { transport }: ClientContext,
+  { api }: ClientContext,
   { peerId, contextId }: ReplyTarget,
   { content, messageId, inReplyTo, end, signal }: Reply,
 ): Promise<ReplyReceipt['status']> {
   const { text, parts = [], metadata } = content;
   const params = { id: peerId };
-  const { body, status } = await send(transport, routes.sendMessage, {
+  const { body, status } = await api.send(routes.sendMessage, {
     params,
     body: buildSendMessage({
       messageId,
@@ -165,9 +164,9 @@ async function replyToPeer(
       metadata: { ...withOwnEnd(metadata, end), in_reply_to: inReplyTo },
     }),
     lane: 'receiving',
-    timeoutMs: transport.settings.messageTimeoutMs,
+    timeoutMs: api.settings.messageTimeoutMs,
     // A full inbox stays full for longer: the agent tries again later, and uses no slot meanwhile.
-    totalTimeoutMs: transport.settings.messageTimeoutMs,
+    totalTimeoutMs: api.settings.messageTimeoutMs,
     goneWorkspaceId: peerId,
     relaysPeerText: true,
     headers: withTraceHeaders({}),
@@ -175,7 +174,7 @@ async function replyToPeer(
   });
   const response = objectOf(body);
   if (response?.ignored === true) return 'ignored';
-  const hasNamedState = transport.capabilities.words.has('outcomes');
+  const hasNamedState = api.capabilities.words.has('outcomes');
   const facts = { peerId, messageId, contextId, isWrapped: true, hasNamedState };
   if (readReply(body, facts).status === 'failed') {
     const line = requestLine(routes.sendMessage, { params });
@@ -191,10 +190,6 @@ function whereAnswered({ logger }: ClientContext, error: unknown, messageId: str
   if (code !== 'message_id_conflict' && code !== 'idempotency_conflict') throw error;
   logger.warn({ messageId }, 'The message was already answered with another text.');
   return 'duplicate';
-}
-
-function refused(message: string): MoleculeError {
-  return new MoleculeError(message, { code: 'invalid_argument' });
 }
 
 export interface NotifyOptions extends CallOptions {
@@ -219,13 +214,12 @@ export interface NotifyReceipt {
 
 /** Shows a text to the user on the canvas. */
 export async function notifyUser(
-  { transport, settings }: ClientContext,
+  { api, settings }: ClientContext,
   text: string,
   options: NotifyOptions,
 ): Promise<NotifyReceipt> {
-  if (typeof text !== 'string' || text.trim() === '') {
-    throw refused('The text for the user must not be blank.');
-  }
+  if (typeof text !== 'string' || text.trim() === '')
+    throw invalidArgument('The text for the user must not be blank.');
   // An answer says which message it answers.
   const metadata = options.inReplyTo ? options.metadata : withOrigin(settings.workspaceId, options.metadata);
   const body: NotifyRequest = {
@@ -238,7 +232,7 @@ export async function notifyUser(
   const signal = options.signal ?? handlerSignal();
   const params = { id: settings.workspaceId };
   const headers = withTraceHeaders({});
-  const response = await call(transport, routes.notify, { params, body, headers, signal });
+  const response = await api.call(routes.notify, { params, body, headers, signal });
   return {
     activityId: response.activity_id ?? '',
     isDuplicate: response.duplicate === true,

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -19,14 +19,15 @@ import {
   asCall,
   type CallPeerOptions,
   composeMessage,
-  type OutgoingMessage,
   type StreamPeerOptions,
   sendThroughProxy,
-  startCall,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import { peerSource, platformSource } from './stream-sources.ts';
+
+/** `holdSeconds: 0` sends without waiting. */
+type SendOptions = CallPeerOptions & { readonly holdSeconds?: number | undefined };
 
 /** Messages that are remembered, the latest. */
 const CAPACITY = 1_000;
@@ -55,11 +56,10 @@ export class SentMessages {
   readonly #latest = new LatestMap<RememberedMessage>(CAPACITY);
 
   constructor(context: ClientContext) {
-    const { transport, settings } = context;
     this.#context = context;
-    this.#abandoned = new AbandonedCalls(transport, () => context.close());
+    this.#abandoned = new AbandonedCalls(context.api, () => context.close());
     this.#direct = new DirectCalls(context, this.#abandoned);
-    this.#unended = new DirectMessages(this.#direct, transport, settings.workspaceId);
+    this.#unended = new DirectMessages(this.#direct, context);
   }
 
   /** Aborts when the client closes. */
@@ -73,46 +73,41 @@ export class SentMessages {
   }
 
   /** Sends a message and waits for its answer. `holdSeconds: 0` does not wait; the platform stores such a message. */
-  async send(
-    peerId: string,
-    text: string,
-    options: CallPeerOptions & { readonly holdSeconds?: number },
-  ): Promise<PeerReply> {
-    const { lookup, transport, settings } = this.#context;
-    const { clock, callTimeoutMs } = settings;
-    const { signal, timeoutMs = callTimeoutMs, holdSeconds } = options;
-    const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
-    const call = startCall(holdSeconds === 0 ? 'send_to_peer' : 'call_peer', composed.message);
-    const sendWithin = async (message: OutgoingMessage, limits: CallLimits): Promise<PeerReply> => {
-      const endsAt = clock.monotonic() + limits.timeoutMs;
-      if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
-      const replied = isDirect ? await this.#direct.send(message, limits) : null;
-      if (replied !== null) {
-        this.#unended.add(replied, metadata);
-        return replied;
+  async send(peerId: string, text: string, options: SendOptions): Promise<PeerReply> {
+    const { lookup, api, settings } = this.#context;
+    const { clock, callTimeoutMs, onPeerChange } = settings;
+    const { signal: given, timeoutMs: totalMs = callTimeoutMs, holdSeconds } = options;
+    const name = holdSeconds === 0 ? 'send_to_peer' : 'call_peer';
+    const { message, isDirect, remembered } = this.#compose(name, peerId, text, options);
+    const send = async ({ signal, timeoutMs }: CallLimits): Promise<PeerReply> => {
+      const endsAt = clock.monotonic() + timeoutMs;
+      if (onPeerChange === 'block') await lookup.verify(peerId, { signal });
+      if (isDirect && this.#direct.isPossible(message)) {
+        const replied = await this.#direct.send(message, { signal, timeoutMs });
+        if (replied !== null) {
+          this.#unended.add(replied, message);
+          return replied;
+        }
       }
-      const leftMs = Math.max(1, endsAt - clock.monotonic());
-      const left = { signal: limits.signal, timeoutMs: leftMs, holdSeconds };
-      return sendThroughProxy(transport, message, left, this.#abandoned.cancel);
+      const limits = { signal, timeoutMs: Math.max(1, endsAt - clock.monotonic()), holdSeconds };
+      return await sendThroughProxy(api, message, limits, this.#abandoned.cancel);
     };
-    const reply = await asCall(call, (message) =>
-      withinHandling({ signal, timeoutMs }, clock, (limits) => sendWithin(message, limits)),
-    );
+    const limits = { signal: given, timeoutMs: totalMs };
+    const reply = await asCall(message.operation, () => withinHandling(limits, clock, send));
     noteEnd(remembered, reply);
     return reply;
   }
 
   /** As {@link send}, and returns the answer as it is made. */
   stream(peerId: string, text: string, options: StreamPeerOptions): PeerStream {
-    const { lookup, transport, settings } = this.#context;
+    const { lookup, api, settings } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const { metadata, isDirect, remembered, ...composed } = this.#compose(peerId, text, options);
-    const call = startCall('stream_peer', composed.message);
-    const platform = platformSource(transport, call.message, this.#abandoned.cancel);
-    const peer = peerSource(this.#direct, this.#unended, call.message, metadata);
+    const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, text, options);
+    const platform = platformSource(api, message, this.#abandoned.cancel);
+    const peer = peerSource(this.#direct, this.#unended, message);
     return createPeerStream({
       settings,
-      call,
+      message,
       ...linkHandling({ signal, timeoutMs }, settings.clock, this.closed),
       sources: isDirect ? [peer, platform] : [platform],
       openTimeoutMs: settings.callTimeoutMs,
@@ -120,7 +115,7 @@ export class SentMessages {
         if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
       },
       onReply: (reply) => {
-        if (reply.via === 'direct') this.#unended.add(reply, metadata);
+        if (reply.via === 'direct') this.#unended.add(reply, message);
         noteEnd(remembered, reply);
       },
     });
@@ -134,7 +129,7 @@ export class SentMessages {
     messageId: string,
     { signal, peerId, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS }: WaitForAnswerOptions,
   ): Promise<PeerReply> {
-    const { transport, settings } = this.#context;
+    const { api, settings } = this.#context;
     const { workspaceId, clock } = settings;
     return withinHandling({ signal, timeoutMs }, clock, async (limits) => {
       const endsAt = clock.monotonic() + limits.timeoutMs;
@@ -143,12 +138,12 @@ export class SentMessages {
         return this.#unended.waitForEnd(unended, { signal: limits.signal, endsAt });
       }
       try {
-        return await waitForAnswer(transport, workspaceId, messageId, limits);
+        return await waitForAnswer(api, workspaceId, messageId, limits);
       } catch (error) {
         if (!MoleculeError.isInstance(error) || error.code !== 'not_supported') throw error;
         const known = peerId ?? this.#latest.get(messageId)?.peerId;
         const waiting = { signal: limits.signal, endsAt, peerId: known };
-        return waitForAnswerOnFeed(transport, workspaceId, messageId, waiting);
+        return waitForAnswerOnFeed(api, workspaceId, messageId, waiting);
       }
     });
   }
@@ -157,16 +152,16 @@ export class SentMessages {
   async read(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
     const unended = this.#unended.get(messageId);
     if (unended !== undefined) return this.#unended.read(unended, { signal });
-    const { transport, settings } = this.#context;
-    return await readMessageState(transport, settings.workspaceId, messageId, { signal });
+    const { api, settings } = this.#context;
+    return await readMessageState(api, settings.workspaceId, messageId, { signal });
   }
 
   /** Cancels a message where it is. */
   async cancel(messageId: string, { signal }: CallOptions): Promise<PeerReply> {
     const unended = this.#unended.get(messageId);
     if (unended !== undefined) return this.#unended.cancel(unended, { signal });
-    const { transport, settings } = this.#context;
-    return await cancelMessage(transport, settings.workspaceId, messageId, { signal });
+    const { api, settings } = this.#context;
+    return await cancelMessage(api, settings.workspaceId, messageId, { signal });
   }
 
   /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
@@ -181,24 +176,23 @@ export class SentMessages {
     return sent.returned === 'answer' || (sent.returned === 'other end' && metadata.delivery_failed === true);
   }
 
-  #compose(peerId: string, text: string, options: CallPeerOptions & { readonly holdSeconds?: number }) {
+  #compose(name: Parameters<typeof composeMessage>[1], peerId: string, text: string, options: SendOptions) {
     const { via, holdSeconds, answers } = options;
-    if (via !== undefined && via !== 'proxy') {
-      throw new MoleculeError('`via` must be "proxy" or left out.', { code: 'invalid_argument' });
-    }
+    if (via !== undefined && via !== 'proxy') throw invalidArgument('`via` must be "proxy" or left out.');
     requireNoDecision(answers);
-    const { transport, settings } = this.#context;
-    const { workspaceId } = settings;
-    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
-    const message = composeMessage(transport, peerId, text, { ...options, metadata }, workspaceId);
-    const remembered = this.#latest.get(message.messageId) ?? { peerId };
-    this.#latest.set(message.messageId, remembered);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;
     if (!isStored) this.#unended.checkTurns();
+    const { api, settings } = this.#context;
+    const { workspaceId } = settings;
+    const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
+    const given = metadata === options.metadata ? options : { ...options, metadata };
+    const message = composeMessage(api, name, peerId, text, given, workspaceId);
+    const remembered = this.#latest.get(message.messageId) ?? { peerId };
+    this.#latest.set(message.messageId, remembered);
     /** Whether the server of the peer may get it. */
     const isDirect = !isStored && metadata?.in_reply_to === undefined;
-    return { message, metadata, isDirect, remembered };
+    return { message, isDirect, remembered };
   }
 }
 

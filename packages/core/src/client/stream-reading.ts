@@ -12,11 +12,10 @@ import type { ConnectionSettings } from '../settings/connection-settings.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LinkedAbort } from '../time/linked-abort.ts';
-import { EventReader, type ReadEvent } from '../transport/event-reader.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
-import type { ResponseStream } from '../transport/response-stream.ts';
+import { EventReader, type ReadEvent, type ResponseStream } from '../transport/response-stream.ts';
 import type { CallLimits } from './current-message.ts';
-import type { OutgoingMessage, StartedCall } from './peer-calls.ts';
+import type { OutgoingMessage } from './peer-calls.ts';
 
 /** Breaks in a row, without new text in between, after which the answer is read from the next source. */
 const MAX_BREAKS = 3;
@@ -60,8 +59,8 @@ export const NOT_ENDED = { queued: true };
 
 export interface ReadingOptions {
   readonly settings: ConnectionSettings;
-  /** Gets the end of the stream. */
-  readonly call: StartedCall;
+  /** Its operation gets the end of the stream. */
+  readonly message: OutgoingMessage;
   readonly sources: readonly AnswerSource[];
   /** Aborted by the caller, and unlinked at the end. */
   readonly link: LinkedAbort;
@@ -118,7 +117,7 @@ export class AnswerReading {
   }
 
   async *#readFrom(source: AnswerSource, isLast: boolean): AsyncGenerator<void, PeerReply | null, undefined> {
-    const { settings, call, link } = this.#options;
+    const { settings, message, link } = this.#options;
     const { clock, random, logger } = settings;
     const { signal } = link;
     this.#silence.begin();
@@ -137,7 +136,7 @@ export class AnswerReading {
       breaks = this.#text.length > before ? 1 : breaks + 1;
       if (!source.isRepeatable || (isLast && breaks > MAX_BREAKS)) throw source.broken(result.cause);
       if (breaks > MAX_BREAKS) return null;
-      const { messageId } = call.message;
+      const { messageId } = message;
       logger.debug({ messageId, breaks, error: result.cause }, 'The stream of an answer broke off.');
       await clock.sleep(backoffDelayMs(breaks, random), { signal });
     }
@@ -153,7 +152,8 @@ export class AnswerReading {
       opened = await source.open({ signal, timeoutMs: this.#openTimeoutMs(), onSent });
     } catch (error) {
       // The message was accepted, whatever the last attempt to read on says of itself.
-      throw this.#hasBegun && isOutage(error) ? source.broken(error) : error;
+      const isOutage = MoleculeError.isInstance(error) && OUTAGES.has(error.code);
+      throw this.#hasBegun && isOutage ? source.broken(error) : error;
     }
     if (opened === null) return null;
     this.#hasBegun = true;
@@ -168,7 +168,7 @@ export class AnswerReading {
     stream: ResponseStream,
   ): AsyncGenerator<void, PeerReply | Break, undefined> {
     const collected = new StreamedAnswer(source.maxLength);
-    const answer = new AnswerText(this.#text, this.#options.call.message, source.isWrapped);
+    const answer = new AnswerText(this.#text, this.#options.message, source.isWrapped);
     this.#silence.beginConnection();
     try {
       const events = await EventReader.open(stream, source);
@@ -208,7 +208,7 @@ export class AnswerReading {
 
   /** The text of an answer that came whole continues what was read before. */
   async *#takeWhole(reply: PeerReply, answer?: AnswerText): AsyncGenerator<void, PeerReply, undefined> {
-    const whole = answer ?? new AnswerText(this.#text, this.#options.call.message, false);
+    const whole = answer ?? new AnswerText(this.#text, this.#options.message, false);
     if (reply.status === 'answered' && whole.complete(reply.text)) yield;
     return reply;
   }
@@ -222,10 +222,6 @@ export class AnswerReading {
 }
 
 const OUTAGES: ReadonlySet<string> = new Set(['connection_failed', 'timed_out', 'platform_unavailable']);
-
-function isOutage(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && OUTAGES.has(error.code);
-}
 
 /** The connection ended before the stream did. */
 interface Break {

@@ -1,14 +1,18 @@
-import { BODY_LIMITS, exceededJsonLimit, type JsonObject, routes } from '@molecule-ai/protocol';
+import { BODY_LIMITS, exceededJsonLimit, routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { open, requestLine, send } from '../platform-api/call.ts';
-import type { Transport } from '../transport/transport.ts';
+import { type PlatformApi, requestLine } from '../platform-api/platform-api.ts';
 import { type DirectCalls, deliveryUnknown, type OpenedDirectly, replyOf } from './direct-calls.ts';
 import type { DirectMessages } from './direct-messages.ts';
 import { WITHOUT_JOINED_TEXT, withWayToAnswer } from './message-state.ts';
-import { learnCapabilities } from './offered.ts';
-import { ACCEPT_STREAM, type OutgoingMessage, proxyReply, proxyRequest, throughProxy } from './peer-calls.ts';
+import {
+  ACCEPT_STREAM,
+  type OutgoingMessage,
+  proxyReply,
+  proxyRequest,
+  replyAfterFailure,
+} from './peer-calls.ts';
 import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
 
 /**
@@ -16,36 +20,40 @@ import { type AnswerSource, NOT_ENDED } from './stream-reading.ts';
  * @param onAbandoned called when the caller aborts the call after the message may have reached the platform
  */
 export function platformSource(
-  transport: Transport,
+  api: PlatformApi,
   message: OutgoingMessage,
   onAbandoned: (message: OutgoingMessage) => void,
 ): AnswerSource {
-  const { capabilities, settings } = transport;
+  const { capabilities, settings } = api;
   const { targetId, messageId, answerKey } = message;
   const maxLength = settings.maxResponseBytes;
-  const toReply = (response: unknown): PeerReply => proxyReply(transport, message, response);
+  const toReply = (response: unknown): PeerReply => proxyReply(api, message, response);
   return {
     isStrict: false,
-    isWrapped: !transport.isOperator,
+    isWrapped: !api.isOperator,
     maxLength,
     get isRepeatable() {
       return capabilities.words.has('stream');
     },
     async open(limits) {
-      await learnCapabilities(transport, limits.signal);
+      await api.learnCapabilities(limits.signal);
       const isStreamed = capabilities.words.has('stream');
       const body = isStreamed ? { ...message.body, method: 'message/stream' as const } : message.body;
       const headers = { ...WITHOUT_JOINED_TEXT, ...(isStreamed ? ACCEPT_STREAM : {}) };
       const request = proxyRequest({ ...message, body }, limits, headers, limits.onSent);
-      const sending = (isStreamed ? open : send)(transport, routes.sendMessage, request);
-      return await throughProxy(transport, message, limits, sending);
+      try {
+        const response = await api.open(routes.sendMessage, { ...request, isStreamed });
+        return 'stream' in response ? response : toReply(response.body);
+      } catch (error) {
+        return replyAfterFailure(api, message, limits.signal, error);
+      }
     },
     toReply,
     refused() {
       const line = requestLine(routes.sendMessage, { params: { id: targetId } });
       const text = `${line.method} ${line.path} returned 200: more than ${maxLength} characters.`;
       const error = new ApiError(text, { ...line, code: 'response_too_large', status: 200 });
-      throw withWayToAnswer(transport, error, message);
+      throw withWayToAnswer(api, error, message);
     },
     broken: (cause) =>
       new ConnectionError('The stream of the answer broke off, and could not be read on.', {
@@ -65,7 +73,6 @@ export function peerSource(
   calls: DirectCalls,
   messages: DirectMessages,
   message: OutgoingMessage,
-  metadata: JsonObject | undefined,
 ): AnswerSource {
   const { messageId } = message;
   let opened: OpenedDirectly | undefined;
@@ -91,12 +98,12 @@ export function peerSource(
       const { answer } = found;
       // Until its end is read, its state is at the peer, also when nobody reads on.
       if (messages.get(messageId) === undefined)
-        messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, metadata);
+        messages.add('stream' in answer ? toReply(NOT_ENDED) : answer, message);
       return answer;
     },
     toReply,
     refused,
-    broken: (cause) => deliveryUnknown(cause, opened?.url, messageId),
+    broken: (cause) => deliveryUnknown(cause, opened?.origin ?? '', messageId),
     leave() {
       if (opened !== undefined) messages.forget(messageId);
     },

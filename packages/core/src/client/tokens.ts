@@ -1,10 +1,9 @@
 import { routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { call } from '../platform-api/call.ts';
+import type { PlatformApi } from '../platform-api/platform-api.ts';
 import { checkCallsOf } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
 import type { ClientContext } from './client-context.ts';
 import { CALL, LIST_TOKENS } from './known-options.ts';
 import { checkIssued, registerAgent } from './registration.ts';
@@ -53,16 +52,16 @@ export class TokenCalls {
     });
   }
 
-  readonly #transport: Transport;
+  readonly #api: PlatformApi;
 
-  constructor(transport: Transport) {
-    this.#transport = transport;
+  constructor(api: PlatformApi) {
+    this.#api = api;
   }
 
   /** The valid tokens of a workspace, newest first, without their values. */
   async list(workspaceId: string, { limit, offset, signal }: ListTokensOptions = {}): Promise<TokenInfo[]> {
     const input = { params: { id: workspaceId }, query: { limit, offset }, signal };
-    const { tokens } = await call(this.#transport, routes.listTokens, input);
+    const { tokens } = await this.#api.call(routes.listTokens, input);
     return tokens.map(({ id, prefix, created_at, last_used_at }) => ({
       id,
       prefix,
@@ -74,17 +73,17 @@ export class TokenCalls {
   /** @throws ApiError `rate_limited` with platform code `token_limit` when there are 50 valid tokens. */
   async mint(workspaceId: string, { signal }: CallOptions = {}): Promise<MintedToken> {
     const input = { params: { id: workspaceId }, body: undefined, signal };
-    const { workspace_id, auth_token } = await call(this.#transport, routes.mintToken, input);
+    const { workspace_id, auth_token } = await this.#api.call(routes.mintToken, input);
     return { workspaceId: workspace_id, authToken: auth_token };
   }
 
   async revoke(workspaceId: string, tokenId: string, { signal }: CallOptions = {}): Promise<void> {
-    await call(this.#transport, routes.revokeToken, { params: { id: workspaceId, tokenId }, signal });
+    await this.#api.call(routes.revokeToken, { params: { id: workspaceId, tokenId }, signal });
   }
 
   /** Revokes all tokens: the agent cannot connect until it has a new one. */
   async revokeAll(workspaceId: string, { signal }: CallOptions = {}): Promise<void> {
-    await call(this.#transport, routes.revokeAllTokens, { params: { id: workspaceId }, signal });
+    await this.#api.call(routes.revokeAllTokens, { params: { id: workspaceId }, signal });
   }
 }
 
@@ -94,9 +93,9 @@ export class TokenCalls {
  * @throws MoleculeError `rotation_incomplete` when the new token is in use, but the old one may still be accepted.
  */
 export async function rotateToken(context: ClientContext, options: CallOptions): Promise<TokenRotation> {
-  const { tokens, transport, logger } = context;
+  const { tokens, api, logger } = context;
   const { workspaceId } = context.settings;
-  const all = new TokenCalls(transport);
+  const all = new TokenCalls(api);
   await tokens.load();
   const old = tokens.current();
   if (old === undefined) {
@@ -108,7 +107,7 @@ export async function rotateToken(context: ClientContext, options: CallOptions):
   try {
     await tokens.save(checkIssued(routes.mintToken, minted));
     const input = { params: { id: workspaceId }, goneWorkspaceId: workspaceId, ...options };
-    await call(transport, routes.getWorkspaceState, input);
+    await api.call(routes.getWorkspaceState, input);
   } catch (error) {
     // The old token still works.
     await tokens.save(old).catch((failure: unknown) => {
@@ -152,14 +151,14 @@ async function endOldToken(
 
 /** A platform keeps a limited number of tokens. */
 async function revokeUnused(
-  { transport, settings: { workspaceId }, tokens, logger }: ClientContext,
+  { api, settings: { workspaceId }, tokens, logger }: ClientContext,
   token: string,
   options: CallOptions,
 ): Promise<void> {
   // The list has prefixes only, and the token in use must stay.
   if (prefixOf(tokens.current() ?? '') === prefixOf(token)) return;
   try {
-    const all = new TokenCalls(transport);
+    const all = new TokenCalls(api);
     const unused = findByPrefix(await all.list(workspaceId, { ...options, limit: MAX_PAGE }), token);
     if (unused !== undefined) await all.revoke(workspaceId, unused.id, options);
   } catch (error) {
@@ -169,12 +168,12 @@ async function revokeUnused(
 }
 
 async function isRefused(
-  { transport, settings }: ClientContext,
+  { api, settings }: ClientContext,
   bearer: string,
   { signal }: CallOptions,
 ): Promise<boolean> {
   try {
-    await call(transport, routes.heartbeat, { body: { workspace_id: settings.workspaceId }, bearer, signal });
+    await api.call(routes.heartbeat, { body: { workspace_id: settings.workspaceId }, bearer, signal });
     return false;
   } catch (error) {
     if (ApiError.isInstance(error) && error.code === 'unauthorized') return true;

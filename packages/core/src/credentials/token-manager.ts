@@ -1,13 +1,12 @@
 import type { Logger } from '../logging/logger.ts';
+import type { ClientSettings } from '../settings/client-settings.ts';
 import { checkToken, type TokenStore } from './token-store.ts';
 
 export interface TokenManagerOptions {
   store: TokenStore;
-  /** The configured token: used first, never written to the store. */
-  given: string | null;
+  /** The configured credentials, and where they were set; the token is used first, and never written to the store. */
+  given: Pick<ClientSettings, 'authToken' | 'adminToken' | 'origins'>;
   logger: Logger;
-  /** Where the configured credentials were set, such as `the variable MOLECULE_WORKSPACE_TOKEN`. */
-  origins: readonly (readonly [credential: string | null, origin: string | null])[];
   /** What the store is, such as `the file …`. */
   storeName?: string | undefined;
   /** Called with each token before its first use, so that logs can redact it. */
@@ -24,7 +23,7 @@ export class TokenManager {
 
   constructor(options: TokenManagerOptions) {
     this.#options = options;
-    if (options.given !== null) this.#use(options.given);
+    if (options.given.authToken !== null) this.#use(options.given.authToken);
   }
 
   /** The token to send; `undefined` if there is none. */
@@ -39,12 +38,12 @@ export class TokenManager {
 
   /** Where a credential came from, for people. */
   originOf(bearer: string): string {
-    const { origins, given } = this.#options;
-    const originOf = (credential: string | null) => origins.find(([each]) => each === credential)?.[1];
-    const own = originOf(bearer);
-    if (own) return own;
-    const before = given === null ? null : originOf(given);
-    return before ? `${this.storeName} (that of ${before} was refused before)` : this.storeName;
+    const { authToken, adminToken, origins } = this.#options.given;
+    if (bearer === authToken && origins.authToken) return origins.authToken;
+    if (bearer === adminToken && origins.adminToken) return origins.adminToken;
+    return origins.authToken
+      ? `${this.storeName} (that of ${origins.authToken} was refused before)`
+      : this.storeName;
   }
 
   /**
@@ -57,11 +56,9 @@ export class TokenManager {
       if (!this.#isLoaded && stored !== undefined) this.#use(stored);
       this.#isLoaded = true;
     });
-    try {
-      await this.#loading;
-    } finally {
+    await this.#loading.finally(() => {
       this.#loading = undefined;
-    }
+    });
   }
 
   /** Uses a new token and stores it. The token is used even if storing fails. */

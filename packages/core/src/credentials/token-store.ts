@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { withFileLock } from '../storage/file-lock.ts';
@@ -43,14 +43,10 @@ export interface TokenStore {
  */
 export function checkToken(token: unknown): string {
   const text = typeof token === 'string' ? token.trim() : '';
-  if (text === '') throw invalidToken('be a text that is not blank');
-  if (!TOKEN.test(text)) throw invalidToken('be printable ASCII without white space');
-  if (text.length > MAX_TOKEN_LENGTH) throw invalidToken(`have at most ${MAX_TOKEN_LENGTH} characters`);
-  return text;
-}
-
-function invalidToken(rule: string): MoleculeError {
-  return new MoleculeError(`A token must ${rule}.`, { code: 'invalid_argument' });
+  if (text === '') throw invalidArgument('A token must be a text that is not blank.');
+  if (!TOKEN.test(text)) throw invalidArgument('A token must be printable ASCII without white space.');
+  if (text.length <= MAX_TOKEN_LENGTH) return text;
+  throw invalidArgument(`A token must have at most ${MAX_TOKEN_LENGTH} characters.`);
 }
 
 /** Keeps the token, and the secret for pushes, in memory only. */

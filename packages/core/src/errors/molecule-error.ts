@@ -85,6 +85,11 @@ export class ConfigurationError extends MoleculeError {
   }
 }
 
+/** The error for what a program passed to a method: nothing was sent. */
+export function invalidArgument(message: string, hint?: string): MoleculeError {
+  return new MoleculeError(message, { code: 'invalid_argument', hint });
+}
+
 /** The fields that have a value. */
 function definedIn(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -17,7 +17,7 @@ export interface InboundPort {
   /** The agent's card. */
   card(): JsonObject;
   /** Checks the credential of a request. Never rejects. */
-  authenticate(headers: Pick<Headers, 'get'>): Promise<InboundAccess>;
+  authenticate(headers: Pick<Headers, 'get'>): InboundAccess | Promise<InboundAccess>;
   /** Accepts a message and waits for its end, at most as long as the request says. Never rejects. */
   receive(request: InboundRequest): Promise<InboundResult>;
   /** Accepts a message for a stream of its answer; a result where there is nothing to stream. Never rejects. */

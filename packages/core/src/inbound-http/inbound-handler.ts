@@ -10,7 +10,7 @@ import {
 } from './inbound-agent.ts';
 import { readCall, refusalOf } from './inbound-call.ts';
 import { json, refusalResponse, resultResponse, streamResponse, taskResponse } from './inbound-response.ts';
-import { type ReleaseSlot, RequestSlots } from './request-slots.ts';
+import { RequestSlots } from './request-slots.ts';
 import {
   readBody,
   type Serve,
@@ -117,34 +117,32 @@ async function respond(served: Served, request: ServedRequest): Promise<ServedRe
     inbound.bodyWasRead?.();
     return BODY_READ;
   }
-  const checked = slots.enterUnchecked();
-  if (checked === null) return refusalResponse(BUSY);
+  if (!slots.enterUnchecked()) return refusalResponse(BUSY);
   let access: InboundAccess;
   try {
     if (isRead) return await cardResponse(inbound, request);
-    access = await inbound.authenticate(headers);
+    const checked = inbound.authenticate(headers);
+    access = checked instanceof Promise ? await checked : checked;
   } finally {
-    checked();
+    slots.leaveUnchecked();
   }
   if (access.kind === 'refused') return refusalResponse(access.refusal);
-  const release = slots.enter(access.caller);
-  if (release === null) return refusalResponse(BUSY);
+  const { caller } = access;
+  if (!slots.enter(caller)) return refusalResponse(BUSY);
   let response: ServedResponse | undefined;
   try {
-    response = await takeCall(served, request, access.caller, release);
+    response = await takeCall(served, request, caller);
     return response;
   } finally {
     // A stream gives its place back at its end.
-    if (response === undefined || typeof response.body === 'string') release();
+    if (response === undefined || typeof response.body === 'string') slots.leave(caller);
   }
 }
 
-/** @param onStreamed called at the end of the response when it is a stream */
 async function takeCall(
-  { inbound, holdSeconds }: Served,
+  { inbound, slots, holdSeconds }: Served,
   request: ServedRequest,
   caller: InboundCaller,
-  onStreamed: ReleaseSlot,
 ): Promise<ServedResponse> {
   const { headers, signal } = request;
   const body = await readBody(request, caller);
@@ -169,7 +167,7 @@ async function takeCall(
           : await inbound.stream({ caller, envelope: call.envelope, ...trace, signal });
       if (result === null) return refusalResponse(UNKNOWN_TASK, form);
       return result.kind === 'stream'
-        ? streamResponse(result, context, onStreamed)
+        ? streamResponse(result, context, () => slots.leave(caller))
         : resultResponse(result, context);
     }
     case 'state':
@@ -205,8 +203,8 @@ function hasEndedBefore(result: InboundResult): boolean {
  * The card is public. A request of the platform that probes the URL gets the id of its token back, or that the clock of the
  * agent keeps it from accepting one.
  */
-async function cardResponse(inbound: InboundPort, { path, headers }: ServedRequest): Promise<ServedResponse> {
-  if (!CARD_PATH.test(path)) {
+async function cardResponse(inbound: InboundPort, { url, headers }: ServedRequest): Promise<ServedResponse> {
+  if (!CARD_PATH.test(URL.parse(url, 'http://agent.invalid')?.pathname ?? '')) {
     return json(404, { error: 'There is nothing at this path.', code: 'not_found' });
   }
   const access = headers.get('authorization') !== null ? await inbound.authenticate(headers) : null;

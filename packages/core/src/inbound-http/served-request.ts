@@ -12,8 +12,8 @@ import { type CallRefusal, refusalOf } from './inbound-call.ts';
 /** A request to the agent's URL, as a server has it: a standard `Request`, or one of `node:http`. */
 export interface ServedRequest {
   readonly method: string;
-  /** Without the query. */
-  readonly path: string;
+  /** With or without an origin. */
+  readonly url: string;
   /** Several values of one name are joined by commas. */
   readonly headers: Pick<Headers, 'get'>;
   /** Aborts when the caller has closed the connection. */
@@ -39,9 +39,7 @@ export function servedRequestOf(request: Request): ServedRequest {
   const { method, url, headers, signal, body, bodyUsed } = request;
   return {
     method,
-    get path() {
-      return new URL(url).pathname;
-    },
+    url,
     headers,
     signal,
     isBodyRead: bodyUsed,
@@ -50,7 +48,7 @@ export function servedRequestOf(request: Request): ServedRequest {
 }
 
 /** Joins the pieces of a body. */
-function joinBytes(chunks: readonly Uint8Array[], size: number): Uint8Array {
+export function joinBytes(chunks: readonly Uint8Array[], size: number): Uint8Array {
   const [only] = chunks;
   if (only !== undefined && chunks.length === 1) return only;
   const bytes = new Uint8Array(size);

@@ -2,9 +2,9 @@ import { expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { limited } from '../../test/presence-double.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
-import { AckSender, type AckSenderOptions } from './ack-sender.ts';
+import { type AcknowledgedLedger, AckSender } from './ack-sender.ts';
 
-const ledgerAt = (position: () => string): AckSenderOptions['ledger'] => ({
+const ledgerAt = (position: () => string): AcknowledgedLedger => ({
   get acknowledged() {
     return position();
   },
@@ -19,20 +19,18 @@ it('takes at most five requests a second, and waits as long as the platform asks
   const clock = new ManualClock();
   const times: number[] = [];
   let position = 0;
-  const sender = new AckSender({
-    client: {
-      capabilities: new Set(),
-      acknowledge: async () => {
-        times.push(clock.monotonic());
-        if (times.length === 11) throw limited(20_000);
-        return { isSupported: true, acknowledged: 1, outcomes: [] };
-      },
+  const client = {
+    capabilities: new Set<never>(),
+    acknowledge: async () => {
+      times.push(clock.monotonic());
+      if (times.length === 11) throw limited(20_000);
+      return { isSupported: true, acknowledged: 1, outcomes: [] };
     },
-    clock,
-    logger: recordingLogger(),
-    random: () => 0.5,
-    ledger: ledgerAt(() => `row-${position}`),
-  });
+  };
+  const sender = new AckSender(
+    { client, clock, logger: recordingLogger(), random: () => 0.5 },
+    ledgerAt(() => `row-${position}`),
+  );
   const life = new AbortController();
   for (let step = 0; step < 230; step += 1) {
     position += 1;

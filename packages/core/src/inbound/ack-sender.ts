@@ -1,10 +1,8 @@
 import { MAX_OUTCOMES } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Logger } from '../logging/logger.ts';
-import { backoffDelayMs, type RandomSource } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
-import type { InboundDelivery } from './delivery.ts';
+import { backoffDelayMs } from '../time/backoff.ts';
+import { orAborted } from '../time/linked-abort.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { ReportedOutcome } from './ledger-lines.ts';
 
@@ -24,17 +22,15 @@ const OUTCOME_INTERVAL_MS = 200;
 const REQUESTS_A_SECOND = 5;
 const LONGEST_RETRY_MS = 60_000;
 
-export interface AckSenderOptions {
-  readonly client: Pick<PlatformClient, 'acknowledge' | 'capabilities'>;
-  readonly ledger: Pick<
-    Ledger,
-    'acknowledged' | 'isUnacknowledged' | 'finish' | 'save' | 'outcomes' | 'outcomesReported'
-  >;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  readonly delivery?: Pick<InboundDelivery, 'isPositionHeld'> | undefined;
-}
+type AckSenderOptions = Pick<InboundOptions, 'clock' | 'logger' | 'random'> & {
+  readonly client: Pick<InboundOptions['client'], 'acknowledge' | 'capabilities'>;
+  readonly delivery?: Pick<InboundOptions['delivery'], 'isPositionHeld'>;
+};
+
+export type AcknowledgedLedger = Pick<
+  Ledger,
+  'acknowledged' | 'isUnacknowledged' | 'finish' | 'save' | 'outcomes' | 'outcomesReported'
+>;
 
 /** One acknowledgement: how far the finished prefix reaches, `null` when that is not sent, and outcomes. */
 interface Acknowledging {
@@ -49,6 +45,7 @@ interface Acknowledging {
  */
 export class AckSender {
   readonly #options: AckSenderOptions;
+  readonly #ledger: AcknowledgedLedger;
   #sent: string | null = null;
   #isSupported = true;
   #sending: Promise<void> | undefined;
@@ -56,36 +53,29 @@ export class AckSender {
   readonly #sentAt: number[] = [];
   #outcomesSentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: AckSenderOptions) {
+  constructor(options: AckSenderOptions, ledger: AcknowledgedLedger) {
     this.#options = options;
+    this.#ledger = ledger;
   }
 
   /** Whether the platform has the current position and all outcomes. */
   get isUpToDate(): boolean {
-    return this.#options.ledger.outcomes.size === 0 && this.#newPosition === null;
+    return this.#ledger.outcomes.size === 0 && this.#newPosition === null;
   }
 
   /** Sends a new position in the background. `signal` stops the retries. */
   send(signal: AbortSignal): void {
     if (this.#sending !== undefined || this.isUpToDate || signal.aborted) return;
-    this.#sending = this.#sendAll(signal).finally(() => {
-      this.#sending = undefined;
-      // The position may have moved since the last comparison.
-      this.send(signal);
-    });
+    this.#sending = this.#sendAll(signal);
   }
 
   /** Resolves when the platform has the current position, or when `signal` aborts. Never rejects. */
   async flush(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = (): void => aborted.resolve();
-    signal.addEventListener('abort', onAbort, { once: true });
     while (!this.isUpToDate && !signal.aborted) {
       this.send(signal);
       // A request that was already sent does not end with this signal.
-      await Promise.race([this.#sending, aborted.promise]);
+      await orAborted(Promise.resolve(this.#sending), signal).catch(() => {});
     }
-    signal.removeEventListener('abort', onAbort);
   }
 
   /**
@@ -93,7 +83,8 @@ export class AckSender {
    * a crash, because that is stored or the platform accepted its acknowledgement. Rejects with the signal's reason.
    */
   async acknowledgeFirst(record: OpenMessage, signal: AbortSignal): Promise<void> {
-    const { ledger, clock, random } = this.#options;
+    const { clock, random } = this.#options;
+    const ledger = this.#ledger;
     let isStored = await ledger.finish(record, { outcome: 'accepted' });
     for (let attempt = 1; ; attempt += 1) {
       signal.throwIfAborted();
@@ -108,42 +99,44 @@ export class AckSender {
   /** The position that the platform does not have and may be given; `null` for none. */
   get #newPosition(): string | null {
     if (!this.#isSupported || this.#options.delivery?.isPositionHeld === true) return null;
-    const { acknowledged } = this.#options.ledger;
+    const { acknowledged } = this.#ledger;
     return acknowledged === this.#sent ? null : acknowledged;
   }
 
   async #sendAll(signal: AbortSignal): Promise<void> {
-    const { client, ledger, clock } = this.#options;
+    const { clock } = this.#options;
     let failures = 0;
     // One request acknowledges all messages that finish in the same tick.
     await Promise.resolve();
-    for (let isNew = true; isNew && !signal.aborted; isNew = !this.isUpToDate) {
+    do {
       const pauseMs = this.#mayBeSentAt() - clock.monotonic();
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal }).catch(() => {});
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       // What is stored must not be older than what the platform has.
-      await ledger.save();
+      await this.#ledger.save();
       const next = this.#next();
       try {
-        await this.#sendOne(next, client, signal);
+        await this.#sendOne(next, signal);
         failures = 0;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         failures += 1;
         await this.#afterFailure(error, failures, next, signal);
       }
-    }
+    } while (!this.isUpToDate && !signal.aborted);
+    this.#sending = undefined;
   }
 
   #mayBeSentAt(): number {
     const [oldest = 0] = this.#sentAt;
     const afterSecond = this.#sentAt.length < REQUESTS_A_SECOND ? Number.NEGATIVE_INFINITY : oldest + 1_000;
-    if (this.#options.ledger.outcomes.size === 0) return afterSecond;
+    if (this.#ledger.outcomes.size === 0) return afterSecond;
     return Math.max(afterSecond, this.#outcomesSentAt + OUTCOME_INTERVAL_MS);
   }
 
   #next(): Acknowledging {
-    const { client, ledger } = this.#options;
+    const { client } = this.#options;
+    const ledger = this.#ledger;
     const all = [...ledger.outcomes.values()];
     if (all.length > 0 && !client.capabilities.has('outcomes')) {
       ledger.outcomesReported(all);
@@ -153,13 +146,10 @@ export class AckSender {
     return { position: outcomes.length === all.length ? this.#newPosition : null, outcomes };
   }
 
-  async #sendOne(
-    { position, outcomes }: Acknowledging,
-    client: AckSenderOptions['client'],
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #sendOne({ position, outcomes }: Acknowledging, signal: AbortSignal): Promise<void> {
     if (position === null && outcomes.length === 0) return;
-    const now = this.#options.clock.monotonic();
+    const { client, clock } = this.#options;
+    const now = clock.monotonic();
     if (outcomes.length > 0) this.#outcomesSentAt = now;
     this.#sentAt.push(now);
     if (this.#sentAt.length > REQUESTS_A_SECOND) this.#sentAt.shift();
@@ -169,7 +159,7 @@ export class AckSender {
     });
     this.#isSupported = isSupported;
     if (position !== null) this.#sent = position;
-    if (outcomes.length > 0) this.#options.ledger.outcomesReported(outcomes);
+    if (outcomes.length > 0) this.#ledger.outcomesReported(outcomes);
   }
 
   async #afterFailure(
@@ -178,7 +168,7 @@ export class AckSender {
     { position, outcomes }: Acknowledging,
     signal: AbortSignal,
   ): Promise<void> {
-    const { clock, logger, random, ledger } = this.#options;
+    const { clock, logger, random } = this.#options;
     const isFinal = MoleculeError.isInstance(error) && !error.isRetryable && !RETRIED.has(error.code);
     if (isFinal) {
       logger.warn(
@@ -187,7 +177,7 @@ export class AckSender {
       );
       // The next acknowledgement includes this one. The outcomes are tried once more without it.
       if (position !== null) this.#sent = position;
-      else ledger.outcomesReported(outcomes);
+      else this.#ledger.outcomesReported(outcomes);
       return;
     }
     const isClosed = MoleculeError.isInstance(error) && error.code === 'client_closed';

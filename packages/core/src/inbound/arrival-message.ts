@@ -11,9 +11,9 @@ import {
   withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
 import { type TraceContext, traceHeaders } from '@molecule-ai/telemetry';
-import { withConversation } from '../client/conversation-history.ts';
 import type { InboundCaller, InboundRefusal } from '../inbound-http/inbound-agent.ts';
 import { STREAM_METHODS } from '../inbound-http/inbound-call.ts';
+import { receivedMessage } from '../peers/received-values.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { textOf } from '../transport/http-response.ts';
 import type { Arrival } from './ledger-lines.ts';
@@ -72,7 +72,7 @@ export function readArrival(
   const message = parseActivityRow(row, { self, hasCheckedAnswers: isPush && hasCheckedAnswers });
   if (message === null) return refused(400, 'invalid_message', 'The request is not a message.');
   const digest = isPush ? '' : digestOf(view);
-  return { kind: 'arrival', arrival: { message: withConversation(message, self), via: caller.use, digest } };
+  return { kind: 'arrival', arrival: { message: receivedMessage(message, self), via: caller.use, digest } };
 }
 
 /** The platform writes into the metadata of the params, which senders cannot; a token also names the sender. */

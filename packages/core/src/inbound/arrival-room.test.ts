@@ -4,7 +4,7 @@ import { AgentClientDouble } from '../../test/agent-stage.ts';
 import { directStage } from '../../test/direct-stage.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { readArrival } from './arrival-message.ts';
-import { ArrivalRoom } from './arrival-room.ts';
+import { ArrivalRoom, type Place } from './arrival-room.ts';
 import { MemoryInboundStore } from './inbound-store.ts';
 import type { Arrival } from './ledger-lines.ts';
 
@@ -28,17 +28,19 @@ function arrivalOf(use: 'push' | 'direct', subject: string, id: string, text = '
 describe('the room of an agent', () => {
   it('is limited in bytes as well, divided the same way', () => {
     const room = new ArrivalRoom();
+    const places: Place[] = [];
     const fill = (use: 'push' | 'direct', subject: string): number => {
       const large = arrivalOf(use, subject, 'large', 'x'.repeat(MIB));
       for (let count = 0; ; count += 1) {
         const arrival = { ...large, message: { ...large.message, id: `${use} ${subject} ${count}` } };
         if (!room.hasRoom(arrival, WHOLE)) return count;
-        room.add(arrival);
+        places.push(room.add(arrival, MIB));
       }
     };
     expect([fill('direct', PEER), fill('direct', OTHER), fill('direct', THIRD)]).toEqual([16, 16, 0]);
     expect([fill('push', PEER), fill('push', 'canvas')]).toEqual([26, 6]);
-    room.remove(`direct ${PEER} 0`);
+    const [first] = places;
+    if (first !== undefined) room.remove(first);
     expect([fill('direct', OTHER), fill('direct', PEER)]).toEqual([0, 0]);
     expect(room.hasRoom(arrivalOf('push', 'canvas', 'one more'), WHOLE)).toBe(true);
   });

@@ -14,7 +14,8 @@ interface Usage {
   readonly waiting: number;
 }
 
-interface Place {
+/** Of one message. */
+export interface Place {
   readonly bytes: number;
   readonly sender: string;
   readonly isDirect: boolean;
@@ -34,7 +35,6 @@ export interface WholeRoom {
  * of its sender: the platform keeps the order of an agent's messages, and one that is refused delays those behind it.
  */
 export class ArrivalRoom {
-  readonly #places = new Map<string, Place>();
   readonly #all = new UsageOf();
   readonly #direct = new UsageOf();
   /** Of direct messages. */
@@ -42,12 +42,12 @@ export class ArrivalRoom {
 
   /** Number of messages. */
   get count(): number {
-    return this.#places.size;
+    return this.#all.count;
   }
 
   /** Number of messages without those whose answers wait: they take no room. */
   get taken(): number {
-    return this.#places.size - this.#all.waiting;
+    return this.#all.count - this.#all.waiting;
   }
 
   /** Whether one more message may be accepted. The one that reaches a limit in bytes is. */
@@ -63,29 +63,18 @@ export class ArrivalRoom {
     );
   }
 
-  add({ message, via }: Arrival): void {
-    this.remove(message.id);
-    const place = {
-      // About: of other scripts a character takes up to three.
-      bytes: JSON.stringify(message.raw).length,
-      sender: message.sourceId,
-      isDirect: via === 'direct',
-      isWaiting: false,
-    };
-    this.#places.set(message.id, place);
-    this.#change(place, { count: 1, bytes: place.bytes, waiting: 0 });
+  add({ message, via }: Arrival, bytes: number): Place {
+    const place = { bytes, sender: message.sourceId, isDirect: via === 'direct', isWaiting: false };
+    this.#change(place, { count: 1, bytes, waiting: 0 });
+    return place;
   }
 
-  remove(row: string): void {
-    const place = this.#places.get(row);
-    if (place === undefined) return;
-    this.#places.delete(row);
+  remove(place: Place): void {
     this.#change(place, { count: -1, bytes: -place.bytes, waiting: place.isWaiting ? -1 : 0 });
   }
 
   /** A message is handled, and its answer waits: it takes no room. False when too many wait. */
-  setWaiting(row: string): boolean {
-    const place = this.#places.get(row);
+  setWaiting(place: Place | undefined): boolean {
     if (place === undefined || place.isWaiting) return true;
     const ofSender = this.#bySender.get(place.sender)?.waiting ?? 0;
     if (this.#all.waiting >= MAX_WAITING.all || ofSender >= MAX_WAITING.sender) return false;
@@ -98,10 +87,11 @@ export class ArrivalRoom {
     this.#all.add(change);
     if (!isDirect) return;
     this.#direct.add(change);
-    const ofSender = this.#bySender.get(sender) ?? new UsageOf();
+    const known = this.#bySender.get(sender);
+    const ofSender = known ?? new UsageOf();
     ofSender.add(change);
     if (ofSender.count === 0) this.#bySender.delete(sender);
-    else this.#bySender.set(sender, ofSender);
+    else if (known === undefined) this.#bySender.set(sender, ofSender);
   }
 }
 

@@ -32,6 +32,89 @@ class DiskDouble extends MemoryInboundStore {
   }
 }
 
+/** A store that writes without waiting. */
+class WritingStore extends MemoryInboundStore {
+  /** The calls since the last {@link take}. */
+  #calls: string[] = [];
+  fails: 'write' | 'flush' | null = null;
+
+  take(): string[] {
+    return this.#calls.splice(0);
+  }
+
+  write(lines: readonly string[]): void {
+    this.#calls.push('write');
+    if (this.fails === 'write') throw new Error('No.');
+    void super.append(lines);
+  }
+
+  async flush(): Promise<void> {
+    this.#calls.push('flush');
+    if (this.fails !== null) throw new Error('No.');
+  }
+
+  override async replace(lines: readonly string[]): Promise<void> {
+    this.#calls.push('replace');
+    if (this.fails !== null) throw new Error('No.');
+    await super.replace(lines);
+  }
+}
+
+describe('a message that a request brings, with a store that writes without waiting', () => {
+  it('is written with its attempt before its handler runs, and takes one flush with its answer and its neighbours', async () => {
+    const store = new WritingStore();
+    const stored: string[] = [];
+    const stage = await arrivalStage({
+      store,
+      onMessage: async ({ id }) => {
+        stored.push((await store.load()).filter((line) => line.includes(id)).join());
+        return 'done';
+      },
+    });
+    await (await stage.push('row-0')).response;
+    store.take();
+    await Promise.all(['row-1', 'row-2'].map(async (row) => (await stage.push(row)).response));
+    expect(store.take().filter((call) => call !== 'write')).toEqual(['flush']);
+    for (const lines of stored.slice(1)) expect(lines).toMatch(/"arrived":.*"progress":{"attempts":1}/);
+    expect((await store.load()).join()).toMatch(/"ended":.*"row-1".*"ended":.*"row-2"/);
+  });
+
+  it('is refused before its handler runs when it cannot be written, and taken when it can', async () => {
+    const store = new WritingStore();
+    const stage = await arrivalStage({ store, onMessage: () => 'done' });
+    await (await stage.push('row-0')).response;
+    store.fails = 'write';
+    for (const _repeat of [1, 2])
+      expect(await (await stage.push('row-1')).response).toMatchObject({ status: 503 });
+    expect(stage.events.filter((event) => event.endsWith('row-1'))).toEqual([]);
+    store.fails = null;
+    expect(await (await stage.push('row-1')).response).toMatchObject({ status: 200 });
+  });
+
+  it('has an end also when the flush fails; before that no response says that it was accepted', async () => {
+    const store = new WritingStore();
+    const gate = new Gate();
+    let handled = 0;
+    const stage = await arrivalStage({
+      store,
+      onMessage: (message, context) => {
+        handled += 1;
+        return message.id === 'row-0' ? 'done' : gate.handler(message, context);
+      },
+    });
+    await (await stage.push('row-0')).response;
+    store.fails = 'flush';
+    const early = { headers: { 'x-timeout': '0' } };
+    expect(await (await stage.push('row-1', early)).response).toMatchObject({ status: 503 });
+    const { response } = await stage.push('row-1');
+    gate.open();
+    expect(await response).toMatchObject({ status: 200, body: { result: { kind: 'message' } } });
+    store.fails = null;
+    expect(await (await stage.push('row-1')).response).toMatchObject({ status: 200 });
+    expect(handled).toBe(2);
+  });
+});
+
 describe('a message that a request brings', () => {
   it('is not handled when a call has returned what it says; the platform gets a task without an answer', async () => {
     const store = new MemoryInboundStore();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { QuestionToAsk } from './handler-answer.ts';
-import { withoutQuestions, withQuestionIds } from './handler-answer.ts';
+import type { QuestionToAsk } from './handler.ts';
+import { withoutQuestions, withQuestionIds } from './run.ts';
 
 const ask: QuestionToAsk = { kind: 'text', text: 'Which one?', from: 'sender' };
 const UUID = /^[0-9a-f-]{36}$/;

@@ -1,14 +1,25 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
-import { deadlinePassed } from '../client/current-message.ts';
+import {
+  describeProblems,
+  fieldProblems,
+  type InboundMessage,
+  JsonObject,
+  MAX_QUESTIONS,
+  MessagePart,
+  Question,
+  z,
+} from '@molecule-ai/protocol';
+import { type CurrentMessage, deadlinePassed, runHandling } from '../client/current-message.ts';
 import { TimeoutError } from '../errors/connection-error.ts';
+import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { Clock } from '../time/clock.ts';
-import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import { type AnswerContent, checkDelta, logIgnored, readAnswer } from './handler-answer.ts';
-import type { InboundObserver } from './inbound-observer.ts';
+import { knownOptions, type OptionsProblem, unknownOptions } from '../settings/known-options.ts';
+import type { Timer } from '../time/clock.ts';
+import { orAborted } from '../time/linked-abort.ts';
+import type { AnswerContent, AttemptContext } from './handler.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import { isExpiredForReply, type StoredAnswer } from './life.ts';
-import type { AttemptText } from './streams/answer-stream.ts';
+import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from './streams/answer-stream.ts';
 
 /** How long a handler may keep running after its signal was aborted. */
 const GRACE_MS = 5_000;
@@ -17,129 +28,47 @@ const EITHER = 'Use either context.reply() or context.stream() for one message.'
 /** A timer cannot be longer; no handler is. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The context of one attempt; the agent adds client and logger. */
-export interface AttemptContext {
-  /**
-   * Aborts when the handler has to end. The reason is a `MoleculeError` whose code says why. `cancelled_by_sender`: the
-   * message is finished, and no answer is sent. `message_expired`: its deadline has passed, and it is finished too.
-   * `agent_stopped`, `workspace_paused`: the message is handled again. `timed_out`: so it is, unless text of the answer was
-   * sent; then it fails. The handler has five seconds to end; what it returns or throws after the abort does not count. Pass the
-   * signal to everything that takes one, calls to peers included.
-   */
-  readonly signal: AbortSignal;
-  /** The number of this attempt at the message: starts at 1; continues across restarts. */
-  readonly attempt: number;
-  /**
-   * Sends an answer now; an answer that the handler returns is then not sent. May be called several times. A later
-   * attempt does not send the same answers again. Resolves when the platform or the waiting request has the answer.
-   * @throws MoleculeError `invalid_answer`, also after `stream`; `invalid_argument` for a blank one. After an abort it rejects
-   * with the signal's reason.
-   */
-  reply(answer: string | AnswerContent): Promise<void>;
-  /**
-   * Adds to the answer, and sends this to whoever reads it as a stream; what the handler returns then is the rest. Resolves when
-   * the readers are not far behind, or were waited for 5 s in all. Once text was sent, a handler that throws is not retried: the
-   * message fails.
-   * @throws MoleculeError `invalid_answer` for what is not a text, and after `reply`; `invalid_argument` after the return;
-   * `agent_answer_too_large` above 10 Mi characters, and above 1 MiB as JSON where the message was polled. After an abort it
-   * rejects with the signal's reason.
-   */
-  stream(delta: string): Promise<void>;
-  /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. Nothing after an abort. */
-  progress(text: string): void;
-  /**
-   * Runs an effect once per message and key; later attempts get the stored result. A crash before the result is stored
-   * repeats the effect, so pass the key on as an idempotency key where possible. The result must be JSON; `undefined`
-   * is stored as `null`.
-   * @throws MoleculeError `invalid_argument` for a result that is not JSON.
-   */
-  once<T>(key: string, effect: () => T | Promise<T>): Promise<T>;
-}
+/** A question of an answer; its id may be missing. */
+export const UnnamedQuestion = Question.strict.partial({ id: true });
 
-/** Handles one message; what it returns is read by `readHandlerAnswer`. */
-export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
+/** The questions of an answer; the ids that are given differ. */
+export const QuestionsOfAnswer = z
+  .array(UnnamedQuestion)
+  .max(MAX_QUESTIONS)
+  .refine((list) => {
+    const ids = list.flatMap(({ id }) => id ?? []);
+    return new Set(ids).size === ids.length;
+  }, 'must have different ids');
+
+const Content = z.object({
+  text: z.string(),
+  parts: z.array(MessagePart.strict).optional(),
+  metadata: JsonObject.optional(),
+  questions: QuestionsOfAnswer.optional(),
+});
+
+const KEYS = knownOptions<AnswerContent>(Content.shape);
+const FAILURE_OPTIONS = knownOptions<MessageFailureOptions>({ code: true, cause: true });
+/** Another key may be part of what somebody wrote, and is not logged. */
+const LOGGED_KEY = /^[\w$-]{1,40}$/;
+
+/** What a handler returned, read: an answer, `null` for none, or why it is not one. `ignored`: keys that are not sent. */
+export type ReadAnswer =
+  | {
+      readonly kind: 'answer';
+      readonly answer: StoredAnswer | null;
+      readonly ignored?: OptionsProblem | null;
+    }
+  | { readonly kind: 'invalid'; readonly error: MoleculeError };
 
 /**
  * How an attempt ended. `aborted`: its signal aborted before it ended, so the work may be half done, and what it
  * returned or threw does not count; `isStuck`: it did not end in the grace period.
  */
-export type AttemptResult<T> =
-  | { readonly kind: 'returned'; readonly value: T }
+export type AttemptResult =
+  | { readonly kind: 'returned'; readonly value: ReadAnswer }
   | { readonly kind: 'threw'; readonly error: unknown }
   | { readonly kind: 'aborted'; readonly error: unknown; readonly isStuck: boolean };
-
-export interface AttemptLimits {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  /** Time limit of the handler, in milliseconds; `null` for none. */
-  readonly timeoutMs: number | null;
-  /** When the sender of the message no longer waits, as Unix time in milliseconds; `null` for no limit. */
-  readonly deadlineMs: number | null;
-}
-
-/**
- * Runs a handler with a time limit. After an abort the handler has five seconds to end; then the attempt ends without
- * it. Never rejects.
- */
-export async function runAttempt<T>(
-  { clock, signal: parent, timeoutMs, deadlineMs }: AttemptLimits,
-  handler: (signal: AbortSignal) => Promise<T>,
-): Promise<AttemptResult<T>> {
-  using attempt = linkAbort(parent);
-  const { signal } = attempt;
-  const timer =
-    timeoutMs === null
-      ? undefined
-      : clock.setTimer(timeoutMs, () =>
-          attempt.abort(new TimeoutError(`The handler took longer than ${timeoutMs} ms.`, { timeoutMs })),
-        );
-  const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
-  const deadline =
-    leftMs < LONGEST_TIMER_MS ? clock.setTimer(leftMs, () => attempt.abort(deadlinePassed())) : undefined;
-  let isOver = false;
-  let grace: LinkedAbort | undefined;
-  // Made when it is needed: an abort costs more than all else here.
-  const beginGrace = (): AbortSignal => {
-    grace = linkAbort();
-    if (isOver) grace.abort();
-    return grace.signal;
-  };
-  try {
-    return await Promise.race([resultOf(handler, signal), graceAfterAbort(clock, signal, beginGrace)]);
-  } finally {
-    timer?.cancel();
-    deadline?.cancel();
-    isOver = true;
-    grace?.abort();
-  }
-}
-
-async function resultOf<T>(
-  handler: (signal: AbortSignal) => Promise<T>,
-  signal: AbortSignal,
-): Promise<AttemptResult<T>> {
-  try {
-    const value = await handler(signal);
-    if (!signal.aborted) return { kind: 'returned', value };
-  } catch (error) {
-    if (!signal.aborted) return { kind: 'threw', error };
-  }
-  return { kind: 'aborted', error: signal.reason, isStuck: false };
-}
-
-/** @param begin called when the grace begins; returns the signal that ends it */
-async function graceAfterAbort(
-  clock: Clock,
-  signal: AbortSignal,
-  begin: () => AbortSignal,
-): Promise<AttemptResult<never>> {
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  await clock.sleep(GRACE_MS, { signal: begin() }).catch(() => {});
-  return { kind: 'aborted', error: signal.reason, isStuck: true };
-}
 
 /** What was done for a message in all attempts, so that none repeats it. */
 export interface AttemptJournal {
@@ -150,57 +79,265 @@ export interface AttemptJournal {
   once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown>;
 }
 
-export interface AttemptContextOptions {
+export type AttemptOptions = Pick<
+  InboundOptions,
+  'handler' | 'observer' | 'clock' | 'logger' | 'handlerTimeoutMs'
+>;
+
+/** What is handled. */
+export interface Handled {
   readonly message: InboundMessage;
-  readonly attempt: number;
-  readonly signal: AbortSignal;
+  /** What the handler finds as the message that it handles. */
+  readonly current: CurrentMessage;
   readonly text: AttemptText;
   readonly journal: AttemptJournal;
-  readonly observer: Pick<InboundObserver, 'progressed'>;
-  readonly logger: Logger;
-  /** The platform has let the message expire before a reply. */
-  readonly onExpired: () => void;
+  /** When the sender of the message no longer waits, as Unix time in milliseconds; `null` for no limit. */
+  readonly deadlineMs: number | null;
 }
 
-/** What the handler of one attempt is given. */
-export function attemptContext(options: AttemptContextOptions): AttemptContext {
-  const { message, attempt, signal, text, journal, observer, logger, onExpired } = options;
-  const replier = journal.replier();
-  let hasReplied = journal.hasReplied;
-  return {
-    signal,
-    attempt,
-    reply: async (content) => {
-      signal.throwIfAborted();
-      const read = readAnswer(content);
-      if (read.kind === 'invalid') throw read.error;
-      logIgnored(logger, message, read.ignored);
-      if (read.answer === null) throw invalid('The text of a reply must not be blank.');
-      if (text.length > 0) {
-        throw mixed('The answer to this message is being streamed.', 'Stream the rest of it, or return it.');
-      }
-      hasReplied = true;
-      // What the handler returns after it is not sent.
-      text.hide();
-      await replier(read.answer, signal).catch((error: unknown) => {
-        if (isExpiredForReply(error)) onExpired();
-        throw error;
-      });
-    },
-    stream: async (delta) => {
-      const checked = checkDelta(delta);
-      if (hasReplied) {
-        throw mixed('The message was answered with context.reply() before.', EITHER);
-      }
-      await text.append(checked, signal);
-    },
-    progress: (line) => {
-      if (signal.aborted) return;
-      observer.progressed(message, String(line).replace(/\s+/g, ' ').trim().slice(0, MAX_PROGRESS_LENGTH));
-    },
-    once: async <T>(key: string, effect: () => T | Promise<T>) =>
-      (await journal.once(key, effect, signal)) as T,
+/** One call of a handler. */
+export class Attempt {
+  /** Whether the platform had let the message expire before a reply. */
+  hasExpired = false;
+  readonly #options: AttemptOptions;
+  readonly #handled: Handled;
+  readonly #abort = new AbortController();
+  readonly #timers: Timer[] = [];
+  readonly #result = Promise.withResolvers<AttemptResult>();
+  #isOver = false;
+
+  constructor(options: AttemptOptions, handled: Handled) {
+    this.#options = options;
+    this.#handled = handled;
+  }
+
+  /** The handler has five seconds to end; then the attempt ends without it. Has no effect after the end. */
+  abort(reason: unknown): void {
+    if (this.#isOver || this.#abort.signal.aborted) return;
+    this.#abort.abort(reason);
+    const stuck = (): void => this.#end({ kind: 'aborted', error: reason, isStuck: true });
+    // Later than whoever aborts begins to wait for the same time.
+    queueMicrotask(() => {
+      if (!this.#isOver) this.#timers.push(this.#options.clock.setTimer(GRACE_MS, stuck));
+    });
+  }
+
+  /** Never rejects. */
+  run(): Promise<AttemptResult> {
+    const { clock, handlerTimeoutMs: timeoutMs } = this.#options;
+    const { deadlineMs } = this.#handled;
+    if (timeoutMs !== null) {
+      const timedOut = () => new TimeoutError(`The handler took longer than ${timeoutMs} ms.`, { timeoutMs });
+      this.#timers.push(clock.setTimer(timeoutMs, () => this.abort(timedOut())));
+    }
+    const leftMs = deadlineMs === null ? LONGEST_TIMER_MS : deadlineMs - clock.now();
+    if (leftMs < LONGEST_TIMER_MS) {
+      this.#timers.push(clock.setTimer(leftMs, () => this.abort(deadlinePassed())));
+    }
+    void this.#call();
+    return this.#result.promise;
+  }
+
+  #end(result: AttemptResult): void {
+    this.#isOver = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#result.resolve(result);
+  }
+
+  async #call(): Promise<void> {
+    const { signal } = this.#abort;
+    const result = await runHandling(this.#handled.current, signal, () => this.#resultOfHandler());
+    this.#end(signal.aborted ? { kind: 'aborted', error: signal.reason, isStuck: false } : result);
+  }
+
+  async #resultOfHandler(): Promise<AttemptResult> {
+    const context = this.#context();
+    try {
+      const returned: unknown = await this.#options.handler(this.#handled.message, context);
+      const read = this.#read(returned);
+      return { kind: 'returned', value: read instanceof Promise ? await read : read };
+    } catch (error) {
+      return { kind: 'threw', error };
+    }
+  }
+
+  #context(): AttemptContext {
+    const { message, current, text, journal } = this.#handled;
+    const { observer, logger } = this.#options;
+    const { signal } = this.#abort;
+    const replier = journal.replier();
+    let { hasReplied } = journal;
+    return {
+      signal,
+      attempt: current.attempt,
+      reply: async (content) => {
+        signal.throwIfAborted();
+        const read = readAnswer(content);
+        if (read.kind === 'invalid') throw read.error;
+        logIgnored(logger, message, read.ignored);
+        if (read.answer === null) throw invalid('The text of a reply must not be blank.');
+        if (text.length > 0) {
+          throw mixed(
+            'The answer to this message is being streamed.',
+            'Stream the rest of it, or return it.',
+          );
+        }
+        hasReplied = true;
+        // What the handler returns after it is not sent.
+        text.hide();
+        await replier(read.answer, signal).catch((error: unknown) => {
+          if (isExpiredForReply(error)) this.hasExpired = true;
+          throw error;
+        });
+      },
+      stream: async (delta) => {
+        const checked = checkDelta(delta);
+        if (hasReplied) {
+          throw mixed('The message was answered with context.reply() before.', EITHER);
+        }
+        await text.append(checked, signal);
+      },
+      progress: (line) => {
+        if (signal.aborted) return;
+        observer.progressed(message, String(line).replace(/\s+/g, ' ').trim().slice(0, MAX_PROGRESS_LENGTH));
+      },
+      once: async <T>(key: string, effect: () => T | Promise<T>) =>
+        (await journal.once(key, effect, signal)) as T,
+    };
+  }
+
+  /**
+   * Reads what the handler returned after what it streamed. An iterable is read to its end, no faster than the readers of the
+   * text; when the signal aborts before, it is closed, and the call rejects with the signal's reason. Rejects with what
+   * the iterable throws.
+   */
+  #read(value: unknown): ReadAnswer | Promise<ReadAnswer> {
+    const { text, journal } = this.#handled;
+    if (!isAsyncIterable(value)) return readAnswer(value, text.toString());
+    if (!journal.hasReplied) return readTexts(value, text, this.#abort.signal);
+    // It would be lost.
+    close(value[Symbol.asyncIterator]());
+    return { kind: 'invalid', error: streamedAfterReply() };
+  }
+}
+
+/** Reads an answer that is not an iterable; `streamed` is the beginning of its text. */
+export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
+  if (value === undefined || value === null) return answerOf({ text: streamed });
+  if (typeof value === 'string') return answerOf({ text: continued(streamed, value) });
+  if (!isPlainObject(value)) return invalidAnswer(`returned ${nameOf(value)}`);
+  if (typeof value.text !== 'string') {
+    return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`);
+  }
+  const given = withoutUndefined(value);
+  const read = Content.safeParse(given);
+  if (read.success) {
+    const answer = answerOf({ ...read.data, text: continued(streamed, read.data.text) });
+    return answer.kind === 'answer' ? { ...answer, ignored: ignoredKeys(given) } : answer;
+  }
+  const problems = describeProblems(fieldProblems(read.error.issues, given));
+  return invalidAnswer(`returned an object with unusable fields (${problems})`);
+}
+
+function ignoredKeys(given: Readonly<Record<string, unknown>>): OptionsProblem | null {
+  const shown = Object.fromEntries(Object.entries(given).filter(([name]) => LOGGED_KEY.test(name)));
+  return unknownOptions('An answer', shown, KEYS, 'key');
+}
+
+/** A delta that a handler streams. @throws MoleculeError `invalid_answer`. */
+export function checkDelta(delta: unknown): string {
+  if (typeof delta === 'string') return delta;
+  throw invalidAnswer(`streamed ${nameOf(delta)}`).error;
+}
+
+function continued(streamed: string, text: string): string {
+  return text.startsWith(streamed) ? text : streamed + text;
+}
+
+function answerOf({ text, parts = [], questions = [], metadata }: z.output<typeof Content>): ReadAnswer {
+  if (text.length > MAX_ANSWER_LENGTH) return { kind: 'invalid', error: answerTooLarge() };
+  const isBlank = text.trim() === '';
+  if (isBlank && parts.length === 0 && questions.length === 0) return { kind: 'answer', answer: null };
+  const open = { ...metadata, ...(questions.length === 0 ? {} : { questions }) } as JsonObject;
+  const answer: StoredAnswer = {
+    text: isBlank ? questions.map((question) => question.text).join('\n') : text,
+    ...(parts.length === 0 ? {} : { parts }),
+    ...(Object.keys(open).length === 0 ? {} : { metadata: open }),
   };
+  return { kind: 'answer', answer };
+}
+
+/** Streams the texts of an iterable, which together are the answer; it is invalid when it yields something else, or too much. */
+async function readTexts(
+  source: AsyncIterable<unknown>,
+  text: AttemptText,
+  signal: AbortSignal,
+): Promise<ReadAnswer> {
+  let isOver = false;
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await orAborted(Promise.resolve(iterator.next()), signal);
+      isOver = next.done === true;
+      if (next.done === true) return readAnswer(undefined, text.toString());
+      if (typeof next.value !== 'string') return invalidAnswer(`yielded ${nameOf(next.value)}`);
+      await text.append(next.value, signal);
+    }
+  } catch (error) {
+    if (text.rejection !== null && error === text.rejection) {
+      return { kind: 'invalid', error: text.rejection };
+    }
+    throw error;
+  } finally {
+    if (!isOver) close(iterator);
+  }
+}
+
+/** Does not wait: a generator that is in the middle of something closes when that is over. */
+function close(iterator: AsyncIterator<unknown>): void {
+  Promise.resolve()
+    .then(() => iterator.return?.())
+    .catch(() => {});
+}
+
+function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly error: MoleculeError } {
+  const error = new MoleculeError(`The handler ${problem}, which is not an answer.`, {
+    code: 'invalid_answer',
+    hint: 'Return a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing.',
+  });
+  return { kind: 'invalid', error };
+}
+
+function streamedAfterReply(): MoleculeError {
+  return new MoleculeError('The handler returned an iterable after context.reply(), which is not sent.', {
+    code: 'invalid_answer',
+    hint: 'Use either context.reply() or a stream for one message.',
+  });
+}
+
+/** What a value is, without showing its content: `the number 42`, `an Array`, `a Buffer`. */
+function nameOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${value}`;
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  const made: unknown = Reflect.get(value, 'constructor');
+  const word = typeof made === 'function' && made.name !== '' ? made.name : name;
+  return `${/^[aeiou]/i.test(word) ? 'an' : 'a'} ${word}`;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === null || Object.getPrototypeOf(proto) === null;
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
+function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined));
 }
 
 function invalid(message: string): MoleculeError {
@@ -210,4 +347,36 @@ function invalid(message: string): MoleculeError {
 /** A defect of the handler, which another attempt does not repair. */
 function mixed(message: string, hint: string): MoleculeError {
   return new MoleculeError(message, { code: 'invalid_answer', hint });
+}
+
+/** The options of a failure that it does not have; `null` when there are none. */
+export function ignoredOptionsOf(failure: MessageFailure): OptionsProblem | null {
+  const names: unknown = Reflect.get(failure, OPTION_NAMES);
+  if (!Array.isArray(names)) return null;
+  return unknownOptions(
+    'MessageFailure',
+    Object.fromEntries(names.map((name) => [name, true])),
+    FAILURE_OPTIONS,
+  );
+}
+
+const MAX_LOGGED = 100;
+const loggedBy = new WeakMap<Logger, Set<string>>();
+
+/**
+ * Logs that a handler gave something under a key that does not exist. The rest is right, so it is sent. Once for each logger, because the same
+ * comes with every message.
+ */
+export function logIgnored(
+  logger: Logger,
+  { id }: { readonly id: string },
+  ignored: OptionsProblem | null | undefined,
+): void {
+  if (!ignored) return;
+  const { problem, hint } = ignored;
+  const logged = loggedBy.get(logger) ?? new Set();
+  loggedBy.set(logger, logged);
+  if (logged.has(problem) || logged.size >= MAX_LOGGED) return;
+  logged.add(problem);
+  logger.warn({ activityId: id, hint }, `${problem} It is ignored.`);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { listDeadLetters } from './ledger-lines.ts';
+import { listDeadLetters } from './inbound-store.ts';
 
 /** More than all attempts take. */
 const LONG = 600_000;
@@ -140,7 +140,7 @@ describe('once', () => {
     expect(effects).toBe(1);
     expect(results).toEqual([{ id: 1 }, undefined, { id: 1 }, null, { id: 1 }, null]);
     expect(run.feed.acks).toEqual(['row-1']);
-    await run.inbound.flush(AbortSignal.abort());
+    await run.inbound.flush();
     expect((await run.store.load()).join()).not.toContain('ticket');
   });
 

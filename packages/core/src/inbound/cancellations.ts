@@ -1,11 +1,10 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { Logger } from '../logging/logger.ts';
-import { type RandomSource, ReconnectDelays } from '../time/backoff.ts';
-import type { Clock } from '../time/clock.ts';
+import { ReconnectDelays } from '../time/backoff.ts';
+import type { Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
 import type { ControlReads } from './delivery.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** How many cancellations of messages that have not arrived are remembered. */
@@ -17,97 +16,28 @@ const HELD_READS: ControlReads = { waitSeconds: 25 };
 const SHORTEST_HELD_MS = 1_000;
 const UNHELD_PAUSE_MS = 5_000;
 const REPORT_FAILURE_AFTER_MS = 300_000;
+const CANCELED = 'The sender cancelled a message.';
 
-export interface CancellationsOptions extends Omit<ControlReaderOptions, 'onCanceled'> {
-  readonly scheduler: Pick<Scheduler, 'cancel' | 'isEmpty'>;
-  readonly logger: Logger;
-}
+type CancellationsOptions = Pick<
+  InboundOptions,
+  'client' | 'clock' | 'logger' | 'random' | 'reconnectSpreadMs' | 'delivery'
+>;
 
-/** Ends messages whose senders canceled them, as control rows or as rows of the feed say so. */
+/**
+ * Ends messages whose senders canceled them, as rows of the feed or control rows say so. Control rows are read while the agent has
+ * messages in progress, from platforms with the capability `cancel`. Failures are retried, and logged once when they last for five minutes: an agent
+ * that is not notified works in vain, and nothing else.
+ */
 export class Cancellations {
   readonly #options: CancellationsOptions;
-  readonly #reader: ControlReader;
+  readonly #scheduler: Pick<Scheduler, 'cancel' | 'isEmpty'>;
+  /** `null` reads nothing. */
+  readonly #reads: ControlReads | null;
   /** Rows that were canceled before they arrived here, for the case that they were already on the way. */
   readonly #early = new Set<string>();
   #isOpen = false;
-
-  constructor(options: CancellationsOptions) {
-    this.#options = options;
-    this.#reader = new ControlReader({
-      ...options,
-      onCanceled: (activityId) => void this.canceled(activityId),
-    });
-  }
-
-  /** Reads what was canceled while messages are in progress, until {@link close}. */
-  open(): void {
-    this.#isOpen = true;
-    if (!this.#options.scheduler.isEmpty) this.#reader.start();
-  }
-
-  close(): void {
-    this.#isOpen = false;
-    this.#reader.stop();
-  }
-
-  /** A message was given to the scheduler. */
-  added(message: InboundMessage): void {
-    if (this.#early.delete(message.id)) this.canceled(message.id);
-    if (this.#isOpen && !this.#options.scheduler.isEmpty) this.#reader.start();
-  }
-
-  /** No message is in progress any more. */
-  emptied(): void {
-    this.#reader.stop();
-  }
-
-  /** Takes a row of the feed that cancels another one, as other platforms send it; `finish` is called when nothing is left to do with it. */
-  received(cancellation: InboundMessage, finish: () => void): void {
-    const { scheduler, logger } = this.#options;
-    const { count, finished } = scheduler.cancel(
-      (other) => isCancellationOf(cancellation, other),
-      cancelledBySender(),
-    );
-    logger.info({ activityId: cancellation.id, count }, 'The sender cancelled a message.');
-    // Only after the messages it cancels: otherwise they would be handled after a crash in between.
-    if (count === 0) finish();
-    else void finished.then(finish);
-  }
-
-  /** Ends a message. False when it is not in progress; should it arrive later, it is ended then. */
-  canceled(activityId: string): boolean {
-    const { scheduler, logger } = this.#options;
-    const { count } = scheduler.cancel((message) => message.id === activityId, cancelledBySender());
-    if (count > 0) {
-      logger.info({ activityId }, 'The sender cancelled a message.');
-      return true;
-    }
-    this.#early.add(activityId);
-    const [oldest] = this.#early;
-    if (this.#early.size > MAX_EARLY && oldest !== undefined) this.#early.delete(oldest);
-    return false;
-  }
-}
-
-interface ControlReaderOptions {
-  readonly client: Pick<PlatformClient, 'capabilities' | 'fetchCancellations'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  readonly reconnectSpreadMs: number;
-  /** `null` reads nothing. @default reads that the platform holds for 25 s */
-  readonly reads: ControlReads | null | undefined;
-  /** The id of the row whose message was canceled. Must not throw. */
-  readonly onCanceled: (activityId: string) => void;
-}
-
-/**
- * Reads which messages were canceled, while the agent has some in progress. Sends nothing to a platform without the
- * capability `cancel`. Failures are retried, and logged once when they last for five minutes: an agent that is not
- * notified works in vain, and nothing else.
- */
-class ControlReader {
-  readonly #options: ControlReaderOptions;
+  /** The time before the first read, and what reads after it. */
+  #timer: Timer | undefined;
   #session: LinkedAbort | undefined;
   /** Kept in memory only: after a restart the rows of the last hour are read again, and those of no message are ignored. */
   #sinceSeq = 0;
@@ -115,45 +45,91 @@ class ControlReader {
   #failingSince: number | undefined;
   #isReported = false;
 
-  constructor(options: ControlReaderOptions) {
+  constructor(options: CancellationsOptions, scheduler: Pick<Scheduler, 'cancel' | 'isEmpty'>) {
+    const { controlReads } = options.delivery;
     this.#options = options;
+    this.#scheduler = scheduler;
+    this.#reads = controlReads === undefined ? HELD_READS : controlReads;
   }
 
-  /** Reads until {@link stop}. Has no effect while it reads. */
-  start(): void {
-    if (this.#session !== undefined || this.#options.reads === null || !this.#isOffered) return;
-    this.#session = linkAbort();
-    // Rejects with the abort only.
-    this.#run(this.#session.signal).catch(() => {});
+  /** Reads what was canceled while messages are in progress, until {@link close}. */
+  open(): void {
+    this.#isOpen = true;
+    this.#start();
   }
 
-  stop(): void {
+  close(): void {
+    this.#isOpen = false;
+    this.emptied();
+  }
+
+  /** A message was given to the scheduler. */
+  added(message: InboundMessage): void {
+    if (this.#early.delete(message.id)) this.canceled(message.id);
+    this.#start();
+  }
+
+  /** No message is in progress any more. */
+  emptied(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#session?.abort();
     this.#session = undefined;
+  }
+
+  /** Takes a row of the feed that cancels another one, as other platforms send it; `finish` is called when nothing is left to do with it. */
+  received(cancellation: InboundMessage, finish: () => void): void {
+    const { count, finished } = this.#scheduler.cancel(
+      (other) => isCancellationOf(cancellation, other),
+      cancelledBySender(),
+    );
+    this.#options.logger.info({ activityId: cancellation.id, count }, CANCELED);
+    // Only after the messages it cancels: otherwise they would be handled after a crash in between.
+    if (count === 0) finish();
+    else void finished.then(finish);
+  }
+
+  /** Ends a message. False when it is not in progress; should it arrive later, it is ended then. */
+  canceled(activityId: string): boolean {
+    const { count } = this.#scheduler.cancel((message) => message.id === activityId, cancelledBySender());
+    if (count > 0) {
+      this.#options.logger.info({ activityId }, CANCELED);
+      return true;
+    }
+    this.#early.add(activityId);
+    const [oldest] = this.#early;
+    if (this.#early.size > MAX_EARLY && oldest !== undefined) this.#early.delete(oldest);
+    return false;
   }
 
   get #isOffered(): boolean {
     return this.#options.client.capabilities.has('cancel');
   }
 
-  get #reads(): ControlReads {
-    return this.#options.reads ?? HELD_READS;
+  /** Reads control rows after some time, unless it does already. */
+  #start(): void {
+    const reads = this.#reads;
+    const isReading = this.#timer !== undefined || this.#session !== undefined;
+    if (reads === null || isReading || !this.#isOpen || this.#scheduler.isEmpty || !this.#isOffered) return;
+    const pauseMs = 'intervalMs' in reads ? reads.intervalMs : OPEN_AFTER_MS;
+    this.#timer = this.#options.clock.setTimer(pauseMs, () => {
+      this.#timer = undefined;
+      this.#session = linkAbort();
+      // Rejects with the abort only.
+      this.#run(reads, this.#session.signal).catch(() => {});
+    });
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const reads = this.#reads;
-    let pauseMs = 'intervalMs' in reads ? reads.intervalMs : OPEN_AFTER_MS;
+  async #run(reads: ControlReads, signal: AbortSignal): Promise<void> {
     for (;;) {
-      if (pauseMs > 0) await clock.sleep(pauseMs, { signal, keepAlive: false });
-      pauseMs = this.#isOffered ? await this.#read(signal) : UNHELD_PAUSE_MS;
+      const pauseMs = this.#isOffered ? await this.#read(reads, signal) : UNHELD_PAUSE_MS;
+      if (pauseMs > 0) await this.#options.clock.sleep(pauseMs, { signal, keepAlive: false });
     }
   }
 
   /** Returns the pause before the next read, in milliseconds. */
-  async #read(signal: AbortSignal): Promise<number> {
-    const { client, clock, onCanceled } = this.#options;
-    const reads = this.#reads;
+  async #read(reads: ControlReads, signal: AbortSignal): Promise<number> {
+    const { client, clock } = this.#options;
     const isHeld = 'waitSeconds' in reads;
     const sinceSeq = this.#sinceSeq;
     const startedAt = clock.monotonic();
@@ -169,7 +145,7 @@ class ControlReader {
       signal.throwIfAborted();
       this.#succeeded();
       this.#sinceSeq = lastSeq;
-      for (const { activityId } of canceled) onCanceled(activityId);
+      for (const { activityId } of canceled) this.canceled(activityId);
       if (!isHeld) return reads.intervalMs;
       if (lastSeq > sinceSeq) return 0;
       return clock.monotonic() - startedAt < SHORTEST_HELD_MS ? UNHELD_PAUSE_MS : 0;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CrashSwitch, type InboundRun, startInbound, until } from '../../test/inbound-stage.ts';
 import type { MemoryFeed } from '../../test/memory-feed.ts';
-import type { AttemptHandler } from './attempt.ts';
+import type { AttemptHandler } from './handler.ts';
 import { FileInboundStore } from './inbound-store.ts';
 
 let folder: string;
@@ -61,7 +61,7 @@ function log(): Promise<string> {
 async function comesBack(first: InboundRun): Promise<InboundRun> {
   const run = await start({ feed: first.feed });
   await until(() => run.feed.acks.includes('row-1'));
-  await run.inbound.flush(new AbortController().signal);
+  await run.inbound.flush();
   expect(await log(), 'the text of a finished message').not.toContain('answer');
   return run;
 }

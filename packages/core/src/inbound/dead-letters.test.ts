@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../test/inbound-stage.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { AttemptHandler } from './attempt.ts';
+import type { AttemptHandler } from './handler.ts';
 
 /** More than all attempts take. */
 const LONG = 300_000;
@@ -86,7 +86,7 @@ describe('a replay', () => {
     await run.advance();
     run.inbound.close(new Error('stopped'));
     expect(await result).toMatchObject({ message: 'stopped' });
-    expect(run.inbound.deadLetterCount).toBe(1);
+    expect(run.inbound.health().deadLetters).toBe(1);
   });
 });
 

@@ -1,7 +1,6 @@
-import type { PlatformClient } from '../client/platform-client.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger } from './ledger.ts';
 import { type DeadLetter, publicDeadLetter, type StoredDeadLetter } from './ledger-lines.ts';
 import {
@@ -12,28 +11,26 @@ import {
   type Progress,
   withChange,
 } from './life.ts';
-import { MessageRun, type MessageRunOptions, type RunHome } from './run.ts';
+import { MessageRun, type RunHome } from './run.ts';
 import type { Scheduler } from './scheduler.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
 
-export interface DeadLettersOptions {
-  readonly ledger: Pick<Ledger, 'deadLetters' | 'deadLetter' | 'addDeadLetter' | 'removeDeadLetter'>;
-  readonly scheduler: Pick<Scheduler, 'add'>;
-  readonly run: MessageRunOptions & { readonly client: Pick<PlatformClient, 'reply'> };
-}
-
 /** The dead letters of an agent, and their replays. The message of a letter has ended for its sender. */
 export class DeadLetters {
-  readonly #options: DeadLettersOptions;
+  readonly #ledger: Ledger;
+  readonly #scheduler: Scheduler;
+  readonly #options: InboundOptions;
   readonly #running = new Map<string, PromiseWithResolvers<void>>();
 
-  constructor(options: DeadLettersOptions) {
+  constructor(ledger: Ledger, scheduler: Scheduler, options: InboundOptions) {
+    this.#ledger = ledger;
+    this.#scheduler = scheduler;
     this.#options = options;
   }
 
   /** Oldest first. */
   list(): readonly DeadLetter[] {
-    return this.#options.ledger.deadLetters.map(publicDeadLetter);
+    return this.#ledger.deadLetters.map(publicDeadLetter);
   }
 
   /**
@@ -45,7 +42,7 @@ export class DeadLetters {
   replay(activityId: string): Promise<void> {
     const running = this.#running.get(activityId);
     if (running !== undefined) return running.promise;
-    const { ledger, scheduler, run } = this.#options;
+    const ledger = this.#ledger;
     const letter = ledger.deadLetter(activityId);
     if (letter === undefined) return Promise.reject(noSuchLetter(activityId));
     const { message } = letter;
@@ -58,36 +55,43 @@ export class DeadLetters {
       digest: '',
       progress: progressOf(letter),
     };
+    const change = (changed: Change): void => {
+      record.progress = withChange(record.progress, changed);
+    };
     const home: RunHome = {
       isAtMostOnce: false,
       isReplay: true,
       stream: new AnswerStream(),
       isWaited: () => false,
       // Until the replay has ended the letter stays as it is.
-      change: async (change: Change) => {
-        record.progress = withChange(record.progress, change);
+      change,
+      begin: (begun) => {
+        change(begun);
+        return true;
       },
-      accept: async () => true,
-      flush: async () => {},
+      flush: () => undefined,
       answerWaits: () => false,
+      withdraw: () => {},
       send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>
-        run.client.reply(message, content, options),
-      end: async (_end: MessageEnd, _isReported, failure) => {
-        if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
+        this.#options.client.reply(message, content, options),
+      end: () => {
         this.#running.delete(activityId);
-        if (failure !== undefined) replay.reject(failure.error);
-        else void ledger.removeDeadLetter(activityId).then(() => replay.resolve());
+        void ledger.removeDeadLetter(activityId).then(() => replay.resolve());
+      },
+      giveUp: async (_end, failure) => {
+        await ledger.addDeadLetter(failure.letter);
+        this.#running.delete(activityId);
+        replay.reject(failure.error);
       },
     };
-    scheduler.add(new MessageRun(record, home, run));
+    this.#scheduler.add(new MessageRun(record, home, this.#options));
     return replay.promise;
   }
 
   /** @throws MoleculeError `not_found`. */
   async discard(activityId: string): Promise<void> {
-    const { ledger } = this.#options;
-    if (ledger.deadLetter(activityId) === undefined) throw noSuchLetter(activityId);
-    await ledger.removeDeadLetter(activityId);
+    if (this.#ledger.deadLetter(activityId) === undefined) throw noSuchLetter(activityId);
+    await this.#ledger.removeDeadLetter(activityId);
   }
 
   /** Rejects replays that have not ended; their letters stay. */

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { AttemptHandler } from './attempt.ts';
-import { listDeadLetters } from './ledger-lines.ts';
+import type { AttemptHandler } from './handler.ts';
+import { listDeadLetters } from './inbound-store.ts';
 
 const OUTCOMES = new Set(['outcomes'] as const);
 const GAVE_UP = 'The agent failed to handle this message.';

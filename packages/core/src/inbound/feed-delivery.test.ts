@@ -30,7 +30,7 @@ describe('pages that are too large', () => {
     await run.advance();
     expect(run.feed.queries.map(({ limit }) => limit)).toEqual([8, 4, 2, 3, 4, 8]);
     expect(run.handled).toHaveLength(6);
-    expect(run.observed.filter((event) => event === 'tooLarge')).toHaveLength(2);
+    expect(run.observed.filter((event) => event === 'problem:feed-too-large')).toHaveLength(2);
     expect(run.clock.monotonic()).toBe(0);
   });
 
@@ -164,7 +164,7 @@ describe('the stale watch', () => {
     run.feed.pushMany(2);
     await run.advance(600_000);
     expect(run.handled).toEqual(['row-1']);
-    expect(run.observed).not.toContain('stale');
+    expect(run.observed).not.toContain('problem:inbound-stale');
     run.kill();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
-import type { AttemptHandler } from './attempt.ts';
+import type { AttemptHandler } from './handler.ts';
 
 async function* texts(...parts: unknown[]): AsyncGenerator<string> {
   for (const part of parts) yield part as string;
@@ -114,7 +114,7 @@ describe('what a handler returns', () => {
     expect(run.handled).toEqual(['row-1']);
     run.inbound.abortHandlers(new Error('stopped'));
     await run.inbound.suspend();
-    await run.inbound.idle();
+    await run.inbound.drain(0, new Error('stopped'));
     expect(rounds).toBeGreaterThan(0);
     expect(rounds).toBeLessThan(limit);
   });

@@ -9,17 +9,27 @@ export type AttemptEnd =
   /** The handler threw, timed out, or returned what is no answer. `failure`: by it, the handler ended the message as failed. */
   | { readonly error: unknown; readonly failure: MessageFailure | null };
 
+/**
+ * `inbound-stale`: the feed has not been read for three times the expected interval. `inbound-dead`: it is read, and two messages that the agent
+ * sent to itself did not come. `handlers-blocked`: a handler runs for a minute, and other messages wait for it. `feed-too-large`: a page is larger
+ * than the client reads at once. `storage`: the state cannot be stored.
+ */
+export type InboundProblem =
+  | 'inbound-stale'
+  | 'inbound-dead'
+  | 'handlers-blocked'
+  | 'feed-too-large'
+  | 'storage';
+
 /** Receives what happens to messages and to the feed. Must not throw. */
 export interface InboundObserver {
-  /** A new message, not a copy. */
-  received(message: InboundMessage): void;
   /** A handler is about to run. */
   started(message: InboundMessage): void;
   progressed(message: InboundMessage, text: string): void;
   ended(message: InboundMessage, end: AttemptEnd): void;
   replySent(message: InboundMessage): void;
-  /** The handler returned and the answer, if any, was sent, or the sender cancelled the message. */
-  emit(event: 'delivered' | 'cancelled', message: InboundMessage): void;
+  /** A new message, not a copy; the handler returned and the answer, if any, was sent; or the sender cancelled the message. */
+  emit(event: 'message' | 'delivered' | 'cancelled', message: InboundMessage): void;
   /** The platform let it expire before its answer. */
   expired(message: InboundMessage): void;
   retrying(
@@ -38,21 +48,10 @@ export interface InboundObserver {
   /** The handler kept running after its signal was aborted and the grace period had passed. */
   stuck(message: InboundMessage): void;
   cursorLost(error: unknown): void;
-  /** A page is larger than the client reads at once. */
-  tooLarge(error: unknown): void;
-  /** A page was read. */
-  fits(): void;
   /** A row that cannot be read was set aside. */
   setAside(row: { readonly activityId: string; readonly messageId: string }, error: unknown): void;
-  /** The feed has not been read for three times the expected interval. */
-  stale(): void;
-  fresh(): void;
-  /** The feed is read, and two messages that the agent sent to itself did not come. */
-  dead(): void;
-  alive(): void;
-  /** A handler runs for a minute, and other messages wait for it. */
-  blocked(message: InboundMessage): void;
-  unblocked(): void;
-  storageDegraded(error: unknown): void;
-  storageRecovered(): void;
+  /** Something is wrong until {@link recovered}. @param message the one whose handler blocks others */
+  problem(reason: InboundProblem, error?: unknown, message?: InboundMessage): void;
+  /** Also called when nothing was wrong. */
+  recovered(reason: InboundProblem): void;
 }

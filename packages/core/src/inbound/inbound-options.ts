@@ -2,8 +2,9 @@ import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import type { AttemptHandler } from './attempt.ts';
+
 import type { InboundDelivery } from './delivery.ts';
+import type { AttemptHandler } from './handler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import type { InboundStore } from './inbound-store.ts';
 

@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { positionIn, startInbound, until } from '../../test/inbound-stage.ts';
 import type { InboundDelivery } from './delivery.ts';
-import { FileInboundStore } from './inbound-store.ts';
-import { type LedgerLine, listDeadLetters } from './ledger-lines.ts';
+import { FileInboundStore, listDeadLetters } from './inbound-store.ts';
+import type { LedgerLine } from './ledger-lines.ts';
 
 let folder: string;
 

@@ -1,4 +1,7 @@
 import { dirname, join } from 'node:path';
+import { isJsonObject } from '@molecule-ai/protocol';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import type { Logger } from '../logging/logger.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
   PrivateLog,
@@ -6,6 +9,8 @@ import {
   removeAbandonedTemporaries,
   writePrivateFile,
 } from '../storage/private-file.ts';
+import type { InboundObserver } from './inbound-observer.ts';
+import { type DeadLetter, LedgerLine, publicDeadLetter, type StoredDeadLetter } from './ledger-lines.ts';
 
 /** Of the texts that are written at once, in characters. */
 const CHUNK_LENGTH = 1024 * 1024;
@@ -13,7 +18,7 @@ const CHUNK_LENGTH = 1024 * 1024;
 /**
  * Stores the inbound state of an agent as a log: position, finished messages, attempts, unsent answers, `once` results,
  * dead letters. Each line is a JSON object without line breaks, which a store does not have to parse. Lines can contain
- * message text: keep them private. Calls never overlap.
+ * message text: keep them private. Calls do not overlap, except for `write`.
  */
 export interface InboundStore {
   /** Returns all lines since the last `replace`, oldest first. Rejects when they cannot be read. */
@@ -25,6 +30,14 @@ export interface InboundStore {
   append(lines: readonly string[]): Promise<void>;
   /** Replaces all lines atomically. */
   replace(lines: readonly string[]): Promise<void>;
+  /**
+   * Appends lines without waiting. When it returns they survive the end of the process, and a crash of the machine once a `flush` that began later
+   * has resolved. It is also called during a `flush`. When it throws, some of the lines may be stored; the next call is then `replace`.
+   * @default `append` is called instead, and a message that a request brings takes two of them
+   */
+  write?(lines: readonly string[]): void;
+  /** See `write`; a store has both, or neither. After a rejection the next call is `replace`. */
+  flush?(): Promise<void>;
   /** Releases what it holds, such as open files. No call follows. */
   close?(): Promise<void>;
 }
@@ -77,7 +90,18 @@ export class FileInboundStore implements InboundStore {
 
   /** @throws MoleculeError `storage_failed`, also if the file is missing. */
   async append(lines: readonly string[]): Promise<void> {
-    await this.#log.append([...chunksOf(lines)].join(''));
+    this.write(lines);
+    await this.flush();
+  }
+
+  /** @throws MoleculeError `storage_failed`, also if the file is missing. */
+  write(lines: readonly string[]): void {
+    for (const chunk of chunksOf(lines)) this.#log.write(chunk);
+  }
+
+  /** @throws MoleculeError `storage_failed`, also if the file was deleted or replaced since it was opened. */
+  async flush(): Promise<void> {
+    await this.#log.flush();
   }
 
   /** @throws MoleculeError `storage_failed` */
@@ -101,4 +125,239 @@ function* chunksOf(lines: readonly string[]): Generator<string> {
     chunk = '';
   }
   yield chunk;
+}
+
+const BARE_ID = /^[\w.:-]{1,200}$/;
+
+/**
+ * Reads a log. One that consists of an id is a cursor file: the id is the position. A log that cannot be read counts as empty.
+ * @throws MoleculeError `storage_failed` for a log of an earlier version.
+ */
+export async function loadLines({
+  store,
+  logger,
+}: {
+  readonly store: Pick<InboundStore, 'load'>;
+  readonly logger: Logger;
+}): Promise<readonly LedgerLine[]> {
+  const stored = await store.load().catch((error: unknown) => {
+    const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
+    logger.warn({ error }, text);
+    return [];
+  });
+  const { lines, unreadable } = readLines(stored);
+  if (unreadable > 0) {
+    logger.warn({ lines: unreadable }, 'Part of the stored state is unreadable and was ignored.');
+  }
+  return lines;
+}
+
+/** `unreadable`: the number of invalid lines, except the last one, which a crash can cut short. */
+function readLines(stored: readonly string[]): { readonly lines: LedgerLine[]; readonly unreadable: number } {
+  const [first = ''] = stored;
+  if (stored.length === 1 && BARE_ID.test(first.trim())) {
+    return { lines: [{ acknowledged: first.trim() }], unreadable: 0 };
+  }
+  const lines: LedgerLine[] = [];
+  let unreadable = 0;
+  for (const [index, text] of stored.entries()) {
+    const line = lineOf(text);
+    if (line !== undefined) lines.push(line);
+    else if (index === 0 || index < stored.length - 1) unreadable += 1;
+  }
+  return { lines, unreadable };
+}
+
+function lineOf(text: string): LedgerLine | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  // Its lines had a type each.
+  if (isJsonObject(value) && value.type !== undefined) throw earlierVersion();
+  const read = LedgerLine.safeParse(value);
+  return read.success ? read.data : undefined;
+}
+
+function earlierVersion(): MoleculeError {
+  return new MoleculeError('The inbound state was stored by an earlier version of this package.', {
+    code: 'storage_failed',
+    hint: 'Delete inbound.jsonl in the state folder: the agent starts with the messages that are not acknowledged. Answers that wait to be sent, and dead letters, are lost.',
+  });
+}
+
+/**
+ * Returns the dead letters of an agent, oldest first. Works while the agent is running.
+ * @throws the errors of `store.load()`.
+ */
+export async function listDeadLetters(store: Pick<InboundStore, 'load'>): Promise<readonly DeadLetter[]> {
+  const letters = new Map<string, StoredDeadLetter>();
+  for (const { letter, discarded } of readLines(await store.load()).lines) {
+    letters.delete(letter?.activityId ?? discarded ?? '');
+    if (letter !== undefined) letters.set(letter.activityId, letter);
+  }
+  return [...letters.values()].map(publicDeadLetter);
+}
+
+/** The log is replaced when the appended part is this many times the size of the last snapshot, within limits in characters. */
+const COMPACT_FACTOR = 4;
+const COMPACT_MIN_LENGTH = 256 * 1024;
+const COMPACT_MAX_LENGTH = 64 * 1024 * 1024;
+
+export interface LedgerLogOptions {
+  readonly store: InboundStore;
+  /** Is told once per outage that writing fails. */
+  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
+}
+
+/**
+ * Writes the lines of a ledger to a store, which is closed with it. What is added before a flush begins shares it. The first flush of a process, the
+ * first one after a failure, and one when the log has grown too long replace the log by a snapshot; therefore lines need not be buffered while
+ * the store fails. Never rejects.
+ */
+export class LedgerLog {
+  readonly #options: LedgerLogOptions;
+  readonly #snapshot: () => readonly LedgerLine[];
+  /** Lines that were not written yet. */
+  #queue: string[] = [];
+  #flushing: Promise<boolean> = Promise.resolve(true);
+  #writing: Promise<boolean> | undefined;
+  /** The flush that begins next, and what begins it when it waits for more. */
+  #queued: Promise<boolean> | undefined;
+  #beginQueued: (() => void) | undefined;
+  /** Whether lines were written since the last flush began. */
+  #isUnflushed = false;
+  #mustReplace = true;
+  #snapshotLength = 0;
+  #appendedLength = 0;
+  #isDegraded = false;
+  #isClosed = false;
+
+  /** @param snapshot the complete current state */
+  constructor(options: LedgerLogOptions, snapshot: () => readonly LedgerLine[]) {
+    this.#options = options;
+    this.#snapshot = snapshot;
+  }
+
+  /** Adds a line, which is written before the next flush. Update the state of the snapshot before. Returns its length. */
+  add(line: LedgerLine): number {
+    const text = JSON.stringify(line);
+    if (this.#isClosed) return text.length;
+    this.#queue.push(text);
+    this.#appendedLength += text.length + 1;
+    return text.length;
+  }
+
+  /** Resolves with whether all lines survive the end of the process: soon if the store can write, else when they are flushed. */
+  written(): Promise<boolean> {
+    // Messages that begin together share the write.
+    this.#writing ??= Promise.resolve().then(() => {
+      this.#writing = undefined;
+      return this.#writeQueue() || this.flush();
+    });
+    return this.#writing;
+  }
+
+  /**
+   * Resolves with whether all lines are on disk.
+   * @param waitsForMore whether the flush may begin in the next turn of the event loop: then messages share it with answers that are made at once
+   */
+  flush(waitsForMore = false): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false);
+    if (!waitsForMore) this.#beginQueued?.();
+    if (this.#queued !== undefined) return this.#queued;
+    if (this.#queue.length === 0 && !this.#isUnflushed && !this.#mustReplace) return this.#flushing;
+    const begun: Promise<unknown> = waitsForMore ? this.#waitForMore(this.#flushing) : this.#flushing;
+    const flush = begun.then(() => {
+      this.#queued = undefined;
+      this.#beginQueued = undefined;
+      return this.#flush();
+    });
+    this.#queued = flush;
+    this.#flushing = flush;
+    return flush;
+  }
+
+  /** Like {@link flush}, and reduces the log to the current state, without texts of finished messages. */
+  compact(): Promise<boolean> {
+    if (this.#appendedLength > 0) this.#mustReplace = true;
+    return this.flush();
+  }
+
+  /** Ignores all later lines, because another process may use the store from now on. */
+  close(): void {
+    this.#isClosed = true;
+    const { store } = this.#options;
+    void this.#flushing.then(() => store.close?.());
+  }
+
+  async #waitForMore(before: Promise<unknown>): Promise<void> {
+    const more = new Promise<void>((resolve) => {
+      this.#beginQueued = resolve;
+      setImmediate(resolve);
+    });
+    await before;
+    await more;
+  }
+
+  /** False when the store cannot write without waiting, or fails. */
+  #writeQueue(): boolean {
+    const { store } = this.#options;
+    if (store.write === undefined || this.#mustReplace || this.#isClosed) return false;
+    if (this.#queue.length === 0) return true;
+    try {
+      store.write(this.#queue);
+    } catch {
+      this.#mustReplace = true;
+      return false;
+    }
+    this.#isUnflushed = true;
+    this.#queue = [];
+    return true;
+  }
+
+  async #append(): Promise<void> {
+    const { store } = this.#options;
+    if (store.flush === undefined) {
+      const lines = this.#queue;
+      this.#queue = [];
+      await store.append(lines);
+    } else if (this.#writeQueue()) {
+      this.#isUnflushed = false;
+      await store.flush();
+    }
+  }
+
+  async #flush(): Promise<boolean> {
+    if (this.#isClosed) return false;
+    const { store, observer } = this.#options;
+    if (!this.#mustReplace) {
+      await this.#append().catch(() => {
+        this.#mustReplace = true;
+      });
+    }
+    if (this.#mustReplace) {
+      try {
+        // The snapshot includes the lines queued in the meantime.
+        this.#queue = [];
+        this.#isUnflushed = false;
+        this.#appendedLength = 0;
+        const all = this.#snapshot().map((line) => JSON.stringify(line));
+        await store.replace(all);
+        this.#mustReplace = false;
+        this.#snapshotLength = all.reduce((sum, line) => sum + line.length + 1, 0);
+      } catch (error) {
+        if (!this.#isDegraded) observer.problem('storage', error);
+        this.#isDegraded = true;
+        return false;
+      }
+    }
+    if (this.#isDegraded) observer.recovered('storage');
+    this.#isDegraded = false;
+    const most = Math.min(COMPACT_FACTOR * this.#snapshotLength, COMPACT_MAX_LENGTH);
+    this.#mustReplace = this.#appendedLength > Math.max(COMPACT_MIN_LENGTH, most);
+    return true;
+  }
 }

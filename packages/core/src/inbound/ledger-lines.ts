@@ -6,16 +6,12 @@ import {
   MessagePart,
   OUTCOMES,
   parseActivityRow,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
 import { markReceived } from '../peers/received-values.ts';
-import type { InboundStore } from './inbound-store.ts';
 import { type MessageRecord, Progress } from './life.ts';
 
-const BARE_ID = /^[\w.:-]{1,200}$/;
 const Via = z.enum(['push', 'direct', 'unknown']);
 const Message = z.custom<InboundMessage>(
   (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'id') === 'string',
@@ -84,7 +80,7 @@ const ReportedOutcome = z.object({
 export type ReportedOutcome = Readonly<z.output<typeof ReportedOutcome>>;
 
 /** One step: one line of the log. */
-const LedgerLine = z
+export const LedgerLine = z
   .object({
     /** Everything up to this row is finished, and the rows `ahead` are, too. */
     acknowledged: z.string().nullable().optional(),
@@ -139,76 +135,4 @@ export function arrivalOf(stored: z.output<typeof StoredArrival>): Arrival | nul
   const parsed = parseActivityRow(row as JsonValue);
   if (parsed === null) return null;
   return { message: markReceived({ ...parsed, answers, conversationId }, { kind: 'message' }), via, digest };
-}
-
-/**
- * Reads a log. One that consists of an id is a cursor file: the id is the position. A log that cannot be read counts as empty.
- * @throws MoleculeError `storage_failed` for a log of an earlier version.
- */
-export async function loadLines({
-  store,
-  logger,
-}: {
-  readonly store: Pick<InboundStore, 'load'>;
-  readonly logger: Logger;
-}): Promise<readonly LedgerLine[]> {
-  const stored = await store.load().catch((error: unknown) => {
-    const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
-    logger.warn({ error }, text);
-    return [];
-  });
-  const { lines, unreadable } = readLines(stored);
-  if (unreadable > 0) {
-    logger.warn({ lines: unreadable }, 'Part of the stored state is unreadable and was ignored.');
-  }
-  return lines;
-}
-
-/** `unreadable`: the number of invalid lines, except the last one, which a crash can cut short. */
-function readLines(stored: readonly string[]): { readonly lines: LedgerLine[]; readonly unreadable: number } {
-  const [first = ''] = stored;
-  if (stored.length === 1 && BARE_ID.test(first.trim())) {
-    return { lines: [{ acknowledged: first.trim() }], unreadable: 0 };
-  }
-  const lines: LedgerLine[] = [];
-  let unreadable = 0;
-  for (const [index, text] of stored.entries()) {
-    const line = lineOf(text);
-    if (line !== undefined) lines.push(line);
-    else if (index === 0 || index < stored.length - 1) unreadable += 1;
-  }
-  return { lines, unreadable };
-}
-
-function lineOf(text: string): LedgerLine | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  // Its lines had a type each.
-  if (isJsonObject(value) && value.type !== undefined) throw earlierVersion();
-  const read = LedgerLine.safeParse(value);
-  return read.success ? read.data : undefined;
-}
-
-function earlierVersion(): MoleculeError {
-  return new MoleculeError('The inbound state was stored by an earlier version of this package.', {
-    code: 'storage_failed',
-    hint: 'Delete inbound.jsonl in the state folder: the agent starts with the messages that are not acknowledged. Answers that wait to be sent, and dead letters, are lost.',
-  });
-}
-
-/**
- * Returns the dead letters of an agent, oldest first. Works while the agent is running.
- * @throws the errors of `store.load()`.
- */
-export async function listDeadLetters(store: Pick<InboundStore, 'load'>): Promise<readonly DeadLetter[]> {
-  const letters = new Map<string, StoredDeadLetter>();
-  for (const { letter, discarded } of readLines(await store.load()).lines) {
-    letters.delete(letter?.activityId ?? discarded ?? '');
-    if (letter !== undefined) letters.set(letter.activityId, letter);
-  }
-  return [...letters.values()].map(publicDeadLetter);
 }

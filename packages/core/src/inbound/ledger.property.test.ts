@@ -87,21 +87,23 @@ class World {
     this.#run += 1;
     const run = this.#run;
     this.underWay = [];
-    this.ledger = new Ledger({
-      store: this.store,
-      logger: recordingLogger(),
-      takesOutcomes: () => false,
-      onDegraded: () => {},
-      onRecovered: () => {},
-      onFinished: () => run === this.#run && this.checkPrefix(),
-    });
+    this.ledger = new Ledger(
+      {
+        store: this.store,
+        logger: recordingLogger(),
+        client: { capabilities: new Set() },
+        clock: new ManualClock(),
+        observer: { problem: () => {}, recovered: () => {} },
+      },
+      () => run === this.#run && this.checkPrefix(),
+    );
     await this.ledger.load();
     this.checkPrefix();
   }
 
   take(message: InboundMessage, seq?: number | null): void {
     const record = this.ledger.read(message, seq);
-    if (record === null || 'end' in record) return;
+    if (record === null || record.ended !== undefined) return;
     expect(this.stored, 'a finish was stored, and it is handled again').not.toContain(nameOf(message));
     const ids = this.underWay.map((each) => each.message.id);
     expect(ids, 'handled twice at once').not.toContain(message.id);

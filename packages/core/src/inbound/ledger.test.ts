@@ -1,19 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
+import { ManualClock } from '../../test/manual-clock.ts';
 import { inboundMessage } from '../../test/memory-feed.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
 import { readArrival } from './arrival-message.ts';
-import { MemoryInboundStore } from './inbound-store.ts';
+import { LedgerLog, listDeadLetters, loadLines, MemoryInboundStore } from './inbound-store.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';
-import {
-  type Arrival,
-  type LedgerLine,
-  listDeadLetters,
-  loadLines,
-  type StoredDeadLetter,
-} from './ledger-lines.ts';
-import { LedgerLog } from './ledger-log.ts';
+import type { Arrival, LedgerLine, StoredDeadLetter } from './ledger-lines.ts';
 import { NO_PROGRESS } from './life.ts';
 
 const letterOf = (activityId: string, attempts = 5): StoredDeadLetter => ({
@@ -34,17 +28,15 @@ const end: MessageEnd = {
   error: null,
 };
 
+const silent = { problem: () => {}, recovered: () => {} };
+
 async function ledgerOn(
   store: MemoryInboundStore,
 ): Promise<{ ledger: Ledger; resumed: readonly OpenMessage[] }> {
-  const ledger = new Ledger({
-    store,
-    logger: recordingLogger(),
-    takesOutcomes: () => true,
-    onDegraded: () => {},
-    onRecovered: () => {},
-    onFinished: () => {},
-  });
+  const client = { capabilities: new Set(['outcomes'] as const) };
+  const clock = new ManualClock();
+  const options = { store, logger: recordingLogger(), client, clock, observer: silent };
+  const ledger = new Ledger(options, () => {});
   return { ledger, resumed: await ledger.load() };
 }
 
@@ -70,7 +62,7 @@ function pushed(text: string, messageId = 'm', answers: Arrival['message']['answ
 
 function open(ledger: Ledger, id: string): OpenMessage {
   const record = ledger.read(inboundMessage({ id }), null);
-  if (record === null || 'end' in record) throw new Error(`${id} is not new.`);
+  if (record === null || record.ended !== undefined) throw new Error(`${id} is not new.`);
   return record;
 }
 
@@ -137,7 +129,7 @@ describe('the log', () => {
     const store = new MemoryInboundStore();
     const { ledger } = await ledgerOn(store);
     const record = ledger.add(pushed(text, 'm', answers));
-    expect(await record.isStored).toBe(true);
+    expect(await ledger.stored(record)).toBe(true);
     expect((await store.load()).join().length).toBeLessThan(text.length + 2_000);
     expect((await ledgerOn(store)).resumed).toMatchObject([{ message: record.message, digest: '' }]);
   });
@@ -154,13 +146,17 @@ describe('the log', () => {
 
 describe('LedgerLog', () => {
   const snapshot: LedgerLine[] = [];
-  const logOn = (store: MemoryInboundStore, events: string[] = []) =>
-    new LedgerLog({
-      store,
-      snapshot: () => snapshot,
-      onDegraded: () => events.push('degraded'),
-      onRecovered: () => events.push('recovered'),
-    });
+  const logOn = (store: MemoryInboundStore, events: string[] = []) => {
+    const observer = {
+      problem: () => void events.push('degraded'),
+      recovered: () => void events.push('recovered'),
+    };
+    return new LedgerLog({ store, observer }, () => snapshot);
+  };
+  const writerOf = (log: LedgerLog) => (line: LedgerLine) => {
+    log.add(line);
+    return log.flush();
+  };
   const lineOf = (attempts: number): LedgerLine => ({ letter: letterOf(`row-${attempts}`, attempts) });
 
   it('is replaced when it has grown, and after a failed append', async () => {
@@ -179,15 +175,15 @@ describe('LedgerLog', () => {
     }
     const store = new FickleStore();
     const events: string[] = [];
-    const log = logOn(store, events);
-    for (let n = 0; n < 3_000; n += 1) await log.write(lineOf(n));
+    const write = writerOf(logOn(store, events));
+    for (let n = 0; n < 3_000; n += 1) await write(lineOf(n));
     expect(replaced.length).toBeGreaterThan(1);
     works = false;
-    expect(await log.write(lineOf(1))).toBe(false);
-    expect(await log.write(lineOf(2))).toBe(false);
+    expect(await write(lineOf(1))).toBe(false);
+    expect(await write(lineOf(2))).toBe(false);
     works = true;
     snapshot.push(lineOf(1), lineOf(2));
-    expect(await log.write(lineOf(2))).toBe(true);
+    expect(await write(lineOf(2))).toBe(true);
     expect(events).toEqual(['degraded', 'recovered']);
     expect((await listDeadLetters(store)).map((each) => each.attempts)).toEqual([1, 2]);
     snapshot.length = 0;
@@ -203,8 +199,8 @@ describe('LedgerLog', () => {
       await replace(lines);
     };
     snapshot.push(large, large);
-    const log = logOn(store);
-    for (let count = 0; count < 6; count += 1) await log.write(large);
+    const write = writerOf(logOn(store));
+    for (let count = 0; count < 6; count += 1) await write(large);
     expect(replaced).toEqual([0, 6]);
     snapshot.length = 0;
   });

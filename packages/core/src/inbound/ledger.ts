@@ -1,67 +1,62 @@
-import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { InboundCaller, MessageEnd } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
-import { LatestMap } from '../storage/latest-map.ts';
-import { ArrivalRoom } from './arrival-room.ts';
-import { FinishedKeys, keyOf } from './finished-keys.ts';
-import type { InboundStore } from './inbound-store.ts';
+import { ReleasingMap } from '../storage/releasing-map.ts';
+import { ArrivalRoom, type Place } from './arrival-room.ts';
+import { FinishedKeys, LatestValues, messageKey } from './finished-messages.ts';
+import type { InboundOptions } from './inbound-options.ts';
+import { LedgerLog, loadLines } from './inbound-store.ts';
 import {
   type Arrival,
   arrivalOf,
   type EndedMessage,
   type LedgerLine,
-  loadLines,
   type ReportedOutcome,
   type StoredDeadLetter,
   storedArrival,
 } from './ledger-lines.ts';
-import { LedgerLog } from './ledger-log.ts';
 import {
   type Change,
   type MessageRecord,
   NO_PROGRESS,
   type Outcome,
   type Progress,
+  type StoredAnswer,
   withChange,
 } from './life.ts';
-import { OffsetTracker } from './offset-tracker.ts';
+import type { AnswerStream } from './streams/answer-stream.ts';
+import { WaitingRequests } from './waiting-requests.ts';
 
 /** Limit for rows that may never be delivered again. */
 const MAX_ROWS = 2_000;
-/** Of dead letters, and of the ends that are kept for repeats; and of each of them together, as JSON. */
-const MAX_KEPT = 1_000;
-const MAX_CHARACTERS = 8 * 1024 * 1024;
-/** Of a message that the platform keeps, or that was stored by an earlier run. */
-const STORED = Promise.resolve(true);
 
-export interface LedgerOptions {
-  readonly store: InboundStore;
-  readonly logger: Logger;
-  /** Whether the platform takes outcomes; else none is recorded. */
-  readonly takesOutcomes: () => boolean;
-  /** The state can no longer be stored; the agent continues with the state in memory. */
-  readonly onDegraded: (error: unknown) => void;
-  readonly onRecovered: () => void;
-  /** A message was finished, or its outcome reported: the position may have moved, and there may be capacity for more. */
-  readonly onFinished: () => void;
-}
+type LedgerOptions = Pick<InboundOptions, 'store' | 'logger' | 'clock'> & {
+  readonly client: Pick<InboundOptions['client'], 'capabilities'>;
+  readonly observer: Pick<InboundOptions['observer'], 'problem' | 'recovered'>;
+};
 
 /** The record of a message that is not finished. */
 export interface OpenMessage extends MessageRecord {
   readonly key: string;
   /** The row under which it is handled, and those of its copies. */
   readonly rows: string[];
-  /** Resolves with false when a request has brought it and it cannot be stored: it counts as never brought then. */
-  readonly isStored: Promise<boolean>;
+  /** Of a row of the feed whose message a request had brought: how that ended, which the platform does not know. */
+  readonly ended?: MessageEnd;
+  /** The requests that wait for its end. */
+  readonly waiting: WaitingRequests;
+  /** Its answer while the handler makes it, see `AnswerStreams.of`. */
+  stream?: AnswerStream;
+  /** What it takes of the room; missing for a message of the feed. */
+  place?: Place;
+  /** See {@link Ledger.stored}. */
+  isStored?: true | Promise<boolean>;
   progress: Progress;
 }
 
 /** What is known of a message that a request brings. */
 export type Known =
-  | { readonly kind: 'new' }
+  | { readonly kind: 'new'; readonly key: string }
   | { readonly kind: 'open'; readonly record: OpenMessage }
   /** `ended`: missing when its end is no longer kept. */
   | { readonly kind: 'ended'; readonly ended: EndedMessage | undefined };
@@ -74,31 +69,33 @@ export type Known =
 export class Ledger {
   /** What those take that requests have brought. */
   readonly room = new ArrivalRoom();
+  /** The feed is read after this row; `null` reads everything that is not acknowledged. */
+  readPosition: string | null = null;
   /** Outcomes that the platform does not have yet, by row, oldest first. */
-  readonly outcomes: ReadonlyMap<string, ReportedOutcome>;
+  readonly outcomes = new Map<string, ReportedOutcome>();
   readonly #options: LedgerOptions;
-  readonly #outcomes = new Map<string, ReportedOutcome>();
+  readonly #onFinished: () => void;
   readonly #log: LedgerLog;
-  readonly #open = new Map<string, OpenMessage>();
-  /** The keys of messages that requests brought, by the ids under which their senders ask for them. */
-  readonly #tasks = new Map<string, string>();
+  readonly #open = new ReleasingMap<OpenMessage>();
+  /** The keys of messages that requests brought, by their rows. */
+  readonly #keys = new Map<string, string>();
   /** The progress that an earlier run made with rows that were not read again yet. */
   readonly #earlier = new Map<string, Progress>();
   readonly #finished = new FinishedKeys();
   /** Rows that an earlier run finished before an older unfinished row; they are read again. */
   readonly #finishedAhead = new Set<string>();
-  readonly #ended = new Sized<EndedMessage>();
-  readonly #letters = new Sized<StoredDeadLetter>();
+  readonly #ended = new LatestValues<EndedMessage>();
+  readonly #letters = new LatestValues<StoredDeadLetter>();
   #position = new OffsetTracker();
-  #readPosition: string | null = null;
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those that are known. */
   #isRereading = true;
 
-  constructor(options: LedgerOptions) {
+  /** @param onFinished A message was finished, or its outcome reported: the position may have moved, and there may be capacity for more. */
+  constructor(options: LedgerOptions, onFinished: () => void) {
     this.#options = options;
-    this.outcomes = this.#outcomes;
-    this.#log = new LedgerLog({ ...options, snapshot: () => this.#snapshot() });
+    this.#onFinished = onFinished;
+    this.#log = new LedgerLog(options, () => this.#snapshot());
   }
 
   /**
@@ -107,14 +104,9 @@ export class Ledger {
    */
   async load(): Promise<readonly OpenMessage[]> {
     for (const line of await loadLines(this.#options)) this.#apply(line);
-    this.#readPosition = this.#position.acknowledged;
-    this.#recordedPosition = this.#readPosition;
-    return [...this.#open.values()];
-  }
-
-  /** The feed is read after this row; `null` reads everything that is not acknowledged. */
-  get readPosition(): string | null {
-    return this.#readPosition;
+    this.readPosition = this.#position.acknowledged;
+    this.#recordedPosition = this.readPosition;
+    return this.#open.values();
   }
 
   /** The last row of the finished prefix; `null` if unknown. */
@@ -130,7 +122,7 @@ export class Ledger {
   /** How many more messages may be accepted: of so many that are read and not finished, and of so many rows that are not acknowledged. */
   freeOf(readAhead: number, mostRows: number): number {
     const free = readAhead - this.#position.unfinished - this.room.taken;
-    return Math.min(free, mostRows - this.#position.size, mostRows - this.#outcomes.size);
+    return Math.min(free, mostRows - this.#position.size, mostRows - this.outcomes.size);
   }
 
   /** Whether a row is read and not covered by the acknowledged position. */
@@ -149,19 +141,23 @@ export class Ledger {
   }
 
   /**
-   * Adds a message of the feed. Returns its record if it is new, and nothing for a copy: it was read or brought by a request before. One of which the
-   * platform does not know how it ended returns that, and remains open until {@link finishCopy}.
+   * Adds a message of the feed. Returns its record, and nothing for a copy: it was read or brought by a request before. A copy of one of which the
+   * platform does not know how it `ended` has a record as well.
    * @param seq The position in the feed, `null` if unknown; missing for a message from another source.
    */
-  read(message: InboundMessage, seq?: number | null): OpenMessage | EndedMessage | null {
+  read(message: InboundMessage, seq?: number | null): OpenMessage | null {
     const { id } = message;
+    const ofFeed = { message, via: 'feed', digest: '' } as const;
     if (this.#position.has(id)) return null;
     const isFinishedAhead = this.#finishedAhead.delete(id);
     const key = messageKey(message);
     const ended = isFinishedAhead || seq === undefined ? undefined : this.#ended.get(key);
     if (ended !== undefined && seq !== undefined && (ended.row === id || !this.#finished.has(id))) {
       this.#position.add(id, seq, false);
-      return ended;
+      const record = this.#begin(id, ofFeed, { ended: ended.end, isStored: true });
+      const { messageId: _, ...answer } = ended.end.answer ?? { messageId: '', text: '' };
+      record.progress = withChange(record.progress, { answer: answer as StoredAnswer });
+      return record;
     }
     if (!isFinishedAhead && this.#finished.has(id)) return null;
     const isFinished = isFinishedAhead || this.#finished.has(key);
@@ -177,28 +173,7 @@ export class Ledger {
       open.rows.push(id);
       return null;
     }
-    const progress = this.#earlierOf(id);
-    const record: OpenMessage = {
-      key,
-      message,
-      via: 'feed',
-      digest: '',
-      rows: [id],
-      progress,
-      isStored: STORED,
-    };
-    this.#open.set(key, record);
-    return record;
-  }
-
-  /** Finishes a row whose message a request had brought before. */
-  finishCopy(row: string, outcome: Outcome | null): Promise<boolean> {
-    this.#position.finish(row);
-    this.#finished.add(row);
-    const outcomes = this.#withOutcomes([row], outcome);
-    const stored = this.#write({ ...outcomes, finished: { rows: [row], keys: [row] } });
-    this.#options.onFinished();
-    return stored;
+    return this.#begin(key, ofFeed, { isStored: true });
   }
 
   /** Call after the messages of a page were read. Moves the read position past its last row, message or not. */
@@ -207,7 +182,7 @@ export class Ledger {
     const isOld = this.#isRereading && hasMore && this.#position.size > 0;
     if (!hasMore) this.#isRereading = false;
     if (lastRowId === null) return;
-    this.#readPosition = lastRowId;
+    this.readPosition = lastRowId;
     const isKnown = lastRowId === this.#position.acknowledged || this.#position.has(lastRowId);
     if (!isKnown && !isOld) this.#position.add(lastRowId, null, true);
     void this.save();
@@ -215,7 +190,7 @@ export class Ledger {
 
   /** Finishes a row that was not read, and moves the read position past it. */
   setAside(row: UnreadRow, letter: StoredDeadLetter, outcome: Outcome): Promise<boolean> {
-    this.#readPosition = row.id;
+    this.readPosition = row.id;
     void this.addDeadLetter(letter);
     if (this.#position.has(row.id)) return this.save();
     // Without a number it may be older than the rows that are being handled, which must not be acknowledged for it.
@@ -224,13 +199,13 @@ export class Ledger {
     }
     const outcomes = this.#withOutcomes([row.id], outcome);
     const stored = this.#write({ ...outcomes, finished: { rows: [row.id], keys: [] } });
-    this.#options.onFinished();
+    this.#onFinished();
     return stored;
   }
 
   /** The platform no longer knows the position: everything that is not acknowledged is read again. */
   async forgetPosition(): Promise<void> {
-    this.#readPosition = null;
+    this.readPosition = null;
     this.#isRereading = true;
     this.#position.forgetPosition();
     await this.save();
@@ -239,35 +214,54 @@ export class Ledger {
   /** What is known of a message that a request brings. */
   known(message: InboundMessage): Known {
     const key = messageKey(message);
-    const byRow = this.#tasks.get(message.id) ?? '';
-    const ended = this.#ended.get(key) ?? this.#ended.get(byRow);
-    const record = this.#open.get(key) ?? this.#open.get(byRow);
-    if (record !== undefined && ended === undefined) return { kind: 'open', record };
-    const isEnded = ended !== undefined || this.#finished.has(message.id) || this.#finished.has(key);
-    return isEnded ? { kind: 'ended', ended } : { kind: 'new' };
+    const byRow = this.#keys.get(message.id) ?? key;
+    const ended = this.#ended.get(key) ?? (byRow === key ? undefined : this.#ended.get(byRow));
+    if (ended !== undefined) return { kind: 'ended', ended };
+    const record = this.#open.get(key) ?? (byRow === key ? undefined : this.#open.get(byRow));
+    if (record !== undefined) return { kind: 'open', record };
+    const isEnded = this.#finished.has(message.id) || this.#finished.has(key);
+    return isEnded ? { kind: 'ended', ended } : { kind: 'new', key };
   }
 
   /** What the caller of a request sent under this id; the platform names rows, and may ask for each. */
   sentBy({ use, subject }: InboundCaller, taskId: string): Exclude<Known, { kind: 'new' }> | null {
-    const key = this.#tasks.get(use === 'push' ? taskId : ownKey(use, subject, taskId)) ?? '';
+    const source = use === 'direct' ? 'peer_agent' : 'unknown';
+    const sent = { id: '', messageId: taskId, method: '', source, sourceId: subject.toLowerCase() } as const;
+    const key = (use === 'push' ? this.#keys.get(taskId) : messageKey(sent)) ?? '';
+    const isSent = ({ via }: Pick<MessageRecord, 'via'>) => use === 'push' || via === use;
     const record = this.#open.get(key);
-    if (record !== undefined) return { kind: 'open', record };
+    if (record !== undefined) return isSent(record) ? { kind: 'open', record } : null;
     const ended = this.#ended.get(key);
-    return ended === undefined ? null : { kind: 'ended', ended };
+    return ended !== undefined && isSent(ended) ? { kind: 'ended', ended } : null;
   }
 
   /** Adds a new message that a request has brought. */
-  add(arrival: Arrival): OpenMessage {
-    const isStored = this.#write({ arrived: storedArrival(arrival) }, true);
-    const record = this.#begin(arrival, isStored);
-    void isStored.then((stored) => (stored ? undefined : this.#forget(record)));
-    return record;
+  add(arrival: Arrival, key = messageKey(arrival.message)): OpenMessage {
+    return this.#beginArrival(key, arrival, this.#add({ arrived: storedArrival(arrival) }));
+  }
+
+  /**
+   * Whether a message that a request has brought survives the end of the process; false when it cannot be stored, and counts as never brought. Ask
+   * when its first attempt was added, which is stored with it.
+   */
+  stored(record: OpenMessage): true | Promise<boolean> {
+    record.isStored ??= this.#store(record);
+    return record.isStored;
+  }
+
+  async #store(record: OpenMessage): Promise<boolean> {
+    const written = this.#log.written();
+    // What arrives together, and answers that are made at once, share the flush.
+    void this.#log.flush(true);
+    const isStored = await written;
+    if (!isStored) this.#forget(record);
+    return isStored;
   }
 
   /** The answer to a message waits until its recipient has room for it. False when too many wait. */
-  answerWaits({ message }: OpenMessage): boolean {
-    const mayWait = this.room.setWaiting(message.id);
-    if (mayWait) this.#options.onFinished();
+  answerWaits({ place }: OpenMessage): boolean {
+    const mayWait = this.room.setWaiting(place);
+    if (mayWait) this.#onFinished();
     return mayWait;
   }
 
@@ -275,15 +269,18 @@ export class Ledger {
   async change(record: OpenMessage, change: Change): Promise<boolean> {
     record.progress = withChange(record.progress, change);
     if (this.#open.get(record.key) !== record) return false;
-    return this.#write({ row: record.message.id, progress: change });
+    this.#add({ row: record.message.id, progress: change });
+    // A count of attempts must survive the process, in case that a handler ends it, and need not survive the machine.
+    const isCount = change.attempts !== undefined && Object.keys(change).length === 1;
+    return isCount ? this.#log.written() : this.#log.flush();
   }
 
   /** Keeps how a message ended, for its repeats. After a crash the message counts as finished: its end must have been sent, or have a request that waits. */
   keepEnd({ key, message, via, digest }: OpenMessage, end: MessageEnd): Promise<boolean> {
     const { id: row, messageId, contextId, sourceId } = message;
     const ended = { key, row, messageId, contextId, via, sourceId, digest, end } as EndedMessage;
-    this.#keep(ended);
-    return this.#write({ ended });
+    this.#keep(ended, this.#add({ ended }));
+    return this.#log.flush();
   }
 
   /**
@@ -300,27 +297,27 @@ export class Ledger {
     if (!isFirst) {
       if (outcomes === undefined) return this.save();
       const stored = this.#write(outcomes);
-      this.#options.onFinished();
+      this.#onFinished();
       return stored;
     }
     const finished = rows.filter((row) => this.#position.finish(row));
-    const keys = [...new Set([...rows, key])];
+    const keys = rows.includes(key) ? rows : [...rows, key];
     for (const each of keys) this.#finished.add(each);
     this.#close(record);
     const line = { ...outcomes, finished: { rows: finished, keys } };
     // A kept end says the same.
     const isKept = outcomes === undefined && finished.length === 0 && this.#ended.has(key);
-    const stored = this.#write(isKept ? undefined : line);
-    this.#options.onFinished();
+    const stored = isKept ? this.save() : this.#write(line);
+    this.#onFinished();
     return stored;
   }
 
   /** The platform has these outcomes, or will never take them. One that was replaced meanwhile stays. */
   outcomesReported(outcomes: readonly ReportedOutcome[]): void {
-    const reported = outcomes.filter((outcome) => this.#outcomes.get(outcome.activityId) === outcome);
-    for (const { activityId } of reported) this.#outcomes.delete(activityId);
+    const reported = outcomes.filter((outcome) => this.outcomes.get(outcome.activityId) === outcome);
+    for (const { activityId } of reported) this.outcomes.delete(activityId);
     void this.#write({ reported: reported.map(({ activityId }) => activityId) });
-    this.#options.onFinished();
+    this.#onFinished();
   }
 
   /** Oldest first. */
@@ -334,11 +331,11 @@ export class Ledger {
 
   /** Adds a dead letter, or replaces that of the same message. */
   addDeadLetter(letter: StoredDeadLetter): Promise<boolean> {
-    const dropped = this.#letters.set(letter.activityId, letter).length;
+    const dropped = this.#letters.set(letter.activityId, letter, this.#add({ letter })).length;
     if (dropped > 0) {
       this.#options.logger.warn({ dropped }, 'There are too many dead letters: the oldest were dropped.');
     }
-    return this.#write({ letter });
+    return this.#log.flush();
   }
 
   removeDeadLetter(activityId: string): Promise<boolean> {
@@ -348,7 +345,8 @@ export class Ledger {
 
   /** Resolves when the current state was stored, or could not be. */
   save(): Promise<boolean> {
-    return this.#write();
+    if (this.#position.acknowledged !== this.#recordedPosition) this.#add({});
+    return this.#log.flush();
   }
 
   /** Like {@link save}; also removes the texts of finished messages from the store. */
@@ -361,57 +359,57 @@ export class Ledger {
     this.#log.close();
   }
 
-  #begin(arrival: Arrival, isStored = STORED): OpenMessage {
-    const { message } = arrival;
+  #begin(
+    key: string,
+    { message, via, digest }: Pick<MessageRecord, 'message' | 'via' | 'digest'>,
+    more: Pick<OpenMessage, 'ended' | 'place' | 'isStored'>,
+  ): OpenMessage {
+    const { id } = message;
     // An earlier run may have read it from the feed.
-    const progress = this.#earlierOf(message.id);
-    const record = { ...arrival, key: messageKey(message), rows: [message.id], progress, isStored };
-    this.#open.set(record.key, record);
-    this.room.add(arrival);
-    for (const task of tasksOf({ ...arrival, ...message, row: message.id }))
-      this.#tasks.set(task, record.key);
+    const progress = this.#earlier.get(id) ?? NO_PROGRESS;
+    this.#earlier.delete(id);
+    const waiting = new WaitingRequests(this.#options.clock);
+    const record: OpenMessage = { key, message, via, digest, rows: [id], progress, waiting, ...more };
+    this.#open.set(key, record);
     return record;
   }
 
-  /** Takes the progress that an earlier run made with a row. */
-  #earlierOf(row: string): Progress {
-    const progress = this.#earlier.get(row) ?? NO_PROGRESS;
-    this.#earlier.delete(row);
-    return progress;
+  /** @param bytes of the message; about, because a character takes up to three */
+  #beginArrival(key: string, arrival: Arrival, bytes: number, isStored?: true): OpenMessage {
+    this.#keys.set(arrival.message.id, key);
+    const stored = isStored === undefined ? {} : { isStored };
+    return this.#begin(key, arrival, { place: this.room.add(arrival, bytes), ...stored });
   }
 
   /** The message counts as never brought. */
   #forget(record: OpenMessage): void {
     if (this.#open.get(record.key) === record) this.#close(record);
-    this.#dropTasks(record.message.id, record);
+    this.#dropRow(record.message.id, record.key);
   }
 
   /** It is no longer in progress. Whoever sent it finds its end, if that is kept. */
-  #close(record: OpenMessage): void {
-    const { key, message, via } = record;
+  #close({ key, message, place }: OpenMessage): void {
     this.#open.delete(key);
-    if (via === 'feed') return;
-    this.room.remove(message.id);
-    if (!this.#ended.has(key)) this.#dropTasks(message.id, record);
+    if (place === undefined) return;
+    this.room.remove(place);
+    if (!this.#ended.has(key)) this.#dropRow(message.id, key);
   }
 
-  #dropTasks(row: string, { key, via, message }: OpenMessage): void {
-    for (const task of tasksOf({ via, row, messageId: message.messageId, sourceId: message.sourceId })) {
-      if (this.#tasks.get(task) === key) this.#tasks.delete(task);
-    }
+  #dropRow(row: string, key: string): void {
+    if (this.#keys.get(row) === key) this.#keys.delete(row);
   }
 
-  #keep(ended: EndedMessage): void {
-    for (const dropped of this.#ended.set(ended.key, ended)) {
-      for (const task of tasksOf(dropped)) {
-        if (this.#tasks.get(task) === dropped.key && !this.#open.has(dropped.key)) this.#tasks.delete(task);
-      }
+  /** @param length as JSON */
+  #keep(ended: EndedMessage, length: number): void {
+    for (const { row, key } of this.#ended.set(ended.key, ended, length)) {
+      if (this.#open.get(key) === undefined) this.#dropRow(row, key);
     }
-    for (const task of tasksOf(ended)) this.#tasks.set(task, ended.key);
+    this.#keys.set(ended.row, ended.key);
   }
 
   #withOutcomes(rows: readonly string[], outcome: Outcome | null): Pick<LedgerLine, 'outcomes'> | undefined {
-    if (outcome === null || rows.length === 0 || !this.#options.takesOutcomes()) return undefined;
+    const { capabilities } = this.#options.client;
+    if (outcome === null || rows.length === 0 || !capabilities.has('outcomes')) return undefined;
     const outcomes = rows.map((activityId) => ({ activityId, ...outcome }));
     for (const each of outcomes) this.#report(each);
     return { outcomes };
@@ -419,15 +417,21 @@ export class Ledger {
 
   /** The latest of a row is reported. */
   #report(outcome: ReportedOutcome): void {
-    this.#outcomes.delete(outcome.activityId);
-    this.#outcomes.set(outcome.activityId, outcome);
+    this.outcomes.delete(outcome.activityId);
+    this.outcomes.set(outcome.activityId, outcome);
   }
 
-  #write(line?: LedgerLine, waitsForMore = false): Promise<boolean> {
+  #write(line: LedgerLine): Promise<boolean> {
+    this.#add(line);
+    return this.#log.flush();
+  }
+
+  /** Adds a line, with the position if that has moved; returns its length. */
+  #add(line: LedgerLine): number {
     const { acknowledged } = this.#position;
-    if (acknowledged === this.#recordedPosition) return this.#log.write(line, waitsForMore);
+    if (acknowledged === this.#recordedPosition) return this.#log.add(line);
     this.#recordedPosition = acknowledged;
-    return this.#log.write({ ...line, ...this.#positionLine() }, waitsForMore);
+    return this.#log.add({ ...line, ...this.#positionLine() });
   }
 
   #positionLine(): LedgerLine {
@@ -439,12 +443,16 @@ export class Ledger {
   #apply(line: LedgerLine): void {
     const { acknowledged, ahead, finished, arrived, row, progress, ended, outcomes, reported } = line;
     const arrival = arrived === undefined ? null : arrivalOf(arrived);
-    if (arrival !== null) this.#begin(arrival);
+    if (arrival !== null) {
+      const bytes = JSON.stringify(arrival.message.raw).length;
+      this.#beginArrival(messageKey(arrival.message), arrival, bytes, true);
+    }
     if (row !== undefined && progress !== undefined) this.#applyProgress(row, progress);
     for (const outcome of outcomes ?? []) this.#report(outcome);
-    for (const each of reported ?? []) this.#outcomes.delete(each);
-    if (ended !== undefined) this.#keep(ended);
-    if (line.letter !== undefined) this.#letters.set(line.letter.activityId, line.letter);
+    for (const each of reported ?? []) this.outcomes.delete(each);
+    if (ended !== undefined) this.#keep(ended, JSON.stringify(ended).length);
+    const { letter } = line;
+    if (letter !== undefined) this.#letters.set(letter.activityId, letter, JSON.stringify(letter).length);
     if (line.discarded !== undefined) this.#letters.delete(line.discarded);
     for (const each of finished?.rows ?? []) this.#finishedAhead.add(each);
     for (const key of finished?.keys ?? (ended === undefined ? [] : [ended.row, ended.key])) {
@@ -460,18 +468,18 @@ export class Ledger {
   }
 
   #applyProgress(row: string, change: Change): void {
-    const record = this.#open.get(this.#tasks.get(row) ?? '');
+    const record = this.#open.get(this.#keys.get(row) ?? '');
     if (record === undefined) {
       this.#earlier.set(row, withChange(this.#earlier.get(row) ?? NO_PROGRESS, change));
       return;
     }
     record.progress = withChange(record.progress, change);
-    if (change.refusedSince !== undefined) this.room.setWaiting(row);
+    if (change.refusedSince !== undefined) this.room.setWaiting(record.place);
   }
 
   /** The shortest log of the current state. */
   #snapshot(): LedgerLine[] {
-    const open = [...this.#open.values()];
+    const open = this.#open.values();
     const progress = new Map(this.#earlier);
     for (const record of open) {
       if (record.progress !== NO_PROGRESS) progress.set(record.message.id, record.progress);
@@ -481,89 +489,93 @@ export class Ledger {
       ...open.filter(({ via }) => via !== 'feed').map((record) => ({ arrived: storedArrival(record) })),
       ...[...progress].slice(-MAX_ROWS).map(([row, each]) => ({ row, progress: each })),
       ...this.deadLetters.map((letter) => ({ letter })),
-      { outcomes: [...this.#outcomes.values()] },
+      { outcomes: [...this.outcomes.values()] },
       ...[...this.#ended.values()].map((ended) => ({ ended })),
     ];
   }
 }
 
-/** The values that were set last: as many as {@link MAX_KEPT} and {@link MAX_CHARACTERS} allow, and one at least. */
-class Sized<Value> {
-  readonly #entries = new LatestMap<{ readonly value: Value; readonly size: number }>(
-    Number.POSITIVE_INFINITY,
-  );
-  #size = 0;
-
-  has(key: string): boolean {
-    return this.#entries.has(key);
-  }
-
-  get(key: string): Value | undefined {
-    return this.#entries.get(key)?.value;
-  }
-
-  *values(): Generator<Value> {
-    for (const { value } of this.#entries.values()) yield value;
-  }
-
-  /** Returns what had to go. */
-  set(key: string, value: Value): Value[] {
-    this.delete(key);
-    const size = JSON.stringify(value).length;
-    this.#entries.set(key, { value, size });
-    this.#size += size;
-    const dropped: Value[] = [];
-    while (this.#entries.size > 1 && (this.#entries.size > MAX_KEPT || this.#size > MAX_CHARACTERS)) {
-      const oldest = this.#entries.deleteOldest();
-      if (oldest === undefined) break;
-      this.#size -= oldest.size;
-      dropped.push(oldest.value);
-    }
-    return dropped;
-  }
-
-  delete(key: string): void {
-    this.#size -= this.#entries.get(key)?.size ?? 0;
-    this.#entries.delete(key);
-  }
+interface TrackedRow {
+  readonly id: string;
+  readonly seq: number | null;
+  isFinished: boolean;
 }
-
-/** The ids under which the sender of a message asks for it: the id of its row, and its own id of it. */
-function tasksOf({
-  via,
-  sourceId,
-  row,
-  messageId,
-}: Pick<EndedMessage, 'sourceId' | 'row' | 'messageId'> & { readonly via: string }): string[] {
-  return via === 'push' ? [row] : [ownKey(via, sourceId, messageId), row];
-}
-
-function ownKey(via: string, sender: string, messageId: string): string {
-  return JSON.stringify([via, sender.toLowerCase(), messageId]);
-}
-
-/** A message is asked for its key more than once. */
-const keys = new WeakMap<InboundMessage, string>();
-const senders = new LatestMap<string>(1_000);
 
 /**
- * Two rows are the same message if sender and the sender's message id are equal, whatever else they say. A row without
- * message id is a message of its own. A cancellation can have the id of the message it cancels.
+ * Tracks which rows of the feed were read, in feed order, and which are finished. The acknowledged position is the end of
+ * the finished prefix, so it never covers an unfinished row, in whatever order rows finish. No I/O.
  */
-export function messageKey(message: InboundMessage): string {
-  if (message.messageId === '') return message.id;
-  const known = keys.get(message);
-  if (known !== undefined) return known;
-  const { messageId, method, source, sourceId } = message;
-  const identity = [source, sourceId, method === 'cancel_task', messageId];
-  const sender = `${source} ${sourceId}`;
-  const senderHash = senders.get(sender) ?? hashOf([source, sourceId]);
-  senders.set(sender, senderHash);
-  const key = keyOf(senderHash, hashOf(identity).slice(0, 22));
-  keys.set(message, key);
-  return key;
-}
+class OffsetTracker {
+  readonly #rows: TrackedRow[] = [];
+  readonly #byId = new Map<string, TrackedRow>();
+  /** The last row of the finished prefix; `null` if unknown. */
+  acknowledged: string | null;
+  /** Number of rows read and not finished. */
+  unfinished = 0;
+  #acknowledgedSeq: number | null = null;
 
-function hashOf(parts: readonly unknown[]): string {
-  return crypto.hash('sha256', JSON.stringify(parts), 'base64url');
+  /** @param acknowledged The stored position of an earlier run. */
+  constructor(acknowledged: string | null = null) {
+    this.acknowledged = acknowledged;
+  }
+
+  /** Number of rows read and not acknowledged. */
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  /** Rows that finished before an older row, oldest first. */
+  finishedAhead(): string[] {
+    return this.#rows.filter((row) => row.isFinished).map((row) => row.id);
+  }
+
+  /** Inserts a new row by `seq`, or at the end if there is none. */
+  add(id: string, seq: number | null, isFinished: boolean): void {
+    const row = { id, seq, isFinished };
+    this.#rows.splice(this.#indexFor(seq), 0, row);
+    this.#byId.set(id, row);
+    if (isFinished) this.#advance();
+    else this.unfinished += 1;
+  }
+
+  /** Marks a row as finished. Returns false if it is unknown or already finished. */
+  finish(id: string): boolean {
+    const row = this.#byId.get(id);
+    if (row === undefined || row.isFinished) return false;
+    row.isFinished = true;
+    this.unfinished -= 1;
+    this.#advance();
+    return true;
+  }
+
+  /** Clears the position but keeps the rows. */
+  forgetPosition(): void {
+    this.acknowledged = null;
+    this.#acknowledgedSeq = null;
+  }
+
+  #indexFor(seq: number | null): number {
+    let index = this.#rows.length;
+    if (seq === null) return index;
+    for (; index > 0; index -= 1) {
+      const before = this.#rows[index - 1]?.seq ?? null;
+      if (before === null || before <= seq) break;
+    }
+    return index;
+  }
+
+  #advance(): void {
+    const firstOpen = this.#rows.findIndex((row) => !row.isFinished);
+    const prefix = this.#rows.splice(0, firstOpen === -1 ? this.#rows.length : firstOpen);
+    for (const row of prefix) {
+      this.#byId.delete(row.id);
+      if (row.seq !== null && this.#acknowledgedSeq !== null && row.seq < this.#acknowledgedSeq) continue;
+      this.acknowledged = row.id;
+      this.#acknowledgedSeq = row.seq;
+    }
+  }
 }

@@ -4,8 +4,8 @@ import {
   JsonValue,
   MessagePart,
   type OUTCOMES,
+  z,
 } from '@molecule-ai/protocol';
-import { z } from 'zod';
 import { deadlineOf } from '../client/current-message.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
@@ -150,66 +150,47 @@ export interface Treatment {
   readonly isWaited: boolean;
 }
 
+export interface Step {
+  readonly change?: Change;
+  readonly effect: Effect;
+}
+
 /** What a message becomes by an event: what changes in its record, and what is done next. */
-export function next(
-  record: MessageRecord,
-  event: LifeEvent,
-  treatment: Treatment,
-): { readonly change?: Change; readonly effect: Effect } {
+export function next(record: MessageRecord, event: LifeEvent, treatment: Treatment): Step {
   const { message, progress } = record;
   const { now, isAtMostOnce, isReplay } = treatment;
   const { attempts } = progress;
-  /** The sender of a direct message whose request no longer waits gets the end in a message of the agent. */
-  const isNoticed = record.via === 'direct' && !treatment.isWaited && !isReplay;
-  const ended = (
-    state: EndState,
-    error: MessageEnd['error'] = null,
-    { isReported = false, how = state as EndedAs } = {},
-  ) => ({ effect: { kind: 'end', end: endOf(state, now, error), how, isReported } }) as const;
-  const giveUp = (stage: Stage, count: number, error: unknown) => {
+  const giveUp = (stage: Stage, count: number, error: unknown): Step => {
     const failure = { message: GAVE_UP_TEXT, code: codeOf(stage, error) };
     const givenUp = { stage, attempts: count, error };
     // An answer that can be sent later may still arrive by a replay.
-    const isOver = isNoticed && (stage === 'handler' || isUnsendable(failure.code));
+    const isOver = isNoticed(record, treatment) && (stage === 'handler' || isUnsendable(failure.code));
     const notice = isOver ? noticeOf('failed', failure) : null;
     const end = endOf('failed', now, failure);
-    return { effect: { kind: 'end', end, how: 'dead_letter', isReported: false, givenUp, notice } } as const;
-  };
-  const retry = (stage: Stage, attempt: number, error: unknown, delayMs = retryDelayMs(attempt)) => {
-    return { effect: { kind: 'retry', stage, attempt, delayMs, error, waits: false } } as const;
-  };
-  const endedWithout = (state: 'unanswered' | 'failed', error: MessageEnd['error'] = null) => {
-    if (!isNoticed) return ended(state, error);
-    const answer = noticeOf(state, error);
-    return { change: { answer }, effect: { kind: 'send', answer } } as const;
-  };
-  /** After the handler has finished. */
-  const answered = (answer: StoredAnswer | null, change: Change = {}) => {
-    if (answer !== null) return { change, effect: { kind: 'send', answer } } as const;
-    if (progress.repliesSent > 0) return ended('answered', null, { isReported: true });
-    return endedWithout('unanswered');
+    return { effect: { kind: 'end', end, how: 'dead_letter', isReported: false, givenUp, notice } };
   };
 
   switch (event.kind) {
     case 'turn': {
-      if (progress.answer !== undefined) return answered(progress.answer);
+      if (progress.answer !== undefined) return answered(record, progress.answer, treatment);
       const most = isReplay ? attempts + 1 : MAX_ATTEMPTS;
       if (attempts + 1 > most) return giveUp('handler', attempts, endedByCrash());
       const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
-      if (deadlineMs !== null && deadlineMs <= now) return ended('failed', EXPIRED, { how: 'expired' });
+      if (deadlineMs !== null && deadlineMs <= now) return ended('failed', now, EXPIRED, { how: 'expired' });
       return { change: { attempts: attempts + 1 }, effect: { kind: 'handle' } };
     }
     case 'returned': {
       const isSent = event.answer !== null && progress.repliesSent === 0 && answerRefusal(record) === null;
       const answer = isSent ? event.answer : null;
-      return answered(answer, { answer });
+      return answered(record, answer, treatment, { answer });
     }
     case 'invalid':
       return giveUp('handler', attempts, event.error);
     case 'failed': {
       const failure = event.isThrown ? endingFailure(event.error) : null;
       if (failure !== null) {
-        return endedWithout('failed', { message: failure.textForSender, code: failure.code });
+        const error = { message: failure.textForSender, code: failure.code };
+        return endedWithout(record, 'failed', treatment, error);
       }
       // Nobody can take back what was shown, and a text that is too long is too long again.
       const isLast = event.isShown || isAtMostOnce || isInvalidAnswer(event.error) || isReplay;
@@ -223,26 +204,29 @@ export function next(
       if (isAtMostOnce) return giveUp('handler', attempts, event.reason);
       return { change: { attempts: attempts - 1 }, effect: { kind: 'stop' } };
     case 'canceled':
-      return ended('canceled');
+      return ended('canceled', now);
     case 'expired':
       return event.isReported
-        ? ended('expired', null, { isReported: true })
-        : ended('failed', EXPIRED, { how: 'expired' });
+        ? ended('expired', now, null, { isReported: true })
+        : ended('failed', now, EXPIRED, { how: 'expired' });
     case 'sent': {
-      if (event.isIgnored) return ended('canceled');
+      if (event.isIgnored) return ended('canceled', now);
       const { end } = progress.answer ?? {};
-      return ended(end?.state ?? 'answered', null, { isReported: true });
+      return ended(end?.state ?? 'answered', now, null, { isReported: true });
     }
     case 'unsent': {
       const { error, failures, counted } = event;
-      if (isExpiredForReply(error)) return ended('expired', null, { isReported: true });
+      if (isExpiredForReply(error)) return ended('expired', now, null, { isReported: true });
       const kind = replyFailureKind(error, record.via);
       if (kind === 'refused' && !isReplay) {
         const refusedSince = progress.refusedSince ?? new Date(now).toISOString();
         const change = progress.refusedSince === undefined ? { refusedSince } : {};
         const delayMs = refusedDelayMs(now - Date.parse(refusedSince));
         if (delayMs === null) return { change, ...giveUp('reply', failures, error) };
-        return { change, effect: { ...retry('reply', failures, error, delayMs).effect, waits: true } };
+        return {
+          change,
+          effect: { kind: 'retry', stage: 'reply', attempt: failures, delayMs, error, waits: true },
+        };
       }
       const isLast = kind === 'final' || counted >= MAX_ATTEMPTS || isReplay;
       return isLast ? giveUp('reply', failures, error) : retry('reply', failures, error);
@@ -252,14 +236,65 @@ export function next(
   }
 }
 
+/** The sender of a direct message whose request no longer waits gets the end in a message of the agent. */
+function isNoticed({ via }: MessageRecord, { isWaited, isReplay }: Treatment): boolean {
+  return via === 'direct' && !isWaited && !isReplay;
+}
+
+function ended(
+  state: EndState,
+  now: number,
+  error: MessageEnd['error'] = null,
+  { isReported = false, how = state }: { readonly isReported?: boolean; readonly how?: EndedAs } = {},
+): Step {
+  return { effect: { kind: 'end', end: endOf(state, now, error), how, isReported } };
+}
+
+function retry(stage: Stage, attempt: number, error: unknown): Step {
+  return {
+    effect: { kind: 'retry', stage, attempt, delayMs: retryDelayMs(attempt), error, waits: false },
+  };
+}
+
+function endedWithout(
+  record: MessageRecord,
+  state: 'unanswered' | 'failed',
+  treatment: Treatment,
+  error: MessageEnd['error'] = null,
+): Step {
+  if (!isNoticed(record, treatment)) return ended(state, treatment.now, error);
+  const answer = noticeOf(state, error);
+  return { change: { answer }, effect: { kind: 'send', answer } };
+}
+
+/** After the handler has finished. */
+function answered(
+  record: MessageRecord,
+  answer: StoredAnswer | null,
+  treatment: Treatment,
+  change: Change = {},
+): Step {
+  if (answer !== null) return { change, effect: { kind: 'send', answer } };
+  if (record.progress.repliesSent === 0) return endedWithout(record, 'unanswered', treatment);
+  return ended('answered', treatment.now, null, { isReported: true });
+}
+
 const EXPIRED = { message: 'The deadline passed before the agent had finished.', code: 'message_expired' };
+
+let latest = { ms: 0, text: new Date(0).toISOString() };
+
+/** RFC 3339. Messages of one moment share the text. */
+export function isoTime(ms: number): string {
+  if (ms !== latest.ms) latest = { ms, text: new Date(ms).toISOString() };
+  return latest.text;
+}
 
 export function endOf(
   state: MessageEnd['state'],
   nowMs: number,
   error: MessageEnd['error'] = null,
 ): MessageEnd {
-  return { state, at: new Date(nowMs).toISOString(), answer: null, error };
+  return { state, at: isoTime(nowMs), answer: null, error };
 }
 
 /** The outcome that is reported to the platform; `null` where it learns the end otherwise. */

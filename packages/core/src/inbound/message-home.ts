@@ -5,20 +5,19 @@ import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AckSender } from './ack-sender.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
-import type { EndedMessage } from './ledger-lines.ts';
-import { type Change, endOf, NO_PROGRESS, outcomeOf, withChange } from './life.ts';
+import { type Change, endOf, outcomeOf, withChange } from './life.ts';
 import type { RunFailure, RunHome } from './run.ts';
-import type { AnswerStreams } from './streams/answer-stream.ts';
-import { AnswerStream } from './streams/answer-stream.ts';
+import type { AnswerStream, AnswerStreams } from './streams/answer-stream.ts';
 import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
-import type { WaitingRequests } from './waiting-requests.ts';
 
 export interface MessageHomeParts {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'reply' | 'askQuestions'>;
+  readonly client: Pick<
+    PlatformClient,
+    'workspaceId' | 'capabilities' | 'reply' | 'askQuestions' | 'observeReply'
+  >;
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly acks: Pick<AckSender, 'acknowledgeFirst'>;
-  readonly waiting: WaitingRequests;
   readonly streams: AnswerStreams;
   readonly reports: ProgressReports;
   readonly atMostOnce: boolean;
@@ -42,34 +41,42 @@ export class MessageHome implements RunHome {
     this.#parts = parts;
     this.isAtMostOnce = parts.atMostOnce;
     this.#isBrought = record.via !== 'feed';
-    this.stream = parts.streams.of(record.message.id);
+    this.stream = parts.streams.of(record);
     this.#reporter = this.#isBrought ? null : parts.reports.start(record.message, this.stream);
   }
 
   isWaited(): boolean {
-    return this.#parts.waiting.isOpen(this.#record.message.id);
+    return this.#record.waiting.isOpen;
   }
 
-  async change(change: Change): Promise<unknown> {
-    const { ledger } = this.#parts;
+  change(change: Change): unknown {
     const record = this.#record;
     // At most once, nothing brings the message back. An answer is stored when it leaves.
     if (this.isAtMostOnce || (this.#isBrought && change.answer !== undefined)) {
       record.progress = withChange(record.progress, change);
       return undefined;
     }
-    return ledger.change(record, change);
+    return this.#parts.ledger.change(record, change);
   }
 
-  async accept(signal: AbortSignal): Promise<boolean> {
-    if (!(await this.#record.isStored)) return false;
-    const isFirst = this.isAtMostOnce && !signal.aborted;
-    if (isFirst) await this.#parts.acks.acknowledgeFirst(this.#record, signal).catch(() => {});
+  async begin(change: Change, signal: AbortSignal): Promise<boolean> {
+    const { ledger, acks } = this.#parts;
+    const changed = this.change(change);
+    const stored = ledger.stored(this.#record);
+    // A message of a request is stored with its first attempt.
+    if (stored === true) await changed;
+    else if (!(await stored)) return false;
+    if (this.isAtMostOnce && !signal.aborted)
+      await acks.acknowledgeFirst(this.#record, signal).catch(() => {});
     return true;
   }
 
-  async flush(): Promise<void> {
-    await this.#reporter?.flush();
+  flush(): Promise<void> | undefined {
+    return this.#reporter?.flush();
+  }
+
+  withdraw(): void {
+    this.#record.waiting.withdraw();
   }
 
   answerWaits(): boolean {
@@ -78,23 +85,24 @@ export class MessageHome implements RunHome {
 
   /** Sends an answer. The end of a message that a request brought is kept for its repeats first. */
   async send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> {
-    const { client, waiting, ledger } = this.#parts;
-    const { message, via } = this.#record;
+    const { client, ledger } = this.#parts;
+    const { message, via, waiting } = this.#record;
     const { id } = message;
     const isBrought = this.#isBrought;
     const isFirst = options.idempotencyKey === undefined;
-    const isWaited = isFirst && waiting.isOpen(id);
+    const isWaited = isFirst && waiting.isOpen;
     if (!isFirst || !(isBrought || isWaited)) return client.reply(message, content, options);
     const answer = typeof content === 'string' ? { text: content } : content;
     const messageId = replyIdOf(client.workspaceId, id);
     const end = this.#endOf(answer, messageId, options);
-    if (via === 'direct') await this.#ask(answer.metadata, options.signal);
+    const questions = questionsIn(answer.metadata);
+    if (via === 'direct' && questions.length > 0) await this.#ask(questions, options.signal);
     const isUnknown = isBrought && message.source === 'unknown';
     if (isBrought && (isUnknown || (isWaited && !ledger.isOnFeed(this.#record)))) {
       // Nobody but the caller itself can be given an answer to a caller without a name.
-      waiting.keep(id);
+      waiting.keep();
       await ledger.keepEnd(this.#record, end);
-      waiting.complete(id, end);
+      waiting.complete(end);
       return { status: 'sent', via: 'response', messageId };
     }
     // What leaves must be what a later run sends.
@@ -102,36 +110,36 @@ export class MessageHome implements RunHome {
     const receipt = await client.reply(message, content, options);
     if (receipt.status === 'ignored') return receipt;
     if (isBrought) void ledger.keepEnd(this.#record, end);
-    waiting.complete(id, end);
+    waiting.complete(end);
     return receipt;
   }
 
   /** Finishes the message. The request that waits gets the end when it is stored. */
-  async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
-    const { ledger, waiting, streams } = this.#parts;
-    const { message, via } = this.#record;
-    const isWaited = waiting.keep(message.id);
-    if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
+  end(end: MessageEnd, isReported: boolean): void {
+    const { ledger } = this.#parts;
+    const { via, waiting } = this.#record;
+    const isWaited = waiting.keep();
     this.#reporter?.stop();
-    streams.end(message.id);
     // An answer is kept when it is sent.
     if (this.#isBrought && !isReported) void ledger.keepEnd(this.#record, end);
     const isKnown = this.#isBrought && (via !== 'push' || isWaited);
     const stored = ledger.finish(this.#record, isReported ? null : outcomeOf(end), isKnown);
     if (!isWaited) return;
     const known: MessageEnd = isReported ? { ...end, state: 'expired' } : end;
-    void stored.then(() => waiting.complete(message.id, known));
+    void stored.then(() => waiting.complete(known));
+  }
+
+  async giveUp(end: MessageEnd, { letter }: RunFailure): Promise<void> {
+    this.#record.waiting.keep();
+    await this.#parts.ledger.addDeadLetter(letter);
+    this.end(end, false);
   }
 
   #endOf({ text, parts, metadata }: ReplyContent, messageId: string, { end }: ReplyOptions): MessageEnd {
     const now = this.#parts.clock.now();
     if (end !== undefined) {
       const error = { message: text, code: end.code ?? 'handler_failed' };
-      return endOf(
-        end.state === 'failed' ? 'failed' : 'unanswered',
-        now,
-        end.state === 'failed' ? error : null,
-      );
+      return endOf(end.state, now, end.state === 'failed' ? error : null);
     }
     const answer = { messageId, text, ...(parts && { parts }), ...(metadata && { metadata }) };
     const state = questionsIn(metadata).length > 0 ? 'input_required' : 'answered';
@@ -139,69 +147,12 @@ export class MessageHome implements RunHome {
   }
 
   /** The platform keeps the questions of a direct message, which it does not know. */
-  async #ask(metadata: JsonObject | undefined, signal: AbortSignal | undefined): Promise<void> {
+  async #ask(questions: Question[], signal: AbortSignal | undefined): Promise<void> {
     const { client, ledger } = this.#parts;
     const { messageId, sourceId, contextId } = this.#record.message;
-    const questions = questionsIn(metadata);
-    if (questions.length === 0 || !client.capabilities.has('questions')) return;
+    if (!client.capabilities.has('questions')) return;
     await ledger.change(this.#record, { answer: this.#record.progress.answer });
     await client.askQuestions({ questions, messageId, sourceId, contextId }, { signal });
-  }
-}
-
-/** A row of the feed whose message a request had brought: the platform is given the end that it does not know. */
-export class CopyHome implements RunHome {
-  readonly isAtMostOnce = false;
-  readonly isReplay = false;
-  readonly stream = new AnswerStream();
-  readonly record: OpenMessage;
-  readonly #parts: Pick<MessageHomeParts, 'client' | 'ledger'>;
-
-  constructor(
-    message: OpenMessage['message'],
-    { end }: EndedMessage,
-    parts: Pick<MessageHomeParts, 'client' | 'ledger'>,
-  ) {
-    const { messageId: _, ...answer } = end.answer ?? { messageId: '', text: '' };
-    const progress = { ...NO_PROGRESS, answer: answer as { text: string } };
-    this.record = {
-      key: '',
-      message,
-      via: 'feed',
-      digest: '',
-      rows: [message.id],
-      progress,
-      isStored: Promise.resolve(true),
-    };
-    this.#parts = parts;
-  }
-
-  isWaited(): boolean {
-    return false;
-  }
-
-  async change(change: Change): Promise<void> {
-    this.record.progress = withChange(this.record.progress, change);
-  }
-
-  async accept(): Promise<boolean> {
-    return true;
-  }
-
-  async flush(): Promise<void> {}
-
-  answerWaits(): boolean {
-    return true;
-  }
-
-  send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> {
-    return this.#parts.client.reply(this.record.message, content, options);
-  }
-
-  async end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<void> {
-    const { ledger } = this.#parts;
-    if (failure !== undefined) await ledger.addDeadLetter(failure.letter);
-    void ledger.finishCopy(this.record.message.id, isReported ? null : outcomeOf(end));
   }
 }
 

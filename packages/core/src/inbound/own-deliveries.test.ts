@@ -19,11 +19,11 @@ it('a message that did not come from the feed is handled once, even if the feed 
   expect(inboxes[0]?.accept(message, null)).toBe(true);
   expect(inboxes[0]?.accept(message, null)).toBe(false);
   await run.advance();
-  expect([run.handled, run.inbound.acknowledged]).toEqual([['row-1'], null]);
+  expect([run.handled, run.inbound.health().acknowledged]).toEqual([['row-1'], null]);
   run.feed.push({ id: 'row-1' });
   run.feed.push({ id: 'row-2' });
   await run.advance(5_000);
-  expect(run.inbound.acknowledged).toBe('row-2');
+  expect(run.inbound.health().acknowledged).toBe('row-2');
   expect(run.handled).toEqual(['row-1', 'row-2']);
   await startInbound({ store: run.store, feed: run.feed, delivery });
   expect(inboxes[1]?.accept(message, null)).toBe(false);

@@ -1,5 +1,4 @@
 import { readTraceContext } from '@molecule-ai/telemetry';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { replyIdOf } from '../client/reply.ts';
 import type {
   AboutMessage,
@@ -10,50 +9,50 @@ import type {
   InboundStream,
   MessageEnd,
 } from '../inbound-http/inbound-agent.ts';
-import type { Clock } from '../time/clock.ts';
 import { readArrival } from './arrival-message.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { Arrival, EndedMessage } from './ledger-lines.ts';
-import { endOf } from './life.ts';
-import type { AnswerStreams } from './streams/answer-stream.ts';
+import { endOf, isoTime } from './life.ts';
+import type { MessageHomeParts } from './message-home.ts';
 import { AnswerStream } from './streams/answer-stream.ts';
 import { RequestStream } from './streams/request-stream.ts';
-import { NO_HOLD_LIMIT, type WaitingRequests } from './waiting-requests.ts';
+import { NO_HOLD_LIMIT } from './waiting-requests.ts';
 
 /** How long a caller waits before it sends a message again that was not accepted, in seconds. */
 const RETRY_SECONDS = 5;
 const STARTING_SECONDS = 1;
 
-export interface RequestsOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
-  readonly clock: Clock;
-  readonly waiting: WaitingRequests;
-  readonly streams: AnswerStreams;
-  readonly ledger: Ledger;
+export type RequestsParts = Pick<MessageHomeParts, 'client' | 'clock' | 'streams' | 'ledger'>;
+
+/** What handles the messages that requests bring. */
+export interface RequestInbox {
   /** The room for messages that are read, or brought by requests. */
-  readonly room: () => WholeRoom;
+  readonly room: WholeRoom;
   /** Handles a new message, as soon as it is stored. */
-  readonly onMessage: (record: OpenMessage) => void;
+  begin(record: OpenMessage): void;
   /** Ends the handling of a row; false when it is not handled. */
-  readonly onCanceled: (row: string) => boolean;
+  cancel(row: string): boolean;
 }
 
 /** A message that is in progress, and what the request waits for. */
 interface Attached<Waiting> {
   readonly kind: 'attached';
   readonly arrival: Arrival;
+  readonly record: OpenMessage;
   readonly waiting: Waiting;
 }
 
 /** The requests that bring messages, or ask about them. A message counts as accepted when it is stored. */
 export class Requests {
-  readonly #options: RequestsOptions;
+  readonly #parts: RequestsParts;
+  readonly #inbox: RequestInbox;
   #isOpen = false;
   #hasOpened = false;
 
-  constructor(options: RequestsOptions) {
-    this.#options = options;
+  constructor(parts: RequestsParts, inbox: RequestInbox) {
+    this.#parts = parts;
+    this.#inbox = inbox;
   }
 
   open(): void {
@@ -68,13 +67,13 @@ export class Requests {
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive(request: InboundRequest): Promise<InboundResult> {
-    const { waiting } = this.#options;
-    const attached = await this.#attach(request, (row) => ({ end: waiting.wait(row, request) }));
-    if (attached.kind !== 'attached') return attached;
-    const result = await attached.waiting.end;
+    const { ledger } = this.#parts;
+    const attached = this.#attach(request, ({ waiting }) => waiting.wait(request));
+    if (attached instanceof Promise || attached.kind !== 'attached') return attached;
+    const result = await attached.waiting;
     if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
-    if (result.kind === 'left') return this.#working(attached.arrival);
-    return notAccepting('The agent stopped before the message was finished.');
+    if (result.kind === 'left') return (await ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
+    return (await ledger.stored(attached.record)) ? STOPPED : NOT_STORED;
   }
 
   /** The stream of the answer, also of one that was given before; a result where there is none. Never rejects. */
@@ -82,14 +81,16 @@ export class Requests {
     signal,
     ...request
   }: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
-    let opened: InboundStream | undefined;
-    const attached = await this.#attach(request, (row, arrival) => {
-      opened = this.#openStream(row, arrival, signal);
-      return opened;
-    });
-    if (attached.kind === 'attached') return attached.waiting;
-    opened?.close();
-    return attached.kind === 'ended' ? this.#streamOf(attached, request.caller) : attached;
+    const { ledger } = this.#parts;
+    const attached = this.#attach(request, (record, arrival) => this.#openStream(record, arrival, signal));
+    if (attached instanceof Promise || attached.kind !== 'attached') {
+      const result = await attached;
+      return result.kind === 'ended' ? this.#streamOf(result, request.caller) : result;
+    }
+    const { record, waiting } = attached;
+    if ((await ledger.stored(record)) && (await ledger.save())) return waiting;
+    waiting.close();
+    return NOT_STORED;
   }
 
   /** The stream of a message that this caller sent before; `null` for any other. */
@@ -99,8 +100,7 @@ export class Requests {
     signal: AbortSignal,
   ): Promise<InboundStream | null> {
     const known = await this.#sentBy(caller, taskId);
-    if (known?.kind === 'open')
-      return this.#openStream(known.record.message.id, known.record as Arrival, signal);
+    if (known?.kind === 'open') return this.#openStream(known.record, known.record as Arrival, signal);
     return known?.ended === undefined ? null : this.#streamOf(resultOf(known.ended), caller);
   }
 
@@ -113,80 +113,72 @@ export class Requests {
 
   /** Ends a message that this caller sent; the platform may name any row. */
   async cancel(caller: InboundCaller, taskId: string): Promise<InboundResult | null> {
-    const { clock, onCanceled } = this.#options;
     const known = await this.#sentBy(caller, taskId);
-    const end = endOf('canceled', clock.now());
+    const end = endOf('canceled', this.#parts.clock.now());
     if (known?.kind === 'open') {
       const arrival = known.record as Arrival;
-      const isCanceled = onCanceled(arrival.message.id);
+      const isCanceled = this.#inbox.cancel(arrival.message.id);
       return isCanceled ? { kind: 'ended', ...idsOf(arrival), end } : this.#working(arrival);
     }
     if (known?.ended !== undefined) return resultOf(known.ended);
-    if (caller.use !== 'push' || !onCanceled(taskId)) return null;
+    if (caller.use !== 'push' || !this.#inbox.cancel(taskId)) return null;
     return { kind: 'ended', taskId, messageId: '', contextId: '', end };
   }
 
   /**
-   * Accepts a message, or finds it in progress; `wait` is called with the row that is handled, before it is handled. A result
+   * Accepts a message, or finds it in progress; `wait` is called with its record before it is handled. A result
    * where there is nothing to wait for.
    */
-  async #attach<Waiting>(
+  #attach<Waiting>(
     { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
-    wait: (row: string, arrival: Arrival) => Waiting,
-  ): Promise<Attached<Waiting> | InboundResult> {
-    const { client, clock, ledger, waiting: requests, streams, room, onMessage } = this.#options;
+    wait: (record: OpenMessage, arrival: Arrival) => Waiting,
+  ): Attached<Waiting> | InboundResult | Promise<InboundResult> {
+    const { client, clock, ledger } = this.#parts;
     if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
-      receivedAt: new Date(clock.now()).toISOString(),
+      receivedAt: isoTime(clock.now()),
       trace: readTraceContext(traceparent, tracestate),
     });
     if (read.kind === 'refused') return read;
     const { arrival } = read;
     const known = ledger.known(arrival.message);
-    if (known.kind === 'ended') {
-      await ledger.save();
-      return this.#repeated(arrival, known.ended);
-    }
+    if (known.kind === 'ended') return ledger.save().then(() => this.#repeated(arrival, known.ended));
     if (known.kind === 'open') {
-      if (isOther(arrival, known.record)) return CONFLICT;
-      const waiting = wait(known.record.message.id, arrival);
-      return (await known.record.isStored) ? { kind: 'attached', arrival, waiting } : NOT_STORED;
+      const { record } = known;
+      if (isOther(arrival, record)) return CONFLICT;
+      return { kind: 'attached', arrival, record, waiting: wait(record, arrival) };
     }
     if (client.observeReply(arrival.message)) {
       return { kind: 'ended', ...idsOf(arrival), end: endOf('unanswered', clock.now()) };
     }
-    if (!ledger.room.hasRoom(arrival, room())) {
+    if (!ledger.room.hasRoom(arrival, this.#inbox.room)) {
       return notAccepting('The agent has as many messages as it can take, in all or from this sender.');
     }
-    const { id } = arrival.message;
-    streams.of(id);
-    const waiting = wait(id, arrival);
-    const record = ledger.add(arrival);
-    // Begins at once, so that its first attempt is stored with it.
-    onMessage(record);
-    if (await record.isStored) return { kind: 'attached', arrival, waiting };
-    requests.withdraw(id);
-    streams.end(id);
-    return NOT_STORED;
+    const record = ledger.add(arrival, known.key);
+    const waiting = wait(record, arrival);
+    this.#inbox.begin(record);
+    return { kind: 'attached', arrival, record, waiting };
   }
 
   /** What is known of a message when that is stored: a response must be true after a crash. */
   async #sentBy(caller: InboundCaller, taskId: string): Promise<ReturnType<Ledger['sentBy']>> {
-    const { ledger } = this.#options;
+    const { ledger } = this.#parts;
     await ledger.save();
-    return ledger.sentBy(caller, taskId);
+    const known = ledger.sentBy(caller, taskId);
+    const isKnown = known?.kind !== 'open' || (await ledger.stored(known.record));
+    return isKnown ? known : null;
   }
 
-  #openStream(row: string, arrival: Arrival, signal: AbortSignal): InboundStream {
-    const { client, clock, waiting, streams } = this.#options;
+  #openStream(record: OpenMessage, arrival: Arrival, signal: AbortSignal): InboundStream {
+    const { client, clock, streams } = this.#parts;
     const closing = new AbortController();
     const stream = new RequestStream({
-      about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, row) },
+      about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, record.message.id) },
       clock,
-      reader: (streams.find(row) ?? new AnswerStream()).read(),
-      end: waiting.wait(row, { holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
+      reader: streams.of(record).read(),
+      end: record.waiting.wait({ holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
       isPush: arrival.via === 'push',
       sender: arrival.message.sourceId.toLowerCase(),
       kept: streams.kept,
@@ -205,18 +197,18 @@ export class Requests {
     const { taskId, messageId, contextId } = ids;
     return new RequestStream({
       about: { taskId, messageId, contextId, answerId: end.answer?.messageId ?? messageId },
-      clock: this.#options.clock,
+      clock: this.#parts.clock,
       reader: new AnswerStream().read(),
       end: Promise.resolve({ kind: 'ended', end }),
       isPush: use === 'push',
       sender: subject.toLowerCase(),
-      kept: this.#options.streams.kept,
+      kept: this.#parts.streams.kept,
       onClose: () => {},
     });
   }
 
   #repeated(arrival: Arrival, ended: EndedMessage | undefined): InboundResult {
-    const { ledger } = this.#options;
+    const { ledger } = this.#parts;
     const { id } = arrival.message;
     if (ended !== undefined) {
       if (isOther(arrival, ended)) return CONFLICT;
@@ -229,7 +221,7 @@ export class Requests {
 
   /** The message was accepted and has not ended. */
   #working(arrival: Arrival): InboundResult {
-    return { kind: 'working', ...idsOf(arrival), at: new Date(this.#options.clock.now()).toISOString() };
+    return { kind: 'working', ...idsOf(arrival), at: isoTime(this.#parts.clock.now()) };
   }
 }
 
@@ -261,6 +253,7 @@ const EXPIRED_ANSWER = refused({
   message: 'The message was handled before, and its answer is no longer kept.',
 });
 
+const STOPPED = notAccepting('The agent stopped before the message was finished.');
 const NOT_STORED = notAccepting('The agent cannot store messages at the moment.');
 const CLOSED = notAccepting('The agent does not accept messages at the moment.');
 /** The platform pushes what it has stored as soon as the agent has registered, a moment before the agent runs. */

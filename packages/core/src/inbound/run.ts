@@ -1,28 +1,21 @@
-import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
-import { deadlineOf, runHandling, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
-import type { PlatformClient } from '../client/platform-client.ts';
+import { type InboundMessage, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
+import { deadlineOf, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
+import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
-import type { Logger } from '../logging/logger.ts';
+import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { deadLettered, handledNow, handlings, knownCode } from '../telemetry/telemetry.ts';
-import type { Clock } from '../time/clock.ts';
 import {
-  type AttemptHandler,
+  Attempt,
   type AttemptJournal,
   type AttemptResult,
-  attemptContext,
-  runAttempt,
-} from './attempt.ts';
-import {
   ignoredOptionsOf,
   logIgnored,
-  questionsRefused,
-  readHandlerAnswer,
-  withoutQuestions,
-  withQuestionIds,
-} from './handler-answer.ts';
-import type { InboundObserver } from './inbound-observer.ts';
+  QuestionsOfAnswer,
+  UnnamedQuestion,
+} from './attempt.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { StoredDeadLetter } from './ledger-lines.ts';
 import {
   answerRefusal,
@@ -31,6 +24,7 @@ import {
   type Effect,
   type EndedAs,
   endingFailure,
+  type GivenUp,
   isUnsendable,
   type LifeEvent,
   type MessageRecord,
@@ -40,15 +34,10 @@ import {
 } from './life.ts';
 import type { AnswerStream } from './streams/answer-stream.ts';
 
-export interface MessageRunOptions {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities'>;
-  readonly handler: AttemptHandler;
-  readonly observer: InboundObserver;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Time limit of a handler, in milliseconds; `null` for none. */
-  readonly handlerTimeoutMs: number | null;
-}
+export type MessageRunOptions = Pick<
+  InboundOptions,
+  'client' | 'handler' | 'observer' | 'clock' | 'logger' | 'handlerTimeoutMs'
+>;
 
 /** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is reported again. */
 export interface RunHome {
@@ -60,19 +49,23 @@ export interface RunHome {
   /** Whether a request waits for the end. */
   isWaited(): boolean;
   /** Applies a change to the record; resolves when it survives a crash, or cannot. */
-  change(change: Change): Promise<unknown>;
+  change(change: Change): unknown;
   /**
-   * Call before the handler runs. Resolves when it may, with `isAtMostOnce` when the message cannot be delivered again; with false when the request that
-   * brought the message is refused, because the message cannot be stored.
+   * Applies the change that begins an attempt. The handler may run after it, with `isAtMostOnce` when the message cannot be delivered again; not if it is
+   * false: the request that brought the message is refused, because the message cannot be stored.
    */
-  accept(signal: AbortSignal): Promise<boolean>;
+  begin(change: Change, signal: AbortSignal): boolean | Promise<boolean>;
   /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
-  flush(): Promise<void>;
+  flush(): Promise<void> | undefined;
   send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
   /** The answer waits until its recipient has room for it. False when too many wait. */
   answerWaits(): boolean;
-  /** The message has ended. `isReported`: nothing is left to report to the platform. `failure`: of one that is given up. */
-  end(end: MessageEnd, isReported: boolean, failure?: RunFailure): Promise<unknown>;
+  /** The agent ends before the message: no request waits for it any more. */
+  withdraw(): void;
+  /** The message has ended. `isReported`: nothing is left to report to the platform. */
+  end(end: MessageEnd, isReported: boolean): void;
+  /** The message is given up. */
+  giveUp(end: MessageEnd, failure: RunFailure): Promise<void>;
 }
 
 /** Why a message was given up, and what is kept of it. */
@@ -81,9 +74,6 @@ export interface RunFailure {
   readonly error: unknown;
 }
 
-/** What is run until it has ended. */
-export type Runnable = Pick<MessageRun, 'message' | 'attempts' | 'run'>;
-
 export type RunOutcome =
   /** `not_stored`: the request that brought it was refused. `code` says why, where it is no success. */
   | { readonly kind: 'ended'; readonly how: EndedAs | 'not_stored'; readonly code?: string | undefined }
@@ -91,46 +81,103 @@ export type RunOutcome =
   /** Aborted: the message is unchanged, and the attempt is not counted. */
   | { readonly kind: 'interrupted' };
 
+const RETRY_AFTER_ERROR_MS = 1_000;
+const NO_CHANGE: Change = {};
+
 /** Handles one message: does what {@link next} says, until the message has ended or waits. */
 export class MessageRun implements AttemptJournal {
   readonly record: MessageRecord;
+  readonly message: InboundMessage;
   readonly #home: RunHome;
   readonly #options: MessageRunOptions;
   /** Failures to send the answer: all, and without those while the platform was unavailable. */
   #failures = 0;
   #countedFailures = 0;
   /** The effects of `once` that run, and the last of the replies that are being sent. */
-  readonly #running = new Map<string, Promise<unknown>>();
-  #lastReply: Promise<void> = Promise.resolve();
+  #running: Map<string, Promise<unknown>> | undefined;
+  #lastReply: Promise<void> | undefined;
+  /** Why it was aborted. */
+  #stop: { readonly reason: unknown } | undefined;
+  /** What is to be aborted then: the handler, or the sending of its answer. */
+  #current: { abort(reason: unknown): void } | undefined;
 
   constructor(record: MessageRecord, home: RunHome, options: MessageRunOptions) {
     this.record = record;
+    this.message = record.message;
     this.#home = home;
     this.#options = options;
-  }
-
-  get message(): InboundMessage {
-    return this.record.message;
-  }
-
-  /** Attempts that were counted so far. */
-  get attempts(): number {
-    return this.record.progress.attempts;
   }
 
   get hasReplied(): boolean {
     return this.record.progress.repliesSent > 0;
   }
 
+  /** Interrupts the current attempt, which is not counted. A cancellation by the sender, as the reason, finishes the message. */
+  abort(reason: unknown): void {
+    this.#stop = { reason };
+    this.#current?.abort(reason);
+  }
+
+  /** A message waits for a place: the handler does not wait for readers of its answer any more. */
+  placeWanted(): void {
+    this.#home.stream.goOn();
+  }
+
+  /** The agent ends before the message. */
+  withdraw(): void {
+    this.#home.withdraw();
+  }
+
   /**
-   * @param signal When aborted, the current attempt is interrupted and not counted. A cancellation by the sender, as the
-   * reason, finishes the message.
+   * Runs as an operation in the trace of the message, of which requests that are made meanwhile, also by the handler, become a part. Never rejects.
+   * @param reason see {@link abort}; `undefined` for a run that is not aborted yet
    */
-  async run(signal: AbortSignal): Promise<RunOutcome> {
+  async run(reason?: unknown): Promise<RunOutcome> {
+    this.#stop = reason === undefined ? undefined : { reason };
+    const { message } = this;
+    const { attempts } = this.record.progress;
+    const facts = () => ({
+      'messaging.system': 'molecule',
+      'messaging.operation.type': 'process',
+      'messaging.message.id': message.messageId,
+      'messaging.message.conversation_id': message.conversationId,
+      'molecule.activity.id': message.id,
+      'molecule.source': message.source,
+      'molecule.peer.id': message.peerId,
+      'molecule.text.length': message.text.length,
+      'molecule.attempts_before': attempts,
+    });
+    const handling = handlings.start('molecule handle', facts, traceOfMessage(message));
+    handledNow(1);
+    try {
+      const outcome = await handling.run(() => this.#run());
+      const how = outcome.kind === 'ended' ? outcome.how : outcome.kind;
+      const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
+      const code = given === undefined ? undefined : knownCode(given);
+      handling.end({ 'molecule.outcome': how }, code);
+      if (how === 'dead_letter') {
+        const { id, messageId } = message;
+        deadLettered({
+          'molecule.activity.id': id,
+          'messaging.message.id': messageId,
+          'error.type': code,
+        });
+      }
+      return outcome;
+    } catch (error) {
+      handling.end({ 'molecule.outcome': 'retry' }, 'internal_error');
+      this.#options.logger.error({ error, activityId: message.id }, 'Handling a message failed.');
+      return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
+    } finally {
+      handledNow(-1);
+    }
+  }
+
+  async #run(): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
     const { isAtMostOnce, isReplay } = this.#home;
     const isDirect = this.record.via === 'direct';
-    let event: LifeEvent = signal.aborted ? interruption(signal, false) : { kind: 'turn' };
+    let event: LifeEvent = this.#interruption(false) ?? { kind: 'turn' };
     for (;;) {
       const treatment = {
         now: clock.now(),
@@ -138,16 +185,22 @@ export class MessageRun implements AttemptJournal {
         isReplay,
         isWaited: isDirect && this.#home.isWaited(),
       };
-      const { change, effect } = next(this.record, event, treatment);
-      if (change !== undefined) await this.#home.change(change);
+      const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
+      const changed = change === NO_CHANGE || effect.kind === 'handle' ? null : this.#home.change(change);
+      if (changed instanceof Promise) await changed;
       switch (effect.kind) {
         case 'handle':
-          if (!(await this.#home.accept(signal))) return { kind: 'ended', how: 'not_stored' };
-          event = await this.#handle(signal);
+          if (!(await this.#home.begin(change, this.#abortable()))) {
+            return { kind: 'ended', how: 'not_stored' };
+          }
+          event = this.#interruption(!isAtMostOnce) ?? (await this.#handle());
           break;
         case 'send':
-          if (effect.answer.end === undefined) await this.#home.flush();
-          event = await this.#sendAnswer(effect.answer, signal);
+          if (effect.answer.end === undefined) {
+            const flushed = this.#home.flush();
+            if (flushed !== undefined) await flushed;
+          }
+          event = await this.#sendAnswer(effect.answer);
           break;
         case 'retry': {
           const { stage, attempt, delayMs, error } = effect;
@@ -167,55 +220,56 @@ export class MessageRun implements AttemptJournal {
     }
   }
 
-  /** Runs the handler once. */
-  async #handle(signal: AbortSignal): Promise<LifeEvent> {
-    const { client, observer, clock, handler, handlerTimeoutMs, logger } = this.#options;
-    const { message } = this;
-    const { stream, isReplay, isAtMostOnce } = this.#home;
-    if (signal.aborted) return interruption(signal, !isAtMostOnce);
+  /** What the abort of this run is for the message; `null` when it was not aborted. */
+  #interruption(isHandling: boolean): LifeEvent | null {
+    if (this.#stop === undefined) return null;
+    const { reason } = this.#stop;
+    if (hasCode(reason, 'cancelled_by_sender')) return { kind: 'canceled' };
+    return { kind: 'stopped', reason, isHandling };
+  }
 
-    const { attempts: attempt, hasStreamed } = this.record.progress;
+  /** The signal of what is done now. */
+  #abortable(): AbortSignal {
+    const controller = new AbortController();
+    this.#current = controller;
+    if (this.#stop !== undefined) controller.abort(this.#stop.reason);
+    return controller.signal;
+  }
+
+  /** Runs the handler once. */
+  async #handle(): Promise<LifeEvent> {
+    const { client, observer, clock, logger } = this.#options;
+    const { message } = this;
+    const { stream, isReplay } = this.#home;
+    const { attempts, hasStreamed } = this.record.progress;
     observer.started(message);
-    const current = toCurrentMessage(message, { workspaceId: client.workspaceId, attempt });
-    // A dead letter that is handled again has ended for its sender long ago.
-    const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
     // Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got.
     const refusal = answerRefusal(this.record);
     const isShown = refusal === null && !this.hasReplied && hasStreamed !== true;
     const text = stream.begin({
       isShown,
       isRequest: this.record.via === 'feed',
-      onFirst: () => this.#home.change({ hasStreamed: true }),
+      onFirst: async () => this.#home.change({ hasStreamed: true }),
     });
-    let hasExpired = false;
-    const result = await runAttempt({ clock, signal, timeoutMs: handlerTimeoutMs, deadlineMs }, (inner) => {
-      const onExpired = (): void => {
-        hasExpired = true;
-      };
-      const context = attemptContext({
-        message,
-        attempt,
-        signal: inner,
-        text,
-        journal: this,
-        observer,
-        logger,
-        onExpired,
-      });
-      return runHandling(current, inner, async () => {
-        const returned: unknown = await handler(message, context);
-        return readHandlerAnswer(returned, text, inner, this.hasReplied);
-      });
+    const attempt = new Attempt(this.#options, {
+      message,
+      current: toCurrentMessage(message, { workspaceId: client.workspaceId, attempt: attempts }),
+      text,
+      journal: this,
+      // A dead letter that is handled again has ended for its sender long ago.
+      deadlineMs: isReplay ? null : deadlineOf(message.metadata),
     });
+    this.#current = attempt;
+    const result = await attempt.run();
     const isOverdue = result.kind === 'aborted' && hasCode(result.error, 'message_expired');
     if (result.kind === 'returned' && result.value.kind === 'answer') text.complete();
     else {
-      if (!signal.aborted && !isOverdue) await stream.drain(text, clock, signal);
+      if (this.#stop === undefined && !isOverdue) await stream.drain(text, clock, this.#abortable());
       text.discard();
     }
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
-    const interrupted = interruptionOf(result, signal, { isOverdue, hasExpired });
+    const interrupted = this.#interruptionOf(result, { isOverdue, hasExpired: attempt.hasExpired });
     if (interrupted !== null) {
       observer.ended(message, 'interrupted');
       return interrupted;
@@ -242,13 +296,26 @@ export class MessageRun implements AttemptJournal {
     return { kind: 'failed', error, isThrown, isShown: isShownOrTooLong };
   }
 
+  /** What ended an attempt so that its result does not count; `null` when it does. */
+  #interruptionOf(
+    { kind }: AttemptResult,
+    { isOverdue, hasExpired }: { readonly isOverdue: boolean; readonly hasExpired: boolean },
+  ): LifeEvent | null {
+    const interruption = this.#interruption(true);
+    if (interruption?.kind === 'canceled') return interruption;
+    if (isOverdue) return { kind: 'expired', isReported: false };
+    if (kind === 'returned') return null;
+    return interruption ?? (hasExpired ? { kind: 'expired', isReported: true } : null);
+  }
+
   /** Failures do not run the handler again. */
-  async #sendAnswer(answer: StoredAnswer, signal: AbortSignal): Promise<LifeEvent> {
+  async #sendAnswer(answer: StoredAnswer): Promise<LifeEvent> {
     try {
-      const { status } = await this.#send(answer, signal);
+      const { status } = await this.#send(answer, this.#abortable());
       return { kind: 'sent', isIgnored: status === 'ignored' };
     } catch (error) {
-      if (signal.aborted) return interruption(signal, false);
+      const interruption = this.#interruption(false);
+      if (interruption !== null) return interruption;
       this.#failures += 1;
       if (replyFailureKind(error, this.record.via) === 'counts') this.#countedFailures += 1;
       return { kind: 'unsent', error, failures: this.#failures, counted: this.#countedFailures };
@@ -264,34 +331,33 @@ export class MessageRun implements AttemptJournal {
       : withoutQuestions(answer);
     const isPlain = sent.parts === undefined && sent.metadata === undefined;
     const options = { ...key, ...(end === undefined ? {} : { end }), signal };
-    const receipt = await this.#home.send(isPlain ? sent.text : sent, options).catch((error: unknown) => {
+    try {
+      const receipt = await this.#home.send(isPlain ? sent.text : sent, options);
+      if (receipt.status !== 'ignored') observer.replySent(this.message);
+      return receipt;
+    } catch (error) {
       throw questionsRefused(answer, error) ?? error;
-    });
-    if (receipt.status !== 'ignored') observer.replySent(this.message);
-    return receipt;
+    }
   }
 
-  async #end({
-    end,
-    how,
-    isReported,
-    givenUp,
-    notice,
-  }: Extract<Effect, { kind: 'end' }>): Promise<RunOutcome> {
+  #end(effect: Extract<Effect, { kind: 'end' }>): RunOutcome | Promise<RunOutcome> {
+    const { end, how, isReported, givenUp } = effect;
     const { observer } = this.#options;
     const { message } = this;
     const code = end.error?.code ?? (how === 'expired' ? 'message_expired' : undefined);
-    if (givenUp !== undefined) {
-      if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
-      await this.#home.end(end, false, { letter: letterOf(this.record, end, givenUp), error: givenUp.error });
-      observer.gaveUp(message, givenUp);
-      return { kind: 'ended', how, code };
-    }
+    const outcome = { kind: 'ended', how, code } as const;
+    if (givenUp !== undefined) return this.#giveUp(effect, givenUp).then(() => outcome);
     if (how === 'canceled') observer.emit('cancelled', message);
     else if (how === 'expired') observer.expired(message);
     else if (how !== 'failed') observer.emit('delivered', message);
-    void this.#home.end(end, isReported);
-    return { kind: 'ended', how, code };
+    this.#home.end(end, isReported);
+    return outcome;
+  }
+
+  async #giveUp({ end, notice }: Extract<Effect, { kind: 'end' }>, givenUp: GivenUp): Promise<void> {
+    if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
+    await this.#home.giveUp(end, { letter: letterOf(this.record, end, givenUp), error: givenUp.error });
+    this.#options.observer.gaveUp(this.message, givenUp);
   }
 
   replier(): (answer: StoredAnswer, signal: AbortSignal) => Promise<void> {
@@ -299,7 +365,7 @@ export class MessageRun implements AttemptJournal {
     return (answer, signal) => {
       const number = count;
       count += 1;
-      const sent = this.#lastReply.then(async () => {
+      const sent = (this.#lastReply ?? Promise.resolve()).then(async () => {
         if (number < this.record.progress.repliesSent) return;
         await this.#send(answer, signal, number);
         await this.#home.change({ repliesSent: number + 1 });
@@ -312,10 +378,11 @@ export class MessageRun implements AttemptJournal {
   async once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown> {
     const { effects } = this.record.progress;
     if (Object.hasOwn(effects, key)) return effects[key];
+    this.#running ??= new Map();
     const running = this.#running.get(key);
     if (running !== undefined) return running;
     signal.throwIfAborted();
-    const run = this.#runOnce(key, effect).finally(() => this.#running.delete(key));
+    const run = this.#runOnce(key, effect).finally(() => this.#running?.delete(key));
     this.#running.set(key, run);
     return run;
   }
@@ -327,28 +394,6 @@ export class MessageRun implements AttemptJournal {
   }
 }
 
-/** What ended an attempt so that its result does not count; `null` when it does. */
-function interruptionOf(
-  { kind }: AttemptResult<unknown>,
-  signal: AbortSignal,
-  { isOverdue, hasExpired }: { readonly isOverdue: boolean; readonly hasExpired: boolean },
-): LifeEvent | null {
-  if (isCanceled(signal)) return { kind: 'canceled' };
-  if (isOverdue) return { kind: 'expired', isReported: false };
-  if (kind === 'returned') return null;
-  if (signal.aborted) return interruption(signal, true);
-  return hasExpired ? { kind: 'expired', isReported: true } : null;
-}
-
-function interruption(signal: AbortSignal, isHandling: boolean): LifeEvent {
-  if (isCanceled(signal)) return { kind: 'canceled' };
-  return { kind: 'stopped', reason: signal.reason, isHandling };
-}
-
-function isCanceled(signal: AbortSignal): boolean {
-  return signal.aborted && hasCode(signal.reason, 'cancelled_by_sender');
-}
-
 function hasCode(error: unknown, code: string): boolean {
   return MoleculeError.isInstance(error) && error.code === code;
 }
@@ -357,7 +402,7 @@ function hasCode(error: unknown, code: string): boolean {
 function letterOf(
   { message, progress }: MessageRecord,
   { at, error }: MessageEnd,
-  { stage, attempts }: { readonly stage: 'handler' | 'reply'; readonly attempts: number },
+  { stage, attempts }: GivenUp,
 ): StoredDeadLetter {
   const { id: activityId, messageId, sourceId } = message;
   const errorCode = error?.code ?? 'handler_failed';
@@ -386,45 +431,47 @@ function notJson(key: string, cause?: unknown): MoleculeError {
 }
 
 /**
- * Runs one attempt as an operation in the trace of its message, of which requests that are made meanwhile, also by the handler, become
- * a part.
+ * The answer with an id for each question that has none. They depend on the message, the number of the answer and the place
+ * of the question, so that an answer that is sent again asks the same questions.
  */
-export async function asHandling(
-  { message, attempts }: Pick<Runnable, 'message' | 'attempts'>,
-  run: () => Promise<RunOutcome>,
-): Promise<RunOutcome> {
-  const facts = () => ({
-    'messaging.system': 'molecule',
-    'messaging.operation.type': 'process',
-    'messaging.message.id': message.messageId,
-    'messaging.message.conversation_id': message.conversationId,
-    'molecule.activity.id': message.id,
-    'molecule.source': message.source,
-    'molecule.peer.id': message.peerId,
-    'molecule.text.length': message.text.length,
-    'molecule.attempts_before': attempts,
+export function withQuestionIds(answer: StoredAnswer, activityId: string, number: number): StoredAnswer {
+  const questions = answer.metadata?.questions;
+  if (!Array.isArray(questions)) return answer;
+  const named = questions.map((question: JsonValue, index) =>
+    isUnnamed(question)
+      ? { ...question, id: deriveUuid('question', activityId, String(number), String(index)) }
+      : question,
+  );
+  return { ...answer, metadata: { ...answer.metadata, questions: named } };
+}
+
+/** The answer for a platform that does not track questions: their texts follow its own. */
+export function withoutQuestions(answer: StoredAnswer): StoredAnswer {
+  const { questions, ...metadata } = answer.metadata ?? {};
+  const asked = QuestionsOfAnswer.safeParse(questions);
+  if (!asked.success) return answer;
+  const texts = asked.data.map(({ text }) => text).filter((text) => !answer.text.includes(text));
+  const { metadata: _, ...rest } = answer;
+  return {
+    ...rest,
+    text: [answer.text, ...texts].join('\n'),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
+}
+
+/** The error for questions that the platform refused, which it does each time; `null` for other failures to send. */
+export function questionsRefused(answer: StoredAnswer, error: unknown): MoleculeError | null {
+  const isRefused =
+    ApiError.isInstance(error) && error.status === 400 && error.platformCode === 'invalid_request';
+  if (!isRefused || !Array.isArray(answer.metadata?.questions)) return null;
+  return new MoleculeError('The platform refused the questions of the answer.', {
+    code: 'invalid_answer',
+    hint: 'See cause. Omit the ids of questions, or use each for one message only.',
+    cause: error,
   });
-  const handling = handlings.start('molecule handle', facts, traceOfMessage(message));
-  handledNow(1);
-  try {
-    const outcome = await handling.run(run);
-    const how = outcome.kind === 'ended' ? outcome.how : outcome.kind;
-    const given = outcome.kind === 'interrupted' ? undefined : outcome.code;
-    const code = given === undefined ? undefined : knownCode(given);
-    handling.end({ 'molecule.outcome': how }, code);
-    if (outcome.kind === 'ended' && outcome.how === 'dead_letter') {
-      const { id, messageId } = message;
-      deadLettered({
-        'molecule.activity.id': id,
-        'messaging.message.id': messageId,
-        'error.type': code,
-      });
-    }
-    return outcome;
-  } catch (error) {
-    handling.end({ 'molecule.outcome': 'retry' }, 'internal_error');
-    throw error;
-  } finally {
-    handledNow(-1);
-  }
+}
+
+/** Metadata is open, so a list under this name may be something else. */
+function isUnnamed(question: JsonValue): question is JsonObject {
+  return isJsonObject(question) && question.id === undefined && UnnamedQuestion.safeParse(question).success;
 }

@@ -10,12 +10,12 @@ describe('order', () => {
     const run = await startInbound({ readAhead: 3, handler: held.handler });
     run.feed.pushMany(10);
     await run.advance(60_000);
-    expect(run.inbound.unfinished).toBe(3);
+    expect(run.inbound.health().unfinished).toBe(3);
     expect(run.feed.queries.map((query) => query.limit)).toEqual([3, 3]);
     held.finish('row-1');
     await run.advance(1_000);
     expect(run.feed.queries.at(-1)?.limit).toBe(1);
-    expect(run.inbound.unfinished).toBe(3);
+    expect(run.inbound.health().unfinished).toBe(3);
   });
 });
 
@@ -47,8 +47,7 @@ describe('suspend', () => {
     run.feed.push({ id: 'row-1' });
     await run.advance(1_000);
     await run.inbound.suspend();
-    run.inbound.abortHandlers(stopped);
-    await run.inbound.idle();
+    await run.inbound.drain(0, stopped);
     expect(run.feed.acks).toEqual([]);
     run.inbound.open();
     await run.advance(1_000);

@@ -1,38 +1,27 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { Logger } from '../logging/logger.ts';
-import type { Clock, Timer } from '../time/clock.ts';
-import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
-import type { Runnable, RunOutcome } from './run.ts';
-import { asHandling } from './run.ts';
+import type { Timer } from '../time/clock.ts';
+import type { InboundOptions } from './inbound-options.ts';
+import type { MessageRun, RunOutcome } from './run.ts';
 
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;
-const RETRY_AFTER_ERROR_MS = 1_000;
 
-export interface SchedulerOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Maximum number of messages handled at the same time. */
-  readonly concurrency: number;
-  /** A message has been handled for a minute while others wait for it. Long work that delays nothing is not reported. */
-  readonly onBlocked: (message: InboundMessage) => void;
-  readonly onUnblocked: () => void;
-  /** A message waits because all places are taken, or its conversation is busy. Called once more with each that is added. */
-  readonly onPlaceWanted: () => void;
-  /** No message is running or waiting any more. */
-  readonly onEmpty: () => void;
-}
+type SchedulerOptions = Pick<InboundOptions, 'clock' | 'concurrency' | 'observer'>;
 
 interface Job {
-  readonly work: Runnable;
+  readonly run: MessageRun;
   /** The conversation: messages of one lane are never handled at the same time. */
   readonly lane: string;
   readonly order: number;
-  readonly finished: PromiseWithResolvers<void>;
-  running: LinkedAbort | undefined;
+  /** Of a canceled message. */
+  finished: PromiseWithResolvers<void> | undefined;
+  isRunning: boolean;
   retryTimer: Timer | undefined;
-  blockedTimer: Timer | undefined;
   cancelReason: unknown;
+  /** When it is checked whether it blocks others, on the monotonic clock, in milliseconds. */
+  checkAt: number;
+  /** Its place among the jobs. */
+  at: number;
 }
 
 /**
@@ -40,25 +29,27 @@ interface Job {
  * A message that waits for its next attempt delays no other.
  */
 export class Scheduler {
+  /** Number of messages being handled. */
+  active = 0;
   readonly #options: SchedulerOptions;
-  readonly #jobs = new Set<Job>();
+  readonly #onEmpty: () => void;
+  /** In any order. Not a Set: its old tables would keep what was in them until a full collection of garbage. */
+  readonly #jobs: Job[] = [];
   /** Neither running nor waiting for a retry, in order of arrival. */
   readonly #waiting: Job[] = [];
   readonly #busyLanes = new Set<string>();
   readonly #blocking = new Set<Job>();
+  /** Finds out which jobs block others; it may run when none is due. */
+  #blockedTimer: Timer | undefined;
   #order = 0;
-  #active = 0;
   #isHeld = true;
   #isClosed = false;
-  #idle = Promise.withResolvers<void>();
+  #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: SchedulerOptions) {
+  /** @param onEmpty no message is running or waiting any more */
+  constructor(options: SchedulerOptions, onEmpty: () => void) {
     this.#options = options;
-  }
-
-  /** Number of messages being handled. */
-  get active(): number {
-    return this.#active;
+    this.#onEmpty = onEmpty;
   }
 
   /** Whether a message waits for another one that is handled. */
@@ -68,23 +59,24 @@ export class Scheduler {
 
   /** Whether no message is running or waiting. */
   get isEmpty(): boolean {
-    return this.#jobs.size === 0;
+    return this.#jobs.length === 0;
   }
 
-  add(work: Runnable): void {
+  add(run: MessageRun): void {
     if (this.#isClosed) return;
     this.#order += 1;
     const job: Job = {
-      work,
-      lane: work.message.conversationId,
+      run,
+      lane: run.message.conversationId,
       order: this.#order,
-      finished: Promise.withResolvers<void>(),
-      running: undefined,
+      finished: undefined,
+      isRunning: false,
       retryTimer: undefined,
-      blockedTimer: undefined,
       cancelReason: undefined,
+      checkAt: Number.POSITIVE_INFINITY,
+      at: this.#jobs.length,
     };
-    this.#jobs.add(job);
+    this.#jobs.push(job);
     this.#waiting.push(job);
     this.#startNext();
   }
@@ -102,7 +94,7 @@ export class Scheduler {
 
   /** Aborts the messages being handled; those that do not finish are queued again. */
   abortRunning(reason: unknown): void {
-    for (const job of this.#jobs) job.running?.abort(reason);
+    for (const job of this.#jobs) if (job.isRunning) job.run.abort(reason);
   }
 
   /**
@@ -113,18 +105,22 @@ export class Scheduler {
     isSelected: (message: InboundMessage) => boolean,
     reason: unknown,
   ): { readonly count: number; readonly finished: Promise<unknown> } {
-    const selected = [...this.#jobs].filter((job) => isSelected(job.work.message));
-    for (const job of selected) {
+    const selected = this.#jobs.filter((job) => isSelected(job.run.message));
+    const finished = selected.map((job) => {
+      job.finished ??= Promise.withResolvers<void>();
       job.cancelReason = reason;
-      if (job.running === undefined) void this.#finishWaiting(job);
-      else job.running.abort(reason);
-    }
-    return { count: selected.length, finished: Promise.all(selected.map((job) => job.finished.promise)) };
+      if (job.isRunning) job.run.abort(reason);
+      else void this.#finishWaiting(job);
+      return job.finished.promise;
+    });
+    return { count: selected.length, finished: Promise.all(finished) };
   }
 
   /** Resolves when no message is being handled. Call {@link hold} first. */
   idle(): Promise<void> {
-    return this.#active === 0 ? Promise.resolve() : this.#idle.promise;
+    if (this.active === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers<void>();
+    return this.#idle.promise;
   }
 
   /** Discards all messages and ignores the results of running ones. */
@@ -132,49 +128,43 @@ export class Scheduler {
     this.#isClosed = true;
     for (const job of this.#jobs) {
       job.retryTimer?.cancel();
-      job.blockedTimer?.cancel();
+      job.run.withdraw();
     }
-    this.#jobs.clear();
+    this.#blockedTimer?.cancel();
+    this.#jobs.length = 0;
     this.#waiting.length = 0;
   }
 
   #startNext(): void {
     for (let job = this.#takeNext(); job !== undefined; job = this.#takeNext()) void this.#run(job);
-    if (this.isPlaceWanted) this.#options.onPlaceWanted();
+    if (this.isPlaceWanted) for (const job of this.#jobs) job.run.placeWanted();
   }
 
   #takeNext(): Job | undefined {
-    if (this.#isHeld || this.#isClosed || this.#active >= this.#options.concurrency) return undefined;
+    if (this.#isHeld || this.#isClosed || this.active >= this.#options.concurrency) return undefined;
     const index = this.#waiting.findIndex((job) => !this.#busyLanes.has(job.lane));
     return index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
   async #run(job: Job): Promise<void> {
-    this.#active += 1;
+    const { clock, observer } = this.#options;
+    this.active += 1;
     this.#busyLanes.add(job.lane);
-    job.running = linkAbort();
-    if (job.cancelReason !== undefined) job.running.abort(job.cancelReason);
-    this.#watchBlocking(job, BLOCKED_AFTER_MS);
-    const outcome = await this.#outcomeOf(job, job.running.signal);
-    this.#unwatchBlocking(job);
-    job.running = undefined;
-    this.#active -= 1;
+    job.isRunning = true;
+    job.checkAt = clock.monotonic() + BLOCKED_AFTER_MS;
+    this.#blockedTimer ??= clock.setTimer(BLOCKED_AFTER_MS, () => this.#checkBlocking());
+    const outcome = await job.run.run(job.cancelReason);
+    job.checkAt = Number.POSITIVE_INFINITY;
+    if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
+      observer.recovered('handlers-blocked');
+    this.active -= 1;
     this.#busyLanes.delete(job.lane);
-    if (!this.#isClosed) this.#apply(job, outcome);
-    if (this.#active === 0) {
-      this.#idle.resolve();
-      this.#idle = Promise.withResolvers<void>();
+    this.#apply(job, outcome);
+    if (this.active === 0) {
+      this.#idle?.resolve();
+      this.#idle = undefined;
     }
     this.#startNext();
-  }
-
-  async #outcomeOf({ work }: Job, signal: AbortSignal): Promise<RunOutcome> {
-    try {
-      return await asHandling(work, () => work.run(signal));
-    } catch (error) {
-      this.#options.logger.error({ error, activityId: work.message.id }, 'Handling a message failed.');
-      return { kind: 'retry', delayMs: RETRY_AFTER_ERROR_MS, code: 'internal_error' };
-    }
   }
 
   /** Runs a canceled message outside of slots and lanes: its handler does not run. */
@@ -183,19 +173,22 @@ export class Scheduler {
     job.retryTimer = undefined;
     const index = this.#waiting.indexOf(job);
     if (index !== -1) this.#waiting.splice(index, 1);
-    job.running = linkAbort();
-    job.running.abort(job.cancelReason);
-    const outcome = await this.#outcomeOf(job, job.running.signal);
-    job.running = undefined;
-    if (!this.#isClosed) this.#apply(job, outcome);
+    job.isRunning = true;
+    this.#apply(job, await job.run.run(job.cancelReason));
     this.#startNext();
   }
 
   #apply(job: Job, outcome: RunOutcome): void {
+    job.isRunning = false;
+    if (this.#isClosed) return;
     if (outcome.kind === 'ended') {
-      this.#jobs.delete(job);
-      job.finished.resolve();
-      if (this.isEmpty) this.#options.onEmpty();
+      const last = this.#jobs.pop();
+      if (last !== undefined && last !== job) {
+        this.#jobs[job.at] = last;
+        last.at = job.at;
+      }
+      job.finished?.resolve();
+      if (this.isEmpty) this.#onEmpty();
     } else if (outcome.kind === 'interrupted' || job.cancelReason !== undefined) {
       this.#requeue(job);
     } else {
@@ -213,22 +206,23 @@ export class Scheduler {
     this.#waiting.splice(next === -1 ? this.#waiting.length : next, 0, job);
   }
 
-  #watchBlocking(job: Job, inMs: number): void {
-    job.blockedTimer = this.#options.clock.setTimer(inMs, () => {
-      const hasFreeSlot = this.#active < this.#options.concurrency;
+  #checkBlocking(): void {
+    const { clock, concurrency, observer } = this.#options;
+    const now = clock.monotonic();
+    let nextAt = Number.POSITIVE_INFINITY;
+    for (const job of this.#jobs) {
+      if (this.#blocking.has(job)) continue;
+      const hasFreeSlot = this.active < concurrency;
       const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
-      if (!isBlocking) {
-        this.#watchBlocking(job, BLOCKED_RECHECK_MS);
-        return;
+      if (job.checkAt <= now && isBlocking) {
+        this.#blocking.add(job);
+        if (this.#blocking.size === 1) observer.problem('handlers-blocked', undefined, job.run.message);
+        continue;
       }
-      this.#blocking.add(job);
-      if (this.#blocking.size === 1) this.#options.onBlocked(job.work.message);
-    });
-  }
-
-  #unwatchBlocking(job: Job): void {
-    job.blockedTimer?.cancel();
-    if (this.#blocking.delete(job) && this.#blocking.size === 0 && !this.#isClosed)
-      this.#options.onUnblocked();
+      if (job.checkAt <= now) job.checkAt = now + BLOCKED_RECHECK_MS;
+      nextAt = Math.min(nextAt, job.checkAt);
+    }
+    const isWatching = nextAt < Number.POSITIVE_INFINITY;
+    this.#blockedTimer = isWatching ? clock.setTimer(nextAt - now, () => this.#checkBlocking()) : undefined;
   }
 }

@@ -1,47 +1,40 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { Logger } from '../logging/logger.ts';
-import type { RandomSource } from '../time/backoff.ts';
-import type { Clock, Timer } from '../time/clock.ts';
+import type { Timer } from '../time/clock.ts';
+import type { InboundOptions } from './inbound-options.ts';
 
-export interface StaleWatchOptions {
-  readonly clock: Clock;
-  /** Time without `touch()` until `onStale`, in milliseconds; `Infinity` for never. */
-  readonly limitMs: number;
-  /** While false, the time does not count. */
-  readonly isExpected: () => boolean;
-  readonly onStale: () => void;
-  readonly onFresh: () => void;
-}
+const STALE_AFTER_SILENCES = 3;
 
-/** Reports when something that should happen regularly has not happened for too long. */
+/** Reports when the feed has not been read for three times the expected interval. */
 export class StaleWatch {
-  readonly #options: StaleWatchOptions;
+  isStale = false;
+  readonly #options: Pick<InboundOptions, 'clock' | 'observer'>;
+  readonly #isExpected: () => boolean;
+  /** Time without `touch()`, in milliseconds; `Infinity` for never. */
+  readonly #limitMs: number;
   #lastAt = 0;
   #timer: Timer | undefined;
-  #isStale = false;
 
-  constructor(options: StaleWatchOptions) {
+  /** @param isExpected while false, the time does not count */
+  constructor(options: Pick<InboundOptions, 'clock' | 'observer' | 'delivery'>, isExpected: () => boolean) {
     this.#options = options;
-  }
-
-  get isStale(): boolean {
-    return this.#isStale;
+    this.#isExpected = isExpected;
+    this.#limitMs = STALE_AFTER_SILENCES * options.delivery.expectedSilenceMs;
   }
 
   /** Starts the time. */
   start(): void {
     this.#lastAt = this.#options.clock.monotonic();
-    this.#arm(this.#options.limitMs);
+    this.#arm(this.#limitMs);
   }
 
   /** Call each time it happens. @param at the monotonic time, in milliseconds */
   touch(at: number): void {
     this.#lastAt = at;
-    if (!this.#isStale) return;
-    this.#isStale = false;
-    this.#options.onFresh();
-    if (this.#timer !== undefined) this.#arm(this.#options.limitMs);
+    if (!this.isStale) return;
+    this.isStale = false;
+    this.#options.observer.recovered('inbound-stale');
+    if (this.#timer !== undefined) this.#arm(this.#limitMs);
   }
 
   /** Stops the time. A stale state remains until the next `touch()`. */
@@ -57,12 +50,12 @@ export class StaleWatch {
   }
 
   #check(): void {
-    if (!this.#options.isExpected()) this.#lastAt = this.#options.clock.monotonic();
-    const leftMs = this.#lastAt + this.#options.limitMs - this.#options.clock.monotonic();
-    this.#arm(leftMs > 0 ? leftMs : this.#options.limitMs);
-    if (leftMs > 0 || this.#isStale) return;
-    this.#isStale = true;
-    this.#options.onStale();
+    if (!this.#isExpected()) this.#lastAt = this.#options.clock.monotonic();
+    const leftMs = this.#lastAt + this.#limitMs - this.#options.clock.monotonic();
+    this.#arm(leftMs > 0 ? leftMs : this.#limitMs);
+    if (leftMs > 0 || this.isStale) return;
+    this.isStale = true;
+    this.#options.observer.problem('inbound-stale');
   }
 }
 
@@ -72,23 +65,10 @@ const RECEIVE_MS = 60_000;
 const SEND_AGAIN_MS = 60_000;
 const PROBES_UNTIL_DEAD = 2;
 
-export interface InboundProbeOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  /** Lower case. */
-  readonly workspaceId: string;
-  /** Time without a message until a probe is sent, in milliseconds; `null` for never. */
-  readonly afterMs: number | null;
-  /** Longest time from sending a probe until it is read, in milliseconds; at least a minute is waited. */
-  readonly readWithinMs: () => number;
-  /** Whether a message could be read now. */
-  readonly isExpected: () => boolean;
-  /** Sends a message with this id to the own workspace. */
-  readonly send: (messageId: string, signal: AbortSignal) => Promise<unknown>;
-  readonly onDead: () => void;
-  readonly onAlive: () => void;
-}
+type InboundProbeOptions = Pick<
+  InboundOptions,
+  'client' | 'clock' | 'logger' | 'random' | 'observer' | 'delivery' | 'probeAfterMs'
+>;
 
 /**
  * After a long time without a message, sends one to the agent itself, which has to come by the feed: reads that succeed and bring
@@ -96,6 +76,9 @@ export interface InboundProbeOptions {
  */
 export class InboundProbe {
   readonly #options: InboundProbeOptions;
+  readonly #isExpected: () => boolean;
+  /** `null` for never. */
+  readonly #afterMs: number | null;
   #timer: Timer | undefined;
   #isOpen = false;
   /** Ends what is being sent; made for the first probe. */
@@ -105,13 +88,16 @@ export class InboundProbe {
   #isDead = false;
   #lastMessageAt = 0;
 
-  constructor(options: InboundProbeOptions) {
+  /** @param isExpected whether a message could be read now */
+  constructor(options: InboundProbeOptions, isExpected: () => boolean) {
     this.#options = options;
+    this.#isExpected = isExpected;
+    this.#afterMs = options.client.sendInboundProbe === undefined ? null : options.probeAfterMs;
   }
 
   /** Starts the time. */
   open(): void {
-    if (this.#isOpen || this.#options.afterMs === null) return;
+    if (this.#isOpen || this.#afterMs === null) return;
     this.#isOpen = true;
     this.#lastMessageAt = this.#options.clock.monotonic();
     this.#waitForSilence();
@@ -129,7 +115,8 @@ export class InboundProbe {
   /** Call with each message of the feed. Returns whether it is a probe, which no handler gets. */
   received(message: InboundMessage): boolean {
     const isProbe =
-      message.sourceId.toLowerCase() === this.#options.workspaceId && message.messageId.startsWith(PROBE_ID);
+      message.messageId.startsWith(PROBE_ID) &&
+      message.sourceId.toLowerCase() === this.#options.client.workspaceId.toLowerCase();
     if (!isProbe || this.#sent.includes(message.messageId)) this.#arrived();
     return isProbe;
   }
@@ -138,13 +125,14 @@ export class InboundProbe {
     this.#lastMessageAt = this.#options.clock.monotonic();
     const wasAsked = this.#sent.length > 0;
     this.#sent = [];
-    if (this.#isDead) this.#options.onAlive();
+    if (this.#isDead) this.#options.observer.recovered('inbound-dead');
     this.#isDead = false;
     if (wasAsked && this.#isOpen) this.#waitForSilence();
   }
 
   #waitForSilence(): void {
-    const { clock, random, afterMs } = this.#options;
+    const { clock, random } = this.#options;
+    const afterMs = this.#afterMs;
     if (afterMs === null) return;
     const leftMs = this.#lastMessageAt + afterMs * (1 + 0.1 * random()) - clock.monotonic();
     this.#setTimer(Math.max(leftMs, 0), () => {
@@ -154,9 +142,9 @@ export class InboundProbe {
   }
 
   #probe(): void {
-    const { isExpected, send, readWithinMs, logger } = this.#options;
-    if (!this.#isOpen) return;
-    if (!isExpected()) {
+    const { client, delivery, logger } = this.#options;
+    if (!this.#isOpen || client.sendInboundProbe === undefined) return;
+    if (!this.#isExpected()) {
       this.#setTimer(SEND_AGAIN_MS, () => this.#probe());
       return;
     }
@@ -164,10 +152,10 @@ export class InboundProbe {
     const life = this.#life;
     const messageId = `${PROBE_ID}${randomUUID()}`;
     this.#sent.push(messageId);
-    send(messageId, life.signal).then(
+    client.sendInboundProbe(messageId, { signal: life.signal }).then(
       () => {
         if (!life.signal.aborted && this.#sent.includes(messageId))
-          this.#setTimer(Math.max(RECEIVE_MS, readWithinMs()), () => this.#missed());
+          this.#setTimer(Math.max(RECEIVE_MS, delivery.expectedSilenceMs), () => this.#missed());
       },
       (error: unknown) => {
         if (life.signal.aborted) return;
@@ -180,18 +168,18 @@ export class InboundProbe {
   }
 
   #missed(): void {
-    const { clock, isExpected, onDead, afterMs } = this.#options;
+    const { clock, observer } = this.#options;
     // What could not be read is not missing.
-    if (!isExpected()) this.#sent = [];
+    if (!this.#isExpected()) this.#sent = [];
     if (this.#sent.length < PROBES_UNTIL_DEAD) {
       this.#probe();
       return;
     }
-    if (!this.#isDead) onDead();
+    if (!this.#isDead) observer.problem('inbound-dead');
     this.#isDead = true;
     this.#sent = this.#sent.slice(-PROBES_UNTIL_DEAD);
     this.#lastMessageAt = clock.monotonic();
-    this.#setTimer(afterMs ?? 0, () => this.#probe());
+    this.#setTimer(this.#afterMs ?? 0, () => this.#probe());
   }
 
   #setTimer(ms: number, run: () => void): void {

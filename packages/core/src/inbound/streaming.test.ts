@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
-import type { AttemptContext, AttemptHandler } from './attempt.ts';
+import type { AttemptContext, AttemptHandler } from './handler.ts';
 
 async function* texts(...parts: string[]): AsyncGenerator<string> {
   yield* parts;

@@ -9,85 +9,82 @@ export type WaitResult =
   | { readonly kind: 'ended'; readonly end: MessageEnd }
   | { readonly kind: 'left' | 'withdrawn' };
 
+const LEFT: WaitResult = { kind: 'left' };
+
 /** Of a request that waits as long as its caller does. */
 export const NO_HOLD_LIMIT = Number.POSITIVE_INFINITY;
 
 interface Waiting {
-  readonly finish: (result: WaitResult) => void;
+  /** `undefined` for a reader of a stream. */
+  readonly caller: string | undefined;
+  readonly resolve: (result: WaitResult) => void;
   /** Its time and its caller no longer end the wait. */
   readonly keep: () => void;
 }
 
-/** The requests that wait for the end of their message, by the id of its row: of each caller the latest, and all that read streams. */
+const NONE: readonly Waiting[] = [];
+
+/** The requests that wait for the end of one message: of each caller the latest, and all that read streams. */
 export class WaitingRequests {
   readonly #clock: Clock;
-  readonly #open = new Map<string, Map<string | symbol, Waiting>>();
+  #open = NONE;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  isOpen(row: string): boolean {
-    return this.#open.has(row);
+  get isOpen(): boolean {
+    return this.#open.length > 0;
   }
 
   /**
    * Waits for the end, at most `holdMs` milliseconds or `NO_HOLD_LIMIT`, and no longer than the caller does. With a `caller`, an
    * earlier request of the same one no longer waits. Never rejects.
    */
-  wait(
-    row: string,
-    {
-      caller,
-      holdMs,
-      signal,
-    }: Pick<InboundRequest, 'holdMs' | 'signal'> & Partial<Pick<InboundRequest, 'caller'>>,
-  ): Promise<WaitResult> {
-    if (signal.aborted || holdMs <= 0) return Promise.resolve({ kind: 'left' });
+  wait({
+    caller,
+    holdMs,
+    signal,
+  }: Pick<InboundRequest, 'holdMs' | 'signal'> &
+    Partial<Pick<InboundRequest, 'caller'>>): Promise<WaitResult> {
+    if (signal.aborted || holdMs <= 0) return Promise.resolve(LEFT);
     return new Promise((resolve) => {
-      const waiting = this.#open.get(row) ?? new Map<string | symbol, Waiting>();
-      const key = caller === undefined ? Symbol('any') : `${caller.use} ${caller.subject}`;
+      const leave = (): void => this.#finish(own, LEFT);
+      const timer = holdMs === NO_HOLD_LIMIT ? undefined : this.#clock.setTimer(holdMs, leave);
+      signal.addEventListener('abort', leave, { once: true });
       const own: Waiting = {
-        finish: (result) => {
-          own.keep();
-          if (waiting.get(key) === own) waiting.delete(key);
-          if (waiting.size === 0 && this.#open.get(row) === waiting) this.#open.delete(row);
-          resolve(result);
-        },
+        caller: caller && `${caller.use} ${caller.subject}`,
+        resolve,
         keep: () => {
           timer?.cancel();
           signal.removeEventListener('abort', leave);
         },
       };
-      const leave = (): void => own.finish({ kind: 'left' });
-      const timer = holdMs === NO_HOLD_LIMIT ? undefined : this.#clock.setTimer(holdMs, leave);
-      signal.addEventListener('abort', leave, { once: true });
-      const earlier = waiting.get(key);
-      this.#open.set(row, waiting.set(key, own));
-      earlier?.finish({ kind: 'left' });
+      const before = this.#open;
+      this.#open = [...before, own];
+      const earlier = before.find((each) => caller !== undefined && each.caller === own.caller);
+      if (earlier !== undefined) this.#finish(earlier, LEFT);
     });
   }
 
   /** The requests that wait now get the end that is being stored, even when their time is over before. False when there is none. */
-  keep(row: string): boolean {
-    for (const { keep } of this.#open.get(row)?.values() ?? []) keep();
-    return this.isOpen(row);
+  keep(): boolean {
+    for (const { keep } of this.#open) keep();
+    return this.isOpen;
   }
 
   /** Gives the end to the requests that wait for it. */
-  complete(row: string, end: MessageEnd): void {
-    this.#finish(row, { kind: 'ended', end });
+  complete(end: MessageEnd): void {
+    for (const each of this.#open) this.#finish(each, { kind: 'ended', end });
   }
 
-  withdraw(row: string): void {
-    this.#finish(row, { kind: 'withdrawn' });
+  withdraw(): void {
+    for (const each of this.#open) this.#finish(each, { kind: 'withdrawn' });
   }
 
-  withdrawAll(): void {
-    for (const row of [...this.#open.keys()]) this.withdraw(row);
-  }
-
-  #finish(row: string, result: WaitResult): void {
-    for (const { finish } of [...(this.#open.get(row)?.values() ?? [])]) finish(result);
+  #finish(own: Waiting, result: WaitResult): void {
+    own.keep();
+    this.#open = this.#open.filter((each) => each !== own);
+    own.resolve(result);
   }
 }

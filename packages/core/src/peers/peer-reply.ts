@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import {
   extractAnswerText,
   extractParts,
@@ -18,8 +17,11 @@ import {
   stripA2aBoundary,
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 import { markReceived } from './received-values.ts';
+
+// An import of the module would load all of it.
+const { inspect } = process.getBuiltinModule('node:util');
 
 const STATUS_OF = {
   queued: 'queued',
@@ -206,9 +208,7 @@ export function createReply(fields: PeerReplyFields, nonce?: string): PeerReply 
  */
 export function peerReplyFromData(data: PeerReplyData): PeerReply {
   const problem = problemOf(data);
-  if (problem !== null) {
-    throw new MoleculeError(`This is not the data of a PeerReply: ${problem}.`, { code: 'invalid_argument' });
-  }
+  if (problem !== null) throw invalidArgument(`This is not the data of a PeerReply: ${problem}.`);
   return createReply({ ...data }, data.nonce);
 }
 
@@ -269,14 +269,14 @@ export interface ReplyFacts {
 
 /** Reads the response to an A2A call: an answer, the task of another end, an error, or queued. */
 export function readReply(body: unknown, facts: ReplyFacts): PeerReply {
-  const { via = 'proxy', hasNamedState = via === 'direct', ...rest } = facts;
+  const { peerId, messageId, isWrapped, via = 'proxy', hasNamedState = via === 'direct' } = facts;
   const raw = (body ?? null) as JsonValue;
   const isQueued = isQueuedResponse(raw);
   const isHeld = isQueued && isJsonObject(raw) && raw.held === true;
   const contextId = facts.contextId || contextIn(raw);
   const status = isQueued ? 'queued' : statusOf(raw, via, hasNamedState);
   const code = codeOf(raw, hasNamedState);
-  return createReply({ ...rest, contextId, status, code, raw, via, isHeld });
+  return createReply({ status, peerId, messageId, contextId, code, via, isWrapped, raw, isHeld });
 }
 
 /** Reads the state of a sent message. */
@@ -335,7 +335,7 @@ function contextIn(raw: JsonValue): string {
 function codeOf(raw: JsonValue, hasNamedState: boolean): string | null {
   if (!isJsonObject(raw)) return null;
   const metadata = hasNamedState ? taskIn(raw)?.metadata : undefined;
-  const data = valueIn(raw, 'error', 'data');
+  const data = raw.error === undefined ? undefined : valueIn(raw.error, 'data');
   const { code } = [metadata, data].find(isJsonObject) ?? raw;
   return typeof code === 'string' && CODE.test(code) ? code : null;
 }

@@ -1,10 +1,9 @@
 import { parseActivityRow } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { withConversation } from '../client/conversation-history.ts';
 import { readPeerInfo } from './peer-info.ts';
 import { createReply, peerReplyFromData } from './peer-reply.ts';
-import { receivedValue } from './received-values.ts';
+import { receivedMessage, receivedValue } from './received-values.ts';
 
 const ROW = { id: '7', activity_type: 'a2a_receive', method: 'message/send', source_id: PEER };
 
@@ -24,7 +23,7 @@ it('knows what this package made, and no copy of it', () => {
   const data = reply.toData();
   const peer = readPeerInfo({ id: PEER, name: 'stock' });
   const row = parseActivityRow(ROW);
-  const message = row && withConversation(row, PEER);
+  const message = row && receivedMessage(row, PEER);
   expect([data, peer, message].map((value) => receivedValue(Object(value)))).toEqual([
     { kind: 'reply-data' },
     { kind: 'peer' },

@@ -1,4 +1,5 @@
 import crypto from 'node:crypto';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { isWorkspaceId } from '../settings/environment.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
@@ -12,9 +13,11 @@ export type ReceivedValue =
       readonly peerId: string;
     };
 
+const received = processState('received-values', () => new WeakMap<object, ReceivedValue>());
+
 /** Notes what a value is. Its form does not say so: peers send data of any form. */
 export function markReceived<Value>(value: Value, as: ReceivedValue): Value {
-  if (typeof value === 'object' && value !== null) received().set(value, as);
+  if (typeof value === 'object' && value !== null) received.set(value, as);
   return value;
 }
 
@@ -23,14 +26,20 @@ export function markReceived<Value>(value: Value, as: ReceivedValue): Value {
  * `undefined` for copies, for what was stored and read again, and for data of peers that has such a form.
  */
 export function receivedValue(value: object): ReceivedValue | undefined {
-  return received().get(value);
+  return received.get(value);
 }
 
-let values: WeakMap<object, ReceivedValue> | undefined;
-
-function received(): WeakMap<object, ReceivedValue> {
-  values ??= processState('received-values', () => new WeakMap<object, ReceivedValue>());
-  return values;
+/**
+ * Marks a message, with its conversation, where the platform did not name it: the first 32 hex digits of SHA-256 over
+ * `[source, sourceId, contextId]` as JSON.
+ */
+export function receivedMessage(message: InboundMessage, workspaceId: string): InboundMessage {
+  if (message.conversationId !== '') return markReceived(message, { kind: 'message' });
+  const { source, sourceId, contextId } = message;
+  // A message of the canvas without a context belongs to the default conversation, whose context is the workspace's id.
+  const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
+  const digest = crypto.hash('sha256', JSON.stringify([source, sourceId, context]));
+  return markReceived({ ...message, conversationId: digest.slice(0, 32) }, { kind: 'message' });
 }
 
 const MAX_TEXTS = 10_000;

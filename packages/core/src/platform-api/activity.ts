@@ -2,8 +2,7 @@ import { extractAnswerText, extractMessageText, type JsonObject, routes } from '
 import { ApiError, CursorLostError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
-import { send } from './call.ts';
+import type { PlatformApi } from './platform-api.ts';
 
 export interface ActivityFilters {
   /** For example `a2a_receive`. @default all types */
@@ -36,7 +35,7 @@ export interface ActivityFilters {
  * @throws CursorLostError when the platform does not know `sinceId`.
  */
 export async function getActivity(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   filters: ActivityFilters &
     CallOptions & {
@@ -70,7 +69,7 @@ export async function getActivity(
   const params = { id: workspaceId };
   try {
     const input = { params, query, instanceId, takeover, signal, onTooLarge, isRepeatable };
-    return await send(transport, routes.listActivity, input);
+    return await api.send(routes.listActivity, input);
   } catch (error) {
     const isLost =
       ApiError.isInstance(error) && error.status === 410 && !WorkspaceRemovedError.isInstance(error);
@@ -90,11 +89,11 @@ export interface ActivityPage {
 }
 
 export async function readActivityPage(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   filters: ActivityFilters & CallOptions,
 ): Promise<ActivityPage> {
-  const response = await getActivity(transport, workspaceId, filters);
+  const response = await getActivity(api, workspaceId, filters);
   const list = Array.isArray(response.body) ? response.body : objectOf(response.body)?.items;
   const values: unknown[] = Array.isArray(list) ? list : [];
   const rows = values.map(readActivityEntry).filter((entry) => entry !== undefined);

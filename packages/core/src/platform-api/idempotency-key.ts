@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
 
 export interface IdempotencyKeyOptions {
   /** Unix time in milliseconds. @default now */
@@ -20,7 +20,9 @@ export function makeIdempotencyKey(task: string, options: IdempotencyKeyOptions 
   const seconds = Math.trunc((options.atMs ?? Date.now()) / 1_000);
   const minute = Math.floor(seconds / 60) * 60;
   const scope = options.targetId === undefined ? '' : `${options.targetId.toLowerCase()}:`;
-  return crypto.hash('sha256', checkUnicode(`${scope}${task}:${minute}`));
+  const text = `${scope}${task}:${minute}`;
+  if (text.isWellFormed()) return crypto.hash('sha256', text);
+  throw invalidArgument('The text is not valid Unicode: it contains half of a surrogate pair.');
 }
 
 /** The first digit of the fourth group of a UUID, by its last two bits. */
@@ -43,16 +45,7 @@ export function deriveUuid(...input: readonly string[]): string {
  */
 export function deriveMessageId(workspaceId: string, key: string): string {
   if (typeof key !== 'string' || key.trim() === '') {
-    throw new MoleculeError('The key of a message id must not be blank.', { code: 'invalid_argument' });
+    throw invalidArgument('The key of a message id must not be blank.');
   }
   return deriveUuid('message', workspaceId, key);
-}
-
-function checkUnicode(text: string): string {
-  if (!text.isWellFormed()) {
-    throw new MoleculeError('The text is not valid Unicode: it contains half of a surrogate pair.', {
-      code: 'invalid_argument',
-    });
-  }
-  return text;
 }

@@ -2,8 +2,7 @@ import { type AgentCard, type JsonObject, routes } from '@molecule-ai/protocol';
 import { WorkspaceRemovedError } from '../errors/api-error.ts';
 import { objectOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import type { Transport } from '../transport/transport.ts';
-import { call, requestLine, send, unreadable } from './call.ts';
+import { type PlatformApi, requestLine, unreadable } from './platform-api.ts';
 
 export interface GetWorkspaceOptions extends CallOptions {
   /** Returns a removed workspace instead of throwing. @default false */
@@ -57,13 +56,13 @@ export interface WorkspaceStateReport {
  * @throws WorkspaceRemovedError for a removed one, which platforms report as 410 or as 200 with that status.
  */
 export async function getWorkspace(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   { includeRemoved = false, signal }: GetWorkspaceOptions,
 ): Promise<WorkspaceInfo> {
   const query = { include_removed: includeRemoved || undefined };
   const input = { params: { id: workspaceId }, query, goneWorkspaceId: workspaceId, signal };
-  const { body, status } = await send(transport, routes.getWorkspace, input);
+  const { body, status } = await api.send(routes.getWorkspace, input);
   const info = readWorkspaceInfo(body);
   if (info === undefined)
     throw unreadable(routes.getWorkspace, input, status, 'a workspace with an id was expected');
@@ -76,11 +75,8 @@ export async function getWorkspace(
 }
 
 /** Reads all workspaces except removed ones, oldest first, without invalid rows. */
-export async function listWorkspaces(
-  transport: Transport,
-  { signal }: CallOptions,
-): Promise<WorkspaceInfo[]> {
-  const { body, status } = await send(transport, routes.listWorkspaces, { signal });
+export async function listWorkspaces(api: PlatformApi, { signal }: CallOptions): Promise<WorkspaceInfo[]> {
+  const { body, status } = await api.send(routes.listWorkspaces, { signal });
   if (!Array.isArray(body)) throw unreadable(routes.listWorkspaces, {}, status, 'a list was expected');
   return body.map(readWorkspaceInfo).filter((info) => info !== undefined);
 }
@@ -90,14 +86,14 @@ export async function listWorkspaces(
  * 404 without an error code comes from a gateway and throws `routing_problem`.
  */
 export async function getWorkspaceState(
-  transport: Transport,
+  api: PlatformApi,
   workspaceId: string,
   { isRetried, signal }: CallOptions & { readonly isRetried?: boolean | undefined },
 ): Promise<WorkspaceStateReport> {
   try {
     const params = { id: workspaceId };
     const input = { params, goneWorkspaceId: workspaceId, isRepeatable: isRetried, signal };
-    const { status, paused, deleted } = await call(transport, routes.getWorkspaceState, input);
+    const { status, paused, deleted } = await api.call(routes.getWorkspaceState, input);
     return { workspaceId, status, paused, deleted, shouldStop: paused || deleted };
   } catch (error) {
     if (!WorkspaceRemovedError.isInstance(error)) throw error;

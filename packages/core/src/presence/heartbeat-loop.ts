@@ -63,11 +63,15 @@ export interface HeartbeatLoopOptions {
  * that reads metrics with message handling, so a handler that awaits for minutes does not delay heartbeats.
  */
 export class HeartbeatLoop {
+  state: PresenceState = 'starting';
+  /** Number of heartbeats that failed since the last success. */
+  consecutiveFailures = 0;
+  /** Time of the last successful heartbeat, in milliseconds: `at` is Unix time, `monotonicMs` is for intervals. */
+  lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
+  /** Resolves when the first round has ended, with any result. */
+  readonly firstRound = Promise.withResolvers<void>();
   readonly #options: HeartbeatLoopOptions;
   readonly #reregistration: Reregistration;
-  readonly #firstRound = Promise.withResolvers<void>();
-  #state: PresenceState = 'starting';
-  #failures = 0;
   /** Number of consecutive 401; a failure to reach the platform does not change it. */
   #unauthorized = 0;
   #lastError: unknown;
@@ -85,25 +89,10 @@ export class HeartbeatLoop {
   /** Whether the heartbeats of this agent have a phase of their own. */
   #isSpread = false;
   #sent: HeartbeatMetrics | undefined;
-  #lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
 
   constructor(options: HeartbeatLoopOptions) {
     this.#options = options;
     this.#reregistration = new Reregistration(options);
-  }
-
-  get state(): PresenceState {
-    return this.#state;
-  }
-
-  /** Number of heartbeats that failed since the last success. */
-  get consecutiveFailures(): number {
-    return this.#failures;
-  }
-
-  /** Time of the last successful heartbeat, in milliseconds: `at` is Unix time, `monotonicMs` is for intervals. */
-  get lastSuccess(): { readonly at: number; readonly monotonicMs: number } | undefined {
-    return this.#lastSuccess;
   }
 
   /** Where heartbeats are sent from. */
@@ -116,14 +105,9 @@ export class HeartbeatLoop {
     return this.#options.clock === systemClock ? eventLoopLag().largestMs : null;
   }
 
-  /** Resolves when the first round has ended, with any result. */
-  get firstRound(): Promise<void> {
-    return this.#firstRound.promise;
-  }
-
   /** Call when the metrics changed: sends a heartbeat soon, unless they are equal to the last ones sent. */
   metricsChanged(): void {
-    if (this.#comparison !== undefined || isFinal(this.#state)) return;
+    if (this.#comparison !== undefined || isFinal(this.state)) return;
     const { clock } = this.#options;
     const pauseMs = Math.max(DEBOUNCE_MS, this.#startedAt + MIN_GAP_MS - clock.monotonic());
     this.#comparison = clock.setTimer(pauseMs, () => {
@@ -158,12 +142,12 @@ export class HeartbeatLoop {
     const endMeasuring = this.#options.clock === systemClock ? eventLoopLag().use() : undefined;
     try {
       this.#thread = this.#options.openThread?.((heartbeat) => this.#applyRepeated(heartbeat));
-      while (!isFinal(this.#state)) {
+      while (!isFinal(this.state)) {
         this.#startedAt = this.#options.clock.monotonic();
         this.#isAsked = false;
         await this.#sendHeartbeat(signal);
-        this.#firstRound.resolve();
-        if (!isFinal(this.#state)) await this.#waitForNextHeartbeat(signal);
+        this.firstRound.resolve();
+        if (!isFinal(this.state)) await this.#waitForNextHeartbeat(signal);
       }
     } catch (error) {
       if (!signal.aborted) this.#options.logger.error({ error }, 'The heartbeat loop failed.');
@@ -172,8 +156,8 @@ export class HeartbeatLoop {
     this.#comparison?.cancel();
     endMeasuring?.();
     await this.#thread?.close().catch(() => {});
-    this.#firstRound.resolve();
-    return this.#state;
+    this.firstRound.resolve();
+    return this.state;
   }
 
   async #sendHeartbeat(signal: AbortSignal): Promise<void> {
@@ -188,9 +172,9 @@ export class HeartbeatLoop {
     this.#unauthorized = 0;
     this.#isLimited = false;
     if (result.deleted) return this.#step('deleted', undefined);
-    const paused = result.paused ?? this.#state === 'paused';
-    await this.#reregistration.afterAlive(this.#state, { paused, status: result.status }, signal);
-    this.#failures = 0;
+    const paused = result.paused ?? this.state === 'paused';
+    await this.#reregistration.afterAlive(this.state, { paused, status: result.status }, signal);
+    this.consecutiveFailures = 0;
     this.#recordTime();
     this.#step(paused ? 'paused' : 'alive', undefined);
   }
@@ -281,19 +265,19 @@ export class HeartbeatLoop {
 
   #recordTime(): void {
     const { clock } = this.#options;
-    this.#lastSuccess = { at: clock.now(), monotonicMs: clock.monotonic() };
+    this.lastSuccess = { at: clock.now(), monotonicMs: clock.monotonic() };
   }
 
   #recordFailure(event: 'unreachable' | null, error: unknown): void {
-    this.#failures += 1;
+    this.consecutiveFailures += 1;
     this.#lastError = error;
     this.#reregistration.afterFailure();
-    if (event !== null && this.#failures >= FAILURES_UNTIL_DEGRADED) this.#step(event, error);
+    if (event !== null && this.consecutiveFailures >= FAILURES_UNTIL_DEGRADED) this.#step(event, error);
   }
 
   #step(event: PresenceEvent, error: unknown): void {
-    const { state, change } = stepPresence(this.#state, event);
-    this.#state = state;
+    const { state, change } = stepPresence(this.state, event);
+    this.state = state;
     if (change === null) return;
     reportPresence(this.#options.logger, change, error);
     this.#options.onChange(change, error);
@@ -301,9 +285,9 @@ export class HeartbeatLoop {
 
   async #waitForNextHeartbeat(signal: AbortSignal): Promise<void> {
     const { clock, intervalMs, random } = this.#options;
-    if (this.#failures > 0 || this.#isLimited) {
+    if (this.consecutiveFailures > 0 || this.#isLimited) {
       const leftMs = this.#startedAt + DEFAULT_HEARTBEAT_INTERVAL_MS - clock.monotonic();
-      const retryMs = heartbeatRetryDelayMs(this.#failures, this.#lastError, random);
+      const retryMs = heartbeatRetryDelayMs(this.consecutiveFailures, this.#lastError, random);
       await clock.sleep(Math.min(retryMs, Math.max(MIN_GAP_MS, leftMs)), { signal });
       return;
     }

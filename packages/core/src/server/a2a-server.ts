@@ -66,6 +66,13 @@ const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
   requestTimeoutMs: true,
 });
 
+/** The requests of a connection that have no response yet, and the latest one with what is done for it and those before. */
+interface Pipeline {
+  length: number;
+  request: IncomingMessage;
+  last: Promise<void>;
+}
+
 /**
  * Serves one or several agents on a port of their own. Slow clients are disconnected: headers have 10 s, a request
  * `requestTimeoutMs`. An agent with the delivery `auto` whose server starts or stops is probed at once.
@@ -79,10 +86,8 @@ const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
 export class A2AServer {
   readonly #options: A2AServerOptions & Readonly<Record<keyof typeof NUMBERS, number>>;
   readonly #handlers: ReadonlyMap<string, InboundHandler>;
-  /** What is done for each request that has no response yet. */
-  readonly #open = new Map<IncomingMessage, Promise<void>>();
-  /** The requests of a connection that have no response yet, and the last of them. */
-  readonly #pipelines = new WeakMap<Socket, { length: number; last: Promise<void> }>();
+  /** By connection. */
+  readonly #pipelines = new Map<Socket, Pipeline>();
   #server: Server | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -176,21 +181,24 @@ export class A2AServer {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { socket, url = '/' } = request;
     if (socket.destroyed) return;
-    const pipeline = this.#pipelines.get(socket) ?? { length: 0, last: Promise.resolve() };
-    this.#pipelines.set(socket, pipeline);
+    let pipeline = this.#pipelines.get(socket);
+    if (pipeline === undefined) {
+      pipeline = { length: 0, request, last: Promise.resolve() };
+      this.#pipelines.set(socket, pipeline);
+      socket.once('close', () => this.#pipelines.delete(socket));
+    }
     if (pipeline.length >= MAX_PIPELINED) {
       socket.destroy();
       return;
     }
     const handler = this.#handlers.get('') ?? this.#handlers.get(firstSegment(url));
     const respond = (): Promise<void> => respondTo(request, response, handler);
-    const exchange = (pipeline.length === 0 ? respond() : pipeline.last.then(respond)).finally(() => {
-      pipeline.length -= 1;
-      this.#open.delete(request);
-    });
+    const exchange = pipeline.length === 0 ? respond() : pipeline.last.then(respond);
     pipeline.length += 1;
-    pipeline.last = exchange;
-    this.#open.set(request, exchange);
+    pipeline.request = request;
+    pipeline.last = exchange.then(() => {
+      pipeline.length -= 1;
+    });
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -203,8 +211,9 @@ export class A2AServer {
     const limit = Promise.withResolvers<void>();
     const timer = setTimeout(limit.resolve, timeoutMs);
     // A request that is not here as a whole was not accepted.
-    for (const request of this.#open.keys()) if (!request.complete) request.socket.destroy();
-    await Promise.race([Promise.all([...this.#open.values()]), limit.promise]);
+    const pipelines = [...this.#pipelines.values()];
+    for (const { request } of pipelines) if (!request.complete) request.socket.destroy();
+    await Promise.race([Promise.all(pipelines.map(({ last }) => last)), limit.promise]);
     clearTimeout(timer);
     server.closeAllConnections();
     await closed;

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { BODY_READ, type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
-import type { ServedRequest, ServedResponse } from '../inbound-http/served-request.ts';
+import { joinBytes, type ServedRequest, type ServedResponse } from '../inbound-http/served-request.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
@@ -40,10 +40,10 @@ export async function respondTo(
   handler: InboundHandler | undefined,
 ): Promise<void> {
   if (outgoing.destroyed) return;
-  const left = new AbortController();
+  const request = new NodeRequest(incoming);
   const isOver = new Promise<void>((resolve) => {
     outgoing.once('close', () => {
-      if (!outgoing.writableFinished) left.abort(LEFT);
+      if (!outgoing.writableFinished) request.left();
       resolve();
     });
   });
@@ -56,17 +56,13 @@ export async function respondTo(
     } else {
       const serve = serveOf(handler);
       const { status, headers, body } =
-        serve === undefined
-          ? await callHandler(handler, incoming, left.signal)
-          : await serve(servedRequest(incoming, left.signal));
+        serve === undefined ? await callHandler(handler, incoming, request.signal) : await serve(request);
       if (outgoing.destroyed) return;
       const isWhole = typeof body === 'string' || body instanceof Uint8Array;
-      outgoing.writeHead(status, {
-        ...(isWhole && body.length > 0 ? { 'content-length': Buffer.byteLength(body) } : {}),
-        ...headers,
-        // Of a body that was refused the rest is not read.
-        ...(incoming.complete ? {} : { connection: 'close' }),
-      });
+      const length = isWhole && body.length > 0 ? { 'content-length': Buffer.byteLength(body) } : {};
+      // Of a body that was refused the rest is not read.
+      const rest = incoming.complete ? {} : { connection: 'close' };
+      outgoing.writeHead(status, { ...length, ...headers, ...rest });
       if (isWhole) outgoing.end(body);
       // No faster than the caller reads; when the caller has gone, the body is canceled.
       else await pipeline(Readable.fromWeb(body as ReadableStream), outgoing);
@@ -77,44 +73,84 @@ export async function respondTo(
   await isOver;
 }
 
-/** A request of Node without the standard `Request` around it. */
-function servedRequest(incoming: IncomingMessage, signal: AbortSignal): ServedRequest {
-  const { method = 'GET', url = '/' } = incoming;
-  return {
-    method,
-    get path() {
-      return URL.parse(url, 'http://agent.invalid')?.pathname ?? '';
-    },
-    headers: { get: (name) => headerIn(incoming.rawHeaders, name) },
-    signal,
-    isBodyRead: incoming.readableDidRead,
-    readBytes: (maxBytes) => readBytes(incoming, maxBytes),
-  };
-}
+let waiting: (() => void)[] = [];
 
-/** All values of a header, as `Headers` joins them; `incoming.headers` has only the first of some. */
-function headerIn(rawHeaders: readonly string[], name: string): string | null {
-  const values = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name);
-  return values.length === 0 ? null : values.join(', ');
-}
-
-function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array | null> {
-  return new Promise((resolve, reject) => {
-    if (incoming.destroyed) reject(LEFT);
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    const onData = (chunk: Uint8Array): void => {
-      size += chunk.byteLength;
-      chunks.push(chunk);
-      if (size <= maxBytes) return;
-      incoming.off('data', onData).pause();
-      resolve(null);
-    };
-    incoming.on('data', onData);
-    incoming.once('end', () => resolve(Buffer.concat(chunks)));
-    incoming.once('error', reject);
-    incoming.once('close', () => reject(LEFT));
+/** Requests that are complete in one turn of the event loop go on together: they share what they write, and the processor has their code. */
+function atEndOfTurn(goOn: () => void): void {
+  if (waiting.push(goOn) > 1) return;
+  setImmediate(() => {
+    const all = waiting;
+    waiting = [];
+    for (const each of all) each();
   });
+}
+
+/** A request of Node without the standard `Request` around it. It is its own headers. */
+class NodeRequest implements ServedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly isBodyRead: boolean;
+  readonly #incoming: IncomingMessage;
+  #hasLeft = false;
+  /** Made when it is asked for. */
+  #abort: AbortController | undefined;
+  #rejectRead: ((reason: Error) => void) | undefined;
+
+  constructor(incoming: IncomingMessage) {
+    const { method = 'GET', url = '/', readableDidRead } = incoming;
+    this.method = method;
+    this.url = url;
+    this.isBodyRead = readableDidRead;
+    this.#incoming = incoming;
+  }
+
+  get headers(): Pick<Headers, 'get'> {
+    return this;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#hasLeft) this.#abort.abort(LEFT);
+    return this.#abort.signal;
+  }
+
+  /** All values of a header, as `Headers` joins them; `incoming.headers` has only the first of some. */
+  get(name: string): string | null {
+    const { rawHeaders } = this.#incoming;
+    let found: string | null = null;
+    for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+      const { [at]: key = '', [at + 1]: value = '' } = rawHeaders;
+      if (key.length !== name.length || key.toLowerCase() !== name) continue;
+      found = found === null ? value : `${found}, ${value}`;
+    }
+    return found;
+  }
+
+  /** The caller has closed the connection. */
+  left(): void {
+    this.#hasLeft = true;
+    this.#abort?.abort(LEFT);
+    this.#rejectRead?.(LEFT);
+  }
+
+  readBytes(maxBytes: number): Promise<Uint8Array | null> {
+    const incoming = this.#incoming;
+    return new Promise((resolve, reject) => {
+      if (this.#hasLeft || incoming.destroyed) reject(LEFT);
+      this.#rejectRead = reject;
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      const onData = (chunk: Uint8Array): void => {
+        size += chunk.byteLength;
+        chunks.push(chunk);
+        if (size <= maxBytes) return;
+        incoming.off('data', onData).pause();
+        resolve(null);
+      };
+      incoming.on('data', onData);
+      incoming.once('end', () => atEndOfTurn(() => resolve(joinBytes(chunks, size))));
+    });
+  }
 }
 
 async function callHandler(

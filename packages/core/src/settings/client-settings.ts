@@ -23,7 +23,8 @@ import { isLoopback } from './platform-proxy.ts';
 
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 
-const NUMBERS = {
+/** The options that are numbers. */
+export const CLIENT_NUMBERS = {
   callTimeoutMs: { byDefault: DEFAULT_CALL_TIMEOUT_MS, min: 1 },
   maxHeldReads: { byDefault: 1_000, min: 1, max: 65_535, isInteger: true },
   peerCacheTtlMs: { byDefault: 300_000, min: 0 },
@@ -95,7 +96,9 @@ export interface ClientOptions extends ConnectionOptions {
 }
 
 /** Validated {@link ClientOptions} with all defaults applied; frozen. */
-export interface ClientSettings extends ConnectionSettings, Readonly<Record<keyof typeof NUMBERS, number>> {
+export interface ClientSettings
+  extends ConnectionSettings,
+    Readonly<Record<keyof typeof CLIENT_NUMBERS, number>> {
   readonly workspaceId: string;
   readonly authToken: string | null;
   readonly adminToken: string | null;
@@ -131,7 +134,7 @@ export function resolveClientSettings(options: ClientOptions, env: NodeJS.Proces
   const stateDirectory = readOption('stateDirectory', options.stateDirectory, env);
   return Object.freeze({
     ...connection,
-    ...checkNumbers(options, NUMBERS),
+    ...checkNumbers(options, CLIENT_NUMBERS),
     workspaceId,
     authToken: token.credential,
     adminToken: admin.credential,

@@ -133,18 +133,13 @@ export const CONNECTION_OPTION_NAMES = {
   platformUrl: true,
   orgId: true,
   origin: true,
-  requestTimeoutMs: true,
-  messageTimeoutMs: true,
-  maxRetries: true,
-  maxRetryAfterMs: true,
-  maxConnections: true,
+  ...NUMBERS,
   dispatcher: true,
   proxy: true,
-  maxResponseBytes: true,
   logger: true,
   clock: true,
   random: true,
-} as const satisfies Record<keyof ConnectionOptions, true>;
+} satisfies Record<keyof ConnectionOptions, unknown>;
 
 /** Validated {@link ConnectionOptions} with all defaults applied; frozen. */
 export interface ConnectionSettings extends Readonly<Record<keyof typeof NUMBERS, number>> {

@@ -47,17 +47,15 @@ export function readOption(
   value: string | undefined,
   env: NodeJS.ProcessEnv,
 ): string | undefined {
-  if (value !== undefined) return checkText(option, value).trim() || undefined;
+  // The value may be a secret: an error names its type only.
+  if (value !== undefined && typeof value !== 'string') {
+    const type = value === null ? 'null' : `a value of type ${typeof value}`;
+    const hint = `Leave ${option} out to use the environment variable or the default.`;
+    throw wrongSetting(option, `must be a text, got ${type}`, hint);
+  }
+  if (value !== undefined) return value.trim() || undefined;
   const texts = ENVIRONMENT_VARIABLES[option].map((variable) => env[variable]?.trim());
   return texts.find(Boolean);
-}
-
-/** The value may be a secret: an error names its type only. */
-function checkText(option: EnvironmentOption, value: unknown): string {
-  if (typeof value === 'string') return value;
-  const type = value === null ? 'null' : `a value of type ${typeof value}`;
-  const hint = `Leave ${option} out to use the environment variable or the default.`;
-  throw wrongSetting(option, `must be a text, got ${type}`, hint);
 }
 
 /** The name of a setting in messages, such as "platformUrl (or MOLECULE_PLATFORM_URL, PLATFORM_URL)". */

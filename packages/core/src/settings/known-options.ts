@@ -1,5 +1,5 @@
 import { closestMatch } from 'leven';
-import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
+import { ConfigurationError, invalidArgument } from '../errors/molecule-error.ts';
 import { describe, eitherOf } from './checked-values.ts';
 
 const MAX_NAME_LENGTH = 80;
@@ -98,7 +98,7 @@ type AnyMethodOptions = readonly [place: number, names: Readonly<Record<string, 
 /** @throws MoleculeError `invalid_argument` for a name that `what`, an argument of a method, does not have. */
 export function checkArgumentNames<Options>(what: string, value: object, known: KnownOptions<Options>): void {
   const found = unknownOptions(what, value, known);
-  if (found !== null) throw invalidOptions(found);
+  if (found !== null) throw invalidArgument(found.problem, found.hint);
 }
 
 /** From now on these methods reject calls with options that they do not have: `invalid_argument`, before anything is sent. */
@@ -110,17 +110,13 @@ export function checkCallsOf<Class extends object>(prototype: Class, methods: Me
     const checked: AnyMethod = function (...args) {
       const found = args[place] === undefined ? null : callProblem(name, args[place], known);
       if (found === null) return Reflect.apply(method, this, args);
-      const error = invalidOptions(found);
+      const error = invalidArgument(found.problem, found.hint);
       if (end === 'throws') throw error;
       return Promise.reject(error);
     };
     Object.defineProperty(checked, 'name', { value: name });
     Object.defineProperty(prototype, name, { value: checked, writable: true, configurable: true });
   }
-}
-
-export function invalidOptions({ problem, hint }: OptionsProblem): MoleculeError {
-  return new MoleculeError(problem, { code: 'invalid_argument', hint });
 }
 
 function callProblem(name: string, options: unknown, known: KnownOptions<never>): OptionsProblem | null {

@@ -77,7 +77,10 @@ async function removeStaleLock(path: string): Promise<boolean> {
   const owner = await readOwner(path);
   const ageMs = await ageOf(path);
   if (ageMs === Number.POSITIVE_INFINITY) return true;
-  if (!(await hasOwnerEnded(owner)) && ageMs < STALE_AFTER_MS) return false;
+  const [pid = '', host] = owner.split(' ');
+  const isOfThisHost = host === hostname() && /^\d+$/.test(pid);
+  const hasEnded = isOfThisHost && !(await isProcessRunning(Number(pid)));
+  if (!hasEnded && ageMs < STALE_AFTER_MS) return false;
   if (owner === '' && ageMs < 1_000) return false;
   const aside = `${path}.${randomUUID()}.stale`;
   try {
@@ -97,11 +100,6 @@ function newOwner(): string {
 
 async function readOwner(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
-}
-
-async function hasOwnerEnded(owner: string): Promise<boolean> {
-  const [pid = '', host] = owner.split(' ');
-  return host === hostname() && /^\d+$/.test(pid) && !(await isProcessRunning(Number(pid)));
 }
 
 /** Deletes a lock unless another process has taken it over. Never rejects. */

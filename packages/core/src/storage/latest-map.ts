@@ -2,7 +2,7 @@
 export class LatestMap<V> extends Map<string, V> {
   readonly #capacity: number;
   /** One for good, which is at the oldest entry: a new one would first pass all that were deleted since the map last grew. */
-  #oldest: Iterator<string> | undefined;
+  #oldest: Iterator<[string, V]> | undefined;
 
   constructor(capacity: number) {
     super();
@@ -21,11 +21,10 @@ export class LatestMap<V> extends Map<string, V> {
   deleteOldest(): V | undefined {
     // An iterator that has reached the end stays there.
     if (this.size === 0) return undefined;
-    this.#oldest ??= this.keys();
-    const { value: key } = this.#oldest.next();
-    if (key === undefined) return undefined;
-    const value = this.get(key);
-    this.delete(key);
-    return value;
+    this.#oldest ??= this.entries();
+    const { value: entry } = this.#oldest.next();
+    if (entry === undefined) return undefined;
+    this.delete(entry[0]);
+    return entry[1];
   }
 }

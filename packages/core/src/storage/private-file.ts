@@ -13,12 +13,13 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { isProcessRunning } from './process-identity.ts';
 
+// An import of the module would load all of it.
+const { promisify } = process.getBuiltinModule('node:util');
 const { constants } = fs;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -185,12 +186,10 @@ async function refuseLink(path: string): Promise<void> {
 }
 
 // Descriptors and not `FileHandle`s, which take longer and must not be left to the garbage collector.
-const openDescriptor = promisify(fs.open);
-const write = promisify(fs.write);
 const flush = promisify(fs.fdatasync);
 const close = promisify(fs.close);
 
-/** Appends to an existing private file, which stays open between two appends. Calls must not overlap. */
+/** Appends to an existing private file, which stays open. */
 export class PrivateLog {
   readonly path: string;
   #descriptor: number | undefined;
@@ -200,24 +199,34 @@ export class PrivateLog {
   }
 
   /**
-   * Appends text and flushes it to disk. After a crash or a failure, part of it can be at the end of the file. A file that is
-   * missing, or was deleted or replaced since, is an error, because the appended text depends on the earlier content.
+   * Appends text, which survives the end of this process from now on, and a crash of the machine once {@link flush} has resolved. It does not
+   * wait: handing a text to the system takes microseconds, also while a flush is under way. After a failure, part of it can be at the end of the file.
+   * @throws MoleculeError `storage_failed`, also for a file that is missing
+   */
+  write(text: string): void {
+    try {
+      this.#descriptor ??= fs.openSync(this.path, constants.O_WRONLY | constants.O_APPEND | noFollow);
+      let done = fs.writeSync(this.#descriptor, text);
+      // Seldom only a part is written.
+      if (done === Buffer.byteLength(text)) return;
+      const bytes = Buffer.from(text, 'utf8');
+      while (done < bytes.length) done += fs.writeSync(this.#descriptor, bytes, done);
+    } catch (cause) {
+      throw storageError('Cannot write the file', this.path, cause);
+    }
+  }
+
+  /**
+   * Flushes what was written to disk. Calls must not overlap. A file that was deleted or replaced since it was opened is an error, because the
+   * appended text depends on the earlier content.
    * @throws MoleculeError `storage_failed`
    */
-  async append(text: string): Promise<void> {
+  async flush(): Promise<void> {
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined) return;
     try {
-      this.#descriptor ??= await openDescriptor(
-        this.path,
-        constants.O_WRONLY | constants.O_APPEND | noFollow,
-      );
-      const descriptor = this.#descriptor;
       // Of an open file this takes a microsecond.
       if (fs.fstatSync(descriptor).nlink === 0) throw new Error('The file was deleted or replaced.');
-      const bytes = Buffer.from(text, 'utf8');
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await write(descriptor, bytes, done);
-        done += bytesWritten;
-      }
       await flush(descriptor);
     } catch (cause) {
       await this.close();
@@ -225,7 +234,7 @@ export class PrivateLog {
     }
   }
 
-  /** Closes the file; the next append opens it again. Never rejects. */
+  /** Closes the file; the next write opens it again. Not during a flush. Never rejects. */
   async close(): Promise<void> {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;

@@ -37,10 +37,12 @@ describe('the workspace lock', () => {
   it('is refreshed while it is held', async () => {
     const { client, agent } = onDisk();
     await agent.start();
-    const before = new Date(Date.now() - 10 * 60_000);
-    await utimes(lockPath(), before, before);
-    await client.clock.advance(60_000);
-    await until(async () => Date.now() - (await stat(lockPath())).mtimeMs < 60_000);
+    for (const _time of ['once', 'and again']) {
+      const before = new Date(Date.now() - 10 * 60_000);
+      await utimes(lockPath(), before, before);
+      await client.clock.advance(60_000);
+      await until(async () => Date.now() - (await stat(lockPath())).mtimeMs < 60_000);
+    }
     await agent.stop();
     expect(client.clock.pending).toBe(0);
   });

@@ -2,7 +2,7 @@ import { Agent, request as undiciRequest } from 'undici';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
-import { exchange, OpenExchanges } from '../transport/http-exchange.ts';
+import { OpenExchanges } from '../transport/http-exchange.ts';
 import type { HttpResponse } from '../transport/http-response.ts';
 import { type Chaos, type ChaosOptions, chaos } from './chaos.ts';
 import type { ChaosRule } from './chaos-rules.ts';
@@ -39,7 +39,10 @@ async function open(
   });
   const faulty = chaos(agent, { rules, seed: SEED, clock, ...options });
   const send: Stage['send'] = (path = '/', { method = 'POST', body = '{}', signal } = {}) =>
-    exchange(faulty, attemptOf(server, { path, method, body, signal })) as Promise<HttpResponse>;
+    new OpenExchanges(clock, Number.POSITIVE_INFINITY).exchange(
+      faulty,
+      attemptOf(server, { path, method, body, signal }),
+    ) as Promise<HttpResponse>;
   return { server, faulty, send };
 }
 
@@ -48,14 +51,13 @@ function attemptOf(server: ScriptedServer, sent: Sent & { readonly path: string 
     origin: server.url,
     method: sent.method ?? 'POST',
     path: sent.path,
-    headers: [],
+    base: [],
+    headers: {},
+    bearer: null,
     body: sent.body ?? null,
     timeoutMs: 10_000,
     maxResponseBytes: 1_000_000,
-    keepsBeginning: false,
-    clock,
     signal: sent.signal,
-    open: new OpenExchanges(Number.POSITIVE_INFINITY),
   };
 }
 
@@ -167,7 +169,10 @@ describe('a response that is cut', () => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write('data: 1\n\ndata: 2\n\n');
     });
-    const opened = await exchange(faulty, { ...attemptOf(server, { path: '/' }), isStreamed: true });
+    const opened = await new OpenExchanges(clock, Number.POSITIVE_INFINITY).exchange(faulty, {
+      ...attemptOf(server, { path: '/' }),
+      isStreamed: true,
+    });
     if (!('stream' in opened)) throw new Error('It is no stream.');
     let read = '';
     const reading = (async () => {

@@ -7,7 +7,7 @@ import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts'
 import type { PeerClient } from '../client/platform-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
-import type { AnswerContent, HandlerAnswer } from '../inbound/handler-answer.ts';
+import type { AnswerContent, HandlerAnswer } from '../inbound/handler.ts';
 import { MemoryInboundStore } from '../inbound/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
 import type { RequestDispatcher } from '../settings/connection-settings.ts';

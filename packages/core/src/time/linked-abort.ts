@@ -6,19 +6,21 @@ import type { Clock } from './clock.ts';
  * can be unlinked, so that a signal that lives as long as the process does not collect listeners.
  */
 export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
-  return new LinkedAbort(parents.filter((parent) => parent !== undefined));
+  return new LinkedAbort(parents);
 }
 
 /** An abort controller that also aborts with other signals. It is the listener itself, because an agent has several while it runs. */
 export class LinkedAbort extends AbortController {
-  #parents: readonly AbortSignal[];
+  #parents: readonly (AbortSignal | undefined)[];
 
-  constructor(parents: readonly AbortSignal[]) {
+  constructor(parents: readonly (AbortSignal | undefined)[]) {
     super();
     this.#parents = parents;
-    for (const parent of parents) parent.addEventListener('abort', this, { once: true });
-    const aborted = parents.find((parent) => parent.aborted);
-    if (aborted !== undefined) this.abort(aborted.reason);
+    for (const parent of parents) {
+      if (parent?.aborted) this.abort(parent.reason);
+      if (this.signal.aborted) return;
+      parent?.addEventListener('abort', this, { once: true });
+    }
   }
 
   handleEvent({ target }: Event): void {
@@ -32,7 +34,7 @@ export class LinkedAbort extends AbortController {
 
   /** Removes the listeners from the other signals. Call it when the work has ended, so that long-lived signals do not leak. */
   unlink(): void {
-    for (const parent of this.#parents) parent.removeEventListener('abort', this);
+    for (const parent of this.#parents) parent?.removeEventListener('abort', this);
     this.#parents = [];
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
-import { rememberCanceled } from '../client/cancellation.ts';
+import { canceledCalls } from '../client/cancellation.ts';
 import { runHandling, toCurrentMessage } from '../client/current-message.ts';
 import {
   contextIdOfCall,
@@ -62,7 +62,7 @@ describe('messageIdOfCall', () => {
     const ids = Array.from({ length: 3 }, () => {
       const id = messageIdOfCall(client, call, content) ?? expect.fail('no id');
       expect(messageIdOfCall(client, call, content)).toBe(id);
-      rememberCanceled(id);
+      canceledCalls().set(id, true);
       return id;
     });
     expect(new Set(ids).size).toBe(3);

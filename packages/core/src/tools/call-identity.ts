@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import crypto from 'node:crypto';
-import { wasCanceled } from '../client/cancellation.ts';
+import { canceledCalls } from '../client/cancellation.ts';
 import { currentMessage } from '../client/current-message.ts';
 import type { PeerClient } from '../client/platform-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
@@ -68,7 +68,7 @@ export function messageIdOfCall(
   if (callId === undefined || callId === '' || turn === undefined) return undefined;
   const content = [toolName, peerId.toLowerCase(), text, ...more];
   let id = deriveUuid('tool-call', workspaceId, ...turn, callId, ...content);
-  while (wasCanceled(id)) id = deriveUuid('tool-call-anew', id);
+  while (canceledCalls().has(id)) id = deriveUuid('tool-call-anew', id);
   return id;
 }
 

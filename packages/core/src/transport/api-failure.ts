@@ -14,8 +14,15 @@ import {
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { redactSecrets } from '../errors/redact-secrets.ts';
 import { parseRetryAfter } from '../time/backoff.ts';
-import type { HttpResponse } from './http-response.ts';
-import { excerptOf, headerOf, objectOf, type ReadBody, readBody, textOf } from './http-response.ts';
+import {
+  excerptOf,
+  type HttpResponse,
+  headerOf,
+  objectOf,
+  type ReadBody,
+  readBody,
+  textOf,
+} from './http-response.ts';
 import type { PlatformRequest } from './platform-request.ts';
 
 const BY_STATUS: Readonly<Record<number, MoleculeErrorCode>> = {

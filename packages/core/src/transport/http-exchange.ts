@@ -1,5 +1,4 @@
-import type { Delivered } from '../errors/connection-error.ts';
-import { TimeoutError } from '../errors/connection-error.ts';
+import { type Delivered, TimeoutError } from '../errors/connection-error.ts';
 import { isError } from '../errors/is-error.ts';
 import type {
   DispatchController,
@@ -8,7 +7,7 @@ import type {
 } from '../settings/connection-settings.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
-import { type HttpResponse, headerOf } from './http-response.ts';
+import type { HttpResponse } from './http-response.ts';
 import { ResponseStream } from './response-stream.ts';
 
 /** A response that is read as it arrives: 200 `text/event-stream`. */
@@ -22,21 +21,23 @@ export interface HttpAttempt {
   readonly proxy?: ProxyName | null;
   readonly method: string;
   readonly path: string;
-  readonly headers: string[];
+  /** Headers of every request, names and values in turn. */
+  readonly base: readonly string[];
+  /** Of this one; `accept` is JSON unless it names another one. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bearer: string | null | undefined;
+  /** JSON. */
   readonly body: string | null;
   readonly timeoutMs: number;
   /** Time limit from the headers of the response to its end, in milliseconds. @default what is left of `timeoutMs` */
   readonly bodyTimeoutMs?: number | undefined;
   readonly maxResponseBytes: number;
   /** Whether the beginning of a larger response is received; else such a response is refused by its size. */
-  readonly keepsBeginning: boolean;
+  readonly keepsBeginning?: boolean;
   /** Whether a stream of server-sent events is returned with its headers. @default false: it is read to its end */
   readonly isStreamed?: boolean;
-  readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly onSent?: (() => void) | undefined;
-  /** The exchange is in here until it ends. */
-  readonly open: OpenExchanges;
 }
 
 /** Longest time without a byte of a streamed response. */
@@ -44,53 +45,56 @@ const STREAM_IDLE_MS = 300_000;
 const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const ENDED = new Error('The exchange has ended.');
 
-/**
- * Sends one request and reads the whole response. One deadline covers queueing, connecting, headers and body. Rejects with
- * the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
- * processed. Uses undici's handler interface to avoid a stream per response. The body of a streamed response has no total time
- * limit, is bounded by the reader only, and ends with the signal.
- */
-export function exchange(
-  dispatcher: RequestDispatcher,
-  attempt: HttpAttempt,
-): Promise<HttpResponse | StreamedResponse> {
-  if (attempt.signal?.aborted) return Promise.reject(attempt.signal.reason);
-  const { origin, path, method, headers, body } = attempt;
-  const request = { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 } as const;
-  const handler = new ExchangeHandler(attempt);
-  attempt.open.add(handler, () => {
-    try {
-      dispatcher.dispatch(request, handler);
-    } catch (error) {
-      handler.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
-    }
-  });
-  return handler.response;
-}
-
-/** An exchange that has not ended. */
-class ExchangeHandler implements DispatchHandler {
+/** One request and its response. Implements undici's handler interface, to avoid a stream per response. */
+class Exchange implements DispatchHandler {
+  readonly #dispatcher: RequestDispatcher;
   readonly #attempt: HttpAttempt;
+  readonly #open: OpenExchanges;
   readonly #received = Promise.withResolvers<HttpResponse | StreamedResponse>();
-  readonly response: Promise<HttpResponse | StreamedResponse> = this.#received.promise;
-  readonly #timer: Timer;
-  #bodyTimer: Timer | undefined;
+  readonly response = this.#received.promise;
+  #timeoutMs: number;
+  /** When it is given up, on the monotonic clock. */
+  endsAt: number;
   #controller: DispatchController | undefined;
-  #hasEnded = false;
+  hasEnded = false;
   #status = 0;
   #headers: HttpResponse['headers'] = {};
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #stream: ResponseStream | undefined;
 
-  constructor(attempt: HttpAttempt) {
+  constructor(dispatcher: RequestDispatcher, attempt: HttpAttempt, open: OpenExchanges) {
+    this.#dispatcher = dispatcher;
     this.#attempt = attempt;
-    this.#timer = attempt.clock.setTimer(attempt.timeoutMs, () => this.#timeOut(attempt.timeoutMs));
-    attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#open = open;
+    this.#timeoutMs = attempt.timeoutMs;
+    this.endsAt = open.clock.monotonic() + attempt.timeoutMs;
+    attempt.signal?.addEventListener('abort', this, { once: true });
+  }
+
+  /** Sends the request, once. */
+  send(): void {
+    const { origin, path, method, base, bearer, headers: own, body } = this.#attempt;
+    const headers = [...base];
+    if (own.accept === undefined) headers.push('accept', 'application/json');
+    if (bearer) headers.push('authorization', `Bearer ${bearer}`);
+    if (body !== null) headers.push('content-type', 'application/json');
+    for (const name in own) headers.push(name, own[name] ?? '');
+    const request = { origin, path, method, headers, body, headersTimeout: 0, bodyTimeout: 0 } as const;
+    try {
+      this.#dispatcher.dispatch(request, this);
+    } catch (error) {
+      this.onResponseError(undefined, isError(error) ? error : new Error(String(error)));
+    }
+  }
+
+  /** The signal has aborted. */
+  handleEvent(): void {
+    this.cancel(this.#attempt.signal?.reason);
   }
 
   onRequestStart(controller: DispatchController): void {
-    if (this.#hasEnded) {
+    if (this.hasEnded) {
       controller.abort(ENDED);
       return;
     }
@@ -102,23 +106,23 @@ class ExchangeHandler implements DispatchHandler {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
-    if (this.#attempt.isStreamed && isEventStream(status, headers)) {
+    if (this.#attempt.isStreamed && status === 200 && EVENT_STREAM.test(String(headers['content-type']))) {
       this.#startStream(controller);
       return;
     }
     // Before the platform has written it all and takes it for received.
-    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs, clock } = this.#attempt;
+    const { maxResponseBytes, keepsBeginning, bodyTimeoutMs } = this.#attempt;
     if (!keepsBeginning && Number(headers['content-length']) > maxResponseBytes) this.#discard();
-    if (bodyTimeoutMs === undefined || this.#hasEnded) return;
-    // Most responses are complete when this runs.
-    queueMicrotask(() => {
-      if (this.#hasEnded) return;
-      this.#bodyTimer = clock.setTimer(bodyTimeoutMs, () => this.#timeOut(bodyTimeoutMs));
-    });
+    if (bodyTimeoutMs === undefined) return;
+    const endsAt = this.#open.clock.monotonic() + bodyTimeoutMs;
+    if (endsAt >= this.endsAt) return;
+    this.#timeoutMs = bodyTimeoutMs;
+    this.endsAt = endsAt;
+    this.#open.watch(endsAt);
   }
 
   onResponseData(_controller: DispatchController, chunk: Buffer): void {
-    if (this.#hasEnded) return;
+    if (this.hasEnded) return;
     if (this.#stream !== undefined) {
       this.#stream.push(chunk);
       return;
@@ -130,14 +134,14 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   #startStream(connection: DispatchController): void {
-    if (this.#hasEnded) return;
-    const { clock } = this.#attempt;
-    this.#timer.cancel();
+    if (this.hasEnded) return;
+    this.endsAt = Number.POSITIVE_INFINITY;
+    this.#timeoutMs = STREAM_IDLE_MS;
     const stream = new ResponseStream({
       connection,
-      clock,
+      clock: this.#open.clock,
       idleTimeoutMs: STREAM_IDLE_MS,
-      onIdle: () => this.#timeOut(STREAM_IDLE_MS),
+      onIdle: () => this.timeOut(),
       onClose: () => this.cancel(ENDED),
     });
     this.#stream = stream;
@@ -149,7 +153,7 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   onResponseError(_controller: DispatchController | undefined, error: Error): void {
-    if (this.#hasEnded) return;
+    if (this.hasEnded) return;
     const { origin, proxy } = this.#attempt;
     removeReceived(error);
     this.cancel(connectionFailure(error, origin, this.#delivered, proxy));
@@ -167,8 +171,9 @@ class ExchangeHandler implements DispatchHandler {
     return this.#controller === undefined ? 'no' : 'unknown';
   }
 
-  #timeOut(timeoutMs: number): void {
+  timeOut(): void {
     const { origin, proxy } = this.#attempt;
+    const timeoutMs = this.#timeoutMs;
     const through = proxy ? ` through ${nameOfProxy(proxy)}` : '';
     const text = `No complete response from ${origin}${through} within ${Math.ceil(timeoutMs)} ms.`;
     this.cancel(new TimeoutError(text, { timeoutMs, delivered: this.#delivered, hint: this.#timeoutHint }));
@@ -182,17 +187,14 @@ class ExchangeHandler implements DispatchHandler {
     return proxy ? `There was no connection yet: check the proxy at ${proxy.host}.` : undefined;
   }
 
-  readonly #onAbort = (): void => {
-    this.cancel(this.#attempt.signal?.reason);
-  };
-
   #finish(isTooLarge: boolean): void {
     if (!this.#end()) return;
     if (this.#stream !== undefined) {
       this.#stream.complete();
       return;
     }
-    const body = Buffer.concat(this.#chunks);
+    const [first] = this.#chunks;
+    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
     this.#received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 
@@ -202,18 +204,12 @@ class ExchangeHandler implements DispatchHandler {
   }
 
   #end(): boolean {
-    if (this.#hasEnded) return false;
-    this.#hasEnded = true;
-    this.#attempt.open.delete(this);
-    this.#timer.cancel();
-    this.#bodyTimer?.cancel();
-    this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
+    if (this.hasEnded) return false;
+    this.hasEnded = true;
+    this.#open.delete(this);
+    this.#attempt.signal?.removeEventListener('abort', this);
     return true;
   }
-}
-
-function isEventStream(status: number, headers: HttpResponse['headers']): boolean {
-  return status === 200 && EVENT_STREAM.test(headerOf({ headers }, 'content-type') ?? '');
 }
 
 /**
@@ -227,43 +223,91 @@ function removeReceived(error: Error): void {
 
 /** The exchanges of one client that have not ended. At most so many run at the same time; the others wait for their turn. */
 export class OpenExchanges {
+  readonly clock: Clock;
   readonly #most: number;
-  readonly #running = new Set<ExchangeHandler>();
-  /** Made for the first one: few clients reach their limit. */
-  #waiting: Map<ExchangeHandler, () => void> | undefined;
+  readonly #running = new Set<Exchange>();
+  /** The longest first. Also those that have ended meanwhile. */
+  readonly #waiting: Exchange[] = [];
+  /** Places of exchanges that have ended, whose connections may not be free yet. */
+  #ended = 0;
+  /** Places that are kept for exchanges that wait. */
+  #kept = 0;
+  #timer: Timer | undefined;
+  #timerEndsAt = Number.POSITIVE_INFINITY;
 
   /** @param most `Infinity` for no limit */
-  constructor(most: number) {
+  constructor(clock: Clock, most: number) {
+    this.clock = clock;
     this.#most = most;
   }
 
-  /** Sends the request of an exchange now or later; not at all if it ends before. */
-  add(exchange: ExchangeHandler, send: () => void): void {
-    if (this.#running.size >= this.#most) {
-      this.#waiting ??= new Map();
-      this.#waiting.set(exchange, send);
-      return;
+  /**
+   * Sends one request and reads the whole response, now or when it is its turn. One deadline covers waiting, connecting, headers and body.
+   * Rejects with the signal's reason, a `TimeoutError` or a `ConnectionError`; the latter two say whether the request may have been
+   * processed. The body of a streamed response has no total time limit, is bounded by the reader only, and ends with the signal.
+   */
+  exchange(dispatcher: RequestDispatcher, attempt: HttpAttempt): Promise<HttpResponse | StreamedResponse> {
+    if (attempt.signal?.aborted) return Promise.reject(attempt.signal.reason);
+    const exchange = new Exchange(dispatcher, attempt, this);
+    this.watch(exchange.endsAt);
+    if (this.#running.size + this.#ended + this.#kept < this.#most) {
+      this.#running.add(exchange);
+      exchange.send();
+    } else {
+      this.#waiting.push(exchange);
+      if (this.#ended > 0) {
+        this.#ended -= 1;
+        this.#sendNextSoon();
+      }
     }
-    this.#running.add(exchange);
-    send();
+    return exchange.response;
   }
 
   /** Call when an exchange has ended. */
-  delete(exchange: ExchangeHandler): void {
-    if (this.#waiting?.delete(exchange) === true || !this.#running.delete(exchange)) return;
-    // Not before the connection can be used again.
-    if (this.#waiting !== undefined && this.#waiting.size > 0) setImmediate(() => this.#sendNext());
+  delete(exchange: Exchange): void {
+    if (!this.#running.delete(exchange)) return;
+    if (this.#waiting.length > this.#kept) this.#sendNextSoon();
+    else this.#ended += 1;
   }
 
   cancelAll(reason: Error): void {
-    for (const exchange of [...(this.#waiting?.keys() ?? []), ...this.#running]) exchange.cancel(reason);
+    for (const exchange of [...this.#waiting, ...this.#running]) exchange.cancel(reason);
+    this.#timer?.cancel();
   }
 
-  #sendNext(): void {
-    const [next] = this.#waiting ?? [];
-    if (next === undefined || this.#running.size >= this.#most) return;
-    const [exchange, send] = next;
-    this.#waiting?.delete(exchange);
-    this.add(exchange, send);
+  /** Call when an exchange has a deadline. All share one timer: one for each takes a noticeable part of a call. */
+  watch(endsAt: number): void {
+    if (endsAt >= this.#timerEndsAt) return;
+    this.#timer?.cancel();
+    this.#timerEndsAt = endsAt;
+    this.#timer = this.clock.setTimer(endsAt - this.clock.monotonic(), () => this.#timeOut());
   }
+
+  #timeOut(): void {
+    this.#timerEndsAt = Number.POSITIVE_INFINITY;
+    const now = this.clock.monotonic();
+    for (const exchange of [...this.#waiting, ...this.#running]) {
+      if (exchange.endsAt <= now) exchange.timeOut();
+      else this.watch(exchange.endsAt);
+    }
+  }
+
+  /**
+   * Keeps a place for the next one that waits, until its connection is free: undici frees a connection in an immediate that it requests after it
+   * has reported the end of a response.
+   */
+  #sendNextSoon(): void {
+    this.#kept += 1;
+    queueMicrotask(() => setImmediate(this.#sendNext));
+  }
+
+  readonly #sendNext = (): void => {
+    this.#kept -= 1;
+    this.#ended = 0;
+    let next = this.#waiting.shift();
+    while (next?.hasEnded) next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#running.add(next);
+    next.send();
+  };
 }

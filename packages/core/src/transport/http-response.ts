@@ -12,9 +12,8 @@ export type ReadBody =
   | { readonly kind: 'empty' | 'html' | 'other' };
 
 /** Parses a body as JSON, whatever its content type. Never throws. */
-export function readBody(response: HttpResponse): ReadBody {
-  if (response.body.length === 0) return { kind: 'empty' };
-  const text = response.body.toString('utf8');
+export function readBody(response: HttpResponse, text: string = response.body.toString('utf8')): ReadBody {
+  if (text === '') return { kind: 'empty' };
   try {
     return { kind: 'json', value: JSON.parse(text) as unknown };
   } catch {

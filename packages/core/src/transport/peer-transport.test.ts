@@ -20,15 +20,14 @@ function createTransport(options: Partial<PeerTransportSettings> = {}): PeerTran
 }
 
 function requestTo(url: string, more: Partial<PeerRequest> = {}): PeerRequest {
+  const { origin, pathname, search } = new URL(url);
   return {
-    url: new URL(url),
+    server: { origin, path: pathname + search },
     body: '{}',
     peerToken: undefined,
     headers: {},
     timeoutMs: 5_000,
     signal: undefined,
-    onSent: () => {},
-    isStreamed: false,
     ...more,
   };
 }
@@ -47,7 +46,7 @@ describe('the transport to peers', () => {
       delivered: 'unknown',
       timeoutMs: 10_000,
     });
-    await clock.waitForPending(2);
+    await clock.waitForTimer(10_000);
     await clock.advance(10_000);
     await failed;
     expect(clock.pending).toBe(0);

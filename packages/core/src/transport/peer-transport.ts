@@ -3,7 +3,7 @@ import type { Dispatcher, Pool } from 'undici';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { clientClosed } from './connection-failure.ts';
-import { exchange, type HttpAttempt, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
 import { loadPool } from './undici-pool.ts';
 
@@ -20,9 +20,15 @@ export interface PeerTransportSettings
   readonly resolve?: ((hostname: string) => Promise<readonly { readonly address: string }[]>) | undefined;
 }
 
+/** Where the server of a peer is: at an http or https URL. */
+export interface PeerServer {
+  readonly origin: string;
+  /** With the query. */
+  readonly path: string;
+}
+
 export interface PeerRequest {
-  /** http or https. */
-  readonly url: URL;
+  readonly server: PeerServer;
   readonly body: string;
   /** For this peer and a few minutes; `undefined` sends no credential. */
   readonly peerToken: string | undefined;
@@ -32,10 +38,12 @@ export interface PeerRequest {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   /** Called when the request is written to a connection. */
-  readonly onSent: () => void;
-  /** Whether a stream of server-sent events is returned with its headers. */
-  readonly isStreamed: boolean;
+  readonly onSent?: (() => void) | undefined;
+  /** Whether a stream of server-sent events is returned with its headers. @default false */
+  readonly isStreamed?: boolean | undefined;
 }
+
+const HEADERS = ['user-agent', USER_AGENT];
 
 type Connector = Pool.Options['connect'];
 
@@ -47,18 +55,34 @@ export class PeerTransport {
   readonly #settings: PeerTransportSettings;
   /** By origin, the most recently used last. */
   readonly #pools = new Map<string, Pool>();
-  readonly #open = new OpenExchanges(Number.POSITIVE_INFINITY);
+  readonly #open: OpenExchanges;
   #newPool: Promise<(origin: string) => Pool> | undefined;
   #isClosed = false;
 
   constructor(settings: PeerTransportSettings) {
     this.#settings = settings;
+    this.#open = new OpenExchanges(settings.clock, Number.POSITIVE_INFINITY);
   }
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
   async post(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
+    const { server, body, peerToken, headers, timeoutMs, signal, onSent, isStreamed = false } = request;
     this.#newPool ??= this.#load();
-    return exchange(this.#poolFor(request.url.origin, await this.#newPool), this.#attempt(request));
+    return this.#open.exchange(this.#poolFor(server.origin, await this.#newPool), {
+      origin: server.origin,
+      method: 'POST',
+      path: server.path,
+      base: HEADERS,
+      headers,
+      bearer: peerToken,
+      body,
+      timeoutMs,
+      bodyTimeoutMs: BODY_TIMEOUT_MS,
+      maxResponseBytes: BODY_LIMITS.agentResponse,
+      isStreamed,
+      signal,
+      onSent,
+    });
   }
 
   /** Closes all connections; pending requests reject with `client_closed`. Idempotent. */
@@ -68,25 +92,6 @@ export class PeerTransport {
     this.#pools.clear();
     this.#open.cancelAll(clientClosed());
     await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
-  }
-
-  #attempt({ url, peerToken, headers, ...request }: PeerRequest): HttpAttempt {
-    const list = ['content-type', 'application/json', 'user-agent', USER_AGENT];
-    if (headers.accept === undefined) list.push('accept', 'application/json');
-    if (peerToken !== undefined) list.push('authorization', `Bearer ${peerToken}`);
-    for (const [name, value] of Object.entries(headers)) list.push(name, value);
-    return {
-      ...request,
-      origin: url.origin,
-      method: 'POST',
-      path: url.pathname + url.search,
-      headers: list,
-      bodyTimeoutMs: BODY_TIMEOUT_MS,
-      maxResponseBytes: BODY_LIMITS.agentResponse,
-      keepsBeginning: false,
-      clock: this.#settings.clock,
-      open: this.#open,
-    };
   }
 
   #poolFor(origin: string, newPool: (origin: string) => Pool): Pool {

@@ -39,8 +39,6 @@ export interface PlatformRequest extends CallOptions {
   readonly timeoutMs: number;
   /** Time limit of all attempts and the pauses between them, in milliseconds. @default none */
   readonly totalTimeoutMs?: number | undefined;
-  /** How long the platform may hold the request, in whole seconds: `X-Timeout`. */
-  readonly holdSeconds?: number | undefined;
   /** Overrides the current token; `null` sends none. */
   readonly bearer?: string | null | undefined;
   /** Additional headers, names in lower case. */
@@ -53,6 +51,8 @@ export interface PlatformRequest extends CallOptions {
   readonly onSent?: (() => void) | undefined;
   /** What sends each attempt instead of the client's connections, which it is given. */
   readonly through?: ((direct: RequestDispatcher) => RequestDispatcher) | undefined;
+  /** Whether a stream of server-sent events is returned with its headers. @default false */
+  readonly isStreamed?: boolean | undefined;
   /** Whether an error of this route may contain the words of a peer; they are kept out of messages and excerpts. */
   readonly relaysPeerText?: boolean | undefined;
 }

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
-import { EventReader } from './event-reader.ts';
-import { ResponseStream } from './response-stream.ts';
+import { EventReader, ResponseStream } from './response-stream.ts';
 
 const KIB_64 = Buffer.alloc(64 * 1024);
 

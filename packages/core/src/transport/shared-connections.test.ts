@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { SELF } from '../../test/agent-ids.ts';
 import { stage } from '../../test/test-client.ts';
 import { systemClock } from '../time/clock.ts';
 
@@ -44,4 +45,14 @@ it('each client has its own number of requests at the same time', async () => {
   expect(one.server.requests).toHaveLength(2);
   await one.client.close();
   await waiting;
+});
+
+it('a client uses a connection again before it opens more than its limit', async () => {
+  await using s = await stage([], { clock: systemClock, maxConnections: 8 });
+  s.server.routes.set(`GET /registry/${SELF}/peers`, PEERS);
+  const readTen = async () => {
+    for (let count = 0; count < 10; count += 1) await s.client.getPeers();
+  };
+  await Promise.all(Array.from({ length: 20 }, readTen));
+  expect(s.server.connections).toBe(8);
 });

@@ -285,7 +285,7 @@ describe('aborting and closing', () => {
       code: 'timed_out',
       delivered: 'no',
     });
-    await clock.waitForPending(2);
+    await clock.waitForTimer(10_000);
     await clock.advance(10_000);
     await queued;
     await clock.advance(10_000);

@@ -1,3 +1,4 @@
+import { CAPABILITIES_HEADER, type Capability, parseCapabilities } from '@molecule-ai/protocol';
 import type { TokenManager } from '../credentials/token-manager.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
@@ -7,9 +8,8 @@ import { USER_AGENT } from '../settings/sdk-version.ts';
 import { backoffDelayMs } from '../time/backoff.ts';
 import { apiFailure, unexpectedResponse } from './api-failure.ts';
 import { clientClosed } from './connection-failure.ts';
-import { exchange, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import { type HttpResponse, readBody } from './http-response.ts';
-import { PlatformCapabilities } from './platform-capabilities.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from './platform-request.ts';
 import { LazyPool } from './undici-pool.ts';
 
@@ -32,8 +32,8 @@ export class Transport {
   /** Whether the client is that of an operator. */
   readonly isOperator: boolean;
   readonly #workspaceId: string | null;
-  /** Those of every request. */
-  readonly #headers: Readonly<Record<string, string>>;
+  /** Those of every request, in undici's flat form. */
+  readonly #headers: readonly string[];
   readonly #pool: LazyPool;
   #dispatcher: RequestDispatcher | null;
   readonly #lanes: Readonly<Record<RequestLane, OpenExchanges>>;
@@ -43,29 +43,26 @@ export class Transport {
 
   /** @param workspaceId The caller, sent in headers; `null` for an operator. */
   constructor(settings: ConnectionSettings, bearers: BearerSource, workspaceId: string | null) {
-    const { proxy, logger, dispatcher, maxConnections, origin, orgId } = settings;
+    const { proxy, logger, clock, dispatcher, maxConnections, origin, orgId } = settings;
     this.settings = settings;
     this.#bearers = bearers;
     this.isOperator = workspaceId === null;
     this.#workspaceId = workspaceId;
-    this.#headers = {
-      accept: 'application/json',
-      'user-agent': USER_AGENT,
-      ...(origin === null ? {} : { origin }),
-      ...(orgId === null ? {} : { 'x-molecule-org-id': orgId }),
-      ...(workspaceId === null
-        ? {}
-        : { 'x-workspace-id': workspaceId, 'x-source-workspace-id': workspaceId }),
-    };
+    this.#headers = [
+      ['user-agent', USER_AGENT],
+      origin === null ? [] : ['origin', origin],
+      orgId === null ? [] : ['x-molecule-org-id', orgId],
+      workspaceId === null ? [] : ['x-workspace-id', workspaceId, 'x-source-workspace-id', workspaceId],
+    ].flat();
     this.#pool = new LazyPool(settings);
     this.#dispatcher = dispatcher;
     if (proxy !== null) {
       const named = { proxy: proxy.host, setting: proxy.setting };
       logger.debug(named, 'Requests to the platform go through a proxy.');
     }
-    const limited = (most: number) => new OpenExchanges(dispatcher === null ? most : NO_LIMIT);
+    const limited = (most: number) => new OpenExchanges(clock, dispatcher === null ? most : NO_LIMIT);
     this.#lanes = {
-      presence: new OpenExchanges(NO_LIMIT),
+      presence: new OpenExchanges(clock, NO_LIMIT),
       receiving: limited(maxConnections),
       calls: limited(maxConnections),
     };
@@ -73,30 +70,36 @@ export class Transport {
   }
 
   /**
-   * Sends a request, retries it if that is safe, and returns the parsed response.
+   * Sends a request, retries it if that is safe, and returns the parsed response; of a request that is streamed, server-sent events with
+   * their headers. Nothing is retried after that.
    * @throws ApiError for every response outside 2xx, and for a 2xx body that is not JSON.
    * @throws ConnectionError, TimeoutError; an abort rejects with the signal's reason.
    */
-  send(request: PlatformRequest): Promise<PlatformResponse> {
-    // Without `isStreamed` there are no streams.
-    return this.#send(request, false) as Promise<PlatformResponse>;
-  }
-
-  /** As {@link send}; a stream of server-sent events is returned with its headers. Nothing is retried after that. */
-  open(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
-    return this.#send(request, true);
-  }
-
-  async #send(request: PlatformRequest, isStreamed: boolean): Promise<PlatformResponse | StreamedResponse> {
-    const { totalTimeoutMs, timeoutMs, signal, path } = request;
+  async request(request: PlatformRequest): Promise<PlatformResponse | StreamedResponse> {
+    const { totalTimeoutMs, signal, path } = request;
     const { clock, logger } = this.settings;
     const endsAt = totalTimeoutMs === undefined ? NO_LIMIT : clock.monotonic() + totalTimeoutMs;
     /** Whether the platform may have processed an attempt. */
     let mayHaveArrived = false;
     for (let retry = 1; ; retry += 1) {
       const leftMs = endsAt === NO_LIMIT ? NO_LIMIT : endsAt - clock.monotonic();
+      const timeoutMs = Math.max(1, Math.min(request.timeoutMs, leftMs));
       try {
-        return await this.#sendOnce(request, isStreamed, Math.max(1, Math.min(timeoutMs, leftMs)));
+        let bearer = request.bearer === undefined ? this.#bearers.current() : request.bearer;
+        if (this.#dispatcher === null || bearer === undefined) {
+          await this.#prepare(request);
+          bearer = request.bearer === undefined ? this.#bearers.current() : request.bearer;
+        }
+        let response = await this.#exchange(request, bearer, timeoutMs);
+        // Another process may have replaced the token.
+        if (response.status === 401 && request.bearer === undefined) {
+          const newer = await this.#bearers.renew(bearer ?? undefined);
+          if (newer !== undefined) {
+            bearer = newer;
+            response = await this.#exchange(request, bearer, timeoutMs);
+          }
+        }
+        return this.#read(request, response, bearer ?? undefined);
       } catch (error) {
         const waitMs = this.#pauseBefore(retry, request, error);
         if (waitMs === undefined || clock.monotonic() + waitMs >= endsAt) {
@@ -130,55 +133,38 @@ export class Transport {
     return this.#closing;
   }
 
-  /** Sends the current bearer; after a 401 it retries once if there is a newer one. */
-  async #sendOnce(
-    request: PlatformRequest,
-    isStreamed: boolean,
-    timeoutMs: number,
-  ): Promise<PlatformResponse | StreamedResponse> {
-    const { settings } = this;
-    let bearer = request.bearer === undefined ? this.#bearers.current() : (request.bearer ?? undefined);
-    if (bearer === undefined && request.bearer === undefined) {
-      await this.#bearers.load();
-      bearer = this.#bearers.current();
-    }
+  /** Loads the token, and opens the connections. */
+  async #prepare({ bearer }: PlatformRequest): Promise<void> {
+    if (bearer === undefined) await this.#bearers.load();
     if (this.#closing !== undefined) throw clientClosed();
     this.#dispatcher ??= await this.#pool.open();
-    const dispatcher = request.through?.(this.#dispatcher) ?? this.#dispatcher;
-    const body = request.body === undefined ? null : JSON.stringify(request.body);
-    const exchangeWith = (sent: string | undefined) => {
-      if (this.#closing !== undefined) throw clientClosed();
-      return exchange(dispatcher, {
-        origin: settings.platformOrigin,
-        proxy: settings.proxy,
-        method: request.method,
-        path: settings.basePath + request.path + (request.query ?? ''),
-        headers: this.#headersOf(request, sent),
-        body,
-        timeoutMs,
-        maxResponseBytes: settings.maxResponseBytes,
-        keepsBeginning: request.onTooLarge !== undefined,
-        isStreamed,
-        clock: settings.clock,
-        signal: request.signal,
-        onSent: request.onSent,
-        open: isStreamed ? this.#streams : this.#lanes[request.lane],
-      });
-    };
-    const response = await exchangeWith(bearer);
-    if (response.status !== 401 || request.bearer !== undefined) return this.#read(request, response, bearer);
-    const newer = await this.#bearers.renew(bearer);
-    if (newer === undefined) return this.#read(request, response, bearer);
-    return this.#read(request, await exchangeWith(newer), newer);
   }
 
-  /** In undici's flat form. A header of the request replaces the one that all requests have. */
-  #headersOf({ body, headers, holdSeconds }: PlatformRequest, bearer: string | undefined): string[] {
-    const named: Record<string, string> = { ...this.#headers, ...headers };
-    if (bearer !== undefined) named.authorization = `Bearer ${bearer}`;
-    if (body !== undefined) named['content-type'] = 'application/json';
-    if (holdSeconds !== undefined) named['x-timeout'] = String(holdSeconds);
-    return Object.entries(named).flat();
+  #exchange(
+    request: PlatformRequest,
+    bearer: string | null | undefined,
+    timeoutMs: number,
+  ): Promise<HttpResponse | StreamedResponse> {
+    if (this.#closing !== undefined || this.#dispatcher === null) throw clientClosed();
+    const { platformOrigin, basePath, proxy, maxResponseBytes } = this.settings;
+    const { method, path, query = '', headers = {}, body, isStreamed = false, signal, onSent } = request;
+    const open = isStreamed ? this.#streams : this.#lanes[request.lane];
+    return open.exchange(request.through?.(this.#dispatcher) ?? this.#dispatcher, {
+      origin: platformOrigin,
+      proxy,
+      method,
+      path: basePath + path + query,
+      base: this.#headers,
+      headers,
+      bearer,
+      body: body === undefined ? null : JSON.stringify(body),
+      timeoutMs,
+      maxResponseBytes,
+      keepsBeginning: request.onTooLarge !== undefined,
+      isStreamed,
+      signal,
+      onSent,
+    });
   }
 
   #read(
@@ -223,6 +209,38 @@ function wasNotProcessed(error: MoleculeError): boolean {
 /** The last attempt did not arrive, an earlier one may have. */
 function deliveryUnknown(error: unknown): unknown {
   if (!ConnectionError.isInstance(error) || error.delivered !== 'no') return error;
-  const { message, origin, isRetryable, hint, cause } = error;
-  return new ConnectionError(message, { origin, delivered: 'unknown', isRetryable, hint, cause });
+  return new ConnectionError(error.message, { ...error, delivered: 'unknown', cause: error.cause });
+}
+
+const NONE: ReadonlySet<Capability> = new Set();
+/** The last one that was read in this process: all agents of a platform read the same, and share it. */
+let latest: { readonly text: string; readonly words: ReadonlySet<Capability> } = { text: '', words: NONE };
+
+function wordsOf(text: string): ReadonlySet<Capability> {
+  if (text !== latest.text) latest = { text, words: parseCapabilities(text) };
+  return latest.words;
+}
+
+/** What the platform offers, as its latest response that said so named it. Empty for a platform that never does. */
+export class PlatformCapabilities {
+  words = NONE;
+  /** Whether the platform responded at all: then a word that is missing is not offered. */
+  isKnown = false;
+
+  /** Whether the platform responded and did not name this word. */
+  lacks(word: Capability): boolean {
+    return this.isKnown && !this.words.has(word);
+  }
+
+  /** Reads the response header; responses without it, such as those of a gateway, change nothing. */
+  readHeader(response: Pick<HttpResponse, 'status' | 'headers'>): void {
+    if (response.status < 500) this.isKnown = true;
+    const header = response.headers[CAPABILITIES_HEADER];
+    if (header !== undefined) this.words = wordsOf(String(header));
+  }
+
+  /** Reads the list in the body of a register or heartbeat response; `undefined` changes nothing. */
+  readList(list: readonly string[] | undefined): void {
+    if (list !== undefined) this.words = wordsOf(list.join(','));
+  }
 }

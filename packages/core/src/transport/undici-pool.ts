@@ -32,7 +32,14 @@ export class LazyPool {
   }
 
   open(): Promise<Dispatcher> {
-    this.#joined ??= this.#join();
+    if (this.#joined === undefined) {
+      const { isShared } = this.#settings;
+      const key = keyOf(this.#settings);
+      const known = isShared ? sharedPools().get(key) : undefined;
+      this.#joined = known ?? { users: 0, opening: openPool(this.#settings) };
+      if (isShared) sharedPools().set(key, this.#joined);
+      this.#joined.users += 1;
+    }
     return this.#joined.opening;
   }
 
@@ -46,16 +53,6 @@ export class LazyPool {
     if (sharedPools().get(key) === joined) sharedPools().delete(key);
     const pool = await joined.opening.catch(() => undefined);
     await pool?.destroy(reason);
-  }
-
-  #join(): OpenPool {
-    const { isShared } = this.#settings;
-    const key = keyOf(this.#settings);
-    const known = isShared ? sharedPools().get(key) : undefined;
-    const joined = known ?? { users: 0, opening: openPool(this.#settings) };
-    if (isShared) sharedPools().set(key, joined);
-    joined.users += 1;
-    return joined;
   }
 }
 

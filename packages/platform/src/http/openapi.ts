@@ -8,9 +8,9 @@ import {
   type RouteAccess,
   routes,
   type Wire,
+  z,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import type { PlatformAddress } from '../context.ts';
 import { mount } from './mount.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERROR_CODE_LIST, isErrorCode } from '../error-codes.ts';
 import type { A2aResponse, QueuedResponse } from '../message-responses.ts';
 import type { NotifyRequest } from '../notify.ts';

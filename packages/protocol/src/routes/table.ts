@@ -99,8 +99,12 @@ export function buildPath<Path extends string>(
 /** Of each path of the table, in turn: the text before a parameter, and its name. */
 const splitPaths = new Map<string, readonly string[]>();
 
+/** Ids, which are most values, are what `encodeURIComponent` would return. */
+const ID = /^[\w-]+$/;
+
 function encodeSegment(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && value !== '.' && value !== '..') {
+    if (ID.test(value)) return value;
     try {
       return encodeURIComponent(value);
     } catch {

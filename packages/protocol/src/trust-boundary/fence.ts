@@ -36,7 +36,13 @@ const KEPT = [
 /** Controls, lone surrogates, bidirectional controls, and whatever renders as nothing (tags included). */
 const HIDDEN = '[\\p{Cc}\\p{Cs}\\p{Bidi_Control}\\p{Default_Ignorable_Code_Point}\\u{FFF9}-\\u{FFFB}]';
 
-const PATTERN = new RegExp(`(${KEPT})|${HIDDEN}`, 'gu');
+let pattern: RegExp | undefined;
+
+/** Made for the first text, because it takes longer than most of what loads with this package. */
+function keptOrHidden(): RegExp {
+  pattern ??= new RegExp(`(${KEPT})|${HIDDEN}`, 'gu');
+  return pattern;
+}
 
 /**
  * Makes hidden characters visible: each control, bidirectional, zero-width, tag, variation-selector or
@@ -47,14 +53,14 @@ const PATTERN = new RegExp(`(${KEPT})|${HIDDEN}`, 'gu');
  * joiners between letters of scripts that spell with them. Linear in the text's length.
  */
 function neutralise(text: string): string {
-  return text.replace(PATTERN, (_match, kept: string | undefined) => kept ?? REPLACEMENT);
+  return text.replace(keptOrHidden(), (_match, kept: string | undefined) => kept ?? REPLACEMENT);
 }
 
 /** The part of a text from one index to another, made visible as in the whole text. It begins and ends between two code points. */
 export function neutraliseBetween(text: string, from: number, to: number): string {
   let result = '';
   let copied = from;
-  for (const { index, 0: found, 1: kept } of text.matchAll(PATTERN)) {
+  for (const { index, 0: found, 1: kept } of text.matchAll(keptOrHidden())) {
     if (index < from) continue;
     if (index >= to) break;
     result += text.slice(copied, index) + (kept ?? REPLACEMENT);

@@ -18,11 +18,12 @@ async function crash(point: string, text = CRASH_ON): Promise<void> {
   await new Promise(() => {});
 }
 
-/** Ends the process when a line with this step of the chosen message is on disk. */
+/** Ends the process when a line with this step of the chosen message is written, its end when it is flushed. */
 class CrashingStore implements InboundStore {
-  readonly #inner: InboundStore;
+  readonly #inner: FileInboundStore;
+  #unflushed: readonly string[] = [];
 
-  constructor(inner: InboundStore) {
+  constructor(inner: FileInboundStore) {
     this.#inner = inner;
   }
 
@@ -32,6 +33,19 @@ class CrashingStore implements InboundStore {
 
   async append(lines: readonly string[]): Promise<void> {
     await this.#inner.append(lines);
+    await this.#stored(lines);
+  }
+
+  write(lines: readonly string[]): void {
+    this.#inner.write(lines);
+    this.#unflushed = [...this.#unflushed, ...lines];
+    void this.#stored(lines.filter((line) => line.includes('"arrived"')));
+  }
+
+  async flush(): Promise<void> {
+    const lines = this.#unflushed;
+    this.#unflushed = [];
+    await this.#inner.flush();
     await this.#stored(lines);
   }
 
@@ -68,6 +82,7 @@ const agent = createRemoteAgent({
   store: new CrashingStore(new FileInboundStore(client.stateDirectory)),
   onMessage: async ({ text }, { once, attempt, stream }) => {
     log('handling', { text, attempt });
+    await crash('began', text);
     effect = once('effect', () => appendFileSync(EFFECTS, `${text}\n`));
     await effect;
     await crash('handler', text);

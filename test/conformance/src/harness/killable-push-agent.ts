@@ -7,11 +7,11 @@ import type { TestEnvironment } from './test-environment.ts';
 const PROGRAM = fileURLToPath(new URL('./killable-push-agent-program.ts', import.meta.url));
 
 /**
- * Where the agent kills its own process: `arrived` and `kept-end` when that line of its log is on disk, `handler` in the
- * handler, `register-push` when it has registered push. `streamed`: it does not, but the handler stays where it has
+ * Where the agent kills its own process: `arrived` when that line of its log is written and `kept-end` when it is flushed, `began` and
+ * `handler` in the handler, before and after its effect, `register-push` when it has registered push. `streamed`: it does not, but the handler stays where it has
  * streamed `echo: `.
  */
-export type CrashPoint = 'arrived' | 'handler' | 'kept-end' | 'register-push' | 'streamed';
+export type CrashPoint = 'arrived' | 'began' | 'handler' | 'kept-end' | 'register-push' | 'streamed';
 
 export interface KillablePushAgentOptions {
   readonly port: number;

@@ -9,6 +9,7 @@ import { verifies } from '../verifies.ts';
 
 const POINTS: readonly { readonly at: CrashPoint; readonly delivery: 'push' | 'auto' }[] = [
   { at: 'arrived', delivery: 'push' },
+  { at: 'began', delivery: 'push' },
   { at: 'handler', delivery: 'push' },
   { at: 'kept-end', delivery: 'push' },
   { at: 'register-push', delivery: 'auto' },
@@ -41,4 +42,38 @@ onEachDatabase('an agent with a server that is killed', { onDisk: true }, (envir
       await second.kill();
     });
   });
+
+  verifies(
+    'delivery.killed-agent-answers-once',
+    'a message whose handler ends the process each time is given up',
+    async () => {
+      const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+      const [peer, member] = [await onboard(platform), await onboard(platform)];
+      const shared = {
+        port: await freePort(),
+        stateDirectory: environment.folder(),
+        effects: join(environment.folder(), 'effects'),
+      };
+      const crash = { at: 'began', on: 'deadly' } as const;
+      const attempts: unknown[] = [];
+      for (let start = 1; start <= 5; start += 1) {
+        const agent = startKillablePushAgent(environment, platform, member, { ...shared, crash });
+        if (start === 1) {
+          await agent.waitForEvent('online');
+          await send(peer.caller, member.id, 'deadly', { messageId: 'm-1' });
+        }
+        expect(await agent.exit).toMatchObject({ signal: 'SIGKILL' });
+        attempts.push(
+          await agent.waitForLog((log) => log.find(({ event }) => event === 'handling')?.attempt),
+        );
+      }
+      expect(attempts).toEqual([1, 2, 3, 4, 5]);
+      const last = startKillablePushAgent(environment, platform, member, { ...shared, crash });
+      const [end] = await waitForRow(peer);
+      expect(textAt(end, 'in_reply_to')).toBe('m-1');
+      const { body } = await platform.operator.get(`/workspaces/${peer.id}/messages/m-1`);
+      expect(valueAt(body, 'state')).toBe('failed');
+      await last.kill();
+    },
+  );
 });

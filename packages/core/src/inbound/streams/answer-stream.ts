@@ -28,7 +28,8 @@ export class AnswerStream {
   /** Changes of the text, and of what readers get of it. */
   readonly grown = new Changes();
   readonly #taken = new Changes();
-  #text: AttemptText | null = null;
+  /** That of the present attempt. */
+  text: AttemptText | null = null;
   /** Length of the text when `onBehind` was called last. */
   #reportedLength = 0;
   #waitLeftMs = MAX_WAIT_MS;
@@ -40,17 +41,12 @@ export class AnswerStream {
     this.#waits = waits;
   }
 
-  /** The text of the present attempt. */
-  get text(): AttemptText | null {
-    return this.#text;
-  }
-
   /** Begins the text of an attempt. */
   begin(options: AttemptTextOptions): AttemptText {
-    this.#text?.discard();
-    this.#text = new AttemptText(this, options);
+    this.text?.discard();
+    this.text = new AttemptText(this, options);
     this.#reportedLength = 0;
-    return this.#text;
+    return this.text;
   }
 
   /**
@@ -156,46 +152,30 @@ interface AttemptTextOptions {
 
 /** What one attempt of a handler has streamed. */
 export class AttemptText {
+  isShown: boolean;
+  /** Whether the handler has returned. */
+  isComplete = false;
+  /** Whether a reader got some of it, or may have. */
+  hasLeft = false;
+  /** The error of an `append` that made the text too long. */
+  rejection: MoleculeError | null = null;
   readonly #stream: AnswerStream;
   readonly #options: AttemptTextOptions;
   readonly #text = new GrowingText();
   readonly #turn = new EventLoopTurn();
-  #isShown: boolean;
-  #isComplete = false;
   #leaving: Promise<unknown> | undefined;
-  #hasLeft = false;
-  #rejection: MoleculeError | null = null;
   /** Up to this length the text is not too long for a request. */
   #countedLength = MAX_REQUEST_BYTES / MAX_BYTES_OF_UNIT;
 
   constructor(stream: AnswerStream, options: AttemptTextOptions) {
     this.#stream = stream;
     this.#options = options;
-    this.#isShown = options.isShown;
+    this.isShown = options.isShown;
   }
 
   /** In UTF-16 units. */
   get length(): number {
     return this.#text.length;
-  }
-
-  get isShown(): boolean {
-    return this.#isShown;
-  }
-
-  /** Whether the handler has returned. */
-  get isComplete(): boolean {
-    return this.#isComplete;
-  }
-
-  /** Whether a reader got some of it, or may have. */
-  get hasLeft(): boolean {
-    return this.#hasLeft;
-  }
-
-  /** The error of an `append` that made the text too long. */
-  get rejection(): MoleculeError | null {
-    return this.#rejection;
   }
 
   /**
@@ -211,7 +191,7 @@ export class AttemptText {
       // Also a loop that ignores errors gives way.
       await this.#turn.whenLong();
     }
-    while (delta !== '' && this.#isShown) {
+    while (delta !== '' && this.isShown) {
       const taken = this.#stream.whenTaken(this);
       if (taken === null) return;
       await orAborted(taken, signal);
@@ -223,7 +203,7 @@ export class AttemptText {
     if (this.#text.isEnded) throw handlerReturned();
     const rejection = this.#rejectionOf(delta);
     if (rejection !== null) {
-      this.#rejection = rejection;
+      this.rejection = rejection;
       throw rejection;
     }
     if (delta === '') return;
@@ -244,7 +224,7 @@ export class AttemptText {
 
   /** Readers do not get what they have not taken yet. */
   hide(): void {
-    this.#isShown = false;
+    this.isShown = false;
     this.#stream.grown.happened();
   }
 
@@ -262,7 +242,7 @@ export class AttemptText {
 
   /** The handler has returned. */
   complete(): void {
-    this.#isComplete = true;
+    this.isComplete = true;
     this.close();
   }
 
@@ -272,14 +252,9 @@ export class AttemptText {
     await this.#leaving;
   }
 
-  /** A reader got some of it, or may have. */
-  left(): void {
-    this.#hasLeft = true;
-  }
-
   /** A piece for a reader; `''` when it is not shown. */
   slice(from: number, maxLength: number): string {
-    if (!this.#isShown) return '';
+    if (!this.isShown) return '';
     const piece = this.#text.slice(from, maxLength);
     return withoutHalfPair(piece, this.#text.isEnded && from + piece.length === this.length);
   }
@@ -352,11 +327,13 @@ export class AnswerReader {
   readonly #stream: AnswerStream;
   /** Whether it waits for the next attempt after an interruption, and confirms what it took. */
   readonly isReport: boolean;
+  /** Whether it has left, itself or because the message was interrupted. */
+  hasLeft = false;
+  /** How much was taken, in UTF-16 units. */
+  place = 0;
   #text: AttemptText | null = null;
-  #place = 0;
   /** How much of it counts as sent. */
   #sent = 0;
-  #hasLeft = false;
   #holdsBack = true;
 
   constructor(stream: AnswerStream, isReport: boolean) {
@@ -374,47 +351,37 @@ export class AnswerReader {
     this.#stream.goOn();
   }
 
-  /** Whether it has left, itself or because the message was interrupted. */
-  get hasLeft(): boolean {
-    return this.#hasLeft;
-  }
-
-  /** How much was taken, in UTF-16 units. */
-  get place(): number {
-    return this.#place;
-  }
-
   /** How much of the text is shown, in UTF-16 units. */
   get length(): number {
     const text = this.#followed();
-    return text?.isShown === true ? text.length : this.#place;
+    return text?.isShown === true ? text.length : this.place;
   }
 
   /** Whether there is something to take. */
   get hasMore(): boolean {
-    return (this.#followed()?.slice(this.#place, 2) ?? '') !== '';
+    return (this.#followed()?.slice(this.place, 2) ?? '') !== '';
   }
 
   /** Whether the handler has returned, and everything was taken that is shown. */
   get isComplete(): boolean {
     const text = this.#followed();
-    return text?.isComplete === true && (!text.isShown || this.#place >= text.length);
+    return text?.isComplete === true && (!text.isShown || this.place >= text.length);
   }
 
   /** Whether the attempt of which it took something has ended without an answer. */
   get isCutOff(): boolean {
-    return this.#place > 0 && this.#text?.isShown === false;
+    return this.place > 0 && this.#text?.isShown === false;
   }
 
   /** The next piece, at most `maxLength` UTF-16 units; `''` when there is none yet. One call at a time. */
   async take(maxLength: number): Promise<string> {
     const text = this.#followed();
-    const piece = text?.slice(this.#place, maxLength) ?? '';
+    const piece = text?.slice(this.place, maxLength) ?? '';
     if (text === null || piece === '') return '';
     await text.leave();
     // It may have been discarded meanwhile.
-    if (this.#hasLeft || !text.isShown) return '';
-    this.#place += piece.length;
+    if (this.hasLeft || !text.isShown) return '';
+    this.place += piece.length;
     if (this.isReport) this.#stream.goOn();
     else this.confirm();
     return piece;
@@ -422,14 +389,14 @@ export class AnswerReader {
 
   /** What was taken has arrived. */
   confirm(): void {
-    this.#sent = this.#place;
+    this.#sent = this.place;
     this.mayHaveArrived();
     this.#stream.goOn();
   }
 
   /** Whether what was taken has arrived is not known. */
   mayHaveArrived(): void {
-    this.#text?.left();
+    if (this.#text !== null) this.#text.hasLeft = true;
   }
 
   /** Whether it waits for more of a text, or for the confirmation of what it took. */
@@ -453,31 +420,30 @@ export class AnswerReader {
 
   /** Takes the text again from an earlier place, in UTF-16 units. */
   goBack(place: number): void {
-    this.#place = Math.min(place, this.#place);
+    this.place = Math.min(place, this.place);
     this.#sent = Math.min(place, this.#sent);
   }
 
   placeIn(text: AttemptText): number {
-    return this.#text === text ? this.#place : 0;
+    return this.#text === text ? this.place : 0;
   }
 
   /** Idempotent. */
   leave(): void {
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
+    if (this.hasLeft) return;
+    this.hasLeft = true;
     this.#stream.left(this);
   }
 
   /** What was taken of one attempt is not continued by another one. */
   #followed(): AttemptText | null {
-    if (this.#place === 0) this.#text = this.#stream.text;
+    if (this.place === 0) this.#text = this.#stream.text;
     return this.#text;
   }
 }
 
-/** The answers of the messages in progress, by the ids of their rows. */
+/** What the answers of an agent share. */
 export class AnswerStreams {
-  readonly #open = new Map<string, AnswerStream>();
   readonly #waits: ReaderWaits;
   /** What is kept for readers, also of answers that are whole. */
   readonly kept = new KeptTexts();
@@ -486,24 +452,10 @@ export class AnswerStreams {
     this.#waits = { clock, isPlaceWanted, onBehind: () => this.kept.trim() };
   }
 
-  /** Call `end` when the message has ended. */
-  of(row: string): AnswerStream {
-    const stream = this.#open.get(row) ?? new AnswerStream(this.#waits);
-    this.#open.set(row, stream);
-    return stream;
-  }
-
-  find(row: string): AnswerStream | undefined {
-    return this.#open.get(row);
-  }
-
-  end(row: string): void {
-    this.#open.delete(row);
-  }
-
-  /** Call it when a message begins to wait for a place: no handler waits for readers until it has one. */
-  placeWanted(): void {
-    for (const stream of this.#open.values()) stream.goOn();
+  /** The answer of a message in progress. */
+  of(record: { stream?: AnswerStream }): AnswerStream {
+    record.stream ??= new AnswerStream(this.#waits);
+    return record.stream;
   }
 }
 
@@ -523,21 +475,10 @@ export interface KeptText {
 }
 
 /** Bounds what readers can make an agent keep by reading slowly. */
-export class KeptTexts {
-  readonly #texts = new Set<KeptText>();
-
-  /** Call {@link delete} when the reader has left. */
-  add(text: KeptText): void {
-    this.#texts.add(text);
-  }
-
-  delete(text: KeptText): void {
-    this.#texts.delete(text);
-  }
-
+export class KeptTexts extends Set<KeptText> {
   /** Call it when a text has grown, or is whole. Disconnects those who have been behind for longest, until the others fit. */
   trim(): void {
-    const longest = [...this.#texts]
+    const longest = [...this]
       .map((text) => ({ text, length: text.length }))
       .filter(({ length }) => length > 0)
       .sort((one, other) => other.text.caughtUpAt - one.text.caughtUpAt);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type InboundRun, startInbound } from '../../../test/inbound-stage.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
-import type { AttemptContext } from '../attempt.ts';
+import type { AttemptContext } from '../handler.ts';
 
 /** Handlers that the test runs step by step, by row. */
 class Handlers {

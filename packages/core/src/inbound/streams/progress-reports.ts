@@ -5,10 +5,9 @@ import { ApiError } from '../../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../../errors/connection-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
 import { STREAM_METHODS } from '../../inbound-http/inbound-call.ts';
-import type { Logger } from '../../logging/logger.ts';
-import { backoffDelayMs, type RandomSource } from '../../time/backoff.ts';
-import type { Clock } from '../../time/clock.ts';
+import { backoffDelayMs } from '../../time/backoff.ts';
 import { type LinkedAbort, linkAbort, orAborted, withDeadline } from '../../time/linked-abort.ts';
+import type { InboundOptions } from '../inbound-options.ts';
 import type { AnswerReader, AnswerStream } from './answer-stream.ts';
 
 /** Longest text of a report, in UTF-16 units: as JSON it is below 1 MiB, whatever it consists of. */
@@ -20,23 +19,19 @@ const INTERVAL_SHARE_MS = 25;
 const MAX_FLUSH_MS = 2_000;
 const MAX_CONFLICTS = 5;
 
-export interface ProgressReportsOptions {
-  readonly client: Pick<PlatformClient, 'capabilities'> & Partial<Pick<PlatformClient, 'reportProgress'>>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: RandomSource;
-  /** Aborts when the agent ends. */
-  readonly signal: AbortSignal;
-}
+export type ProgressReportsOptions = Pick<InboundOptions, 'client' | 'clock' | 'logger' | 'random'>;
 
 /** Reports answers to the platform while they are made, for the messages of the feed whose senders read streams. */
 export class ProgressReports {
   readonly #options: ProgressReportsOptions;
+  readonly #signal: AbortSignal;
   /** Those that have something to report. */
   readonly #active = new Set<ProgressReporter>();
 
-  constructor(options: ProgressReportsOptions) {
+  /** @param signal aborts when the agent ends */
+  constructor(options: ProgressReportsOptions, signal: AbortSignal) {
     this.#options = options;
+    this.#signal = signal;
   }
 
   /** `null` for a message whose sender reads no stream, or where the platform takes no reports. */
@@ -47,6 +42,7 @@ export class ProgressReports {
     if (reportProgress === undefined || !client.capabilities.has('stream')) return null;
     return new ProgressReporter({
       ...this.#options,
+      signal: this.#signal,
       activityId: message.id,
       reader: stream.read({ isReport: true }),
       report: (report, options) => reportProgress.call(client, report, options),
@@ -56,6 +52,7 @@ export class ProgressReports {
 }
 
 interface ProgressReporterOptions extends ProgressReportsOptions {
+  readonly signal: AbortSignal;
   readonly activityId: string;
   readonly reader: AnswerReader;
   readonly report: PlatformClient['reportProgress'];

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { FinishedKeys, keyOf } from './finished-keys.ts';
+import { FinishedKeys, messageKey } from './finished-messages.ts';
 
-const keyIn = (sender: string, n: number): string => keyOf(sender.padEnd(8, '.'), String(n));
+const keyIn = (sourceId: string, n: number): string =>
+  messageKey({ id: 'row', messageId: String(n), method: 'message/send', source: 'peer_agent', sourceId });
 
 it('forgets messages of those senders first who have most, also after a restart', () => {
   const limits = { rows: 2, keys: 300 };

@@ -7,7 +7,7 @@ import {
   nextStep,
   outcomeOfFailure,
   outcomeOfResponse,
-} from './direct-outcome.ts';
+} from './direct-calls.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 

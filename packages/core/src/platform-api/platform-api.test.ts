@@ -1,13 +1,8 @@
-import { routes } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { SELF, TOKEN } from '../../test/agent-ids.ts';
-import { InstantClock } from '../../test/instant-clock.ts';
-import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
+import type { ScriptedResponse } from '../../test/scripted-server.ts';
 import { operatorStage, stage } from '../../test/test-client.ts';
-import { createClientContext } from '../client/client-context.ts';
 import type { OperatorClient } from '../client/operator-client.ts';
-import { MemoryTokenStore } from '../credentials/token-store.ts';
-import { send } from './call.ts';
 
 const BUSY: ScriptedResponse = { status: 503, body: { error: 'busy', code: 'platform_unavailable' } };
 const busy = { code: 'platform_unavailable' };
@@ -48,21 +43,6 @@ describe('a call', () => {
       await expect(s.client[request]('x')).rejects.toMatchObject(busy);
       expect(s.server.requests).toHaveLength(4);
     }
-  });
-
-  // The client always sends a key.
-  it('is not retried without an idempotency key', async () => {
-    await using server = await ScriptedServer.start(BUSY);
-    const { transport } = createClientContext({
-      workspaceId: SELF,
-      platformUrl: server.url,
-      tokenStore: new MemoryTokenStore(TOKEN),
-      clock: new InstantClock(),
-    });
-    const input = { params: { id: SELF }, body: { message: 'x' } };
-    await expect(send(transport, routes.notify, input)).rejects.toMatchObject(busy);
-    expect(server.requests).toHaveLength(1);
-    await transport.close();
   });
 
   it('parses tolerantly, also with another success status, and names missing keys', async () => {

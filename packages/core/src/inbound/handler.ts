@@ -1,0 +1,78 @@
+import type { InboundMessage, JsonObject, MessagePart, Question } from '@molecule-ai/protocol';
+
+/** The context of one attempt; the agent adds client and logger. */
+export interface AttemptContext {
+  /**
+   * Aborts when the handler has to end. The reason is a `MoleculeError` whose code says why. `cancelled_by_sender`: the
+   * message is finished, and no answer is sent. `message_expired`: its deadline has passed, and it is finished too.
+   * `agent_stopped`, `workspace_paused`: the message is handled again. `timed_out`: so it is, unless text of the answer was
+   * sent; then it fails. The handler has five seconds to end; what it returns or throws after the abort does not count. Pass the
+   * signal to everything that takes one, calls to peers included.
+   */
+  readonly signal: AbortSignal;
+  /** The number of this attempt at the message: starts at 1; continues across restarts. */
+  readonly attempt: number;
+  /**
+   * Sends an answer now; an answer that the handler returns is then not sent. May be called several times. A later
+   * attempt does not send the same answers again. Resolves when the platform or the waiting request has the answer.
+   * @throws MoleculeError `invalid_answer`, also after `stream`; `invalid_argument` for a blank one. After an abort it rejects
+   * with the signal's reason.
+   */
+  reply(answer: string | AnswerContent): Promise<void>;
+  /**
+   * Adds to the answer, and sends this to whoever reads it as a stream; what the handler returns then is the rest. Resolves when
+   * the readers are not far behind, or were waited for 5 s in all. Once text was sent, a handler that throws is not retried: the
+   * message fails.
+   * @throws MoleculeError `invalid_answer` for what is not a text, and after `reply`; `invalid_argument` after the return;
+   * `agent_answer_too_large` above 10 Mi characters, and above 1 MiB as JSON where the message was polled. After an abort it
+   * rejects with the signal's reason.
+   */
+  stream(delta: string): Promise<void>;
+  /** Sets the current task that users see, sent with the next heartbeat: one line, cut at 200 characters. Nothing after an abort. */
+  progress(text: string): void;
+  /**
+   * Runs an effect once per message and key; later attempts get the stored result. A crash before the result is stored
+   * repeats the effect, so pass the key on as an idempotency key where possible. The result must be JSON; `undefined`
+   * is stored as `null`.
+   * @throws MoleculeError `invalid_argument` for a result that is not JSON.
+   */
+  once<T>(key: string, effect: () => T | Promise<T>): Promise<T>;
+}
+
+/** Handles one message; what it returns is read by `readHandlerAnswer`. */
+export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
+
+/** A question in the answer of a handler. */
+export interface QuestionToAsk extends Omit<Question, 'id'> {
+  /** Used for one message of the agent only. @default derived from the message and the place of the question */
+  readonly id?: string | undefined;
+}
+
+/** An answer with more than a text. */
+export interface AnswerContent {
+  /** May be blank when there are parts or questions. */
+  readonly text: string;
+  /** Parts after the text: files and structured data. */
+  readonly parts?: readonly MessagePart[] | undefined;
+  /** Open data of the answer. */
+  readonly metadata?: JsonObject | undefined;
+  /**
+   * What the agent has to know before it can continue, at most 20. The message stays open; when all are answered, the
+   * handler gets a message with `answers`, whose answer is that of this message. An id that the agent used for another
+   * message ends this one as failed, `invalid_answer`: omit it where nothing depends on it. A platform without the capability `questions` passes them on in the metadata of the answer.
+   */
+  readonly questions?: readonly QuestionToAsk[] | undefined;
+}
+
+/**
+ * What a handler returns: the answer, or nothing. A blank text is nothing. The texts of an iterable are streamed, as those of
+ * `context.stream`. After what was streamed, a text that begins with it is the whole answer; any other is added at its end.
+ */
+export type HandlerAnswer =
+  | string
+  | AnswerContent
+  | AsyncIterable<string>
+  | null
+  | undefined
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is a handler as well
+  | void;

@@ -1,0 +1,3 @@
+/** What schemas need that contain those of this package. Whoever imports it from here loads no second zod. */
+export type * from 'zod';
+export { array, boolean, custom, enum, int, object, record, string, toJSONSchema } from 'zod';
