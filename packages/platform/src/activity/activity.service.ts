@@ -73,7 +73,7 @@ export class ActivityService {
    */
   async record(unit: UnitOfWork, row: NewActivity): Promise<ActivityRowRecord | undefined> {
     const { clock } = this.#options;
-    if (row.workspace_id !== null) await unit.lockFeed(row.workspace_id);
+    if (row.workspace_id !== null) await unit.lock(row.workspace_id);
     const now = timestamp(clock);
     const { layout = null, ...columns } = row;
     const whole: RowWithoutSeq = {
@@ -87,7 +87,7 @@ export class ActivityService {
     const stored = { ...whole, compact_row: compactBeginning(whole, layout) };
     const record = await this.#store.insert(stored, unit.trx);
     if (record === undefined || record.workspace_id === null) return record;
-    this.#retention.grew(record.workspace_id, bytesOf(record));
+    this.grew(unit, record.workspace_id, bytesOf(record));
     await this.announce(unit, record);
     return record;
   }
@@ -106,9 +106,9 @@ export class ActivityService {
     return record;
   }
 
-  /** Counts what was added to a row of a feed, such as an answer. */
-  grew(workspaceId: string, bytes: number): void {
-    this.#retention.grew(workspaceId, bytes);
+  /** Counts what was added to a feed, such as an answer. */
+  grew(unit: UnitOfWork, workspaceId: string, bytes: number): void {
+    unit.afterCommit(() => this.#retention.grew(workspaceId, bytes));
   }
 
   /** Publishes that a row is new or was changed; subscribers read the row. */
@@ -148,7 +148,10 @@ export class ActivityService {
       duration_ms: report.duration_ms ?? null,
     };
     requireReportSize(row);
-    await this.#options.database.transaction((unit) => this.recordOwn(unit, row));
+    await this.#options.database.transaction(async (unit) => {
+      await this.#options.workspaces.lock(unit, workspaceId);
+      await this.recordOwn(unit, row);
+    });
     return { id };
   }
 
@@ -198,16 +201,13 @@ export class ActivityService {
     upTo: string | number | undefined,
   ): Promise<FeedPosition> {
     const { id: workspaceId } = workspace;
-    const asked = upTo === undefined ? undefined : await this.#findPosition(workspaceId, upTo, trx);
     const { clock, workspaces } = this.#options;
-    const position = Number(workspace.acknowledged_seq);
-    const isFurther = asked !== undefined && asked.seq > position;
-    const moved = isFurther ? { acknowledged_seq: asked.seq } : {};
-    const change = { ...moved, ...acknowledgedNow(workspace, clock) };
-    if (Object.keys(change).length > 0) await workspaces.update(workspaceId, change, trx);
-    if (isFurther) return asked;
-    const now = await this.#store.readLastUpTo(workspaceId, position, trx);
-    return { id: now?.id ?? null, seq: position };
+    const asked = upTo === undefined ? undefined : await this.#findPosition(workspaceId, upTo, trx);
+    const now = acknowledgedNow(workspace, clock);
+    const seq = await workspaces.acknowledge(workspaceId, asked?.seq ?? 0, now, trx);
+    if (asked?.seq === seq) return asked;
+    const last = await this.#store.readLastUpTo(workspaceId, seq, trx);
+    return { id: last?.id ?? null, seq };
   }
 
   start(): void {

@@ -63,7 +63,8 @@ export class OwnRows {
 
   /** In the transaction of a deletion. */
   async release(deleted: ReadonlyMap<string, number>, db: Queryable): Promise<void> {
-    for (const [workspaceId, bytes] of deleted) {
+    // In the order of ids, like every lock of more than one workspace.
+    for (const [workspaceId, bytes] of [...deleted].sort()) {
       await this.#workspaces.addOwnBytes(workspaceId, -bytes, NO_LIMIT, db);
     }
   }

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
-import type { PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
+import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 
@@ -137,23 +137,14 @@ export function visibleUpTo(workspaceId: string): RawBuilder<number> {
   return sql<number>`coalesce((select visible_seq from workspaces where id = ${workspaceId}), ${sql.lit(LAST_SEQ)})`;
 }
 
-/** In the transaction that pauses a workspace: the last row of its feed that its agent sees until the resume. */
-export async function lastRowBeforePause(
-  { trx, lockFeed }: UnitOfWork,
-  workspaceId: string,
-): Promise<number> {
-  // No row of the feed is stored between this and the commit, so all that are stored later are hidden.
-  await lockFeed(workspaceId);
-  const row = await lastSeq(workspaceId, trx);
-  return Number(row?.seq ?? 0);
-}
-
-function lastSeq(workspaceId: string, db: Queryable) {
-  return db
+/** In a transaction that has locked the workspace: the last row of its feed, so that all that are stored after the commit come later. */
+export async function lastRowOf(workspaceId: string, db: Queryable): Promise<number> {
+  const row = await db
     .selectFrom('activity')
     .select('seq')
     .where('workspace_id', '=', workspaceId)
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
+  return Number(row?.seq ?? 0);
 }

@@ -16,10 +16,11 @@ export interface UnitOfWork {
   /** Runs when the transaction was rolled back. Must not throw. */
   onRollback(task: () => void): void;
   /**
-   * Call this before inserting a row into the feed of a workspace: no other transaction inserts there until this one
-   * ends, so a reader that has read a row never misses one with a lower `seq`.
+   * Locks the rows of workspaces until this transaction ends, in the order of their ids. Call it with all of them before
+   * reading what a decision depends on that more than one statement carries out, and before inserting a row into the feed of
+   * a workspace: a reader that has read a row then never misses one with a lower `seq`.
    */
-  lockFeed(workspaceId: string): Promise<void>;
+  lock(...workspaceIds: readonly string[]): Promise<void>;
 }
 
 /** Compiled shapes of one prepared query that are kept. */
@@ -82,7 +83,7 @@ export class PlatformDatabase {
         trx,
         afterCommit: (task) => void committed.push(task),
         onRollback: (task) => void rolledBack.push(task),
-        lockFeed: async (workspaceId) => this.#dialect.lockFeed?.(trx, workspaceId),
+        lock: async (...workspaceIds) => this.#dialect.lockWorkspaces?.(trx, workspaceIds),
       });
     let result: T;
     try {

@@ -1,7 +1,10 @@
 import type { PlatformContext } from '../context.ts';
-import type { PreparedQuery, Queryable } from '../database/platform-database.ts';
+import type { PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
+
+/** A workspace whose agent is there, and when it was heard of last. */
+export type LiveWorkspace = Pick<WorkspaceRow, 'id' | 'last_heartbeat_at'>;
 
 /**
  * The rows of workspaces, for all other modules. Inside a transaction its `trx` is the last argument; without one a
@@ -10,27 +13,27 @@ import { HttpError } from '../http/http-error.ts';
 export class WorkspaceDirectory {
   readonly #query: Queryable;
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
-  readonly #selectLiveIds: PreparedQuery<Record<string, never>, { id: string }>;
+  readonly #selectLive: PreparedQuery<Record<string, never>, LiveWorkspace>;
   readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
-  readonly #update: PreparedQuery<{ readonly rowId: string } & WorkspaceUpdate, unknown>;
+  readonly #change: PreparedQuery<{ readonly of: string; readonly from: string } & WorkspaceUpdate, unknown>;
 
   constructor({ database }: Pick<PlatformContext, 'database'>) {
     this.#query = database.query;
     this.#select = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('workspaces').selectAll().where('id', '=', id),
     );
-    this.#selectLiveIds = database.prepare((db) =>
+    this.#selectLive = database.prepare((db) =>
       db
         .selectFrom('workspaces')
-        .select('id')
+        .select(['id', 'last_heartbeat_at'])
         .where('status', 'in', ['online', 'degraded'])
         .where('runtime', '=', 'external'),
     );
     this.#selectMany = database.prepare((db, ids: Readonly<Record<number, string>>) =>
       db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
     );
-    this.#update = database.prepare((db, { rowId, ...change }: { rowId: string } & WorkspaceUpdate) =>
-      db.updateTable('workspaces').set(change).where('id', '=', rowId),
+    this.#change = database.prepare((db, { of, from, ...change }) =>
+      db.updateTable('workspaces').set(change).where('id', '=', of).where('status', '=', from),
     );
   }
 
@@ -50,6 +53,12 @@ export class WorkspaceDirectory {
   /** The row, or 404 for an unknown and 410 for a removed workspace. */
   async require(id: string, db: Queryable = this.#query): Promise<WorkspaceRow> {
     return requireAlive(await this.find(id, db));
+  }
+
+  /** Locks the workspace until the transaction ends, then as `require`. */
+  async lock(unit: UnitOfWork, id: string): Promise<WorkspaceRow> {
+    await unit.lock(id);
+    return this.require(id, unit.trx);
   }
 
   /** Every row that is not removed, oldest first. */
@@ -74,10 +83,38 @@ export class WorkspaceDirectory {
     await db.insertInto('workspaces').values(row).execute();
   }
 
-  /** Writes some columns; true when there is such a row. */
-  async update(id: string, change: WorkspaceUpdate, db: Queryable = this.#query): Promise<boolean> {
-    const { numAffectedRows } = await this.#update({ ...change, rowId: id }, db);
-    return numAffectedRows !== undefined && numAffectedRows > 0n;
+  /** Writes some columns if the workspace still has the status with which it was read; false when another writer was faster. */
+  async change(
+    { id: of, status: from }: Pick<WorkspaceRow, 'id' | 'status'>,
+    change: WorkspaceUpdate,
+    db: Queryable,
+  ): Promise<boolean> {
+    const { numAffectedRows } = await this.#change({ ...change, of, from }, db);
+    return numAffectedRows === 1n;
+  }
+
+  /** Moves the acknowledged position forward, never back, and returns the position now; `change` is written in any case. */
+  async acknowledge(
+    id: string,
+    seq: number,
+    change: Pick<WorkspaceUpdate, 'acknowledged_at'>,
+    db: Queryable,
+  ): Promise<number> {
+    const { acknowledged_seq: position } = await db
+      .updateTable('workspaces')
+      .set((eb) => ({
+        ...change,
+        acknowledged_seq: eb
+          .case()
+          .when('acknowledged_seq', '<', seq)
+          .then(seq)
+          .else(eb.ref('acknowledged_seq'))
+          .end(),
+      }))
+      .where('id', '=', id)
+      .returning('acknowledged_seq')
+      .executeTakeFirstOrThrow(workspaceNotFound);
+    return Number(position);
   }
 
   /** Counts bytes that a workspace has stored itself; false, and nothing is counted, when they would be more than `limit`. */
@@ -107,19 +144,19 @@ export class WorkspaceDirectory {
     return numUpdatedRows > 0n;
   }
 
-  /** Ids of the external workspaces that are online or degraded. */
-  async listLiveIds(): Promise<string[]> {
-    const { rows } = await this.#selectLiveIds({});
-    return rows.map((row) => row.id);
+  /** The external workspaces that are online or degraded. */
+  async listLive(): Promise<readonly LiveWorkspace[]> {
+    return (await this.#selectLive({})).rows;
   }
 
-  /** Marks an online or degraded workspace as offline; false when it was neither. */
-  async markOffline(id: string, updatedAt: string, db: Queryable): Promise<boolean> {
+  /** Marks an online or degraded workspace as offline; false when it was neither, or has sent a heartbeat since it was read. */
+  async markOffline({ id, last_heartbeat_at }: LiveWorkspace, now: string, db: Queryable): Promise<boolean> {
     const { numUpdatedRows } = await db
       .updateTable('workspaces')
-      .set({ status: 'offline', updated_at: updatedAt })
+      .set({ status: 'offline', updated_at: now })
       .where('id', '=', id)
       .where('status', 'in', ['online', 'degraded'])
+      .where('last_heartbeat_at', '=', last_heartbeat_at)
       .executeTakeFirst();
     return numUpdatedRows > 0n;
   }

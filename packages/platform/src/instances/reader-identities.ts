@@ -8,14 +8,18 @@ const EXPIRES_AFTER_MS = 45_000;
 /** Instances remembered for one workspace: those heard of lately, and those that were taken over. */
 const MAX_INSTANCES = 32;
 
+/** Who holds the identity, as it is stored. */
+interface Identity {
+  /** Null while nobody does. */
+  readonly holder: string | null;
+  /** Those that lost the identity to a take-over and have not read since. */
+  readonly superseded: readonly string[];
+}
+
 /** What is known about the instances of one workspace. */
 interface Instances {
-  /** Undefined until it was read from the database, null while nobody holds the identity. */
-  holder: string | null | undefined;
-  /** Those that lost the identity to a take-over and have not read since. */
-  superseded: readonly string[];
-  /** What the database holds, to write only what changed. */
-  stored: string;
+  /** Undefined until it was read from the database. */
+  identity: Identity | undefined;
   /** When each of them last sent something, on the monotonic clock; the latest last. */
   readonly seen: Map<string, number>;
   /** The feed reads of the holder that are under way. */
@@ -45,19 +49,15 @@ export class ReaderIdentities {
    * @throws HttpError 409 `identity_in_use` while another instance holds it, unless `takeover`.
    */
   async claim(workspaceId: string, instanceId: string, takeover: boolean): Promise<ReaderClaim> {
-    const instances = await this.#load(workspaceId);
+    const instances = this.#instancesOf(workspaceId);
     this.#note(instances, instanceId);
-    if (instances.holder !== instanceId) {
-      if (this.#heldForMs(instances) > 0) {
-        if (!takeover) throw this.#inUse(instances, instanceId);
-        const lost = [...instances.superseded, String(instances.holder)];
-        instances.superseded = lost.slice(-MAX_INSTANCES);
-      }
-      instances.holder = instanceId;
-      instances.superseded = instances.superseded.filter((id) => id !== instanceId);
-      const former = [...instances.reads];
-      instances.reads.clear();
-      for (const read of former) read.lose();
+    let identity = instances.identity ?? (await this.#read(workspaceId, instances));
+    while (identity.holder !== instanceId) {
+      const isHeld = this.#heldForMs(instances) > 0;
+      if (isHeld && !takeover) throw this.#inUse(instances, instanceId);
+      const lost = isHeld ? [...identity.superseded, String(identity.holder)] : identity.superseded;
+      const superseded = lost.slice(-MAX_INSTANCES).filter((id) => id !== instanceId);
+      identity = await this.#replace(workspaceId, instances, identity, { holder: instanceId, superseded });
     }
     const claim = new ReaderClaim({
       refusal: () => this.#inUse(instances, instanceId),
@@ -66,12 +66,6 @@ export class ReaderIdentities {
       },
     });
     instances.reads.add(claim);
-    try {
-      await this.#store(workspaceId, instances);
-    } catch (error) {
-      claim.end();
-      throw error;
-    }
     return claim;
   }
 
@@ -85,55 +79,56 @@ export class ReaderIdentities {
    * anything within the last period.
    */
   async release(workspaceId: string, instanceId: string): Promise<{ readonly isOtherActive: boolean }> {
-    const instances = await this.#load(workspaceId);
+    const instances = this.#instancesOf(workspaceId);
+    let identity = instances.identity ?? (await this.#read(workspaceId, instances));
     instances.seen.delete(instanceId);
-    if (instances.holder === instanceId) {
-      instances.holder = null;
-      await this.#store(workspaceId, instances);
+    if (identity.holder === instanceId) {
+      identity = await this.#replace(workspaceId, instances, identity, { ...identity, holder: null });
     }
     const since = this.#options.clock.monotonic() - EXPIRES_AFTER_MS;
-    const isOtherReading = instances.holder !== null && instances.reads.size > 0;
+    const isOtherReading = identity.holder !== null && instances.reads.size > 0;
     return { isOtherActive: isOtherReading || [...instances.seen.values()].some((at) => at > since) };
   }
 
   #instancesOf(workspaceId: string): Instances {
     let instances = this.#workspaces.get(workspaceId);
     if (instances === undefined) {
-      const nothing = { holder: undefined, superseded: [], stored: '' };
-      instances = { ...nothing, seen: new Map(), reads: new Set() };
+      instances = { identity: undefined, seen: new Map(), reads: new Set() };
       this.#workspaces.set(workspaceId, instances);
     }
     return instances;
   }
 
-  async #load(workspaceId: string): Promise<Instances> {
-    const instances = this.#instancesOf(workspaceId);
-    if (instances.holder !== undefined) return instances;
+  async #read(workspaceId: string, instances: Instances): Promise<Identity> {
     const row = await this.#options.database.query
       .selectFrom('reader_identities')
       .select(['instance_id', 'superseded'])
       .where('workspace_id', '=', workspaceId)
       .executeTakeFirst();
-    // Another read of the same workspace may have been quicker.
-    if (instances.holder === undefined) {
-      instances.holder = row?.instance_id ?? null;
-      instances.superseded = row === undefined ? [] : (JSON.parse(row.superseded) as string[]);
-      instances.stored = valuesOf(instances).key;
-    }
-    return instances;
+    const superseded = row === undefined ? [] : (JSON.parse(row.superseded) as string[]);
+    return setIdentity(instances, { holder: row?.instance_id ?? null, superseded });
   }
 
-  async #store(workspaceId: string, instances: Instances): Promise<void> {
-    if (valuesOf(instances).key === instances.stored) return;
-    await this.#options.database.transaction(async ({ trx }) => {
-      const { key, row } = valuesOf(instances);
-      await trx
-        .insertInto('reader_identities')
-        .values({ workspace_id: workspaceId, ...row })
-        .onConflict((conflict) => conflict.column('workspace_id').doUpdateSet(row))
-        .execute();
-      instances.stored = key;
-    });
+  /** Stores who holds the identity unless another one has it by now; returns who has it. */
+  async #replace(
+    workspaceId: string,
+    instances: Instances,
+    before: Identity,
+    next: Identity,
+  ): Promise<Identity> {
+    const row = { instance_id: next.holder, superseded: JSON.stringify(next.superseded) };
+    const { numInsertedOrUpdatedRows } = await this.#options.database.query
+      .insertInto('reader_identities')
+      .values({ workspace_id: workspaceId, ...row })
+      .onConflict((conflict) =>
+        conflict
+          .column('workspace_id')
+          .doUpdateSet(row)
+          .where('reader_identities.instance_id', 'is not distinct from', before.holder),
+      )
+      .executeTakeFirst();
+    if (numInsertedOrUpdatedRows !== 1n) return this.#read(workspaceId, instances);
+    return instances.identity === before ? setIdentity(instances, next) : (instances.identity ?? next);
   }
 
   #note({ seen }: Instances, instanceId: string): void {
@@ -146,15 +141,16 @@ export class ReaderIdentities {
   }
 
   /** How long the holder keeps the identity if it says nothing more, in milliseconds. */
-  #heldForMs({ holder, reads, seen }: Instances): number {
-    if (holder === null || holder === undefined) return 0;
+  #heldForMs({ identity, reads, seen }: Instances): number {
+    const holder = identity?.holder ?? null;
+    if (holder === null) return 0;
     if (reads.size > 0) return EXPIRES_AFTER_MS;
     return (seen.get(holder) ?? this.#startedAt) + EXPIRES_AFTER_MS - this.#options.clock.monotonic();
   }
 
   #inUse(instances: Instances, instanceId: string): HttpError {
     const retryAfter = Math.max(1, Math.ceil(this.#heldForMs(instances) / 1_000));
-    const superseded = instances.superseded.includes(instanceId);
+    const superseded = instances.identity?.superseded.includes(instanceId) === true;
     return new HttpError(409, 'identity_in_use', 'another running agent reads for this workspace', {
       extras: {
         retry_after: retryAfter,
@@ -218,7 +214,13 @@ export function readInstanceId({ headers }: Pick<FastifyRequest, 'headers'>): st
   });
 }
 
-function valuesOf({ holder, superseded }: Instances) {
-  const row = { instance_id: holder ?? null, superseded: JSON.stringify(superseded) };
-  return { row, key: JSON.stringify(row) };
+/** The reads of the former holder end when another instance takes its place. */
+function setIdentity(instances: Instances, identity: Identity): Identity {
+  const isOther = identity.holder !== null && identity.holder !== instances.identity?.holder;
+  instances.identity = identity;
+  if (!isOther) return identity;
+  const former = [...instances.reads];
+  instances.reads.clear();
+  for (const read of former) read.lose();
+  return identity;
 }

@@ -297,6 +297,8 @@ export class MessageStore {
       .updateTable('activity')
       .set(change)
       .where('seq', 'in', waiting)
+      // Another transaction may have ended one of them since they were selected.
+      .where('delivery_state', '=', 'pending')
       .returning(ENDED_COLUMNS)
       .execute();
     return rows as EndedMessage[];

@@ -203,7 +203,9 @@ export class MessagesService {
       });
       await this.outcomes.endMessage(unit, message, { state: 'failed', failure });
     }
-    for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
+    unit.afterCommit(() => {
+      for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
+    });
   }
 
   start(): void {

@@ -15,7 +15,7 @@ import type { UnitOfWork } from '../database/platform-database.ts';
 import type { QuestionRow } from '../database/schema.ts';
 import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import { accessDenied, placeOf } from '../messages/accept/acceptance.rules.ts';
+import { accessDenied } from '../messages/accept/acceptance.rules.ts';
 import type { CarriedAnswers } from '../messages/accept/carried-answers.rules.ts';
 import { isDirect } from '../messages/caller-keys.rules.ts';
 import type { MessageRow, MessagesService } from '../messages/messages.service.ts';
@@ -107,8 +107,7 @@ export class QuestionsService {
   ): Promise<QuestionRecord> {
     const { database, messages, workspaces } = this.#options;
     return database.transaction(async (unit) => {
-      await workspaces.require(workspaceId, unit.trx);
-      await unit.lockFeed(workspaceId);
+      await workspaces.lock(unit, workspaceId);
       const [question] = await this.#store.find(workspaceId, [questionId], unit.trx);
       if (question === undefined) throw questionNotFound();
       const given = answerTo(question, answer);
@@ -185,7 +184,7 @@ export class QuestionsService {
   ): Promise<OutcomeDestination | 'changed'> {
     const { activity, events, messages } = this.#options;
     const { target_id: workspaceId } = message;
-    await unit.lockFeed(workspaceId);
+    await unit.lock(workspaceId);
     const ids = asked.map(({ id }) => id);
     const known = await this.#store.find(workspaceId, ids, unit.trx);
     const foreign = known.find((row) => row.activity_id !== message.id);
@@ -208,7 +207,7 @@ export class QuestionsService {
       toQuestionRow(question, message, { createdAt, position: earlier.length + index }),
     );
     await this.#store.insert(rows, unit.trx);
-    for (const row of rows) activity.grew(workspaceId, sizeOf(row));
+    for (const row of rows) activity.grew(unit, workspaceId, sizeOf(row));
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
       type: 'QUESTION_ASKED' as const,
       workspaceId,
@@ -242,7 +241,6 @@ export class QuestionsService {
     const items = readAnswers(view.metadata.answers);
     const taskId = items.size === 0 ? taskIdOf(view) : undefined;
     if (items.size === 0 && taskId === undefined) return { kind: 'foreign' };
-    await unit.lockFeed(targetId);
     const { trx } = unit;
     const own =
       taskId === undefined
@@ -300,14 +298,15 @@ export class QuestionsService {
   }
 
   /** The checks of a message from the agent to the workspace that it names as the sender. */
-  async #requireReachable({ trx }: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
+  async #requireReachable(unit: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
     const { hierarchy, workspaces } = this.#options;
-    const rows = await workspaces.findMany([agentId, sourceId], trx);
+    await unit.lock(agentId, sourceId);
+    const rows = await workspaces.findMany([agentId, sourceId], unit.trx);
     const agent = rows.find(({ id }) => id === agentId);
     const source = rows.find(({ id }) => id === sourceId);
     if (source === undefined || agent === undefined) throw accessDenied({ field: 'message.source_id' });
     requireAlive(source);
-    if (await hierarchy.areRelated(placeOf(agent), placeOf(source), trx)) return;
+    if (await hierarchy.areRelated(agent, source, unit.trx)) return;
     throw accessDenied({ field: 'message.source_id' });
   }
 }

@@ -87,7 +87,7 @@ export class TokensService {
 
   mint(workspaceId: string): Promise<IssuedToken> {
     return this.#database.transaction(async (unit) => {
-      await this.#workspaces.require(workspaceId, unit.trx);
+      await this.#workspaces.lock(unit, workspaceId);
       return this.issue(unit, workspaceId, 'mint');
     });
   }
@@ -112,7 +112,7 @@ export class TokensService {
     });
   }
 
-  /** Issues a token in the caller's transaction; 429 when there are 50 live ones. */
+  /** Issues a token in the caller's transaction, which has locked the workspace; 429 when there are 50 live ones. */
   async issue({ trx }: UnitOfWork, workspaceId: string, origin: TokenOrigin): Promise<IssuedToken> {
     if ((await this.#store.countLive(workspaceId, trx)) >= MAX_LIVE_TOKENS) throw tokenLimit();
     const { token, hash, prefix } = createTokenSecret();

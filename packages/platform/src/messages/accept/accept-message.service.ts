@@ -84,7 +84,7 @@ export class MessageAcceptance {
     const { view } = message;
     const bodyHash = hashMessage(targetId, view.envelope);
     return this.#options.database.transaction(async (unit) => {
-      const parties = await admit(this.#options, { callerId, targetId }, unit.trx);
+      const parties = await admit(this.#options, { callerId, targetId }, unit);
       const given = { ...parties, callerId, message, bodyHash };
       const plan = await this.#plan(incoming, parties, unit.trx);
       const carries = view.metadata.answers !== undefined;
@@ -309,6 +309,6 @@ export class MessageAcceptance {
   async #recordOutbound(caller: WorkspaceRow | undefined, db: Queryable): Promise<void> {
     const now = timestamp(this.#options.clock);
     if (caller === undefined || caller.last_outbound_at?.slice(0, SECONDS) === now.slice(0, SECONDS)) return;
-    await this.#options.workspaces.update(caller.id, { last_outbound_at: now }, db);
+    await this.#options.workspaces.change(caller, { last_outbound_at: now }, db);
   }
 }

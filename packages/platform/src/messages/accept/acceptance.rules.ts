@@ -63,10 +63,6 @@ export function needsAnswer({ source_id: sourceId, caller_receipt: receipt }: Me
   return sourceId === null || receipt !== 'none';
 }
 
-export function placeOf({ id, parent_id: parentId }: WorkspaceRow) {
-  return { id, parentId };
-}
-
 export function acceptedReply(
   messageId: string,
   inReplyTo: string,

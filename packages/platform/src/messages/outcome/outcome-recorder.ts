@@ -110,7 +110,7 @@ export class OutcomeRecorder {
       return undefined;
     }
     const ended: MessageRow = { ...message, ...change };
-    this.#options.activity.grew(message.target_id, ended.response_body?.length ?? 0);
+    this.#options.activity.grew(unit, message.target_id, ended.response_body?.length ?? 0);
     for (const listener of this.#listeners) await listener(unit, ended, outcome, message.delivery_state);
     if (isExpected && !isReserved) await delivery.enqueue(unit, ended, feedMessage);
     const { target_id: workspaceId, seq: activitySeq } = message;
