@@ -39,15 +39,15 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
     try {
       const page = await read({
         get gone() {
-          return connection.gone || claim.isLost;
+          return connection.gone || claim.lost.aborted;
         },
         onGone: (task) => {
           connection.onGone(task);
-          claim.onLost(task);
+          claim.lost.addEventListener('abort', task, { once: true });
         },
       });
-      if (claim.isLost) page.release();
-      claim.requireHeld();
+      if (claim.lost.aborted) page.release();
+      claim.lost.throwIfAborted();
       return page;
     } finally {
       claim.end();

@@ -33,20 +33,20 @@ export interface WorkspacesTable {
   /** Set when a token of the workspace is used for the first time or a register has returned one. */
   claimed_at: string | null;
   last_heartbeat_at: string | null;
-  last_error_rate: number;
-  last_sample_error: string;
-  active_tasks: number;
+  last_error_rate: Generated<number>;
+  last_sample_error: Generated<string>;
+  active_tasks: Generated<number>;
   max_concurrent_tasks: number;
-  uptime_seconds: number;
-  current_task: string;
-  runtime_state: string;
+  uptime_seconds: Generated<number>;
+  current_task: Generated<string>;
+  runtime_state: Generated<string>;
   /** JSON of the last heartbeat's `runtime_metadata`, or null. */
   runtime_metadata: string | null;
-  monthly_spend: number;
+  monthly_spend: Generated<number>;
   budget_limit: number | null;
   last_outbound_at: string | null;
   /** The agent has finished every inbound row up to this `activity.seq`. */
-  acknowledged_seq: number;
+  acknowledged_seq: Generated<number>;
   /** When it acknowledged last, to the hour; null for never. */
   acknowledged_at: string | null;
   /** The furthest `activity.seq` after which the agent has read while it did not acknowledge. */
@@ -57,7 +57,7 @@ export interface WorkspacesTable {
   own_bytes: Generated<number>;
   x: number;
   y: number;
-  collapsed: number;
+  collapsed: Generated<number>;
   workspace_dir: string | null;
   /** Who paused it: `operator` or `agent`. Null when it is not paused. */
   paused_by: string | null;

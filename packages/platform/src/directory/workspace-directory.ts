@@ -13,7 +13,6 @@ export type LiveWorkspace = Pick<WorkspaceRow, 'id' | 'last_heartbeat_at'>;
 export class WorkspaceDirectory {
   readonly #query: Queryable;
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
-  readonly #selectLive: PreparedQuery<Record<string, never>, LiveWorkspace>;
   readonly #selectMany: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
   readonly #change: PreparedQuery<{ readonly of: string; readonly from: string } & WorkspaceUpdate, unknown>;
 
@@ -21,13 +20,6 @@ export class WorkspaceDirectory {
     this.#query = database.query;
     this.#select = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('workspaces').selectAll().where('id', '=', id),
-    );
-    this.#selectLive = database.prepare((db) =>
-      db
-        .selectFrom('workspaces')
-        .select(['id', 'last_heartbeat_at'])
-        .where('status', 'in', ['online', 'degraded'])
-        .where('runtime', '=', 'external'),
     );
     this.#selectMany = database.prepare((db, ids: Readonly<Record<number, string>>) =>
       db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
@@ -67,16 +59,20 @@ export class WorkspaceDirectory {
   }
 
   /** Siblings, children, then the parent; neither removed ones nor the workspace itself. */
-  async relatives(member: WorkspaceRow, db: Queryable = this.#query): Promise<WorkspaceRow[]> {
-    const others = this.#alive(db).where('id', '!=', member.id);
-    const { parent_id: parentId } = member;
-    const siblings = await (parentId === null
-      ? others.where('parent_id', 'is', null)
-      : others.where('parent_id', '=', parentId)
-    ).execute();
-    const children = await others.where('parent_id', '=', member.id).execute();
-    const parents = parentId === null ? [] : await others.where('id', '=', parentId).execute();
-    return [...siblings, ...children, ...parents];
+  async relatives({ id, parent_id: parentId }: WorkspaceRow): Promise<WorkspaceRow[]> {
+    const rows = await this.#alive(this.#query)
+      .where('id', '!=', id)
+      .where((eb) =>
+        eb.or([
+          eb('parent_id', 'is not distinct from', parentId),
+          eb('parent_id', '=', id),
+          eb('id', '=', parentId),
+        ]),
+      )
+      .execute();
+    const siblings = rows.filter((row) => row.parent_id === parentId);
+    const children = rows.filter((row) => row.parent_id === id);
+    return [...siblings, ...children, ...rows.filter((row) => row.id === parentId)];
   }
 
   async insert(row: NewWorkspaceRow, db: Queryable): Promise<void> {
@@ -145,8 +141,13 @@ export class WorkspaceDirectory {
   }
 
   /** The external workspaces that are online or degraded. */
-  async listLive(): Promise<readonly LiveWorkspace[]> {
-    return (await this.#selectLive({})).rows;
+  listLive(): Promise<LiveWorkspace[]> {
+    return this.#query
+      .selectFrom('workspaces')
+      .select(['id', 'last_heartbeat_at'])
+      .where('status', 'in', ['online', 'degraded'])
+      .where('runtime', '=', 'external')
+      .execute();
   }
 
   /** Marks an online or degraded workspace as offline; false when it was neither, or has sent a heartbeat since it was read. */
@@ -172,7 +173,9 @@ export class WorkspaceDirectory {
 }
 
 /** The row when there is one that is not removed; else 404 or 410. */
-export function requireAlive(row: WorkspaceRow | undefined): WorkspaceRow {
+export function requireAlive<Row extends Pick<WorkspaceRow, 'id' | 'status' | 'removed_at'>>(
+  row: Row | undefined,
+): Row {
   if (row === undefined) throw workspaceNotFound();
   if (row.status === 'removed') throw workspaceRemoved(row.id, row.removed_at);
   return row;

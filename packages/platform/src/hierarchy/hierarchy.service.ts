@@ -5,6 +5,21 @@ import type { WorkspaceRow } from '../database/schema.ts';
 /** The position of a workspace in the hierarchy; a root has no parent. */
 type Position = Pick<WorkspaceRow, 'id' | 'parent_id'>;
 
+const MEMBER_COLUMNS = [
+  'id',
+  'name',
+  'status',
+  'parent_id',
+  'url',
+  'delivery_mode',
+  'paused_by',
+  'paused_with',
+  'removed_at',
+] as const;
+
+/** A workspace above or below another one, without what may be long. */
+export type Member = Pick<WorkspaceRow, (typeof MEMBER_COLUMNS)[number]>;
+
 /** Maximum number of ancestors that are read; workspaces further apart count as unrelated. */
 const MAX_DEPTH = 32;
 
@@ -43,28 +58,9 @@ export class HierarchyService {
   }
 
   /** The workspaces above this one, nearest first, at most 32. */
-  async ancestors(id: string, db: Queryable = this.#query): Promise<WorkspaceRow[]> {
-    return db
-      .withRecursive('above(id, parent_id, depth)', (query) =>
-        query
-          .selectFrom('workspaces')
-          .select((eb) => ['id', 'parent_id', eb.lit(0).as('depth')])
-          .where('id', '=', id)
-          .unionAll(
-            query
-              .selectFrom('above')
-              .innerJoin('workspaces', 'workspaces.id', 'above.parent_id')
-              .select(['workspaces.id', 'workspaces.parent_id'])
-              .select((eb) => eb('above.depth', '+', eb.lit(1)).as('depth'))
-              .where('above.depth', '<', MAX_DEPTH),
-          ),
-      )
-      .selectFrom('above')
-      .innerJoin('workspaces', 'workspaces.id', 'above.id')
-      .selectAll('workspaces')
-      .where('above.depth', '>', 0)
-      .orderBy('above.depth')
-      .execute();
+  async ancestors(id: string, db: Queryable = this.#query): Promise<Member[]> {
+    const [_own, ...above] = await readBranch(id, db, { isUpwards: true, depth: MAX_DEPTH });
+    return above;
   }
 
   /**
@@ -72,10 +68,10 @@ export class HierarchyService {
    * comes below it, until the transaction ends. Returns the workspace and what is below it, nearest and oldest first; empty
    * when it is unknown.
    */
-  async lockSubtree(unit: UnitOfWork, id: string, ...others: readonly string[]): Promise<WorkspaceRow[]> {
+  async lockSubtree(unit: UnitOfWork, id: string, ...others: readonly string[]): Promise<Member[]> {
     const locked = new Set<string>();
     for (;;) {
-      const rows = await readSubtree(id, unit.trx);
+      const rows = await readBranch(id, unit.trx, { isUpwards: false, depth: Number.MAX_SAFE_INTEGER });
       if (rows.every((row) => locked.has(row.id))) return rows;
       // What was put below one of them before it was locked is locked in the next round.
       for (const row of rows) locked.add(row.id);
@@ -84,24 +80,34 @@ export class HierarchyService {
   }
 }
 
-function readSubtree(rootId: string, db: Queryable): Promise<WorkspaceRow[]> {
+/** A workspace and those above or below it, nearest and oldest first. */
+function readBranch(
+  id: string,
+  db: Queryable,
+  { isUpwards, depth }: { readonly isUpwards: boolean; readonly depth: number },
+): Promise<Member[]> {
   return db
-    .withRecursive('subtree(id, depth)', (query) =>
+    .withRecursive('branch(id, parent_id, depth)', (query) =>
       query
         .selectFrom('workspaces')
-        .select((eb) => ['id', eb.lit(0).as('depth')])
-        .where('id', '=', rootId)
+        .select((eb) => ['id', 'parent_id', eb.lit(0).as('depth')])
+        .where('id', '=', id)
         .unionAll(
           query
-            .selectFrom('subtree')
-            .innerJoin('workspaces', 'workspaces.parent_id', 'subtree.id')
-            .select((eb) => ['workspaces.id', eb('subtree.depth', '+', eb.lit(1)).as('depth')]),
+            .selectFrom('branch')
+            .innerJoin('workspaces as next', (join) =>
+              isUpwards
+                ? join.onRef('next.id', '=', 'branch.parent_id')
+                : join.onRef('next.parent_id', '=', 'branch.id'),
+            )
+            .where('branch.depth', '<', depth)
+            .select((eb) => ['next.id', 'next.parent_id', eb('branch.depth', '+', eb.lit(1)).as('depth')]),
         ),
     )
-    .selectFrom('subtree')
-    .innerJoin('workspaces', 'workspaces.id', 'subtree.id')
-    .selectAll('workspaces')
-    .orderBy('subtree.depth')
+    .selectFrom('branch')
+    .innerJoin('workspaces', 'workspaces.id', 'branch.id')
+    .select(MEMBER_COLUMNS.map((column) => `workspaces.${column}` as const))
+    .orderBy('branch.depth')
     .orderBy('workspaces.created_at')
     .orderBy('workspaces.id')
     .execute();

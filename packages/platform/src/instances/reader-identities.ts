@@ -16,6 +16,13 @@ interface Identity {
   readonly superseded: readonly string[];
 }
 
+/** One feed read of the instance that holds the identity. */
+export interface ReaderClaim {
+  /** Aborted by the error of the read, a 409 `identity_in_use`, when another instance takes over. */
+  readonly lost: AbortSignal;
+  end(): void;
+}
+
 /** What is known about the instances of one workspace. */
 interface Instances {
   /** Undefined until it was read from the database. */
@@ -23,7 +30,7 @@ interface Instances {
   /** When each of them last sent something, on the monotonic clock; the latest last. */
   readonly seen: Map<string, number>;
   /** The feed reads of the holder that are under way. */
-  readonly reads: Set<ReaderClaim>;
+  readonly reads: Set<AbortController>;
 }
 
 /**
@@ -59,14 +66,12 @@ export class ReaderIdentities {
       const superseded = lost.slice(-MAX_INSTANCES).filter((id) => id !== instanceId);
       identity = await this.#replace(workspaceId, instances, identity, { holder: instanceId, superseded });
     }
-    const claim = new ReaderClaim({
-      refusal: () => this.#inUse(instances, instanceId),
-      onEnd: () => {
-        if (instances.reads.delete(claim)) this.#note(instances, instanceId);
-      },
-    });
-    instances.reads.add(claim);
-    return claim;
+    const read = new AbortController();
+    instances.reads.add(read);
+    const end = () => {
+      if (instances.reads.delete(read)) this.#note(instances, instanceId);
+    };
+    return { lost: read.signal, end };
   }
 
   /** The instance sent a register or a heartbeat: what it holds it keeps for another period. */
@@ -106,7 +111,7 @@ export class ReaderIdentities {
       .where('workspace_id', '=', workspaceId)
       .executeTakeFirst();
     const superseded = row === undefined ? [] : (JSON.parse(row.superseded) as string[]);
-    return setIdentity(instances, { holder: row?.instance_id ?? null, superseded });
+    return this.#setIdentity(instances, { holder: row?.instance_id ?? null, superseded });
   }
 
   /** Stores who holds the identity unless another one has it by now; returns who has it. */
@@ -128,7 +133,18 @@ export class ReaderIdentities {
       )
       .executeTakeFirst();
     if (numInsertedOrUpdatedRows !== 1n) return this.#read(workspaceId, instances);
-    return instances.identity === before ? setIdentity(instances, next) : (instances.identity ?? next);
+    return instances.identity === before ? this.#setIdentity(instances, next) : (instances.identity ?? next);
+  }
+
+  /** The reads of the former holder end when another instance takes its place. */
+  #setIdentity(instances: Instances, identity: Identity): Identity {
+    const former = instances.identity?.holder ?? '';
+    instances.identity = identity;
+    if (identity.holder === null || identity.holder === former) return identity;
+    const reads = [...instances.reads];
+    instances.reads.clear();
+    for (const read of reads) read.abort(this.#inUse(instances, former));
+    return identity;
   }
 
   #note({ seen }: Instances, instanceId: string): void {
@@ -164,43 +180,6 @@ export class ReaderIdentities {
   }
 }
 
-/** One feed read of the instance that holds the identity. */
-export class ReaderClaim {
-  readonly #refusal: () => HttpError;
-  readonly #onEnd: () => void;
-  #isLost = false;
-  #whenLost: (() => void) | undefined;
-
-  constructor({ refusal, onEnd }: { refusal: () => HttpError; onEnd: () => void }) {
-    this.#refusal = refusal;
-    this.#onEnd = onEnd;
-  }
-
-  get isLost(): boolean {
-    return this.#isLost;
-  }
-
-  /** Runs `task` once when another instance takes over. */
-  onLost(task: () => void): void {
-    if (this.#isLost) task();
-    else this.#whenLost = task;
-  }
-
-  /** @throws HttpError 409 `identity_in_use` when another instance has taken over meanwhile. */
-  requireHeld(): void {
-    if (this.#isLost) throw this.#refusal();
-  }
-
-  lose(): void {
-    this.#isLost = true;
-    this.#whenLost?.();
-  }
-
-  end(): void {
-    this.#onEnd();
-  }
-}
-
 /**
  * The instance that a request names, undefined when it names none.
  * @throws HttpError 400 for a name that is longer than 200 characters or not printable ASCII.
@@ -212,15 +191,4 @@ export function readInstanceId({ headers }: Pick<FastifyRequest, 'headers'>): st
   throw new HttpError(400, 'invalid_request', `invalid ${INSTANCE_HEADER} header`, {
     extras: { field: INSTANCE_HEADER },
   });
-}
-
-/** The reads of the former holder end when another instance takes its place. */
-function setIdentity(instances: Instances, identity: Identity): Identity {
-  const isOther = identity.holder !== null && identity.holder !== instances.identity?.holder;
-  instances.identity = identity;
-  if (!isOther) return identity;
-  const former = [...instances.reads];
-  instances.reads.clear();
-  for (const read of former) read.lose();
-  return identity;
 }

@@ -155,8 +155,8 @@ export class RegistryService {
     if (!issueToken) return undefined;
     const isFirstClaim = await workspaces.claim(id, timestamp(clock), unit.trx);
     if (revoke === 'unused-first' && !isFirstClaim) throw refused();
-    if (revoke === 'unused-first') await tokens.revokeUnusedFirst(unit, id);
-    if (revoke === 'all') await tokens.revokeAllOf(unit, [id]);
+    if (revoke === 'unused-first') await tokens.revokeIn(unit, { workspaceIds: [id], unusedFirstOnly: true });
+    if (revoke === 'all') await tokens.revokeIn(unit, { workspaceIds: [id] });
     return (await tokens.issue(unit, id, 'register')).token;
   }
 }

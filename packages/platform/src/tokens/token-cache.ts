@@ -1,5 +1,5 @@
+import type { PlatformContext } from '../context.ts';
 import type { TokenHolder } from '../http/principal.ts';
-import type { PlatformLogger } from '../logging/logger.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 
 const LIFETIME_MS = 30_000;
@@ -50,26 +50,18 @@ const WRITE_AFTER_MS = 60_000;
 
 /** Collects when tokens were last used and stores it once a minute, all in one transaction. */
 export class TokenUsage {
-  readonly #clock: Clock;
-  readonly #logger: PlatformLogger;
-  readonly #write: (used: ReadonlyMap<string, string>) => Promise<void>;
+  readonly #options: Pick<PlatformContext, 'clock' | 'database' | 'logger'>;
   #pending = new Map<string, string>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly logger: PlatformLogger;
-    /** Stores the time of last use by token id. */
-    readonly write: (used: ReadonlyMap<string, string>) => Promise<void>;
-  }) {
-    this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.#write = options.write;
+  constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'logger'>) {
+    this.#options = options;
   }
 
   record(tokenId: string): void {
-    this.#pending.set(tokenId, timestamp(this.#clock));
-    this.#cancelTimer ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.flush());
+    const { clock } = this.#options;
+    this.#pending.set(tokenId, timestamp(clock));
+    this.#cancelTimer ??= clock.schedule(WRITE_AFTER_MS, () => void this.flush());
   }
 
   /** When the token was last used, if that is not stored yet. */
@@ -79,15 +71,20 @@ export class TokenUsage {
 
   /** Stores what is pending. Never rejects: a lost time of use does no harm. */
   async flush(): Promise<void> {
+    const { database, logger } = this.#options;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const used = this.#pending;
     this.#pending = new Map();
     if (used.size === 0) return;
     try {
-      await this.#write(used);
+      await database.transaction(async ({ trx }) => {
+        for (const [tokenId, last_used_at] of used) {
+          await trx.updateTable('workspace_tokens').set({ last_used_at }).where('id', '=', tokenId).execute();
+        }
+      });
     } catch (error) {
-      this.#logger.warn({ reason: String(error) }, 'Failed to store when tokens were last used');
+      logger.warn({ reason: String(error) }, 'Failed to store when tokens were last used');
     }
   }
 }

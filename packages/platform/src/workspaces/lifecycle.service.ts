@@ -2,9 +2,9 @@ import type { DeleteWorkspaceResponse, PauseResponse, ResumeResponse } from '@mo
 import { lastRowOf } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
-import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
+import type { WorkspaceUpdate } from '../database/schema.ts';
 import { requireAlive, type WorkspaceDirectory } from '../directory/workspace-directory.ts';
-import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import type { HierarchyService, Member } from '../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../http/http-error.ts';
 import type { Caller } from '../http/principal.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
@@ -95,8 +95,8 @@ export class LifecycleService {
    */
   async #pauseItself(
     unit: UnitOfWork,
-    row: WorkspaceRow,
-    members: readonly WorkspaceRow[],
+    row: Member,
+    members: readonly Member[],
     pause: Pause,
   ): Promise<PauseResponse> {
     const isItsOwn = row.paused_with === null || row.paused_with === row.id;
@@ -132,7 +132,7 @@ export class LifecycleService {
       }
       const ids = members.map((member) => member.id);
       // Not before they are removed: the holder of a token that was revoked earlier is not told of the removal.
-      if (ids.length > 0) await tokens.revokeAllOf(unit, ids);
+      if (ids.length > 0) await tokens.revokeIn(unit, { workspaceIds: ids });
       const removedIds = alive.map((row) => row.id);
       if (removedIds.length > 0) await messages.failMessagesOf(unit, removedIds);
       if (purge && ids.length > 0) await workspaces.delete(ids, unit.trx);
@@ -143,7 +143,7 @@ export class LifecycleService {
 
   async #setStatus(
     unit: UnitOfWork,
-    row: WorkspaceRow,
+    row: Member,
     change: WorkspaceUpdate & { readonly status: keyof typeof EVENTS },
     payload: Readonly<Record<string, unknown>> = { name: row.name },
   ): Promise<void> {
@@ -155,7 +155,7 @@ export class LifecycleService {
 }
 
 /** Whether the pause of `row` is that of `member`, its descendant or itself. */
-function isPausedWith(member: WorkspaceRow, row: WorkspaceRow): boolean {
+function isPausedWith(member: Member, row: Member): boolean {
   return (
     member.status === 'paused' && (member.paused_with === null || member.paused_with === row.paused_with)
   );
@@ -167,7 +167,7 @@ function pausedByOperator(): HttpError {
   });
 }
 
-function confirmationRequired(rows: readonly WorkspaceRow[]): HttpError {
+function confirmationRequired(rows: readonly Member[]): HttpError {
   const children = rows.map(({ id, name }) => ({ id, name }));
   const message = `This workspace has ${children.length} child workspace(s); they would be removed with it.`;
   return new HttpError(409, 'confirmation_required', message, {
