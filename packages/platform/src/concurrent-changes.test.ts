@@ -10,17 +10,17 @@ const statusOf = async ({ call }: RunningPlatform, id: string) =>
 
 describe('while another transaction runs', () => {
   it.each(['heartbeat', 'register'])('a %s does not undo a pause', async (request) => {
-    const running = await openReadCommitted();
-    const { call, database, join } = running;
+    const { call, database, join } = await openReadCommitted();
     const { id, token } = await join();
-    const body = { workspace_id: id, agent_card: { name: 'agent' } };
+    const body = { workspace_id: id, agent_card: { name: 'renamed' } };
     const [sent, paused] = await database.between(
       () => call('POST', `/registry/${request}`, { token, body }),
       /^update "workspaces"/,
       () => call('POST', `/workspaces/${id}/pause`),
     );
     expect([sent.status, paused.status]).toEqual([200, 200]);
-    expect(await statusOf(running, id)).toBe('paused');
+    const { body: now } = await call('GET', `/workspaces/${id}`);
+    expect(now).toMatchObject({ status: 'paused', agent_card: { name: 'renamed' } });
   });
 
   it.each(['heartbeat', 'register'])('a %s does not wake a removed workspace', async (request) => {
@@ -181,6 +181,8 @@ describe('while another transaction runs', () => {
     );
     expect([b.status, c.status]).toEqual([409, 200]);
     expect((await read('a')).status).toBe(409);
+    const holder = database.stored.prepare('select instance_id from reader_identities').get();
+    expect(holder).toMatchObject({ instance_id: 'c' });
   });
 
   it('the same questions about a direct message, asked twice at the same time, are asked once', async () => {

@@ -32,18 +32,19 @@ type Rows = { readonly rows: unknown[]; readonly numAffectedRows?: bigint };
  */
 export class ReadCommitted {
   readonly dialect: DatabaseDialect;
+  /** What is stored. */
+  readonly stored = new DatabaseSync(':memory:');
   /** Locks that were taken after that of a greater id: two transactions that do this can wait for each other. */
   readonly locksOutOfOrder: string[] = [];
   /** Runs each statement. A test replaces it to fail one, or to change its rows. */
   around: (sql: string, run: () => Rows) => Rows = (_sql, run) => run();
-  readonly #database = new DatabaseSync(':memory:');
   readonly #locks = new Map<string, Connection>();
   #released = Promise.withResolvers<void>();
   #whenLocked = () => {};
   #step: { readonly before: RegExp; readonly run: () => Promise<void> } | undefined;
 
   constructor() {
-    this.#database.exec('PRAGMA foreign_keys = ON');
+    this.stored.exec('PRAGMA foreign_keys = ON');
     this.dialect = {
       name: 'sqlite',
       kysely: this.#kysely(),
@@ -91,7 +92,7 @@ export class ReadCommitted {
     if (change !== null) await this.#lock(connection, [String(values[change[0].split('?').length - 2])]);
     if (/^(insert|update|delete)/.test(sql)) connection.hasWritten = true;
     return this.around(sql, () => {
-      const statement = this.#database.prepare(sql);
+      const statement = this.stored.prepare(sql);
       if (statement.columns().length > 0) return { rows: statement.all(...values) };
       return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
     });
@@ -126,7 +127,7 @@ export class ReadCommitted {
       rollbackTransaction: async (connection) => {
         if ((connection as Connection).hasWritten) throw new Error('What was written cannot be undone here.');
       },
-      destroy: async () => this.#database.close(),
+      destroy: async () => this.stored.close(),
     };
     return {
       createAdapter: () => new ConcurrentAdapter(),
