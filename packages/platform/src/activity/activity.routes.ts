@@ -41,16 +41,16 @@ export function mountActivityRoutes(app: FastifyInstance, options: ActivityRoute
     try {
       const page = await read({
         get gone() {
-          return connection.gone || claim.isLost;
+          return connection.gone || claim.lost.aborted;
         },
         onGone: (task) => {
           connection.onGone(task);
-          claim.onLost(task);
+          claim.lost.addEventListener('abort', task, { once: true });
         },
       });
-      if (!claim.isLost) return page;
-      page.release();
-      throw claim.refusal();
+      if (claim.lost.aborted) page.release();
+      claim.lost.throwIfAborted();
+      return page;
     } finally {
       claim.end();
     }

@@ -60,7 +60,7 @@ export class ControlRows {
     canceled: { readonly workspaceId: string; readonly activityId: string; readonly messageId: string },
   ): Promise<void> {
     const { workspaceId, activityId, messageId } = canceled;
-    await unit.lockFeed?.(workspaceId);
+    await unit.lock?.(workspaceId);
     await unit.trx
       .insertInto('control_rows')
       .values({

@@ -113,7 +113,8 @@ export class FeedRetention {
       if (row.workspace_id === null || !isOwnRow(row)) continue;
       ownBytes.set(row.workspace_id, (ownBytes.get(row.workspace_id) ?? 0) + Number(row.bytes));
     }
-    for (const [workspaceId, bytes] of ownBytes) {
+    // In the order of ids, like every lock of more than one workspace.
+    for (const [workspaceId, bytes] of [...ownBytes].sort()) {
       await this.#options.workspaces.addOwnBytes(workspaceId, -bytes, NO_QUOTA, db);
     }
     return rows.length;

@@ -49,7 +49,7 @@ export class FeedWriter {
     layout: string | null = null,
   ): Promise<ActivityRowRecord | undefined> {
     const { workspace_id: workspaceId } = given;
-    if (workspaceId !== null) await unit.lockFeed?.(workspaceId);
+    if (workspaceId !== null) await unit.lock?.(workspaceId);
     const row: RowWithoutSeq = {
       ...DEFAULT_COLUMNS,
       id: orderedId(unit.now),
@@ -63,7 +63,7 @@ export class FeedWriter {
     if (inserted === undefined) return undefined;
     const record: ActivityRowRecord = Object.assign(row, { seq: Number(inserted.seq) });
     if (workspaceId === null) return record;
-    this.grew(workspaceId, bytesOf(record));
+    this.grew(unit, workspaceId, bytesOf(record));
     const { seq: activitySeq, direction } = record;
     await this.#options.events.append(unit, { type: 'ACTIVITY_LOGGED', workspaceId, activitySeq, direction });
     return record;
@@ -90,8 +90,8 @@ export class FeedWriter {
   }
 
   /** Counts what was added to a feed, such as an answer. */
-  grew(workspaceId: string, bytes: number): void {
-    this.growth.set(workspaceId, (this.growth.get(workspaceId) ?? 0) + bytes);
+  grew(unit: UnitOfWork, workspaceId: string, bytes: number): void {
+    unit.afterCommit(() => this.growth.set(workspaceId, (this.growth.get(workspaceId) ?? 0) + bytes));
   }
 
   /** Writes what an agent reports about its own work. 403 when it names another source. */
@@ -125,7 +125,11 @@ export class FeedWriter {
       const [largest = 'request_body'] = [...TEXTS].sort((a, b) => size(b) - size(a));
       throw tooLarge(largest, bytes, BODY_LIMITS.reportedRow);
     }
-    const record = await this.#options.database.transaction((unit) => this.recordOwn(unit, row));
+    const { database, workspaces } = this.#options;
+    const record = await database.transaction(async (unit) => {
+      await workspaces.lock(unit, workspaceId);
+      return this.recordOwn(unit, row);
+    });
     if (record === undefined) throw new Error('A report has no key that could be known.');
     return record;
   }

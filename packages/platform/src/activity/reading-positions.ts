@@ -165,14 +165,11 @@ export class ReadingPositions {
   ): Promise<FeedPosition> {
     const { id: workspaceId } = workspace;
     const asked = upTo === undefined ? undefined : await this.#findPosition(workspaceId, upTo, trx);
-    const position = Number(workspace.acknowledged_seq);
-    const isFurther = asked !== undefined && asked.seq > position;
-    const moved = isFurther ? { acknowledged_seq: asked.seq } : {};
-    const change = { ...moved, ...acknowledgedNow(workspace, at, now) };
-    if (Object.keys(change).length > 0) await this.#workspaces.update(workspaceId, change, trx);
-    if (isFurther) return asked;
-    const last = await this.#readLastUpTo(workspaceId, position, trx);
-    return { id: last?.id ?? null, seq: position };
+    const change = acknowledgedNow(workspace, at, now);
+    const seq = await this.#workspaces.acknowledge(workspaceId, asked?.seq ?? 0, change, trx);
+    if (asked?.seq === seq) return asked;
+    const last = await this.#readLastUpTo(workspaceId, seq, trx);
+    return { id: last?.id ?? null, seq };
   }
 
   /**
@@ -266,20 +263,14 @@ export function visibleUpTo(workspaceId: string): RawBuilder<number> {
   return sql<number>`coalesce((select visible_seq from workspaces where id = ${workspaceId}), ${sql.lit(LAST_SEQ)})`;
 }
 
-/** In the transaction that pauses a workspace: the last row of its feed that its agent sees until the resume. */
-export async function lastRowBeforePause(unit: UnitOfWork, workspaceId: string): Promise<number> {
-  // No row of the feed is stored between this and the commit, so all that are stored later are hidden.
-  await unit.lockFeed?.(workspaceId);
-  const row = await lastSeq(workspaceId, unit.trx);
-  return Number(row?.seq ?? 0);
-}
-
-function lastSeq(workspaceId: string, db: Queryable) {
-  return db
+/** In a transaction that has locked the workspace: the last row of its feed, so that all that are stored after the commit come later. */
+export async function lastRowOf(workspaceId: string, db: Queryable): Promise<number> {
+  const row = await db
     .selectFrom('activity')
     .select('seq')
     .where('workspace_id', '=', workspaceId)
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
+  return Number(row?.seq ?? 0);
 }

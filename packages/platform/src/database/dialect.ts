@@ -13,11 +13,8 @@ export interface DatabaseDialect extends SchemaDialect {
    * and one flush to the disk.
    */
   readonly connection?: SqliteConnection;
-  /**
-   * Keeps other transactions from inserting into this feed until this one ends, so that rows become visible in the
-   * order of their `seq`. Absent where there is one writer.
-   */
-  readonly lockFeed?: (trx: Transaction<Database>, workspaceId: string) => Promise<void>;
+  /** `select … for update` of the rows of workspaces, in the order of their ids. Absent where there is one writer. */
+  readonly lockWorkspaces?: (trx: Transaction<Database>, workspaceIds: readonly string[]) => Promise<void>;
   /** Whether the driver's error means that the database cannot be used now; false for a violated constraint. */
   isUnavailable(error: unknown): boolean;
   /** Whether the driver's error means that there is no space left for what was to be written. */

@@ -15,18 +15,19 @@ export class UnitOfWork {
   readonly now: number;
   readonly at: string;
   /**
-   * Call this before inserting a row into the feed of a workspace: no other transaction inserts there until this one
-   * ends, so a reader that has read a row never misses one with a lower `seq`. Undefined where there is one writer.
+   * Locks the rows of workspaces until this transaction ends, in the order of their ids. Call it with all of them before
+   * reading what a decision depends on that more than one statement carries out, and before inserting a row into the feed of
+   * a workspace: a reader that has read a row then never misses one with a lower `seq`. Undefined where there is one writer.
    */
-  readonly lockFeed: ((workspaceId: string) => Promise<void>) | undefined;
+  readonly lock: ((...workspaceIds: readonly string[]) => Promise<void>) | undefined;
   readonly #committed: (() => void)[] = [];
   readonly #rolledBack: (() => void)[] = [];
 
-  constructor(trx: Transaction<Database>, now: number, lockFeed: DatabaseDialect['lockFeed']) {
+  constructor(trx: Transaction<Database>, now: number, lock: DatabaseDialect['lockWorkspaces']) {
     this.trx = trx;
     this.now = now;
     this.at = new Date(now).toISOString();
-    this.lockFeed = lockFeed && ((workspaceId) => lockFeed(trx, workspaceId));
+    this.lock = lock && ((...workspaceIds) => lock(trx, workspaceIds));
   }
 
   /** Runs after the commit, in order; never runs when the transaction fails. Must not throw. */
@@ -97,10 +98,10 @@ export class PlatformDatabase {
    * share one commit, so `work` may await nothing but the database.
    */
   async transaction<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
-    const { connection, lockFeed } = this.#dialect;
+    const { connection, lockWorkspaces } = this.#dialect;
     let unit: UnitOfWork | undefined;
     const run = (trx: Transaction<Database>) => {
-      unit = new UnitOfWork(trx, this.#clock.now(), lockFeed);
+      unit = new UnitOfWork(trx, this.#clock.now(), lockWorkspaces);
       return work(unit);
     };
     let result: T;

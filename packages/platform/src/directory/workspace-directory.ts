@@ -1,4 +1,4 @@
-import type { PlatformDatabase, PreparedQuery, Queryable } from '../database/platform-database.ts';
+import type { PlatformDatabase, PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
 
@@ -24,6 +24,9 @@ const PARTY_COLUMNS = [
 /** A workspace that sends or receives a message. */
 export type Party = Pick<WorkspaceRow, (typeof PARTY_COLUMNS)[number]>;
 
+/** A workspace whose agent is there, and when it was heard of last. */
+export type LiveWorkspace = Pick<WorkspaceRow, 'id' | 'last_heartbeat_at'>;
+
 /**
  * The rows of workspaces, for all other modules. Inside a transaction its `trx` is the last argument; without one a
  * query runs on its own.
@@ -31,27 +34,19 @@ export type Party = Pick<WorkspaceRow, (typeof PARTY_COLUMNS)[number]>;
 export class WorkspaceDirectory {
   readonly #query: Queryable;
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
-  readonly #selectLiveIds: PreparedQuery<Record<string, never>, { id: string }>;
   readonly #selectParties: PreparedQuery<Readonly<Record<number, string>>, Party>;
-  readonly #update: PreparedQuery<{ readonly rowId: string } & WorkspaceUpdate, unknown>;
+  readonly #change: PreparedQuery<{ readonly of: string; readonly from: string } & WorkspaceUpdate, unknown>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
     this.#query = database.query;
     this.#select = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('workspaces').selectAll().where('id', '=', id),
     );
-    this.#selectLiveIds = database.prepare((db) =>
-      db
-        .selectFrom('workspaces')
-        .select('id')
-        .where('status', 'in', ['online', 'degraded'])
-        .where('runtime', '=', 'external'),
-    );
     this.#selectParties = database.prepareVariants((db, ids: Readonly<Record<number, string>>) =>
       db.selectFrom('workspaces').select(PARTY_COLUMNS).where('id', 'in', Object.values(ids)),
     );
-    this.#update = database.prepareVariants((db, { rowId, ...change }: { rowId: string } & WorkspaceUpdate) =>
-      db.updateTable('workspaces').set(change).where('id', '=', rowId),
+    this.#change = database.prepareVariants((db, { of, from, ...change }) =>
+      db.updateTable('workspaces').set(change).where('id', '=', of).where('status', '=', from),
     );
   }
 
@@ -61,12 +56,7 @@ export class WorkspaceDirectory {
     return rows[0];
   }
 
-  /** The rows of these ids, removed or not, in no order; unknown ids are left out. */
-  async findMany(ids: readonly string[], db: Queryable = this.#query): Promise<WorkspaceRow[]> {
-    return ids.length === 0 ? [] : db.selectFrom('workspaces').selectAll().where('id', 'in', ids).execute();
-  }
-
-  /** The same of what decides how messages are handled. */
+  /** What decides how messages of these workspaces are handled, removed or not, in no order; unknown ids are left out. */
   async findParties(ids: readonly string[], db: Queryable = this.#query): Promise<Party[]> {
     if (ids.length === 0) return [];
     const { rows } = await this.#selectParties({ ...ids }, db);
@@ -78,32 +68,70 @@ export class WorkspaceDirectory {
     return requireAlive(await this.find(id, db));
   }
 
+  /** Locks the workspace until the transaction ends, then as `require`. */
+  async lock(unit: UnitOfWork, id: string): Promise<WorkspaceRow> {
+    await unit.lock?.(id);
+    return this.require(id, unit.trx);
+  }
+
   /** Every row that is not removed, oldest first. */
   async list(): Promise<WorkspaceRow[]> {
     return this.#alive(this.#query).execute();
   }
 
   /** Siblings, children, then the parent; neither removed ones nor the workspace itself. */
-  async relatives(member: WorkspaceRow, db: Queryable = this.#query): Promise<WorkspaceRow[]> {
-    const others = this.#alive(db).where('id', '!=', member.id);
-    const { parent_id: parentId } = member;
-    const siblings = await (parentId === null
-      ? others.where('parent_id', 'is', null)
-      : others.where('parent_id', '=', parentId)
-    ).execute();
-    const children = await others.where('parent_id', '=', member.id).execute();
-    const parents = parentId === null ? [] : await others.where('id', '=', parentId).execute();
-    return [...siblings, ...children, ...parents];
+  async relatives({ id, parent_id: parentId }: WorkspaceRow): Promise<WorkspaceRow[]> {
+    const rows = await this.#alive(this.#query)
+      .where('id', '!=', id)
+      .where((eb) =>
+        eb.or([
+          eb('parent_id', 'is not distinct from', parentId),
+          eb('parent_id', '=', id),
+          eb('id', '=', parentId),
+        ]),
+      )
+      .execute();
+    const siblings = rows.filter((row) => row.parent_id === parentId);
+    const children = rows.filter((row) => row.parent_id === id);
+    return [...siblings, ...children, ...rows.filter((row) => row.id === parentId)];
   }
 
   async insert(row: NewWorkspaceRow, db: Queryable): Promise<void> {
     await db.insertInto('workspaces').values(row).execute();
   }
 
-  /** Writes some columns; true when there is such a row. */
-  async update(id: string, change: WorkspaceUpdate, db: Queryable = this.#query): Promise<boolean> {
-    const { numAffectedRows } = await this.#update({ ...change, rowId: id }, db);
-    return numAffectedRows !== undefined && numAffectedRows > 0n;
+  /** Writes some columns if the workspace still has the status with which it was read; false when another writer was faster. */
+  async change(
+    { id: of, status: from }: Pick<WorkspaceRow, 'id' | 'status'>,
+    change: WorkspaceUpdate,
+    db: Queryable,
+  ): Promise<boolean> {
+    const { numAffectedRows } = await this.#change({ ...change, of, from }, db);
+    return numAffectedRows === 1n;
+  }
+
+  /** Moves the acknowledged position forward, never back, and returns the position now; `change` is written in any case. */
+  async acknowledge(
+    id: string,
+    seq: number,
+    change: Pick<WorkspaceUpdate, 'acknowledged_at'>,
+    db: Queryable,
+  ): Promise<number> {
+    const { acknowledged_seq: position } = await db
+      .updateTable('workspaces')
+      .set((eb) => ({
+        ...change,
+        acknowledged_seq: eb
+          .case()
+          .when('acknowledged_seq', '<', seq)
+          .then(seq)
+          .else(eb.ref('acknowledged_seq'))
+          .end(),
+      }))
+      .where('id', '=', id)
+      .returning('acknowledged_seq')
+      .executeTakeFirstOrThrow(workspaceNotFound);
+    return Number(position);
   }
 
   /** Counts bytes that a workspace has stored itself; false, and nothing is counted, when they would be more than `limit`. */
@@ -133,19 +161,24 @@ export class WorkspaceDirectory {
     return numUpdatedRows > 0n;
   }
 
-  /** Ids of the external workspaces that are online or degraded. */
-  async listLiveIds(): Promise<string[]> {
-    const { rows } = await this.#selectLiveIds({});
-    return rows.map((row) => row.id);
+  /** The external workspaces that are online or degraded. */
+  listLive(): Promise<LiveWorkspace[]> {
+    return this.#query
+      .selectFrom('workspaces')
+      .select(['id', 'last_heartbeat_at'])
+      .where('status', 'in', ['online', 'degraded'])
+      .where('runtime', '=', 'external')
+      .execute();
   }
 
-  /** Marks an online or degraded workspace as offline; false when it was neither. */
-  async markOffline(id: string, updatedAt: string, db: Queryable): Promise<boolean> {
+  /** Marks an online or degraded workspace as offline; false when it was neither, or has sent a heartbeat since it was read. */
+  async markOffline({ id, last_heartbeat_at }: LiveWorkspace, now: string, db: Queryable): Promise<boolean> {
     const { numUpdatedRows } = await db
       .updateTable('workspaces')
-      .set({ status: 'offline', updated_at: updatedAt })
+      .set({ status: 'offline', updated_at: now })
       .where('id', '=', id)
       .where('status', 'in', ['online', 'degraded'])
+      .where('last_heartbeat_at', '=', last_heartbeat_at)
       .executeTakeFirst();
     return numUpdatedRows > 0n;
   }
@@ -161,7 +194,9 @@ export class WorkspaceDirectory {
 }
 
 /** The row when there is one that is not removed; else 404 or 410. */
-export function requireAlive<Row extends Party>(row: Row | undefined): Row {
+export function requireAlive<Row extends Pick<WorkspaceRow, 'id' | 'status' | 'removed_at'>>(
+  row: Row | undefined,
+): Row {
   if (row === undefined) throw workspaceNotFound();
   if (row.status === 'removed') throw workspaceRemoved(row.id, row.removed_at);
   return row;

@@ -8,18 +8,29 @@ const EXPIRES_AFTER_MS = 45_000;
 /** Instances remembered for one workspace: those heard of lately, and those that were taken over. */
 const MAX_INSTANCES = 32;
 
+/** Who holds the identity, as it is stored. */
+interface Identity {
+  /** Null while nobody does. */
+  readonly holder: string | null;
+  /** Those that lost the identity to a take-over and have not read since. */
+  readonly superseded: readonly string[];
+}
+
+/** One feed read of the instance that holds the identity. */
+export interface ReaderClaim {
+  /** Aborted by the error of the read, a 409 `identity_in_use`, when another instance takes over. */
+  readonly lost: AbortSignal;
+  end(): void;
+}
+
 /** What is known about the instances of one workspace. */
 interface Instances {
-  /** Undefined until it was read from the database, null while nobody holds the identity. */
-  holder: string | null | undefined;
-  /** Those that lost the identity to a take-over and have not read since. */
-  superseded: readonly string[];
-  /** What the database holds, to write only what changed. */
-  stored: string;
+  /** Undefined until it was read from the database. */
+  identity: Identity | undefined;
   /** When each of them last sent something, on the monotonic clock; the latest last. */
   readonly seen: Map<string, number>;
   /** The feed reads of the holder that are under way. */
-  readonly reads: Set<ReaderClaim>;
+  readonly reads: Set<AbortController>;
 }
 
 /**
@@ -43,34 +54,22 @@ export class ReaderIdentities {
    * @throws HttpError 409 `identity_in_use` while another instance holds it, unless `takeover`.
    */
   async claim(workspaceId: string, instanceId: string, takeover: boolean): Promise<ReaderClaim> {
-    const instances = await this.#load(workspaceId);
+    const instances = this.#instancesOf(workspaceId);
     this.#note(instances, instanceId);
-    if (instances.holder !== instanceId) {
-      if (this.#heldForMs(instances) > 0) {
-        if (!takeover) throw this.#inUse(instances, instanceId);
-        const lost = [...instances.superseded, String(instances.holder)];
-        instances.superseded = lost.slice(-MAX_INSTANCES);
-      }
-      instances.holder = instanceId;
-      instances.superseded = instances.superseded.filter((id) => id !== instanceId);
-      const former = [...instances.reads];
-      instances.reads.clear();
-      for (const read of former) read.lose();
+    let identity = instances.identity ?? (await this.#read(workspaceId, instances));
+    while (identity.holder !== instanceId) {
+      const isHeld = this.#heldForMs(instances) > 0;
+      if (isHeld && !takeover) throw this.#inUse(instances, instanceId);
+      const lost = isHeld ? [...identity.superseded, String(identity.holder)] : identity.superseded;
+      const superseded = lost.slice(-MAX_INSTANCES).filter((id) => id !== instanceId);
+      identity = await this.#replace(workspaceId, instances, identity, { holder: instanceId, superseded });
     }
-    const claim = new ReaderClaim({
-      refusal: () => this.#inUse(instances, instanceId),
-      onEnd: () => {
-        if (instances.reads.delete(claim)) this.#note(instances, instanceId);
-      },
-    });
-    instances.reads.add(claim);
-    try {
-      await this.#store(workspaceId, instances);
-    } catch (error) {
-      claim.end();
-      throw error;
-    }
-    return claim;
+    const read = new AbortController();
+    instances.reads.add(read);
+    const end = () => {
+      if (instances.reads.delete(read)) this.#note(instances, instanceId);
+    };
+    return { lost: read.signal, end };
   }
 
   /** The instance sent a register or a heartbeat: what it holds it keeps for another period. */
@@ -83,55 +82,67 @@ export class ReaderIdentities {
    * anything within the last period.
    */
   async release(workspaceId: string, instanceId: string): Promise<{ readonly isOtherActive: boolean }> {
-    const instances = await this.#load(workspaceId);
+    const instances = this.#instancesOf(workspaceId);
+    let identity = instances.identity ?? (await this.#read(workspaceId, instances));
     instances.seen.delete(instanceId);
-    if (instances.holder === instanceId) {
-      instances.holder = null;
-      await this.#store(workspaceId, instances);
+    if (identity.holder === instanceId) {
+      identity = await this.#replace(workspaceId, instances, identity, { ...identity, holder: null });
     }
     const since = this.#options.clock.monotonic() - EXPIRES_AFTER_MS;
-    const isOtherReading = instances.holder !== null && instances.reads.size > 0;
+    const isOtherReading = identity.holder !== null && instances.reads.size > 0;
     return { isOtherActive: isOtherReading || [...instances.seen.values()].some((at) => at > since) };
   }
 
   #instancesOf(workspaceId: string): Instances {
     let instances = this.#workspaces.get(workspaceId);
     if (instances === undefined) {
-      const nothing = { holder: undefined, superseded: [], stored: '' };
-      instances = { ...nothing, seen: new Map(), reads: new Set() };
+      instances = { identity: undefined, seen: new Map(), reads: new Set() };
       this.#workspaces.set(workspaceId, instances);
     }
     return instances;
   }
 
-  async #load(workspaceId: string): Promise<Instances> {
-    const instances = this.#instancesOf(workspaceId);
-    if (instances.holder !== undefined) return instances;
+  async #read(workspaceId: string, instances: Instances): Promise<Identity> {
     const row = await this.#options.database.query
       .selectFrom('reader_identities')
       .select(['instance_id', 'superseded'])
       .where('workspace_id', '=', workspaceId)
       .executeTakeFirst();
-    // Another read of the same workspace may have been quicker.
-    if (instances.holder === undefined) {
-      instances.holder = row?.instance_id ?? null;
-      instances.superseded = row === undefined ? [] : (JSON.parse(row.superseded) as string[]);
-      instances.stored = valuesOf(instances).key;
-    }
-    return instances;
+    const superseded = row === undefined ? [] : (JSON.parse(row.superseded) as string[]);
+    return this.#setIdentity(instances, { holder: row?.instance_id ?? null, superseded });
   }
 
-  async #store(workspaceId: string, instances: Instances): Promise<void> {
-    if (valuesOf(instances).key === instances.stored) return;
-    await this.#options.database.transaction(async ({ trx }) => {
-      const { key, row } = valuesOf(instances);
-      await trx
-        .insertInto('reader_identities')
-        .values({ workspace_id: workspaceId, ...row })
-        .onConflict((conflict) => conflict.column('workspace_id').doUpdateSet(row))
-        .execute();
-      instances.stored = key;
-    });
+  /** Stores who holds the identity unless another one has it by now; returns who has it. */
+  async #replace(
+    workspaceId: string,
+    instances: Instances,
+    before: Identity,
+    next: Identity,
+  ): Promise<Identity> {
+    const row = { instance_id: next.holder, superseded: JSON.stringify(next.superseded) };
+    const { numInsertedOrUpdatedRows } = await this.#options.database.query
+      .insertInto('reader_identities')
+      .values({ workspace_id: workspaceId, ...row })
+      .onConflict((conflict) =>
+        conflict
+          .column('workspace_id')
+          .doUpdateSet(row)
+          .where('reader_identities.instance_id', 'is not distinct from', before.holder),
+      )
+      .executeTakeFirst();
+    if (numInsertedOrUpdatedRows !== 1n) return this.#read(workspaceId, instances);
+    return instances.identity === before ? this.#setIdentity(instances, next) : (instances.identity ?? next);
+  }
+
+  /** The reads of the former holder end when another instance takes its place. */
+  #setIdentity(instances: Instances, identity: Identity): Identity {
+    const former = instances.identity?.holder ?? '';
+    instances.identity = identity;
+    if (identity.holder === null || identity.holder === former) return identity;
+    const reads = [...instances.reads];
+    instances.reads.clear();
+    for (const read of reads) read.abort(this.#inUse(instances, former));
+    return identity;
   }
 
   #note({ seen }: Instances, instanceId: string): void {
@@ -144,15 +155,16 @@ export class ReaderIdentities {
   }
 
   /** How long the holder keeps the identity if it says nothing more, in milliseconds. */
-  #heldForMs({ holder, reads, seen }: Instances): number {
-    if (holder === null || holder === undefined) return 0;
+  #heldForMs({ identity, reads, seen }: Instances): number {
+    const holder = identity?.holder ?? null;
+    if (holder === null) return 0;
     if (reads.size > 0) return EXPIRES_AFTER_MS;
     return (seen.get(holder) ?? this.#startedAt) + EXPIRES_AFTER_MS - this.#options.clock.monotonic();
   }
 
   #inUse(instances: Instances, instanceId: string): HttpError {
     const retryAfter = Math.max(1, Math.ceil(this.#heldForMs(instances) / 1_000));
-    const superseded = instances.superseded.includes(instanceId);
+    const superseded = instances.identity?.superseded.includes(instanceId) === true;
     return new HttpError(409, 'identity_in_use', 'another running agent reads for this workspace', {
       retry_after: retryAfter,
       superseded,
@@ -160,32 +172,6 @@ export class ReaderIdentities {
         ? 'It has taken over: this agent ends.'
         : 'Stop the other one, wait for it to end, or take over with X-Molecule-Takeover: 1.',
     });
-  }
-}
-
-/** One feed read of the instance that holds the identity. */
-export class ReaderClaim {
-  /** Another instance has taken over. */
-  isLost = false;
-  /** What the read of an instance gets that has lost the identity. */
-  readonly refusal: () => HttpError;
-  readonly end: () => void;
-  #whenLost: (() => void) | undefined;
-
-  constructor({ refusal, onEnd }: { refusal: () => HttpError; onEnd: () => void }) {
-    this.refusal = refusal;
-    this.end = onEnd;
-  }
-
-  /** Runs `task` once when another instance takes over. */
-  onLost(task: () => void): void {
-    if (this.isLost) task();
-    else this.#whenLost = task;
-  }
-
-  lose(): void {
-    this.isLost = true;
-    this.#whenLost?.();
   }
 }
 
@@ -200,9 +186,4 @@ export function readInstanceId({ headers }: Pick<FastifyRequest, 'headers'>): st
   throw new HttpError(400, 'invalid_request', `invalid ${INSTANCE_HEADER} header`, {
     field: INSTANCE_HEADER,
   });
-}
-
-function valuesOf({ holder, superseded }: Instances) {
-  const row = { instance_id: holder ?? null, superseded: JSON.stringify(superseded) };
-  return { row, key: JSON.stringify(row) };
 }

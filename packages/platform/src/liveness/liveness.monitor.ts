@@ -1,5 +1,5 @@
 import type { PlatformContext } from '../context.ts';
-import type { UnitOfWork } from '../database/platform-database.ts';
+import type { LiveWorkspace } from '../directory/workspace-directory.ts';
 import { timestamp } from '../time/clock.ts';
 import { RepeatedTasks } from '../time/repeated-tasks.ts';
 
@@ -42,13 +42,16 @@ export class LivenessMonitor {
     for (const id of workspaceIds) this.#lastSeen.delete(id);
   }
 
-  /** Turns a live workspace offline, because its agent stopped or is silent; false when it was not alive. */
-  async turnOffline(unit: UnitOfWork, id: string): Promise<boolean> {
-    const { clock, events, workspaces } = this.#options;
-    if (!(await workspaces.markOffline(id, timestamp(clock), unit.trx))) return false;
-    await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId: id, payload: {} });
-    unit.afterCommit(() => void this.#lastSeen.delete(id));
-    return true;
+  /** Turns a workspace offline, because its agent stopped or is silent; false when it was not alive, or was heard of since it was read. */
+  turnOffline(workspace: LiveWorkspace): Promise<boolean> {
+    const { clock, database, events, workspaces } = this.#options;
+    const { id: workspaceId } = workspace;
+    return database.transaction(async (unit) => {
+      if (!(await workspaces.markOffline(workspace, timestamp(clock), unit.trx))) return false;
+      await events.append(unit, { type: 'WORKSPACE_OFFLINE', workspaceId, payload: {} });
+      unit.afterCommit(() => void this.#lastSeen.delete(workspaceId));
+      return true;
+    });
   }
 
   start(): void {
@@ -64,22 +67,21 @@ export class LivenessMonitor {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, database, logger, workspaces } = this.#options;
+    const { clock, logger, workspaces } = this.#options;
     const [longest] = this.#lastSeen.values();
     const isSomeoneSilent = longest !== undefined && this.#isOver(longest);
     if (!isSomeoneSilent && clock.monotonic() < this.#readAgainAt) return;
-    const live = new Set(await workspaces.listLiveIds());
-    for (const id of live) {
-      if (!this.#isSilent(id)) continue;
-      await database.transaction(async (unit) => {
-        if (!this.#isSilent(id) || !(await this.turnOffline(unit, id))) return;
-        logger.info({ workspaceId: id }, 'Agent is offline: no heartbeat within the window');
-      });
+    const live = await workspaces.listLive();
+    for (const workspace of live) {
+      const { id: workspaceId } = workspace;
+      if (!this.#isSilent(workspaceId) || !(await this.turnOffline(workspace))) continue;
+      logger.info({ workspaceId }, 'Agent is offline: no heartbeat within the window');
     }
-    // Of the others that are silent nothing is expected.
+    const liveIds = new Set(live.map(({ id }) => id));
+    // Nothing is expected of the others that are silent.
     for (const id of this.#lastSeen.keys()) {
       if (!this.#isSilent(id)) break;
-      if (!live.has(id)) this.#lastSeen.delete(id);
+      if (!liveIds.has(id)) this.#lastSeen.delete(id);
     }
     this.#readAgainAt = clock.monotonic() + READ_EVERY_MS;
   }

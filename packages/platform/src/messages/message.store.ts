@@ -439,6 +439,8 @@ export function createMessageStore({ database }: { readonly database: PlatformDa
         .updateTable('activity')
         .set(change)
         .where('seq', 'in', waiting)
+        // Another transaction may have ended one of them since they were selected.
+        .where('delivery_state', '=', 'pending')
         .returning(HEAD_COLUMNS)
         .execute();
       return ended as MessageHead[];

@@ -230,7 +230,9 @@ export class MessagesService {
       });
       await this.#parts.transitions.end(unit, message, { state: 'failed', failure });
     }
-    for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
+    unit.afterCommit(() => {
+      for (const workspaceId of workspaceIds) this.#endpoint.forget(workspaceId);
+    });
   }
 
   start(): void {

@@ -154,9 +154,10 @@ export class OutcomeFeed {
   ): Promise<void> {
     const { queue, store, workspaces } = this.#options;
     const callerId = request.source_id;
-    const caller = callerId === null ? undefined : await workspaces.find(callerId, unit.trx);
-    if (message === undefined || callerId === null || caller === undefined || caller.status === 'removed')
-      return;
+    if (message === undefined || callerId === null) return;
+    await unit.lock?.(callerId);
+    const caller = await workspaces.find(callerId, unit.trx);
+    if (caller === undefined || caller.status === 'removed') return;
     const isLimited = isDirect(request);
     const isFull =
       (isLimited || !isSmall(message.view)) &&

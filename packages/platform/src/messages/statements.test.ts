@@ -44,7 +44,7 @@ describe('one proxied call to an agent with a server', () => {
 
 /** The statements that look for messages to end or push, and for silent agents. */
 const SWEEPS =
-  /^select (?:distinct|"expires_at"|"id" from "workspaces" where "status"|\S+ from "activity" where "(?:expires_at|delivery_state)")/;
+  /^select (?:distinct|"expires_at"|"id", "last_heartbeat_at" from "workspaces" where "status"|\S+ from "activity" where "(?:expires_at|delivery_state)")/;
 
 describe('an idle platform', () => {
   it('reads its database a few times an hour, and still ends what is due in time', async () => {

@@ -171,7 +171,7 @@ export class Transitions {
   ): void {
     const { feed, outcomeFeed } = this.#options;
     const bytes = change.response_body?.length ?? 0;
-    if (outcome.state !== 'input_required') feed.grew(message.target_id, bytes);
+    if (outcome.state !== 'input_required') feed.grew(unit, message.target_id, bytes);
     unit.afterCommit(() => {
       reservation?.send(outcome, bytes, outcomeFeed.confirmation(message));
       reportOutcome(message, outcome, unit.now);

@@ -49,6 +49,7 @@ export class NotifyService {
   notify(workspaceId: string, request: NotifyRequest): Promise<NotifyResult> {
     const { database, events, feed, messages, workspaces } = this.#options;
     return database.transaction(async (unit) => {
+      await unit.lock?.(workspaceId);
       const workspace = await workspaces.find(workspaceId, unit.trx);
       if (workspace === undefined || workspace.status === 'removed') throw workspaceNotFound();
       const { message, attachments = [], in_reply_to: inReplyTo } = request;

@@ -5,7 +5,7 @@ import { SigningKeys } from './signing-keys.ts';
 
 /** How long a token is valid, and the part of it in which it is given to others who ask for the same. */
 const LIFETIME_SECONDS = 300;
-const REUSED_FOR_SECONDS = 240;
+const REUSED_FOR_MS = 240_000;
 /** A probe makes its own request, so its token need not outlive it. */
 const PROBE_LIFETIME_SECONDS = 60;
 const MAX_TOKENS = 10_000;
@@ -16,11 +16,10 @@ const PLATFORM_ID = 'platform-id';
 /** Who calls whom: `sub` is a workspace id, or `canvas` for people, operators and the platform itself. */
 type Parties = Pick<PeerTokenClaims, 'sub' | 'aud' | 'use'>;
 
-/** A signed token; times in seconds since the epoch. */
 export interface PeerToken {
   readonly token: string;
   readonly jti: string;
-  readonly issuedAt: number;
+  /** In seconds since the epoch. */
   readonly expiresAt: number;
 }
 
@@ -38,7 +37,7 @@ export class PeerTokensService {
   readonly #options: PeerTokensOptions;
   readonly #keys: SigningKeys;
   /** By use, caller and target. */
-  readonly #tokens = new Map<string, Promise<PeerToken>>();
+  readonly #tokens = new Map<string, { readonly madeAt: number; readonly token: Promise<PeerToken> }>();
   #platformId: Promise<string> | undefined;
   #hasWarned = false;
 
@@ -93,27 +92,23 @@ export class PeerTokensService {
     return this.#sign({ sub: 'canvas', aud: targetId, use: 'push' }, PROBE_LIFETIME_SECONDS);
   }
 
-  async #reused(parties: Parties): Promise<PeerToken> {
+  #reused(parties: Parties): Promise<PeerToken> {
     const key = `${parties.use} ${parties.sub} ${parties.aud}`;
+    const now = this.#options.clock.now();
     const known = this.#tokens.get(key);
-    if (known !== undefined) {
-      const token = await known;
-      const age = this.#options.clock.now() / 1_000 - token.issuedAt;
-      // Also after the clock was set back, because a token of the future is refused.
-      if (age >= 0 && age < REUSED_FOR_SECONDS) return token;
-      const replacement = this.#tokens.get(key);
-      if (replacement !== undefined && replacement !== known) return replacement;
-    }
-    const token = this.#sign(parties, LIFETIME_SECONDS);
+    const age = known === undefined ? -1 : now - known.madeAt;
+    // Also after the clock was set back, because a token of the future is refused.
+    if (known !== undefined && age >= 0 && age < REUSED_FOR_MS) return known.token;
+    const made = { madeAt: now, token: this.#sign(parties, LIFETIME_SECONDS) };
     this.#tokens.delete(key);
-    this.#tokens.set(key, token);
-    token.catch(() => {
-      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+    this.#tokens.set(key, made);
+    made.token.catch(() => {
+      if (this.#tokens.get(key) === made) this.#tokens.delete(key);
     });
     const [oldest] = this.#tokens.keys();
     if (this.#tokens.size > (this.#options.maxTokens ?? MAX_TOKENS) && oldest !== undefined)
       this.#tokens.delete(oldest);
-    return token;
+    return made.token;
   }
 
   async #sign(parties: Parties, lifetimeSeconds: number): Promise<PeerToken> {
@@ -129,7 +124,7 @@ export class PeerTokensService {
     const token = await new SignJWT({ ...claims })
       .setProtectedHeader({ alg: 'EdDSA', kid, typ: 'JWT' })
       .sign(privateKey);
-    return { token, jti, issuedAt, expiresAt };
+    return { token, jti, expiresAt };
   }
 
   /** The id that the first start of a platform with this database stored. */

@@ -1,7 +1,8 @@
 import type { Jwks } from '@molecule-ai/protocol';
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../test/manual-clock.ts';
+import { ReadCommitted } from '../../test/read-committed.ts';
 import { openFolder } from '../../test/resources-of-test.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
@@ -138,4 +139,21 @@ it('an unavailable database fails what needs a key, and the next one works again
   isAway = false;
   expect((await tokens.forPush(A, B)).token).not.toBe('');
   expect((await tokens.jwks()).keys).toHaveLength(1);
+});
+
+it('the order of keys does not depend on how the database orders texts', async () => {
+  const model = new ReadCommitted();
+  model.around = (sql, run) => {
+    const { rows, ...result } = run();
+    return { ...result, rows: sql.includes('from "platform_meta"') ? rows.toReversed() : rows };
+  };
+  const database = await PlatformDatabase.open(model.dialect);
+  onTestFinished(() => database.close());
+  const { clock, tokens } = startWith(database);
+  const kids = new Set<unknown>();
+  for (let day = 0; day < 4; day += 1) {
+    kids.add(decodeProtectedHeader((await tokens.forPush(A, B)).token).kid);
+    clock.advance(SIGNS_FOR_MS);
+  }
+  expect(kids.size).toBe(3);
 });

@@ -7,7 +7,6 @@ import { nextKey, publishedKeys, signingKey } from './key-schedule.rules.ts';
 
 /** The keys of `platform_meta` with a signing key end in its generation. */
 const PREFIX = 'signing-key:';
-const AFTER_PREFIX = 'signing-key;';
 const GENERATION_DIGITS = 10;
 
 /** One Ed25519 key. */
@@ -107,10 +106,10 @@ export class SigningKeys {
     const rows = await db
       .selectFrom('platform_meta')
       .selectAll()
-      .where('key', '>=', PREFIX)
-      .where('key', '<', AFTER_PREFIX)
-      .orderBy('key')
+      .where('key', 'like', `${PREFIX}%`)
       .execute();
+    // Here, because databases order texts differently.
+    rows.sort((a, b) => (a.key < b.key ? -1 : 1));
     return rows.map(({ key, value }) => this.#parse(key, value));
   }
 

@@ -44,6 +44,7 @@ export class RegistryService {
     const { clock, database, peerTokens, settings, tokens, workspaces } = this.#options;
     const issuer = await peerTokens.issuer();
     return database.transaction(async (unit) => {
+      await unit.lock?.(workspaceId);
       const workspace = await workspaces.find(workspaceId, unit.trx);
       const decision = decideRegister({
         identity,
@@ -76,13 +77,16 @@ export class RegistryService {
   async heartbeat(workspaceId: string, body: HeartbeatRequest): Promise<HeartbeatResponse> {
     const { clock, database, events, liveness, positions, workspaces } = this.#options;
     const status = await database.transaction(async (unit) => {
-      const row = await workspaces.require(workspaceId, unit.trx);
-      const { change, events: changes } = evaluateHeartbeat(row, body);
-      const now = timestamp(clock);
-      await workspaces.update(workspaceId, { ...change, last_heartbeat_at: now, updated_at: now }, unit.trx);
-      for (const event of changes) await events.append(unit, { ...event, workspaceId });
-      if (change.status !== 'paused') unit.afterCommit(() => liveness.seen(workspaceId));
-      return change.status;
+      for (;;) {
+        const row = await workspaces.require(workspaceId, unit.trx);
+        const { change, events: changes } = evaluateHeartbeat(row, body);
+        const now = timestamp(clock);
+        const times = { last_heartbeat_at: now, updated_at: now };
+        if (!(await workspaces.change(row, { ...change, ...times }, unit.trx))) continue;
+        for (const event of changes) await events.append(unit, { ...event, workspaceId });
+        if (change.status !== 'paused') unit.afterCommit(() => liveness.seen(workspaceId));
+        return change.status;
+      }
     });
     return {
       status: 'ok',
@@ -100,20 +104,19 @@ export class RegistryService {
    * active. Returns the status of the workspace afterwards.
    */
   async goodbye(workspaceId: string, instanceId: string): Promise<string> {
-    const { database, instances, liveness, workspaces } = this.#options;
+    const { instances, liveness, workspaces } = this.#options;
+    const row = await workspaces.require(workspaceId);
     const { isOtherActive } = await instances.release(workspaceId, instanceId);
-    return database.transaction(async (unit) => {
-      const { status } = await workspaces.require(workspaceId, unit.trx);
-      return !isOtherActive && (await liveness.turnOffline(unit, workspaceId)) ? 'offline' : status;
-    });
+    if (!isOtherActive && (await liveness.turnOffline(row))) return 'offline';
+    return (await workspaces.require(workspaceId)).status;
   }
 
   updateCard(workspaceId: string, card: AgentCard): Promise<void> {
     const { clock, database, events, workspaces } = this.#options;
     return database.transaction(async (unit) => {
-      await workspaces.require(workspaceId, unit.trx);
+      const row = await workspaces.lock(unit, workspaceId);
       const change = { agent_card: cardText(card), updated_at: timestamp(clock) };
-      await workspaces.update(workspaceId, change, unit.trx);
+      await workspaces.change(row, change, unit.trx);
       await events.append(unit, { type: 'AGENT_CARD_UPDATED', workspaceId, payload: {} });
     });
   }
@@ -128,13 +131,13 @@ export class RegistryService {
     const change = {
       url,
       delivery_mode: deliveryMode,
-      agent_card: body.agent_card === undefined ? row.agent_card : cardText(body.agent_card),
+      ...(body.agent_card === undefined ? {} : { agent_card: cardText(body.agent_card) }),
       status: isPaused ? 'paused' : 'online',
       runtime_state: '',
       last_heartbeat_at: now,
       updated_at: now,
     };
-    await workspaces.update(row.id, change, unit.trx);
+    await workspaces.change(row, change, unit.trx);
     if (!isPaused) {
       const payload = { url, delivery_mode: deliveryMode };
       await events.append(unit, { type: 'WORKSPACE_ONLINE', workspaceId: row.id, payload });
@@ -150,8 +153,8 @@ export class RegistryService {
     if (!issueToken) return undefined;
     const isFirstClaim = await workspaces.claim(id, timestamp(clock), unit.trx);
     if (revoke === 'unused-first' && !isFirstClaim) throw refused();
-    if (revoke === 'unused-first') await tokens.revokeUnusedFirst(unit, id);
-    if (revoke === 'all') await tokens.revokeAllOf(unit, [id]);
+    if (revoke === 'unused-first') await tokens.revokeIn(unit, { workspaceIds: [id], unusedFirstOnly: true });
+    if (revoke === 'all') await tokens.revokeIn(unit, { workspaceIds: [id] });
     return (await tokens.issue(unit, id, 'register')).token;
   }
 }

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { PlatformContext } from '../context.ts';
-import type { PlatformDatabase, UnitOfWork } from '../database/platform-database.ts';
+import type { PlatformDatabase, Queryable, UnitOfWork } from '../database/platform-database.ts';
+import type { WorkspaceRow, WorkspaceTokenRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { TokenHolder } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
-import type { PlatformLogger } from '../logging/logger.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { createTokenSecret } from './token-secret.ts';
-import { type TokenSelection, TokensStore, type TokenWithWorkspace } from './tokens.store.ts';
 
 /** Maximum number of live tokens of a workspace. */
 const MAX_LIVE_TOKENS = 50;
@@ -21,11 +20,18 @@ export interface IssuedToken {
   readonly token: string;
 }
 
-export interface ListedToken {
-  readonly id: string;
-  readonly prefix: string;
-  readonly created_at: string;
-  readonly last_used_at: string | null;
+export type ListedToken = Pick<WorkspaceTokenRow, 'id' | 'prefix' | 'created_at' | 'last_used_at'>;
+
+/** A token, with what decides whether it is valid. */
+type TokenWithWorkspace = Pick<WorkspaceTokenRow, 'id' | 'workspace_id' | 'revoked_at'> &
+  Pick<WorkspaceRow, 'status' | 'removed_at'>;
+
+/** Which live tokens of some workspaces are revoked; all of them unless restricted. */
+interface Revocation {
+  readonly workspaceIds: readonly string[];
+  readonly tokenId?: string;
+  /** Only the token that was issued with the workspace, if it has not been used. */
+  readonly unusedFirstOnly?: boolean;
 }
 
 export type TokensServiceOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'workspaces'>;
@@ -35,27 +41,16 @@ export class TokensService {
   readonly #clock: Clock;
   readonly #database: PlatformDatabase;
   readonly #workspaces: WorkspaceDirectory;
-  readonly #store: TokensStore;
   readonly #cache: TokenCache;
   readonly #usage: TokenUsage;
   #onRevoked: (workspaceIds: readonly string[]) => void = () => {};
 
-  constructor({ clock, database, logger, workspaces }: TokensServiceOptions) {
-    const store = new TokensStore({ database });
-    this.#clock = clock;
-    this.#database = database;
-    this.#workspaces = workspaces;
-    this.#store = store;
-    this.#cache = new TokenCache(clock);
-    this.#usage = new TokenUsage({
-      clock,
-      logger,
-      write: (used) =>
-        database.transaction(async ({ trx }) => {
-          for (const [tokenId, usedAt] of used)
-            await store.writeLastUsed(tokenId, new Date(usedAt).toISOString(), trx);
-        }),
-    });
+  constructor(options: TokensServiceOptions) {
+    this.#clock = options.clock;
+    this.#database = options.database;
+    this.#workspaces = options.workspaces;
+    this.#cache = new TokenCache(options.clock);
+    this.#usage = new TokenUsage(options);
   }
 
   /** Sets what runs after tokens of workspaces were revoked. */
@@ -75,20 +70,22 @@ export class TokensService {
     return holder;
   }
 
+  /** Live tokens, newest first. */
   async list(workspaceId: string, page: { limit: number; offset: number }): Promise<ListedToken[]> {
     await this.#workspaces.require(workspaceId);
-    const rows = await this.#store.listLive(workspaceId, page);
-    return rows.map(({ id, prefix, created_at, last_used_at }) => ({
-      id,
-      prefix,
-      created_at,
-      last_used_at: this.#usage.lastUsed(id) ?? last_used_at,
-    }));
+    const rows = await liveTokens(workspaceId, this.#database.query)
+      .select(['id', 'prefix', 'created_at', 'last_used_at'])
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(page.limit)
+      .offset(page.offset)
+      .execute();
+    return rows.map((row) => ({ ...row, last_used_at: this.#usage.lastUsed(row.id) ?? row.last_used_at }));
   }
 
   mint(workspaceId: string): Promise<IssuedToken> {
     return this.#database.transaction(async (unit) => {
-      await this.#workspaces.require(workspaceId, unit.trx);
+      await this.#workspaces.lock(unit, workspaceId);
       return this.issue(unit, workspaceId, 'mint');
     });
   }
@@ -97,7 +94,7 @@ export class TokensService {
   revoke(workspaceId: string, tokenId: string): Promise<void> {
     return this.#database.transaction(async (unit) => {
       await this.#workspaces.require(workspaceId, unit.trx);
-      const revoked = await this.#revoke(unit, { workspaceIds: [workspaceId], tokenId });
+      const revoked = await this.revokeIn(unit, { workspaceIds: [workspaceId], tokenId });
       if (revoked === 0) {
         throw new HttpError(404, 'token_not_found', 'the workspace has no valid token with this id', {
           hint: 'GET /workspaces/:id/tokens lists the valid ones.',
@@ -109,33 +106,28 @@ export class TokensService {
   revokeAll(workspaceId: string): Promise<number> {
     return this.#database.transaction(async (unit) => {
       await this.#workspaces.require(workspaceId, unit.trx);
-      return this.revokeAllOf(unit, [workspaceId]);
+      return this.revokeIn(unit, { workspaceIds: [workspaceId] });
     });
   }
 
-  /** Issues a token in the caller's transaction; 429 when there are 50 live ones. */
-  async issue({ trx }: UnitOfWork, workspaceId: string, origin: TokenOrigin): Promise<IssuedToken> {
-    if ((await this.#store.countLive(workspaceId, trx)) >= MAX_LIVE_TOKENS) throw tokenLimit();
+  /** Issues a token in the caller's transaction, which has locked the workspace; 429 when there are 50 live ones. */
+  async issue(unit: UnitOfWork, workspaceId: string, origin: TokenOrigin): Promise<IssuedToken> {
+    if ((await this.countLive(unit, workspaceId)) >= MAX_LIVE_TOKENS) throw tokenLimit();
     const { token, hash, prefix } = createTokenSecret();
     const id = randomUUID();
-    const row = { id, workspace_id: workspaceId, token_hash: hash, prefix, origin };
-    const times = { created_at: timestamp(this.#clock), last_used_at: null, revoked_at: null };
-    await this.#store.insert({ ...row, ...times }, trx);
+    const created_at = timestamp(this.#clock);
+    await unit.trx
+      .insertInto('workspace_tokens')
+      .values({ id, workspace_id: workspaceId, token_hash: hash, prefix, origin, created_at })
+      .execute();
     return { id, token };
   }
 
-  countLive({ trx }: UnitOfWork, workspaceId: string): Promise<number> {
-    return this.#store.countLive(workspaceId, trx);
-  }
-
-  /** Revokes every live token of these workspaces; returns how many there were. */
-  revokeAllOf(unit: UnitOfWork, workspaceIds: readonly string[]): Promise<number> {
-    return this.#revoke(unit, { workspaceIds });
-  }
-
-  /** Revokes the token that was issued with the workspace, if it has not been used. */
-  revokeUnusedFirst(unit: UnitOfWork, workspaceId: string): Promise<number> {
-    return this.#revoke(unit, { workspaceIds: [workspaceId], unusedFirstOnly: true });
+  async countLive({ trx }: UnitOfWork, workspaceId: string): Promise<number> {
+    const row = await liveTokens(workspaceId, trx)
+      .select((eb) => eb.fn.countAll().as('live'))
+      .executeTakeFirstOrThrow();
+    return Number(row.live);
   }
 
   /** Stores pending times of use. */
@@ -143,22 +135,49 @@ export class TokensService {
     return this.#usage.flush();
   }
 
-  async #revoke(unit: UnitOfWork, selection: TokenSelection): Promise<number> {
-    const { workspaceIds } = selection;
+  /** Revokes live tokens in the caller's transaction; returns how many there were. */
+  async revokeIn(unit: UnitOfWork, revocation: Revocation): Promise<number> {
+    const { workspaceIds, tokenId, unusedFirstOnly = false } = revocation;
     unit.afterCommit(() => this.#cache.forgetWorkspaces(workspaceIds));
-    const count = await this.#store.revoke(selection, timestamp(this.#clock), unit.trx);
-    if (count > 0) unit.afterCommit(() => this.#onRevoked(workspaceIds));
-    return count;
+    const { numUpdatedRows } = await unit.trx
+      .updateTable('workspace_tokens')
+      .set({ revoked_at: timestamp(this.#clock) })
+      .where('workspace_id', 'in', workspaceIds)
+      .where('revoked_at', 'is', null)
+      .$if(tokenId !== undefined, (update) => update.where('id', '=', tokenId ?? ''))
+      .$if(unusedFirstOnly, (update) =>
+        update.where('origin', '=', 'create').where('last_used_at', 'is', null),
+      )
+      .executeTakeFirst();
+    if (numUpdatedRows > 0n) unit.afterCommit(() => this.#onRevoked(workspaceIds));
+    return Number(numUpdatedRows);
   }
 
   /** The first use of a token claims the workspace at once, so that no register without a credential can claim it. */
   async #readHolder(hash: string): Promise<TokenHolder | undefined> {
-    const row = await this.#store.findByHash(hash);
+    const row = await this.#findByHash(hash);
     const holder = holderOf(row);
     if (row === undefined || holder?.kind !== 'workspace' || row.claimed_at !== null) return holder;
     await this.#workspaces.claim(row.workspace_id, timestamp(this.#clock));
-    return holderOf(await this.#store.findByHash(hash));
+    return holderOf(await this.#findByHash(hash));
   }
+
+  #findByHash(hash: string) {
+    return this.#database.query
+      .selectFrom('workspace_tokens as token')
+      .innerJoin('workspaces as workspace', 'workspace.id', 'token.workspace_id')
+      .select(['token.id', 'token.workspace_id', 'token.revoked_at'])
+      .select(['workspace.status', 'workspace.removed_at', 'workspace.claimed_at'])
+      .where('token.token_hash', '=', hash)
+      .executeTakeFirst();
+  }
+}
+
+function liveTokens(workspaceId: string, db: Queryable) {
+  return db
+    .selectFrom('workspace_tokens')
+    .where('workspace_id', '=', workspaceId)
+    .where('revoked_at', 'is', null);
 }
 
 function holderOf(row: TokenWithWorkspace | undefined): TokenHolder | undefined {
@@ -229,27 +248,19 @@ const WRITE_AFTER_MS = 60_000;
 
 /** Collects when tokens were last used and stores it once a minute, all in one transaction. */
 class TokenUsage {
-  readonly #clock: Clock;
-  readonly #logger: PlatformLogger;
-  readonly #write: (used: ReadonlyMap<string, number>) => Promise<void>;
+  readonly #options: Pick<PlatformContext, 'clock' | 'database' | 'logger'>;
   /** By token id, in Unix milliseconds. */
   #pending = new Map<string, number>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly logger: PlatformLogger;
-    /** Stores the time of last use by token id. */
-    readonly write: (used: ReadonlyMap<string, number>) => Promise<void>;
-  }) {
-    this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.#write = options.write;
+  constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'logger'>) {
+    this.#options = options;
   }
 
   record(tokenId: string): void {
-    this.#pending.set(tokenId, this.#clock.now());
-    this.#cancelTimer ??= this.#clock.schedule(WRITE_AFTER_MS, () => void this.flush());
+    const { clock } = this.#options;
+    this.#pending.set(tokenId, clock.now());
+    this.#cancelTimer ??= clock.schedule(WRITE_AFTER_MS, () => void this.flush());
   }
 
   /** When the token was last used, if that is not stored yet. */
@@ -260,15 +271,21 @@ class TokenUsage {
 
   /** Stores what is pending. Never rejects: a lost time of use does no harm. */
   async flush(): Promise<void> {
+    const { database, logger } = this.#options;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const used = this.#pending;
     this.#pending = new Map();
     if (used.size === 0) return;
     try {
-      await this.#write(used);
+      await database.transaction(async ({ trx }) => {
+        for (const [tokenId, usedAt] of used) {
+          const last_used_at = new Date(usedAt).toISOString();
+          await trx.updateTable('workspace_tokens').set({ last_used_at }).where('id', '=', tokenId).execute();
+        }
+      });
     } catch (error) {
-      this.#logger.warn({ reason: String(error) }, 'Failed to store when tokens were last used');
+      logger.warn({ reason: String(error) }, 'Failed to store when tokens were last used');
     }
   }
 }

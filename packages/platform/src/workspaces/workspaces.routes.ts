@@ -1,7 +1,9 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
+import type { HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
+import type { RemovedHolder } from '../http/callers.ts';
 import type { LifecycleService } from './lifecycle.service.ts';
 import { removedState, type WorkspacesService } from './workspaces.service.ts';
 
@@ -16,15 +18,8 @@ export function mountWorkspacesRoutes(
 
   mount(app, routes.listWorkspaces, () => workspaces.list());
 
-  mount(
-    app,
-    routes.getWorkspace,
-    {
-      removedError: ({ workspaceId, removedAt }, { id }) =>
-        workspaceId === id ? workspaceRemoved(id, removedAt) : undefined,
-    },
-    ({ params, query, caller }) =>
-      workspaces.get(params.id, caller, { includeRemoved: query.include_removed === 'true' }),
+  mount(app, routes.getWorkspace, whenRemoved(workspaceRemoved), ({ params, query, caller }) =>
+    workspaces.get(params.id, caller, { includeRemoved: query.include_removed === 'true' }),
   );
 
   mount(app, routes.patchWorkspace, ({ params, caller, body }) => workspaces.patch(params.id, caller, body));
@@ -37,13 +32,15 @@ export function mountWorkspacesRoutes(
 
   mount(app, routes.resumeWorkspace, ({ params, caller }) => lifecycle.resume(params.id, caller));
 
-  mount(
-    app,
-    routes.getWorkspaceState,
-    {
-      removedError: ({ workspaceId, removedAt }, { id }) =>
-        workspaceId === id ? removedState(id, removedAt) : undefined,
-    },
-    ({ params }) => workspaces.state(params.id),
+  mount(app, routes.getWorkspaceState, whenRemoved(removedState), ({ params }) =>
+    workspaces.state(params.id),
   );
+}
+
+/** What the old token of a removed workspace gets when it names the workspace itself. */
+function whenRemoved(errorOf: (id: string, removedAt: string | null) => HttpError) {
+  return {
+    removedError: ({ workspaceId, removedAt }: RemovedHolder, { id }: { readonly id: string }) =>
+      workspaceId === id ? errorOf(id, removedAt) : undefined,
+  };
 }

@@ -97,9 +97,11 @@ export class WorkspacesService {
 
   /** Changes all fields of the body or none. */
   patch(id: string, caller: Caller, body: PatchWorkspaceRequest): Promise<PatchWorkspaceResponse> {
-    const { clock, database, events, workspaces } = this.#options;
+    const { clock, database, events, hierarchy, workspaces } = this.#options;
+    const parentId = body.parent_id?.toLowerCase();
     return database.transaction(async (unit) => {
-      const row = await workspaces.require(id, unit.trx);
+      const tree = parentId === undefined ? [] : await hierarchy.lockSubtree(unit, id, parentId);
+      const row = await workspaces.lock(unit, id);
       const forbidden = caller.kind === 'workspace' ? forbiddenField(body) : undefined;
       if (forbidden !== undefined) {
         throw new HttpError(403, 'forbidden', `a workspace token may not change ${forbidden}`, {
@@ -107,29 +109,23 @@ export class WorkspacesService {
           hint: 'Use the operator key.',
         });
       }
-      const parent = body.parent_id === undefined ? {} : await this.#parentChange(unit, row, body.parent_id);
+      if (parentId !== undefined) await this.#requireParent(unit, parentId);
+      if (tree.some((member) => member.id === parentId)) {
+        throw invalidParent('the hierarchy would contain a cycle');
+      }
+      const parent = body.parent_id === undefined ? {} : { parent_id: parentId ?? null };
       const change = { ...plainChanges(body), ...this.#addressChange(row, body), ...parent };
       const fields = Object.keys(change);
       if (fields.length > 0) {
-        await workspaces.update(id, { ...change, updated_at: timestamp(clock) }, unit.trx);
+        await workspaces.change(row, { ...change, updated_at: timestamp(clock) }, unit.trx);
         await events.append(unit, { type: 'WORKSPACE_UPDATED', workspaceId: id, payload: { fields } });
       }
       return { status: 'updated', ...(body.workspace_dir === undefined ? {} : { needs_restart: true }) };
     });
   }
 
-  async #parentChange(unit: UnitOfWork, row: WorkspaceRow, given: string | null): Promise<WorkspaceUpdate> {
-    if (given === null) return { parent_id: null };
-    const parentId = given.toLowerCase();
-    await this.#requireParent(unit, parentId);
-    const below = await this.#options.hierarchy.descendantIds(row.id, unit.trx);
-    if (parentId === row.id || below.includes(parentId)) {
-      throw invalidParent('the hierarchy would contain a cycle');
-    }
-    return { parent_id: parentId };
-  }
-
   async #requireParent(unit: UnitOfWork, parentId: string): Promise<void> {
+    await unit.lock?.(parentId);
     const parent = await this.#options.workspaces.find(parentId, unit.trx);
     if (parent === undefined) throw invalidParent('the workspace does not exist');
     if (parent.status === 'removed') throw invalidParent('the workspace was removed');

@@ -137,7 +137,7 @@ export class MessageAcceptance {
     const bodyHash = hashMessage(targetId, view.envelope);
     const { database } = this.#options;
     return database.transaction(async (unit) => {
-      const parties = await admit(this.#options, { callerId, targetId }, unit.trx);
+      const parties = await admit(this.#options, { callerId, targetId }, unit);
       const given = { ...parties, callerId, message, bodyHash };
       const { caller, target } = parties;
       let plan = planDelivery(target, view, callerId);
@@ -362,7 +362,7 @@ export class MessageAcceptance {
 
   async #recordOutbound(caller: Party, { at, trx }: UnitOfWork): Promise<void> {
     if (caller.last_outbound_at?.slice(0, SECONDS) === at.slice(0, SECONDS)) return;
-    await this.#options.workspaces.update(caller.id, { last_outbound_at: at }, trx);
+    await this.#options.workspaces.change(caller, { last_outbound_at: at }, trx);
   }
 
   /** @throws HttpError 400 `invalid_request` for a notify that names a message for whose answer a workspace waits. */
@@ -415,19 +415,23 @@ interface Directories extends Pick<PlatformContext, 'workspaces'> {
   readonly hierarchy: HierarchyService;
 }
 
-/** Reads caller and target in one statement. An unknown and a forbidden target give the same error. */
+/**
+ * Locks and reads caller and target, so that the target is not removed or paused while a message for it is stored. An unknown
+ * and a forbidden target give the same error.
+ */
 async function admit(
   { workspaces, hierarchy }: Directories,
   { callerId, targetId }: Pick<IncomingMessage, 'callerId' | 'targetId'>,
-  db: Queryable,
+  unit: UnitOfWork,
 ): Promise<Pick<AdmittedMessage, 'caller' | 'target'>> {
-  if (callerId === null) return { caller: undefined, target: await workspaces.require(targetId, db) };
-  const rows = await workspaces.findParties([callerId, targetId], db);
+  if (callerId === null) return { caller: undefined, target: await workspaces.lock(unit, targetId) };
+  await unit.lock?.(callerId, targetId);
+  const rows = await workspaces.findParties([callerId, targetId], unit.trx);
   const caller = rows.find(({ id }) => id === callerId);
   const found = rows.find(({ id }) => id === targetId);
   if (found === undefined) throw accessDenied();
   const target = requireAlive(found);
-  if (caller === undefined || !(await hierarchy.areRelated(caller, target, db))) {
+  if (caller === undefined || !(await hierarchy.areRelated(caller, target, unit.trx))) {
     throw accessDenied();
   }
   return { caller, target };

@@ -17,7 +17,7 @@ function startNotices() {
       signal.addEventListener('abort', () => resolve({ kind: 'aborted' }), { once: true });
       posted.push({ body, signal, respond });
     });
-  const peerTokens = { forPush: async () => ({ token: 'token', jti: '', issuedAt: 0, expiresAt: 0 }) };
+  const peerTokens = { forPush: async () => ({ token: 'token', jti: '', expiresAt: 0 }) };
   const requests = new PushRequests({ peerTokens } as unknown as PushRequestsOptions);
   const notices = new AgentNotices({ clock, logger: silentLogger, endpoint: { post }, requests });
   const unit = { afterCommit: (task: () => void) => task() } as UnitOfWork;

@@ -69,7 +69,7 @@ export class AgentNotices {
   /** After the commit: tells an agent with a server its new status; one that polls learns it by its requests. */
   announce(
     unit: UnitOfWork,
-    { id, url, delivery_mode: mode }: WorkspaceRow,
+    { id, url, delivery_mode: mode }: Pick<WorkspaceRow, 'id' | 'url' | 'delivery_mode'>,
     status: 'paused' | 'awaiting_agent' | 'removed',
   ): void {
     if (mode !== 'push' || url === null) return;

@@ -241,6 +241,7 @@ export class PushScheduler {
     if (this.#stopping.signal.aborted) return undefined;
     const { database, transitions, workspaces } = this.#options;
     return database.transaction(async (unit) => {
+      await unit.lock?.(targetId);
       const next = await this.#findNext(unit, targetId);
       state.empty = next === undefined;
       if (next === undefined) return undefined;

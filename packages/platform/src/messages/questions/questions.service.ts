@@ -101,8 +101,7 @@ export class QuestionsService {
   ): Promise<QuestionRecord> {
     const { database, store, workspaces } = this.#options;
     return database.transaction(async (unit) => {
-      await workspaces.require(workspaceId, unit.trx);
-      await unit.lockFeed?.(workspaceId);
+      await workspaces.lock(unit, workspaceId);
       const [question] = await this.#options.questionStore.find(workspaceId, [questionId], unit.trx);
       if (question === undefined) throw questionNotFound();
       const given = answerTo(question, answer);
@@ -195,7 +194,7 @@ export class QuestionsService {
   ): Promise<OutcomeDestination | 'changed'> {
     const { events, feed } = this.#options;
     const { target_id: workspaceId } = message;
-    await unit.lockFeed?.(workspaceId);
+    await unit.lock?.(workspaceId);
     const ids = asked.map(({ id }) => id);
     const known = await this.#options.questionStore.find(workspaceId, ids, unit.trx);
     const foreign = known.find((row) => row.activity_id !== message.id);
@@ -217,7 +216,7 @@ export class QuestionsService {
       toQuestionRow(question, message, { createdAt: unit.at, position: earlier.length + index }),
     );
     await this.#options.questionStore.insert(rows, unit.trx);
-    for (const row of rows) feed.grew(workspaceId, sizeOf(row));
+    for (const row of rows) feed.grew(unit, workspaceId, sizeOf(row));
     const announced = rows.map(({ id, activity_id, kind, asked_of: from }) => ({
       type: 'QUESTION_ASKED' as const,
       workspaceId,
@@ -253,7 +252,6 @@ export class QuestionsService {
     const items = readAnswers(view.metadata.answers);
     const taskId = items.size === 0 ? taskIdOf(view) : undefined;
     if (items.size === 0 && taskId === undefined) return { kind: 'foreign' };
-    await unit.lockFeed?.(targetId);
     const { trx } = unit;
     const own =
       taskId === undefined
@@ -315,14 +313,15 @@ export class QuestionsService {
   }
 
   /** The checks of a message from the agent to the workspace that it names as the sender. */
-  async #requireReachable({ trx }: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
+  async #requireReachable(unit: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
     const { hierarchy, workspaces } = this.#options;
-    const rows = await workspaces.findParties([agentId, sourceId], trx);
+    await unit.lock?.(agentId, sourceId);
+    const rows = await workspaces.findParties([agentId, sourceId], unit.trx);
     const agent = rows.find(({ id }) => id === agentId);
     const source = rows.find(({ id }) => id === sourceId);
     if (source === undefined || agent === undefined) throw accessDenied({ field: 'message.source_id' });
     requireAlive(source);
-    if (await hierarchy.areRelated(agent, source, trx)) return;
+    if (await hierarchy.areRelated(agent, source, unit.trx)) return;
     throw accessDenied({ field: 'message.source_id' });
   }
 
