@@ -10,7 +10,7 @@ import {
 import { invalidArgument } from '../errors/molecule-error.ts';
 import { receivedMessage } from '../peers/received-values.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
-import { type ActivityEntry, readActivityPage } from '../platform-api/activity.ts';
+import type { ActivityEntry } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -80,7 +80,7 @@ export async function readConversationHistory(
   const { workspaceId } = settings;
   const [beforeId, ...given] = before?.split(' ') ?? [];
   const filters = { conversationId, beforeId, direction: 'all', order: 'desc', limit, signal } as const;
-  const page = await readActivityPage(api, workspaceId, filters);
+  const page = await api.listActivity(workspaceId, filters);
   const rows = page.rows.toReversed();
   const end = rows.findIndex(({ id }) => id === beforeId);
   const { words } = api.capabilities;

@@ -9,7 +9,6 @@ import {
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
 import { invalidArgument } from '../errors/molecule-error.ts';
 import { receivedMessage } from '../peers/received-values.ts';
-import { getActivity } from '../platform-api/activity.ts';
 import { unreadable } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
@@ -118,20 +117,22 @@ export async function readInboundPage(
     const { api, logger } = context;
     const peerId = options.peerId || undefined;
     const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;
-    const response = await getActivity(api, workspaceId, {
-      ...options,
-      type: 'a2a_receive',
-      sinceId: options.sinceId || undefined,
-      peerId,
-      beforeTs: options.beforeTs || undefined,
-      limit,
-      waitSecs: turn === null ? 0 : waitSecs,
-      unacknowledged: options.unacknowledged === true ? true : undefined,
-      view: api.capabilities.words.has('compact-feed') ? 'compact' : undefined,
-      onTooLarge: (bytes) => {
-        received = bytes;
-      },
-    }).finally(() => turn?.());
+    const response = await api
+      .getActivity(workspaceId, {
+        ...options,
+        type: 'a2a_receive',
+        sinceId: options.sinceId || undefined,
+        peerId,
+        beforeTs: options.beforeTs || undefined,
+        limit,
+        waitSecs: turn === null ? 0 : waitSecs,
+        unacknowledged: options.unacknowledged === true ? true : undefined,
+        view: api.capabilities.words.has('compact-feed') ? 'compact' : undefined,
+        onTooLarge: (bytes) => {
+          received = bytes;
+        },
+      })
+      .finally(() => turn?.());
     const { body = null, status } = response;
     if (body !== null && !Array.isArray(body) && !Array.isArray(objectOf(body)?.items)) {
       const params = { id: workspaceId };

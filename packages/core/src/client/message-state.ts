@@ -8,7 +8,6 @@ import {
 import { ApiError, CursorLostError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
-import { getActivity } from '../platform-api/activity.ts';
 import type { PlatformApi } from '../platform-api/platform-api.ts';
 import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
 
@@ -138,9 +137,9 @@ export async function readOwnFeed(
   signal: AbortSignal | undefined,
 ): Promise<ReturnType<typeof parseActivityFeed>> {
   const page = { type: 'a2a_receive', limit: PAGE_LIMIT, signal };
-  const { body } = await getActivity(api, workspaceId, { ...page, sinceId }).catch((error: unknown) => {
+  const { body } = await api.getActivity(workspaceId, { ...page, sinceId }).catch((error: unknown) => {
     if (!CursorLostError.isInstance(error)) throw error;
-    return getActivity(api, workspaceId, page);
+    return api.getActivity(workspaceId, page);
   });
   return parseActivityFeed(body as JsonValue | undefined, { self: workspaceId });
 }

@@ -8,7 +8,7 @@ import {
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
+import type { ActivityFilters, ActivityPage } from '../platform-api/activity.ts';
 import { PlatformApi } from '../platform-api/platform-api.ts';
 import {
   type GetWorkspaceOptions,
@@ -357,7 +357,7 @@ class OperatorCalls {
 
   /** Returns one page of a workspace's activity. */
   listActivity(workspaceId: string, filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
-    return readActivityPage(this.#api, workspaceId, filters);
+    return this.#api.listActivity(workspaceId, filters);
   }
 
   /** Resolves when the platform's process responds. */

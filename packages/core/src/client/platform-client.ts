@@ -15,7 +15,7 @@ import type { Logger } from '../logging/logger.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { type ActivityFilters, type ActivityPage, readActivityPage } from '../platform-api/activity.ts';
+import type { ActivityFilters, ActivityPage } from '../platform-api/activity.ts';
 import { deriveMessageId } from '../platform-api/idempotency-key.ts';
 import {
   type GetWorkspaceOptions,
@@ -325,7 +325,7 @@ export class PlatformClient {
 
   /** One page of the workspace's activity, sent and received; `conversationId` selects one conversation. */
   listActivity(filters: ActivityFilters & CallOptions = {}): Promise<ActivityPage> {
-    return readActivityPage(this.#context.api, this.workspaceId, filters);
+    return this.#context.api.listActivity(this.workspaceId, filters);
   }
 
   /**

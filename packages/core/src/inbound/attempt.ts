@@ -14,10 +14,10 @@ import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '.
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { knownOptions, type OptionsProblem, unknownOptions } from '../settings/known-options.ts';
-import type { Timer } from '../time/clock.ts';
+import type { Clock, Timer } from '../time/clock.ts';
 import { orAborted } from '../time/linked-abort.ts';
-import type { AnswerContent, AttemptContext } from './handler.ts';
-import type { InboundOptions } from './inbound-options.ts';
+import type { AnswerContent, AttemptContext, AttemptHandler } from './handler.ts';
+import type { InboundObserver } from './inbound-observer.ts';
 import { isExpiredForReply, type StoredAnswer } from './life.ts';
 import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from './streams/answer-stream.ts';
 
@@ -79,10 +79,14 @@ export interface AttemptJournal {
   once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown>;
 }
 
-export type AttemptOptions = Pick<
-  InboundOptions,
-  'handler' | 'observer' | 'clock' | 'logger' | 'handlerTimeoutMs'
->;
+export interface AttemptOptions {
+  readonly handler: AttemptHandler;
+  readonly observer: Pick<InboundObserver, 'progressed'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** In milliseconds; `null` for none. */
+  readonly handlerTimeoutMs: number | null;
+}
 
 /** What is handled. */
 export interface Handled {

@@ -1,4 +1,5 @@
 import { readTraceContext } from '@molecule-ai/telemetry';
+import type { PlatformClient } from '../client/platform-client.ts';
 import { replyIdOf } from '../client/reply.ts';
 import type {
   AboutMessage,
@@ -9,13 +10,13 @@ import type {
   InboundStream,
   MessageEnd,
 } from '../inbound-http/inbound-agent.ts';
+import type { Clock } from '../time/clock.ts';
 import { readArrival } from './arrival-message.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { Arrival, EndedMessage } from './ledger-lines.ts';
 import { endOf, isoTime } from './life.ts';
-import type { MessageHomeParts } from './message-home.ts';
-import { AnswerStream } from './streams/answer-stream.ts';
+import { AnswerStream, type AnswerStreams } from './streams/answer-stream.ts';
 import { RequestStream } from './streams/request-stream.ts';
 import { NO_HOLD_LIMIT } from './waiting-requests.ts';
 
@@ -23,7 +24,12 @@ import { NO_HOLD_LIMIT } from './waiting-requests.ts';
 const RETRY_SECONDS = 5;
 const STARTING_SECONDS = 1;
 
-export type RequestsParts = Pick<MessageHomeParts, 'client' | 'clock' | 'streams' | 'ledger'>;
+interface RequestsParts {
+  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
+  readonly clock: Clock;
+  readonly streams: AnswerStreams;
+  readonly ledger: Ledger;
+}
 
 /** What handles the messages that requests bring. */
 export interface RequestInbox {

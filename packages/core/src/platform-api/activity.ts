@@ -1,8 +1,6 @@
-import { extractAnswerText, extractMessageText, type JsonObject, routes } from '@molecule-ai/protocol';
-import { ApiError, CursorLostError, WorkspaceRemovedError } from '../errors/api-error.ts';
+import { extractAnswerText, extractMessageText, type JsonObject } from '@molecule-ai/protocol';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
-import type { PlatformApi } from './platform-api.ts';
 
 export interface ActivityFilters {
   /** For example `a2a_receive`. @default all types */
@@ -30,56 +28,14 @@ export interface ActivityFilters {
   waitSecs?: number | undefined;
 }
 
-/**
- * Requests a page of the activity feed.
- * @throws CursorLostError when the platform does not know `sinceId`.
- */
-export async function getActivity(
-  api: PlatformApi,
-  workspaceId: string,
-  filters: ActivityFilters &
-    CallOptions & {
-      readonly instanceId?: string | undefined;
-      readonly takeover?: boolean | undefined;
-      /** Asks for compact rows; a platform without them sends full ones. */
-      readonly view?: 'compact' | undefined;
-      readonly onTooLarge?: ((received: Buffer) => void) | undefined;
-      readonly isRetried?: boolean | undefined;
-    },
-): Promise<PlatformResponse> {
-  const { sinceId, waitSecs = 0 } = filters;
-  const query = {
-    type: filters.type,
-    include: 'peer_info',
-    limit: filters.limit,
-    source: filters.source,
-    direction: filters.direction,
-    since_id: sinceId,
-    since_secs: filters.sinceSecs,
-    before_ts: filters.beforeTs,
-    before_id: filters.beforeId,
-    peer_id: filters.peerId,
-    conversation_id: filters.conversationId,
-    order: filters.order,
-    unacknowledged: filters.unacknowledged,
-    view: filters.view,
-    wait: waitSecs > 0 ? waitSecs : undefined,
-  };
-  const { instanceId, takeover, signal, onTooLarge, isRetried: isRepeatable } = filters;
-  const params = { id: workspaceId };
-  try {
-    const input = { params, query, instanceId, takeover, signal, onTooLarge, isRepeatable };
-    return await api.send(routes.listActivity, input);
-  } catch (error) {
-    const isLost =
-      ApiError.isInstance(error) && error.status === 410 && !WorkspaceRemovedError.isInstance(error);
-    if (sinceId === undefined || !isLost) throw error;
-    const { status, method, path, platformCode, bodyExcerpt: body } = error;
-    const hint = 'Read again without sinceId; messages seen before can come again.';
-    const problem = `The platform no longer knows the cursor ${JSON.stringify(sinceId.slice(0, 80))}.`;
-    const of = { status, method, path, platformCode, body, cursor: sinceId };
-    throw new CursorLostError(problem, { ...of, hint, cause: error });
-  }
+/** What a read of the feed says besides the filters. */
+export interface ActivityRead extends ActivityFilters, CallOptions {
+  readonly instanceId?: string | undefined;
+  readonly takeover?: boolean | undefined;
+  /** Asks for compact rows; a platform without them sends full ones. */
+  readonly view?: 'compact' | undefined;
+  readonly onTooLarge?: ((received: Buffer) => void) | undefined;
+  readonly isRetried?: boolean | undefined;
 }
 
 export interface ActivityPage {
@@ -88,17 +44,13 @@ export interface ActivityPage {
   readonly hasMore: boolean;
 }
 
-export async function readActivityPage(
-  api: PlatformApi,
-  workspaceId: string,
-  filters: ActivityFilters & CallOptions,
-): Promise<ActivityPage> {
-  const response = await getActivity(api, workspaceId, filters);
+/** Reads a page of the feed; `limit` is that of its request. */
+export function readActivityPage(response: PlatformResponse, limit = 100): ActivityPage {
   const list = Array.isArray(response.body) ? response.body : objectOf(response.body)?.items;
   const values: unknown[] = Array.isArray(list) ? list : [];
   const rows = values.map(readActivityEntry).filter((entry) => entry !== undefined);
   const more = headerOf(response, 'x-has-more');
-  return { rows, hasMore: more === undefined ? values.length >= (filters.limit ?? 100) : more === 'true' };
+  return { rows, hasMore: more === undefined ? values.length >= limit : more === 'true' };
 }
 
 /**

@@ -11,13 +11,14 @@ import {
   routes,
   TAKEOVER_HEADER,
 } from '@molecule-ai/protocol';
-import { ApiError } from '../errors/api-error.ts';
+import { ApiError, CursorLostError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import type { StreamedResponse } from '../transport/http-exchange.ts';
 import type { PlatformRequest, PlatformResponse, RequestLane } from '../transport/platform-request.ts';
 import { Transport } from '../transport/transport.ts';
+import { type ActivityPage, type ActivityRead, readActivityPage } from './activity.ts';
 
 /** Default time limit of a call that runs another agent, in milliseconds. */
 const CALL_TIMEOUT_MS = 30_000;
@@ -96,6 +97,50 @@ export class PlatformApi extends Transport {
   /** As {@link send}; with `isStreamed` a stream of server-sent events is returned with its headers. */
   open<R extends Route>(route: R, input: Call<R>): Promise<PlatformResponse | StreamedResponse> {
     return this.request(this.#requestOf(route, input));
+  }
+
+  /**
+   * Requests a page of the activity feed.
+   * @throws CursorLostError when the platform does not know `sinceId`.
+   */
+  async getActivity(workspaceId: string, filters: ActivityRead): Promise<PlatformResponse> {
+    const { sinceId, waitSecs = 0 } = filters;
+    const query = {
+      type: filters.type,
+      include: 'peer_info',
+      limit: filters.limit,
+      source: filters.source,
+      direction: filters.direction,
+      since_id: sinceId,
+      since_secs: filters.sinceSecs,
+      before_ts: filters.beforeTs,
+      before_id: filters.beforeId,
+      peer_id: filters.peerId,
+      conversation_id: filters.conversationId,
+      order: filters.order,
+      unacknowledged: filters.unacknowledged,
+      view: filters.view,
+      wait: waitSecs > 0 ? waitSecs : undefined,
+    };
+    const { instanceId, takeover, signal, onTooLarge, isRetried: isRepeatable } = filters;
+    const params = { id: workspaceId };
+    try {
+      const input = { params, query, instanceId, takeover, signal, onTooLarge, isRepeatable };
+      return await this.send(routes.listActivity, input);
+    } catch (error) {
+      const isLost =
+        ApiError.isInstance(error) && error.status === 410 && !WorkspaceRemovedError.isInstance(error);
+      if (sinceId === undefined || !isLost) throw error;
+      const { status, method, path, platformCode, bodyExcerpt: body } = error;
+      const hint = 'Read again without sinceId; messages seen before can come again.';
+      const problem = `The platform no longer knows the cursor ${JSON.stringify(sinceId.slice(0, 80))}.`;
+      const of = { status, method, path, platformCode, body, cursor: sinceId };
+      throw new CursorLostError(problem, { ...of, hint, cause: error });
+    }
+  }
+
+  async listActivity(workspaceId: string, filters: ActivityRead): Promise<ActivityPage> {
+    return readActivityPage(await this.getActivity(workspaceId, filters), filters.limit);
   }
 
   /** @throws MoleculeError `not_supported` for a platform that has responded without this feature. */
