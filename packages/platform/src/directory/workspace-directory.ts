@@ -1,4 +1,9 @@
-import type { PlatformDatabase, PreparedQuery, Queryable, UnitOfWork } from '../database/platform-database.ts';
+import type {
+  PlatformDatabase,
+  PreparedQuery,
+  Queryable,
+  UnitOfWork,
+} from '../database/platform-database.ts';
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
 

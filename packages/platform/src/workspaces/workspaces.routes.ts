@@ -1,9 +1,9 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import { workspaceRemoved } from '../directory/workspace-directory.ts';
+import type { RemovedHolder } from '../http/callers.ts';
 import type { HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
-import type { RemovedHolder } from '../http/callers.ts';
 import type { LifecycleService } from './lifecycle.service.ts';
 import { removedState, type WorkspacesService } from './workspaces.service.ts';
 
