@@ -4,6 +4,7 @@ import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventLog } from './events/events.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import type { PlatformOptions, PlatformSettings } from './options/platform-options.ts';
+import { BackgroundTasks } from './time/background-tasks.ts';
 import { type Clock, systemClock } from './time/clock.ts';
 
 export interface PlatformAddress {
@@ -18,6 +19,8 @@ export interface PlatformContext {
   readonly logger: PlatformLogger;
   readonly settings: PlatformSettings;
   readonly events: EventLog;
+  /** Started when the platform listens, and stopped when it has stopped listening. */
+  readonly tasks: BackgroundTasks;
   readonly workspaces: WorkspaceDirectory;
   /** Decides which agent addresses are allowed: as written, after resolving, and on the socket. */
   readonly addressGuard: AddressGuard;
@@ -39,6 +42,13 @@ export function createContext({ options, ...parts }: ContextParts): PlatformCont
     policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: settings.allowAgentNetworks },
     resolve: options.resolve,
   });
-  const events = new EventLog({ database, logger });
-  return { ...parts, clock, logger, addressGuard, events, workspaces: new WorkspaceDirectory({ database }) };
+  return {
+    ...parts,
+    clock,
+    logger,
+    addressGuard,
+    events: new EventLog({ database, logger }),
+    tasks: new BackgroundTasks(clock, logger),
+    workspaces: new WorkspaceDirectory({ database }),
+  };
 }

@@ -44,7 +44,7 @@ interface Modules {
 
 /** Creates the services, each after the ones it uses, then the HTTP app with their routes. */
 export async function createModules(context: PlatformContext, operatorKey: string): Promise<Modules> {
-  const eventRetention = new EventRetention(context);
+  new EventRetention(context);
   const hierarchy = new HierarchyService(context);
   const liveness = new LivenessMonitor(context);
   const instances = new ReaderIdentities(context);
@@ -56,7 +56,7 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   const positions = new ReadingPositions(context);
   const control = new ControlRows(context);
   const reader = new FeedReader({ ...context, control, positions });
-  const feedRetention = new FeedRetention({ ...context, feed });
+  new FeedRetention({ ...context, feed });
   const feeds = { ...context, control, feed, positions };
   const messages = new MessagesService({ ...feeds, hierarchy, peerTokens });
   tokens.onRevoked((workspaceIds) => messages.streams.endOf(workspaceIds));
@@ -91,19 +91,14 @@ export async function createModules(context: PlatformContext, operatorKey: strin
   return {
     app,
     start: () => {
-      liveness.start();
-      eventRetention.start();
-      feedRetention.start();
-      control.start();
       messages.start();
+      context.tasks.start();
     },
     stop: async () => {
-      await liveness.stop();
-      await eventRetention.stop();
+      await context.tasks.stop();
       await messages.stop();
       reader.close();
-      await control.stop();
-      await feedRetention.stop();
+      control.close();
       await tokens.flush();
     },
   };

@@ -2,7 +2,6 @@ import type { ControlRow } from '@molecule-ai/protocol';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import { timestamp } from '../time/clock.ts';
-import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { RowWaiters } from '../waiting/row-waiters.ts';
 
@@ -11,7 +10,7 @@ const KEPT_MS = 3_600_000;
 const PRUNE_EVERY_MS = 3_600_000;
 const MAX_ROWS = 500;
 
-type ControlRowsOptions = Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'shutdown'>;
+type ControlRowsOptions = Pick<PlatformContext, 'clock' | 'database' | 'shutdown' | 'tasks'>;
 
 /** The query of a read of control rows. */
 interface ControlQuery {
@@ -27,14 +26,11 @@ interface ControlQuery {
  */
 export class ControlRows {
   readonly #options: ControlRowsOptions;
-  readonly #tasks: RepeatedTasks;
   readonly #waiters: RowWaiters;
-  /** What was read since the last wake of a workspace, by `sinceSeq`: those that it wakes share it. */
-  readonly #shared = new Map<string, Map<number, Promise<ControlRow[]>>>();
 
   constructor(options: ControlRowsOptions) {
     this.#options = options;
-    this.#tasks = new RepeatedTasks(options.clock, options.logger);
+    options.tasks.every('prune control rows', PRUNE_EVERY_MS, () => this.#prune());
     this.#waiters = new RowWaiters(options.clock);
     options.shutdown.addEventListener('abort', () => this.#waiters.close(), { once: true });
   }
@@ -44,14 +40,9 @@ export class ControlRows {
     this.#waiters.wake(workspaceId, { reason: 'changed' });
   }
 
-  start(): void {
-    this.#tasks.every('prune control rows', PRUNE_EVERY_MS, () => this.#prune());
-  }
-
   /** Ends every wait. */
-  async stop(): Promise<void> {
+  close(): void {
     this.#waiters.close();
-    await this.#tasks.stop();
   }
 
   /** Records that a message was canceled; waiting agents are woken after the commit. */
@@ -70,7 +61,7 @@ export class ControlRows {
         created_at: unit.at,
       })
       .execute();
-    unit.afterCommit(() => this.#wake(workspaceId));
+    unit.afterCommit(() => this.#waiters.wake(workspaceId));
   }
 
   /** The rows of a workspace, oldest first, after waiting for one if there is none. */
@@ -86,7 +77,7 @@ export class ControlRows {
     try {
       const rows = await this.#select(workspaceId, sinceSeq);
       if (rows.length > 0 || connection.gone || (await waiter.done) !== 'woken') return rows;
-      return await this.#selectShared(workspaceId, sinceSeq);
+      return await this.#select(workspaceId, sinceSeq);
     } finally {
       waiter.end();
     }
@@ -97,23 +88,6 @@ export class ControlRows {
     const { clock, database } = this.#options;
     const before = timestamp(clock, -KEPT_MS);
     await database.query.deleteFrom('control_rows').where('created_at', '<', before).execute();
-  }
-
-  #wake(workspaceId: string): void {
-    // A new map, because what was read before does not have the new row.
-    const reads = new Map<number, Promise<ControlRow[]>>();
-    this.#shared.set(workspaceId, reads);
-    const onAllWoken = () => {
-      if (this.#shared.get(workspaceId) === reads) this.#shared.delete(workspaceId);
-    };
-    this.#waiters.wake(workspaceId, { onAllWoken });
-  }
-
-  #selectShared(workspaceId: string, sinceSeq: number): Promise<ControlRow[]> {
-    const reads = this.#shared.get(workspaceId);
-    const rows = reads?.get(sinceSeq) ?? this.#select(workspaceId, sinceSeq);
-    reads?.set(sinceSeq, rows);
-    return rows;
   }
 
   async #select(workspaceId: string, sinceSeq: number): Promise<ControlRow[]> {

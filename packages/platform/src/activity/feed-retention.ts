@@ -2,7 +2,6 @@ import { sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import type { Queryable } from '../database/platform-database.ts';
 import { timestamp } from '../time/clock.ts';
-import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { bytesInSql, type FeedWriter, isOwnRow, NO_QUOTA } from './feed-writer.ts';
 
 const BY_AGE_EVERY_MS = 3_600_000;
@@ -16,35 +15,27 @@ const DELETE_BATCH = 50;
 const GROWTH_PART = 16;
 
 interface FeedRetentionOptions
-  extends Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings' | 'workspaces'> {
+  extends Pick<PlatformContext, 'clock' | 'database' | 'settings' | 'tasks' | 'workspaces'> {
   readonly feed: Pick<FeedWriter, 'growth'>;
 }
 
 /** Deletes rows of feeds when they are too old, and the oldest finished ones when those of a workspace are too large. */
 export class FeedRetention {
   readonly #options: FeedRetentionOptions;
-  readonly #tasks: RepeatedTasks;
 
   constructor(options: FeedRetentionOptions) {
     this.#options = options;
-    this.#tasks = new RepeatedTasks(options.clock, options.logger);
-  }
-
-  start(): void {
-    this.#tasks.every('prune the feed', BY_AGE_EVERY_MS, () => this.#pruneByAge());
-    this.#tasks.once('measure all feeds', () => this.#measureAll());
-    this.#tasks.every('prune large feeds', BY_SIZE_EVERY_MS, () => this.#pruneGrown());
-  }
-
-  stop(): Promise<void> {
-    return this.#tasks.stop();
+    const { tasks } = options;
+    tasks.every('prune the feed', BY_AGE_EVERY_MS, () => this.#pruneByAge());
+    tasks.atStart('measure all feeds', () => this.#measureAll());
+    tasks.every('prune large feeds', BY_SIZE_EVERY_MS, () => this.#pruneGrown());
   }
 
   async #pruneByAge(): Promise<void> {
     const { clock, database, settings } = this.#options;
     const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
     let pruned = AGE_BATCH;
-    while (pruned === AGE_BATCH && !this.#tasks.stopped) {
+    while (pruned === AGE_BATCH && !this.#options.tasks.stopped) {
       pruned = await database.transaction(({ trx }) => this.#deleteBefore(before, trx));
     }
   }
@@ -70,7 +61,7 @@ export class FeedRetention {
     const { settings } = this.#options;
     let left = settings.finishedBytes;
     let below = Number.MAX_SAFE_INTEGER;
-    while (!this.#tasks.stopped) {
+    while (!this.#options.tasks.stopped) {
       const rows = await this.#measure(workspaceId, below);
       for (const row of rows) {
         left -= Number(row.bytes);
@@ -83,7 +74,7 @@ export class FeedRetention {
 
   async #deleteUpTo(workspaceId: string, seq: number): Promise<void> {
     let deleted = DELETE_BATCH;
-    while (deleted === DELETE_BATCH && !this.#tasks.stopped) {
+    while (deleted === DELETE_BATCH && !this.#options.tasks.stopped) {
       deleted = await this.#deleteFinished(workspaceId, seq);
     }
   }

@@ -3,6 +3,7 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { PlatformDatabase } from '../database/platform-database.ts';
 import { openSqliteDialect } from '../database/sqlite-dialect.ts';
 import { silentLogger } from '../logging/logger.ts';
+import { BackgroundTasks } from '../time/background-tasks.ts';
 import { EventLog, EventRetention } from './events.ts';
 
 async function open(limit: number) {
@@ -22,7 +23,7 @@ async function open(limit: number) {
     new EventRetention({
       clock,
       database,
-      logger: silentLogger,
+      tasks: new BackgroundTasks(clock, silentLogger),
       settings: { activityRetentionDays: 7, eventLimit: limit },
     }).prune();
   const kept = async () => {

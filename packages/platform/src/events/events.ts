@@ -6,7 +6,7 @@ import type { Database, EventRecord } from '../database/schema.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
 import type { PlatformSettings } from '../options/platform-options.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
-import { RepeatedTasks } from '../time/repeated-tasks.ts';
+import type { BackgroundTasks } from '../time/background-tasks.ts';
 
 export interface NewEvent {
   readonly type: PlatformEventName;
@@ -103,7 +103,7 @@ const TRAFFIC_EVENTS = [
 interface EventRetentionOptions {
   readonly clock: Clock;
   readonly database: PlatformDatabase;
-  readonly logger: PlatformLogger;
+  readonly tasks: BackgroundTasks;
   readonly settings: Pick<PlatformSettings, 'activityRetentionDays' | 'eventLimit'>;
 }
 
@@ -116,19 +116,10 @@ const BATCH = 1_000;
 /** Deletes events of traffic that are older than the retention, like the activity rows, or more than the limit. */
 export class EventRetention {
   readonly #options: EventRetentionOptions;
-  readonly #tasks: RepeatedTasks;
 
   constructor(options: EventRetentionOptions) {
     this.#options = options;
-    this.#tasks = new RepeatedTasks(options.clock, options.logger);
-  }
-
-  start(): void {
-    this.#tasks.every('prune events', PRUNE_EVERY_MS, () => this.prune());
-  }
-
-  stop(): Promise<void> {
-    return this.#tasks.stop();
+    options.tasks.every('prune events', PRUNE_EVERY_MS, () => this.prune());
   }
 
   /**
@@ -136,10 +127,10 @@ export class EventRetention {
    * between.
    */
   async prune(): Promise<void> {
-    const { clock, database, settings } = this.#options;
+    const { clock, database, settings, tasks } = this.#options;
     const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
     let pruned = BATCH;
-    while (pruned === BATCH && !this.#tasks.stopped) {
+    while (pruned === BATCH && !tasks.stopped) {
       pruned = await this.#pruneBatch((events) => events.where('created_at', '<', before));
     }
     const last = await database.query
@@ -150,7 +141,7 @@ export class EventRetention {
       .executeTakeFirst();
     const lowest = Number(last?.seq ?? 0) - settings.eventLimit;
     pruned = lowest > 0 ? BATCH : 0;
-    while (pruned === BATCH && !this.#tasks.stopped) {
+    while (pruned === BATCH && !tasks.stopped) {
       pruned = await this.#pruneBatch((events) => events.where('seq', '<=', lowest));
     }
   }

@@ -1,11 +1,10 @@
 import type { PlatformContext } from '../context.ts';
 import type { LiveWorkspace } from '../directory/workspace-directory.ts';
 import { timestamp } from '../time/clock.ts';
-import { RepeatedTasks } from '../time/repeated-tasks.ts';
 
 export type LivenessMonitorOptions = Pick<
   PlatformContext,
-  'clock' | 'database' | 'events' | 'logger' | 'settings' | 'workspaces'
+  'clock' | 'database' | 'events' | 'logger' | 'settings' | 'tasks' | 'workspaces'
 >;
 
 /** The database is read so often, although all agents that this process knows of send heartbeats. */
@@ -18,17 +17,18 @@ const READ_EVERY_MS = 10 * 60_000;
  */
 export class LivenessMonitor {
   readonly #options: LivenessMonitorOptions;
-  readonly #tasks: RepeatedTasks;
   /** The one that was silent longest first. */
   readonly #lastSeen = new Map<string, number>();
-  #startedAt: number;
+  readonly #startedAt: number;
   /** When the database shall be read next, on the monotonic clock. */
-  #readAgainAt = 0;
+  #readAgainAt: number;
 
   constructor(options: LivenessMonitorOptions) {
     this.#options = options;
-    this.#tasks = new RepeatedTasks(options.clock, options.logger);
-    this.#startedAt = options.clock.monotonic();
+    const { clock, settings, tasks } = options;
+    this.#startedAt = clock.monotonic();
+    this.#readAgainAt = this.#startedAt + settings.livenessStaleAfterMs;
+    tasks.every('find silent agents', settings.livenessSweepEveryMs, () => this.#sweep());
   }
 
   /** Records that a register or heartbeat of the workspace was stored. */
@@ -52,18 +52,6 @@ export class LivenessMonitor {
       unit.afterCommit(() => void this.#lastSeen.delete(workspaceId));
       return true;
     });
-  }
-
-  start(): void {
-    const { clock, settings } = this.#options;
-    this.#startedAt = clock.monotonic();
-    this.#readAgainAt = this.#startedAt + settings.livenessStaleAfterMs;
-    this.#tasks.every('find silent agents', settings.livenessSweepEveryMs, () => this.#sweep());
-  }
-
-  /** Stops the sweeps and waits for a running one. */
-  stop(): Promise<void> {
-    return this.#tasks.stop();
   }
 
   async #sweep(): Promise<void> {

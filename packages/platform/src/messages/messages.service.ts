@@ -19,7 +19,6 @@ import type { Party } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { telemetry } from '../telemetry/telemetry.ts';
-import { RepeatedTasks } from '../time/repeated-tasks.ts';
 import { type IncomingMessage, MessageAcceptance } from './accept/accept.ts';
 import { AskedMessages, readerOf, type SentOutcome, type WaitingClient } from './asked-messages.ts';
 import { isHeld, queuedResponse } from './delivery.rules.ts';
@@ -76,12 +75,11 @@ export class MessagesService {
   readonly #expiry: MessageExpiry;
   readonly #endpoint: AgentEndpoint;
   readonly #scheduler: PushScheduler;
-  readonly #tasks: RepeatedTasks;
   #subscriptions: readonly (() => void)[] = [];
 
   constructor(options: MessagesServiceOptions) {
     this.#options = options;
-    const { addressGuard: guard, clock, events, logger, settings, shutdown } = options;
+    const { addressGuard: guard, clock, events, logger, settings, shutdown, tasks } = options;
     const store = createMessageStore(options);
     const queue = new MessageQueue({ ...options, store });
     const waiters = new OutcomeWaiters(clock);
@@ -107,7 +105,9 @@ export class MessagesService {
     this.#expiry = expiry;
     this.#endpoint = endpoint;
     this.#scheduler = scheduler;
-    this.#tasks = new RepeatedTasks(clock, logger);
+    tasks.atStart('deliver outcomes that a killed process had not', () => outcomeFeed.recover());
+    tasks.atStart('resume the queue', () => scheduler.recover());
+    tasks.every('drain the queue', settings.drainEveryMs, () => scheduler.recover());
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
     // The agent is online again, or its address was changed: deliver its pending messages.
     const retry = (workspaceId: string) => scheduler.retry(workspaceId);
@@ -236,13 +236,6 @@ export class MessagesService {
   }
 
   start(): void {
-    const { drainEveryMs } = this.#options.settings;
-    this.#tasks.once('deliver outcomes that a killed process had not', () =>
-      this.#parts.outcomeFeed.recover(),
-    );
-    this.#tasks.once('resume the queue', () => this.#scheduler.recover());
-    this.#tasks.every('drain the queue', drainEveryMs, () => this.#scheduler.recover());
-    this.#expiry.start();
     const depth = { name: 'molecule.platform.queue.depth', ...WAITING };
     const age = { name: 'molecule.platform.queue.age', ...AGE };
     this.#subscriptions = [
@@ -257,8 +250,7 @@ export class MessagesService {
   async stop(): Promise<void> {
     for (const end of this.#subscriptions) end();
     this.#parts.waiters.close();
-    await this.#tasks.stop();
-    await this.#expiry.stop();
+    this.#expiry.close();
     await Promise.all([this.#scheduler.stop(), this.notices.stop()]);
     await this.#endpoint.close();
     await this.#parts.outcomeFeed.close();

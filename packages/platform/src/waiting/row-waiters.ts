@@ -29,8 +29,6 @@ interface Wake {
   readonly reason?: 'woken' | 'changed';
   /** The direction of the row that there may be; those that wait for rows of another one are not woken. @default any */
   readonly direction?: string | undefined;
-  /** Runs in the turn after the last of them was woken. */
-  readonly onAllWoken?: () => void;
 }
 
 /**
@@ -76,19 +74,17 @@ export class RowWaiters {
   }
 
   /** Wakes the readers of the workspace: the longest waiting first, a few in each turn of the event loop. */
-  wake(workspaceId: string, { reason = 'woken', direction, onAllWoken }: Wake = {}): void {
+  wake(workspaceId: string, { reason = 'woken', direction }: Wake = {}): void {
     const readers: Leave[] = [];
     for (const [leave, wanted] of this.#waiting.get(workspaceId) ?? []) {
       if (direction === undefined || wanted === undefined || wanted === direction) readers.push(leave);
     }
-    if (readers.length === 0 && onAllWoken === undefined) return;
     let next = 0;
     const wakeSome = () => {
       const end = next + WOKEN_AT_ONCE;
       for (const leave of readers.slice(next, end)) leave(reason);
       next = end;
       if (next < readers.length) setImmediate(wakeSome);
-      else if (onAllWoken !== undefined) setImmediate(onAllWoken);
     };
     wakeSome();
   }
