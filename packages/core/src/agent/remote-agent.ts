@@ -321,7 +321,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       limit.signal.throwIfAborted();
       report.recovered('platform-unreachable');
       this.#heartbeats = presence.run(this.#life.signal);
-      await orAborted(presence.firstRound.promise, limit.signal);
+      await orAborted(presence.firstRound, limit.signal);
       if (this.#outcome === 'stopped') throw agentStopped();
     } catch (error) {
       if (this.#outcome === 'paused') return;

@@ -121,8 +121,7 @@ async function respond(served: Served, request: ServedRequest): Promise<ServedRe
   let access: InboundAccess;
   try {
     if (isRead) return await cardResponse(inbound, request);
-    const checked = inbound.authenticate(headers);
-    access = checked instanceof Promise ? await checked : checked;
+    access = await inbound.authenticate(headers);
   } finally {
     slots.leaveUnchecked();
   }

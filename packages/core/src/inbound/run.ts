@@ -187,7 +187,7 @@ export class MessageRun implements AttemptJournal {
       };
       const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
       const changed = change === NO_CHANGE || effect.kind === 'handle' ? null : this.#home.change(change);
-      if (changed instanceof Promise) await changed;
+      if (changed !== null) await changed;
       switch (effect.kind) {
         case 'handle':
           if (!(await this.#home.begin(change, this.#abortable()))) {

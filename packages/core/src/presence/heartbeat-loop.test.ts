@@ -77,7 +77,7 @@ describe('heartbeat interval', () => {
     await early.start();
     expect(await early.end).toBe('stopped');
     expect(early.port.heartbeats).toEqual([]);
-    await early.loop.firstRound.promise;
+    await early.loop.firstRound;
     for (const { clock, changes, logger } of [asleep, retrying, calling, early]) {
       expect(clock.pending).toBe(0);
       expect(changes.at(-1)).toBe('stopped');

@@ -69,7 +69,8 @@ export class HeartbeatLoop {
   /** Time of the last successful heartbeat, in milliseconds: `at` is Unix time, `monotonicMs` is for intervals. */
   lastSuccess: { readonly at: number; readonly monotonicMs: number } | undefined;
   /** Resolves when the first round has ended, with any result. */
-  readonly firstRound = Promise.withResolvers<void>();
+  readonly firstRound: Promise<void>;
+  readonly #endFirstRound: () => void;
   readonly #options: HeartbeatLoopOptions;
   readonly #reregistration: Reregistration;
   /** Number of consecutive 401; a failure to reach the platform does not change it. */
@@ -91,6 +92,9 @@ export class HeartbeatLoop {
   #sent: HeartbeatMetrics | undefined;
 
   constructor(options: HeartbeatLoopOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.firstRound = promise;
+    this.#endFirstRound = resolve;
     this.#options = options;
     this.#reregistration = new Reregistration(options);
   }
@@ -146,7 +150,7 @@ export class HeartbeatLoop {
         this.#startedAt = this.#options.clock.monotonic();
         this.#isAsked = false;
         await this.#sendHeartbeat(signal);
-        this.firstRound.resolve();
+        this.#endFirstRound();
         if (!isFinal(this.state)) await this.#waitForNextHeartbeat(signal);
       }
     } catch (error) {
@@ -156,7 +160,7 @@ export class HeartbeatLoop {
     this.#comparison?.cancel();
     endMeasuring?.();
     await this.#thread?.close().catch(() => {});
-    this.firstRound.resolve();
+    this.#endFirstRound();
     return this.state;
   }
 

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import {
   a2aMethod,
@@ -343,7 +343,7 @@ export function hashMessage(targetId: string, envelope: JsonObject): string {
   }
   // A message is the same whether its sender reads a stream of the answer or not.
   const name = method === 'message/stream' ? 'message/send' : method;
-  return hash('sha256', canonical({ target: targetId, method: name, params: content }));
+  return crypto.hash('sha256', canonical({ target: targetId, method: name, params: content }));
 }
 
 /** Metadata with nothing else in it counts as none. */
@@ -379,7 +379,7 @@ function canonical(value: JsonValue): string {
 export function conversationIdOf(sourceId: string | null, contextId: string | null): string {
   const source = sourceId === null ? 'canvas_user' : 'peer_agent';
   const name = JSON.stringify([source, sourceId ?? '', contextId ?? '']);
-  return hash('sha256', name).slice(0, 32);
+  return crypto.hash('sha256', name).slice(0, 32);
 }
 
 /** The message with its context id; requests without a message stay as they are. */
