@@ -18,20 +18,15 @@ import { mountMessagesRoutes } from './messages/messages.routes.ts';
 import { MessagesService } from './messages/messages.service.ts';
 import { mountQuestionsRoutes } from './messages/questions/questions.routes.ts';
 import { mountNotifyRoutes, NotifyService } from './notify/notify.ts';
-import { mountPeerTokensRoutes } from './peer-tokens/peer-tokens.routes.ts';
-import { PeerTokensService } from './peer-tokens/peer-tokens.service.ts';
+import { mountPeerTokensRoutes, PeerTokensService } from './peer-tokens/peer-tokens.service.ts';
 import { AgentProbe } from './registry/agent-probe.ts';
-import { mountDiscoveryRoutes } from './registry/discovery.routes.ts';
-import { DiscoveryService } from './registry/discovery.service.ts';
+import { DiscoveryService, mountDiscoveryRoutes } from './registry/discovery.service.ts';
 import { mountRegistryRoutes } from './registry/registry.routes.ts';
 import { RegistryService } from './registry/registry.service.ts';
-import { mountSessionRoutes } from './session/session.routes.ts';
-import { SessionService } from './session/session.service.ts';
-import { mountTokensRoutes } from './tokens/tokens.routes.ts';
-import { TokensService } from './tokens/tokens.service.ts';
+import { mountSessionRoutes, SessionService } from './session/session.service.ts';
+import { mountTokensRoutes, TokensService } from './tokens/tokens.service.ts';
 import { LifecycleService } from './workspaces/lifecycle.service.ts';
-import { mountWorkspacesRoutes } from './workspaces/workspaces.routes.ts';
-import { WorkspacesService } from './workspaces/workspaces.service.ts';
+import { mountWorkspacesRoutes, WorkspacesService } from './workspaces/workspaces.service.ts';
 
 /** All modules, connected to each other and to one HTTP app. */
 interface Modules {

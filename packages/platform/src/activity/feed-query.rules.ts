@@ -1,5 +1,5 @@
 import type { ActivityQuery } from '@molecule-ai/protocol';
-import { HttpError } from '../http/http-error.ts';
+import { invalidField } from '../http/http-error.ts';
 import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../http/mount.ts';
 import { parseRfc3339 } from '../time/clock.ts';
 
@@ -16,42 +16,22 @@ export type FeedView = 'full' | 'compact';
 type FeedOrder = 'asc' | 'desc' | 'newest-asc';
 
 /** The validated query of a feed read; times in the form of the database. */
-export interface FeedQuery {
-  /** Set for `only=control`: control rows are read instead of the feed. */
-  readonly control: { readonly sinceSeq: number } | undefined;
-  readonly type: string | undefined;
-  readonly source: 'canvas' | 'agent' | undefined;
-  readonly direction: 'in' | 'out' | undefined;
-  readonly peerId: string | undefined;
-  readonly conversationId: string | undefined;
-  readonly view: FeedView;
-  readonly limit: number;
+export type FeedQuery = Readonly<Omit<ReturnType<typeof parseFeedQuery>, 'order'>> & {
   /** Undefined where it depends on the reader, see `orderOf`. */
   readonly order: FeedOrder | undefined;
-  readonly sinceId: string | undefined;
-  /** Rows created at this time or later. */
-  readonly notBefore: string | undefined;
-  /** Rows created before this time. */
-  readonly before: string | undefined;
-  /** Only rows before this one. */
-  readonly beforeId: string | undefined;
-  readonly unacknowledged: boolean;
-  /** Only rows after the acknowledged position, whatever cursor is given. */
-  readonly afterAcknowledged: boolean;
-  /** Seconds to wait for a row; undefined without `wait`. */
-  readonly waitSeconds: number | undefined;
-}
+};
 
 /** The raw query: every parameter as text. */
 export type RawFeedQuery = { readonly [Name in keyof ActivityQuery]?: string | undefined };
 
 /** Parses the query of `GET /workspaces/:id/activity`; 400 naming the first invalid field. */
-export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
+export function parseFeedQuery(raw: RawFeedQuery, nowMs: number) {
   const given = choice('direction', raw.direction, ['in', 'out', 'all']);
   const byDefault = raw.type === 'a2a_receive' ? 'in' : undefined;
   const unacknowledged = choice('unacknowledged', raw.unacknowledged, ['true', 'false']) === 'true';
   const oldestFirst = raw.since_id !== undefined || unacknowledged;
   return {
+    // Control rows are read instead of the feed.
     control: choice('only', raw.only, ['control']) && { sinceSeq: parseSinceSeq(raw.since_seq) },
     type: raw.type === '' ? undefined : raw.type,
     source: choice('source', raw.source, ['canvas', 'agent']),
@@ -62,11 +42,14 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number): FeedQuery {
     limit: parseLimit(raw.limit),
     order: choice('order', raw.order, ['asc', 'desc']) ?? (oldestFirst ? 'asc' : undefined),
     sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
+    // Rows created at this time or later, and before the other one.
     notBefore: parseSinceSeconds(raw.since_secs, nowMs),
     before: parseBefore(raw.before_ts),
     beforeId: raw.before_id?.toLowerCase() || undefined,
     unacknowledged,
+    // Only rows after the acknowledged position, whatever cursor is given.
     afterAcknowledged: unacknowledged,
+    // Undefined without `wait`.
     waitSeconds: parseWaitSeconds(raw.wait, { field: 'wait', max: MAX_WAIT_SECONDS }),
   };
 }
@@ -91,7 +74,7 @@ export function parseView(text: string | undefined): FeedView {
 
 function parseSinceSeq(text: string | undefined): number {
   if (text === undefined || text === '') return 0;
-  if (!/^\d{1,15}$/.test(text)) throw wrong('since_seq', 'since_seq must be a whole number');
+  if (!/^\d{1,15}$/.test(text)) throw invalidField('since_seq', 'since_seq must be a whole number');
   return Number(text);
 }
 
@@ -102,7 +85,7 @@ function choice<const Word extends string>(
 ): Word | undefined {
   if (text === undefined || text === '') return undefined;
   const word = words.find((each) => each === text);
-  if (word === undefined) throw wrong(field, `${field} must be ${words.join(' or ')}`);
+  if (word === undefined) throw invalidField(field, `${field} must be ${words.join(' or ')}`);
   return word;
 }
 
@@ -118,14 +101,14 @@ function matching(
   pattern: RegExp,
   what: string,
 ): string | undefined {
-  if (text && !pattern.test(text)) throw wrong(field, `${field} must be ${what}`);
+  if (text && !pattern.test(text)) throw invalidField(field, `${field} must be ${what}`);
   return text?.toLowerCase() || undefined;
 }
 
 function parseSinceSeconds(text: string | undefined, nowMs: number): string | undefined {
   if (text === undefined || text === '') return undefined;
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : 0;
-  if (seconds < 1) throw wrong('since_secs', 'since_secs must be a positive integer');
+  if (seconds < 1) throw invalidField('since_secs', 'since_secs must be a positive integer');
   return new Date(nowMs - Math.min(seconds, MAX_SINCE_SECONDS) * 1_000).toISOString();
 }
 
@@ -133,10 +116,6 @@ function parseSinceSeconds(text: string | undefined, nowMs: number): string | un
 function parseBefore(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
   const ms = parseRfc3339(text);
-  if (ms === undefined) throw wrong('before_ts', 'before_ts must be an RFC 3339 time');
+  if (ms === undefined) throw invalidField('before_ts', 'before_ts must be an RFC 3339 time');
   return new Date(ms).toISOString();
-}
-
-function wrong(field: string, message: string): HttpError {
-  return new HttpError(400, 'invalid_request', message, { field });
 }

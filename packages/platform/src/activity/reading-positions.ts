@@ -5,7 +5,7 @@ import type {
   Queryable,
   UnitOfWork,
 } from '../database/platform-database.ts';
-import type { WorkspaceRow } from '../database/schema.ts';
+import type { ActivityRowRecord, WorkspaceRow } from '../database/schema.ts';
 import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import { HttpError } from '../http/http-error.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
@@ -25,6 +25,9 @@ export interface Cursor {
   readonly isInbound: boolean;
 }
 
+type CursorColumns = Pick<ActivityRowRecord, 'direction' | 'seq'> &
+  Pick<WorkspaceRow, 'read_seq' | 'visible_seq' | 'acknowledged_at'>;
+
 /** The acknowledged position of a feed. */
 interface FeedPosition {
   /** Null when nothing was acknowledged yet, or the row was pruned since. */
@@ -32,22 +35,8 @@ interface FeedPosition {
   readonly seq: number;
 }
 
-interface CursorRow {
-  readonly direction: string;
-  readonly seq: number | bigint;
-  readonly read_seq: number | bigint;
-  readonly visible_seq: number | bigint | null;
-  readonly acknowledged_at: string | null;
-}
-
-interface Advance {
-  readonly workspaceId: string;
-  readonly seq: number;
-  readonly acknowledgingSince: string;
-}
-
-/** The messages that wait for a workspace: all of them, or for one that never acknowledges those that it has not read. */
-interface Waiting {
+/** A workspace, and when its last acknowledgement must have been to count as one that acknowledges. */
+interface Reader {
   readonly workspaceId: string;
   readonly acknowledgingSince: string;
 }
@@ -66,15 +55,15 @@ export class ReadingPositions {
   readonly #clock: Clock;
   readonly #workspaces: WorkspaceDirectory;
   readonly #listeners: ((workspaceId: string) => void)[] = [];
-  readonly #find: PreparedQuery<{ workspaceId: string; id: string }, CursorRow>;
-  readonly #advance: PreparedQuery<Advance, unknown>;
-  readonly #countPending: PreparedQuery<Waiting, { count: string | number | bigint }>;
+  readonly #find: PreparedQuery<{ workspaceId: string; id: string }, CursorColumns>;
+  readonly #advance: PreparedQuery<Reader & { readonly seq: number }, unknown>;
+  readonly #countPending: PreparedQuery<Reader, { count: string | number | bigint }>;
   readonly #correct: PreparedQuery<{ workspaceId: string; now: string }, unknown>;
 
   constructor({ clock, database, workspaces }: ReadingPositionsOptions) {
     this.#clock = clock;
     this.#workspaces = workspaces;
-    this.#countPending = database.prepare((db, { workspaceId, acknowledgingSince }: Waiting) =>
+    this.#countPending = database.prepare((db, { workspaceId, acknowledgingSince }: Reader) =>
       db
         .selectFrom('activity')
         .select((eb) => eb.fn.countAll().as('count'))
@@ -99,15 +88,16 @@ export class ReadingPositions {
         .where('id', '=', workspaceId)
         .where('acknowledged_at', '>', now),
     );
-    this.#advance = database.prepare((db, { workspaceId, seq, acknowledgingSince }: Advance) =>
-      db
-        .updateTable('workspaces')
-        .set({ read_seq: seq })
-        .where('id', '=', workspaceId)
-        .where('read_seq', '<', seq)
-        .where((eb) =>
-          eb.or([eb('acknowledged_at', 'is', null), eb('acknowledged_at', '<', acknowledgingSince)]),
-        ),
+    this.#advance = database.prepare(
+      (db, { workspaceId, seq, acknowledgingSince }: Reader & { readonly seq: number }) =>
+        db
+          .updateTable('workspaces')
+          .set({ read_seq: seq })
+          .where('id', '=', workspaceId)
+          .where('read_seq', '<', seq)
+          .where((eb) =>
+            eb.or([eb('acknowledged_at', 'is', null), eb('acknowledged_at', '<', acknowledgingSince)]),
+          ),
     );
   }
 

@@ -40,30 +40,14 @@ export interface RestoreCommand extends CopyCommand {
   readonly name: 'restore';
 }
 
-interface CopyFlags {
-  dataDir?: string;
-  force?: boolean;
-  json?: boolean;
-  logLevel: LogLevel;
-}
-
-interface StartFlags {
-  host?: string;
-  port?: number;
-  dataDir?: string;
-  memory?: boolean;
-  dev?: boolean;
-  publicUrl?: string;
-  synchronous?: 'full' | 'normal';
-  json?: boolean;
-  logLevel: LogLevel;
-}
-
-interface CreateFlags {
-  parent?: string;
-  url?: string;
-  logLevel: LogLevel;
-}
+type Given<Command extends { readonly logLevel: LogLevel }, Name extends keyof Command> = Partial<
+  Pick<Command, Name>
+> &
+  Pick<Command, 'logLevel'>;
+type CopyFlags = Given<CopyCommand, 'dataDir' | 'force' | 'json'>;
+type StartFlags = Given<StartCommand, 'json'> &
+  Omit<StartCommand['options'], 'mode'> & { readonly dev?: boolean };
+type CreateFlags = Pick<CreateWorkspaceCommand, 'parent' | 'url' | 'logLevel'>;
 
 const START_HELP = `
 Settings from the environment:

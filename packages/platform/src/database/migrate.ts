@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration';
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
 import { errorFacts } from '../foreign-error.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { PLATFORM_VERSION } from '../telemetry/telemetry.ts';
@@ -39,12 +39,12 @@ export function whyUnreadable(
   }
   if (applied.every((name) => known.includes(name))) return undefined;
   const isVersion = writtenBy !== undefined && /^[\w.+-]{1,64}$/.test(writtenBy);
-  const writer = !isVersion || writtenBy === PLATFORM_VERSION ? 'a newer version' : `version ${writtenBy}`;
+  const writer = !isVersion || writtenBy === PLATFORM_VERSION ? 'another version' : `version ${writtenBy}`;
   return new PlatformStartError(
     'data_incompatible',
     `The stored data was written by ${writer} of the platform, and version ${PLATFORM_VERSION} cannot read it.`,
     {
-      hint: `Install ${writer === 'a newer version' ? 'the version that wrote it' : `${writer} or newer`}, restore a backup from before the upgrade with molecule-platform restore, or ${OTHER_FOLDER}.`,
+      hint: `Install ${writer === 'another version' ? 'the version that wrote it' : `${writer} or newer`}, restore a backup from before the upgrade with molecule-platform restore, or ${OTHER_FOLDER}.`,
     },
   );
 }
@@ -65,12 +65,7 @@ export async function migrate(db: Kysely<Database>, dialect: DatabaseDialect): P
   if (refusal !== undefined) throw refusal;
   if (applied.length === names.length) return;
   const run = async (target: Kysely<Database>) => {
-    const migrator = new Migrator({
-      db: target,
-      provider: { getMigrations: async () => ({ ...migrations }) },
-    });
-    const { error } = await migrator.migrateToLatest();
-    if (error !== undefined) throw error;
+    await runMigrations(target, migrations);
     await storeVersion(target);
   };
   try {
@@ -86,6 +81,16 @@ export async function migrate(db: Kysely<Database>, dialect: DatabaseDialect): P
       { hint: 'Nothing was changed: start the version that wrote it, and report this error.', cause: error },
     );
   }
+}
+
+/** Runs those of the migrations that have not run. */
+export async function runMigrations(
+  db: Kysely<Database>,
+  migrations: Readonly<Record<string, Migration>>,
+): Promise<void> {
+  const provider = { getMigrations: async () => ({ ...migrations }) };
+  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  if (error !== undefined) throw error;
 }
 
 /** A defect of a statement, not a state of the file or the disk. */

@@ -8,6 +8,11 @@ export interface SchemaDialect {
   readonly sequenceType: 'integer' | 'bigserial';
 }
 
+/** All migrations by name, in their order. A released one never changes. */
+export function migrationsOf(dialect: SchemaDialect): Readonly<Record<string, Migration>> {
+  return { '0001-schema': statements(...schema(dialect)) };
+}
+
 /** A migration of SQL statements that SQLite and Postgres both read. */
 function statements(...texts: readonly string[]): Migration {
   return {
@@ -17,9 +22,9 @@ function statements(...texts: readonly string[]): Migration {
   };
 }
 
-/** The schema of the first release. */
-function initialMigration(dialect: SchemaDialect): Migration {
-  return statements(
+function schema({ name, sequenceType }: SchemaDialect): readonly string[] {
+  const sequence = `${sequenceType} primary key${name === 'sqlite' ? ' autoincrement' : ''}`;
+  return [
     `create table "workspaces" (
       "id" text primary key, "name" text not null, "role" text, "tier" integer not null, "status" text not null,
       "runtime" text not null, "agent_card" text, "url" text, "delivery_mode" text not null,
@@ -30,9 +35,11 @@ function initialMigration(dialect: SchemaDialect): Migration {
       "current_task" text default '' not null, "runtime_state" text default '' not null,
       "runtime_metadata" text, "monthly_spend" double precision default 0 not null,
       "budget_limit" double precision, "last_outbound_at" text, "acknowledged_seq" bigint default 0 not null,
-      "x" double precision default 0 not null, "y" double precision default 0 not null,
-      "collapsed" integer default 0 not null, "workspace_dir" text, "created_at" text not null,
-      "updated_at" text not null, "removed_at" text)`,
+      "acknowledged_at" text, "read_seq" bigint default 0 not null, "visible_seq" bigint,
+      "own_bytes" bigint default 0 not null, "x" double precision default 0 not null,
+      "y" double precision default 0 not null, "collapsed" integer default 0 not null, "workspace_dir" text,
+      "paused_by" text, "paused_with" text, "created_at" text not null, "updated_at" text not null,
+      "removed_at" text)`,
     'create index "workspaces_by_parent" on "workspaces" ("parent_id")',
     'create index "workspaces_by_liveness" on "workspaces" ("status", "last_heartbeat_at")',
     `create table "workspace_tokens" (
@@ -42,17 +49,22 @@ function initialMigration(dialect: SchemaDialect): Migration {
     'create index "workspace_tokens_by_workspace" on "workspace_tokens" ("workspace_id", "revoked_at")',
     `create table "sessions" (
       "token_hash" text primary key, "created_at" text not null, "expires_at" text not null)`,
+    `create table "reader_identities" (
+      "workspace_id" text primary key references "workspaces" ("id") on delete cascade,
+      "instance_id" text, "superseded" text not null)`,
     // The long texts are the last columns, because SQLite reads all of a long text to get at a column behind it.
     `create table "activity" (
-      "seq" ${sequence(dialect)}, "id" text not null unique,
+      "seq" ${sequence}, "id" text not null unique,
       "workspace_id" text references "workspaces" ("id") on delete cascade, "caller" text not null,
       "direction" text not null, "activity_type" text not null, "method" text, "source_id" text,
       "target_id" text, "peer_id" text, "message_id" text, "context_id" text, "conversation_id" text,
       "trace_id" text, "in_reply_to" text, "summary" text, "status" text not null, "error_detail" text,
       "duration_ms" double precision, "idempotency_key" text, "delivery_state" text not null, "body_hash" text,
-      "answers_id" text, "attempts" integer not null, "next_attempt_at" text, "lease_owner" text,
-      "lease_until" text, "failure" text, "caller_receipt" text not null, "expires_at" text,
-      "changed_at" text not null, "ended_at" text, "created_at" text not null, "tool_trace" text,
+      "answers_id" text, "continues_id" text, "continued_by" text, "hops" integer not null, "path" text,
+      "turns" integer not null, "path_origin" text, "agent_task_id" text, "attempts" integer not null,
+      "next_attempt_at" text, "lease_owner" text, "lease_until" text, "failure" text,
+      "caller_receipt" text not null, "expires_at" text, "changed_at" text not null, "ended_at" text,
+      "created_at" text not null, "passed_headers" text, "tool_trace" text, "compact_row" text,
       "request_body" text, "response_body" text)`,
     // One index for each order in which a feed is read; its last column is that order. Each index costs a page write in
     // every commit, so columns with few values have none and are filtered.
@@ -64,129 +76,42 @@ function initialMigration(dialect: SchemaDialect): Migration {
     'create index "activity_by_peer_time" on "activity" ("workspace_id", "peer_id", "created_at", "seq")',
     `create index "activity_by_delivery" on "activity" ("workspace_id", "delivery_state", "seq")
       where "delivery_state" in ('pending', 'leased')`,
-    // A message is stored once for its caller and message id. In a unique index two nulls are different.
-    `create unique index "activity_by_caller" on "activity" ("caller", "message_id")
+    // A message is stored once for its caller and message id. In a unique index two nulls are different. The message id is first, so that
+    // the same index also finds a message of whichever caller on the feed of its target.
+    `create unique index "activity_by_message_id" on "activity" ("message_id", "caller")
       where "message_id" is not null`,
     // The messages that a workspace sent, by state, for its list. Answers are not in it: their questions are on another's.
     `create index "activity_by_sender" on "activity" ("caller", "delivery_state", "changed_at", "seq")
       where message_id is not null and answers_id is null`,
+    `create index "activity_by_agent_task" on "activity" ("agent_task_id", "caller", "workspace_id", "seq")
+      where "agent_task_id" is not null`,
+    // With the columns that counting needs, so that it reads no rows.
+    `create index "activity_by_path_origin" on "activity" ("path_origin", "turns", "answers_id")
+      where "path_origin" is not null`,
     'create index "activity_by_expiry" on "activity" ("expires_at") where "expires_at" is not null',
     `create index "activity_by_caller_receipt" on "activity" ("id") where "caller_receipt" = 'sent'`,
     `create unique index "activity_by_idempotency_key" on "activity" ("workspace_id", "idempotency_key")
       where "idempotency_key" is not null`,
-    `create table "events" (
-      "seq" ${sequence(dialect)}, "id" text not null, "event_type" text not null, "workspace_id" text,
-      "activity_seq" bigint, "payload" text, "created_at" text not null)`,
-    'create index "events_by_workspace" on "events" ("workspace_id", "seq")',
-    'create table "platform_meta" ("key" text primary key, "value" text not null)',
-  );
-}
-
-function sequence({ name, sequenceType }: SchemaDialect): string {
-  return `${sequenceType} primary key${name === 'sqlite' ? ' autoincrement' : ''}`;
-}
-
-/** Reports to an agent outside its feed: messages that were canceled while it may be handling them. */
-function controlRowsMigration(dialect: SchemaDialect): Migration {
-  return statements(
+    `create table "questions" (
+      "workspace_id" text not null references "workspaces" ("id") on delete cascade, "id" text not null,
+      "position" integer not null, "activity_id" text not null references "activity" ("id") on delete cascade,
+      "message_id" text not null, "context_id" text not null, "conversation_id" text not null,
+      "source_id" text, "kind" text not null, "text" text not null, "data" text, "asked_of" text not null,
+      "state" text not null, "decision" text, "answer" text, "answered_by" text, "created_at" text not null,
+      "answered_at" text, constraint "questions_key" primary key ("workspace_id", "id"))`,
+    'create index "questions_by_message" on "questions" ("activity_id", "position")',
+    'create index "questions_by_time" on "questions" ("workspace_id", "created_at", "position")',
+    'create index "questions_by_state" on "questions" ("workspace_id", "state", "created_at", "position")',
     `create table "control_rows" (
-      "seq" ${sequence(dialect)},
-      "workspace_id" text not null references "workspaces" ("id") on delete cascade,
+      "seq" ${sequence}, "workspace_id" text not null references "workspaces" ("id") on delete cascade,
       "activity_id" text not null, "message_id" text not null, "created_at" text not null)`,
     'create index "control_rows_by_workspace" on "control_rows" ("workspace_id", "seq")',
     'create index "control_rows_by_time" on "control_rows" ("created_at")',
-  );
-}
-
-/** Questions of agents, and the messages with their answers, which continue the messages that raised them. */
-const QUESTIONS = statements(
-  'alter table "activity" add column "continues_id" text',
-  'alter table "activity" add column "continued_by" text',
-  `create table "questions" (
-    "workspace_id" text not null references "workspaces" ("id") on delete cascade, "id" text not null,
-    "position" integer not null,
-    "activity_id" text not null references "activity" ("id") on delete cascade,
-    "message_id" text not null, "context_id" text not null, "conversation_id" text not null,
-    "source_id" text, "kind" text not null, "text" text not null, "data" text, "asked_of" text not null,
-    "state" text not null, "decision" text, "answer" text, "answered_by" text, "created_at" text not null,
-    "answered_at" text, constraint "questions_key" primary key ("workspace_id", "id"))`,
-  'create index "questions_by_message" on "questions" ("activity_id", "position")',
-  'create index "questions_by_time" on "questions" ("workspace_id", "created_at", "position")',
-  'create index "questions_by_state" on "questions" ("workspace_id", "state", "created_at", "position")',
-);
-
-/** What led to a message, so that agents which call each other without end are stopped. */
-const MESSAGE_PATHS = statements(
-  'alter table "activity" add column "hops" integer default 0 not null',
-  'alter table "activity" add column "path" text',
-  'alter table "activity" add column "turns" integer default 0 not null',
-  'alter table "activity" add column "path_origin" text',
-  // With the columns that counting needs, so that it reads no rows.
-  `create index "activity_by_path_origin" on "activity" ("path_origin", "turns", "answers_id")
-    where "path_origin" is not null`,
-  // The message id first: the same index also finds a message of whichever caller on the feed of its target.
-  'drop index "activity_by_caller"',
-  `create unique index "activity_by_message_id" on "activity" ("message_id", "caller")
-    where "message_id" is not null`,
-);
-
-/** All migrations by name, in their order. A released one never changes. */
-export function migrationsOf(dialect: SchemaDialect): Readonly<Record<string, Migration>> {
-  return {
-    '0001-initial': initialMigration(dialect),
-    // Which running agent reads the feed of a workspace, so that it is known after a restart of the platform.
-    '0002-reader-identities': statements(
-      `create table "reader_identities" (
-        "workspace_id" text primary key references "workspaces" ("id") on delete cascade,
-        "instance_id" text, "superseded" text not null)`,
-    ),
-    '0003-control-rows': controlRowsMigration(dialect),
-    // Who paused a workspace, and with which one; null for a workspace that is not paused, or was paused before this.
-    '0004-pauses': statements(
-      'alter table "workspaces" add column "paused_by" text',
-      'alter table "workspaces" add column "paused_with" text',
-    ),
-    '0004-questions': QUESTIONS,
-    '0005-message-paths': MESSAGE_PATHS,
-    // What a compact row of a message begins with, so that a page need not parse its request and reads few columns.
-    '0006-compact-rows': statements('alter table "activity" add column "compact_row" text'),
-    // The headers of a message's request that are passed on with each push of it.
-    '0007-passed-headers': statements('alter table "activity" add column "passed_headers" text'),
-    // How much each workspace has stored by writing to its own feed.
-    '0008-own-bytes': statements(
-      'alter table "workspaces" add column "own_bytes" bigint default 0 not null',
-      `update workspaces set own_bytes = coalesce((
-        select sum(512 + octet_length(coalesce(request_body, '')) + octet_length(coalesce(response_body, ''))
-          + octet_length(coalesce(summary, '')) + octet_length(coalesce(error_detail, '')))
-        from activity
-        where workspace_id = workspaces.id and caller = workspaces.id and message_id is null
-      ), 0)`,
-    ),
-    // How far agents have read, when they acknowledged last, and what a paused workspace sees of its feed.
-    '0009-reading-positions': statements(
-      'alter table "workspaces" add column "read_seq" bigint default 0 not null',
-      'alter table "workspaces" add column "acknowledged_at" text',
-      'alter table "workspaces" add column "visible_seq" bigint',
-      `update workspaces set visible_seq = coalesce((
-        select max(seq) from activity where workspace_id = workspaces.id
-      ), 0) where status = 'paused'`,
-    ),
-    // The task that an agent answered with, by the agent's own id. Answers stored before have none.
-    '0010-agent-tasks': statements(
-      'alter table "activity" add column "agent_task_id" text',
-      `create index "activity_by_agent_task" on "activity" ("agent_task_id", "caller", "workspace_id", "seq")
-        where "agent_task_id" is not null`,
-    ),
-    // Messages that agents received directly no longer use the message ids of their senders.
-    '0011-direct-callers': statements(
-      `update activity set caller = 'direct:' || target_id || ':' || source_id
-      where activity_type = 'task_update' and message_id is not null and source_id is not null`,
-    ),
-    // Which versions of the platform have migrated the database, so that an older one can name them.
-    '0012-schema-versions': statements(
-      'create table "schema_versions" ("version" text primary key, "migrated_at" text not null)',
-    ),
-    // Nothing reads the events of one workspace, and the index was written with each message.
-    '0013-event-index': statements('drop index "events_by_workspace"'),
-  };
+    `create table "events" (
+      "seq" ${sequence}, "id" text not null, "event_type" text not null, "workspace_id" text,
+      "activity_seq" bigint, "payload" text, "created_at" text not null)`,
+    'create table "platform_meta" ("key" text primary key, "value" text not null)',
+    // Which versions of the platform have migrated the database, so that another one can name them.
+    'create table "schema_versions" ("version" text primary key, "migrated_at" text not null)',
+  ];
 }

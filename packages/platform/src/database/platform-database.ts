@@ -190,6 +190,11 @@ export class PlatformDatabase {
     return this.#dialect.isDiskFull(error);
   }
 
+  /** Whether no other process uses the database while this one does. */
+  get isExclusive(): boolean {
+    return this.#dialect.connection !== undefined;
+  }
+
   /** Whether the last transaction failed for want of space. */
   get hasNoSpace(): boolean {
     return this.#hasNoSpace;

@@ -3,10 +3,9 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { Kysely } from 'kysely';
-import { Migrator } from 'kysely/migration';
 import { printable } from '../foreign-text.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
-import { VERSIONS_TABLE, whyUnreadable } from './migrate.ts';
+import { runMigrations, VERSIONS_TABLE, whyUnreadable } from './migrate.ts';
 import { migrationsOf } from './migrations.ts';
 import type { Database } from './schema.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
@@ -54,11 +53,9 @@ async function schemaAfter(applied: readonly string[]): Promise<SchemaObject[]> 
   const migrations = Object.entries(migrationsOf(dialect)).filter(([name]) => applied.includes(name));
   const db = new Kysely<Database>({ dialect: dialect.kysely });
   try {
-    await connection.inTransaction(async () => {
-      const provider = { getMigrations: async () => Object.fromEntries(migrations) };
-      const { error } = await new Migrator({ db: connection.newTransaction(), provider }).migrateToLatest();
-      if (error !== undefined) throw error;
-    });
+    await connection.inTransaction(() =>
+      runMigrations(connection.newTransaction(), Object.fromEntries(migrations)),
+    );
     return connection.run(connection.prepare(SCHEMA_OBJECTS), []).rows as SchemaObject[];
   } finally {
     await db.destroy();

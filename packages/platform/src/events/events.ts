@@ -5,8 +5,8 @@ import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/pl
 import type { Database, EventRecord } from '../database/schema.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
 import type { PlatformSettings } from '../options/platform-options.ts';
-import { type Clock, timestamp } from '../time/clock.ts';
 import type { BackgroundTasks } from '../time/background-tasks.ts';
+import { type Clock, timestamp } from '../time/clock.ts';
 
 export interface NewEvent {
   readonly type: PlatformEventName;

@@ -9,7 +9,6 @@ import Fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify';
-import helmet, { type HelmetOptions } from 'helmet';
 import type { PlatformContext } from '../context.ts';
 import { errorFacts } from '../foreign-error.ts';
 import { type Authenticator, requireOrg } from './callers.ts';
@@ -120,11 +119,6 @@ export async function createApp(
     const headers = methods.length === 0 ? {} : { allow: methods.join(', ') };
     return sendError(new HttpError(404, 'not_found', 'not found', { hint, headers }), reply);
   });
-  app.addHook('onReady', async () => {
-    const absent = Object.values<KnownRoute>(routes).filter((route) => !mounted.has(route));
-    const names = absent.map(({ name }) => name).join(', ');
-    logger.debug({ routes: names }, 'Routes of the contract that this platform does not serve');
-  });
   return app;
 }
 
@@ -210,39 +204,25 @@ const ALLOWED_HEADERS =
   'Origin, Content-Type, Authorization, X-Workspace-ID, X-Source-Workspace-Id, X-Target-Workspace-ID, X-Molecule-Org-Id, X-Timeout';
 const READABLE_HEADERS = 'Retry-After, X-Wait-Applied, X-Next-Cursor, X-Has-More, X-Molecule-Capabilities';
 
-const HELMET: HelmetOptions = {
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: { defaultSrc: ["'self'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
-  },
-  frameguard: { action: 'deny' },
-  hsts: { maxAge: 31_536_000, includeSubDomains: true },
-  referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
-};
-
-/** Helmet's headers for these options: computed once, because they are the same for every response. */
-function helmetHeaders(): Record<string, string> {
-  const headers: Record<string, string> = {};
-  const response = {
-    setHeader: (name: string, value: string) => {
-      headers[name.toLowerCase()] = value;
-    },
-    removeHeader: () => undefined,
-  };
-  helmet(HELMET)({} as IncomingMessage, response as unknown as ServerResponse, () => undefined);
-  return headers;
-}
+/** On every response, also those that no browser reads. */
+const EVERYWHERE = Object.freeze({
+  'content-security-policy': "default-src 'self';frame-ancestors 'none';base-uri 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'origin-agent-cluster': '?1',
+  'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+  'referrer-policy': 'strict-origin-when-cross-origin',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'cache-control': 'no-store',
+  ...CAPABILITIES_HEADERS,
+});
 
 /** Security headers on every response, CORS for the listed origins only. No request is refused for its `Origin`. */
 async function setResponseHeaders(app: FastifyInstance, corsOrigins: readonly string[]): Promise<void> {
-  const everywhere = Object.freeze({
-    ...helmetHeaders(),
-    'permissions-policy': 'camera=(), microphone=(), geolocation=()',
-    'cache-control': 'no-store',
-    ...CAPABILITIES_HEADERS,
-  });
   app.addHook('onRequest', (request, reply, next) => {
-    reply.headers(everywhere);
+    reply.headers(EVERYWHERE);
     reply.header('x-request-id', request.id);
     next();
   });

@@ -36,6 +36,11 @@ export class HttpError extends Error {
   }
 }
 
+/** 400 for a part of a request that cannot be meant. */
+export function invalidField(field: string, message: string, code: ErrorCode = 'invalid_request'): HttpError {
+  return new HttpError(400, code, message, { field });
+}
+
 /** 413 for a part of a body that is larger than it may be, sizes in bytes. */
 export function tooLarge(field: string, bytes: number, limit: number): HttpError {
   return new HttpError(413, 'body_too_large', `${field} is too large`, {

@@ -10,13 +10,13 @@ import {
 import type { ControlRows } from '../activity/control-rows.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
-import { HttpError } from '../http/http-error.ts';
+import { HttpError, invalidField } from '../http/http-error.ts';
 import type { QueryValues } from '../http/mount.ts';
 import { parseRfc3339 } from '../time/clock.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
 import { directCaller, type MessageHead, type SentMessageFilter, withoutAnswer } from './message.store.ts';
-import { codeOf, type Failure, messageStateOf, type Outcome, storedOutcome } from './outcome.ts';
+import { type Failure, messageStateOf, type Outcome, outcomeCode, storedOutcome } from './outcome.ts';
 import type { AgentNotices } from './push/agent-notices.ts';
 import type { FoundTask } from './response.ts';
 import type { MessageParts } from './transitions.ts';
@@ -170,7 +170,7 @@ export class AskedMessages {
     const paused = new Set(targets.filter(({ status }) => status === 'paused').map(({ id }) => id));
     const messages = page.map((row) => ({
       ...toRecord(row, paused.has(row.target_id)),
-      code: codeOf(row) ?? null,
+      code: outcomeCode(storedOutcome(row)) ?? null,
     }));
     return { messages, hasMore: rows.length > filter.limit };
   }
@@ -372,14 +372,15 @@ export function taskReference({ params }: MessageView): string {
   const { id, task_id: snakeCase, taskId: camelCase } = params;
   const named = [id, snakeCase, camelCase].find((value) => typeof value === 'string' && value !== '');
   if (typeof named === 'string' && isColumnText(named)) return named;
-  throw invalid('params.id must name the message', 'params.id');
+  throw invalidField('params.id', 'invalid message: params.id must name the message', 'invalid_message');
 }
 
 /** Whether `tasks/get` asks for what the task was about. @throws HttpError 400 `invalid_message` for no count. */
 export function wantsHistory({ params: { historyLength: length } }: MessageView): boolean {
   if (length === undefined || length === null) return false;
   if (Number.isInteger(length) && Number(length) >= 0) return length !== 0;
-  throw invalid('params.historyLength must be a whole number', 'params.historyLength');
+  const text = 'invalid message: params.historyLength must be a whole number';
+  throw invalidField('params.historyLength', text, 'invalid_message');
 }
 
 /** Whether a message asks for its task instead of its answer: `blocking` in A2A 0.3, `returnImmediately` in 1.0. */
@@ -397,10 +398,6 @@ export function requireCanceled(message: MessageRow): void {
     status: state,
     hint: 'Ask for its end with tasks/get.',
   });
-}
-
-function invalid(reason: string, field: string): HttpError {
-  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, { field });
 }
 
 /** What both a record and a list say of a message. */
@@ -459,14 +456,14 @@ function parseStates(text: string): string[] {
   });
   const known: readonly string[] = [...MESSAGE_STATES, 'open', 'ended'];
   const unknown = asked.find((word) => !known.includes(word));
-  if (unknown !== undefined) throw wrong('state', `state must be of ${known.join(', ')}`);
+  if (unknown !== undefined) throw invalidField('state', `state must be of ${known.join(', ')}`);
   return states.flatMap((state) => ROW_STATES[state] ?? [state]);
 }
 
 function parseSince(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
   const ms = parseRfc3339(text);
-  if (ms === undefined) throw wrong('since', 'since must be an RFC 3339 time');
+  if (ms === undefined) throw invalidField('since', 'since must be an RFC 3339 time');
   return new Date(ms).toISOString();
 }
 
@@ -474,15 +471,11 @@ function parseLimit(text: string | undefined): number {
   if (text === undefined || text === '') return DEFAULT_LIMIT;
   const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw wrong('limit', `limit must be a whole number from 1 to ${MAX_LIMIT}`);
+  throw invalidField('limit', `limit must be a whole number from 1 to ${MAX_LIMIT}`);
 }
 
 /** The error of a reference to a message that there is not, or not for this caller. */
 function messageNotFound(messageId: string, hint?: string): HttpError {
   const extras = { message_id: messageId, ...(hint === undefined ? {} : { hint }) };
   return new HttpError(404, 'message_not_found', 'message not found', extras);
-}
-
-function wrong(field: string, message: string): HttpError {
-  return new HttpError(400, 'invalid_request', message, { field });
 }

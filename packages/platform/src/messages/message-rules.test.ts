@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutText, wrapAnswerMessage } from '../activity/activity-row.ts';
 import { canPush, isHeld, planDelivery, pushRetryDelayMs } from './delivery.rules.ts';
-import { isAbandoned, newLeaseOwner } from './push/push-scheduler.ts';
 import { hashMessage, namedTarget, normaliseMessage } from './request.ts';
 import { toAnswer, wantsCompact, withRequestId } from './response.ts';
 
@@ -174,13 +173,5 @@ describe('other rules', () => {
     expect(cutText('abc', 3)).toBe('abc');
     expect(cutText('👩‍💻👩‍💻', 1)).toBe('👩');
     expect(cutText('x'.repeat(1_000_000), 80)).toHaveLength(80);
-  });
-
-  it('leases of ended processes of this machine are recognised, others are not', () => {
-    const own = newLeaseOwner();
-    expect(isAbandoned(own, own)).toBe(false);
-    expect(isAbandoned(newLeaseOwner(), own)).toBe(true);
-    expect(isAbandoned('another-machine:1:x', own)).toBe(false);
-    expect(isAbandoned(own.replace(/:\d+:/, ':999999999:'), own)).toBe(true);
   });
 });

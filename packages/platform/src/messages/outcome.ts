@@ -63,10 +63,8 @@ export function messageStateOf({ delivery_state: state }: Pick<MessageRow, 'deli
 
 /** The outcome of a message; undefined while there is none. */
 export function storedOutcome(
-  message: Pick<
-    MessageRow,
-    'delivery_state' | 'request_body' | 'response_body' | 'continued_by' | 'failure' | 'changed_at'
-  >,
+  message: Pick<MessageRow, 'delivery_state' | 'continued_by' | 'failure' | 'changed_at'> &
+    Partial<MessageRow>,
 ): Outcome | undefined {
   const { delivery_state: state, changed_at: at } = message;
   // The answer may be stored with the message that continues this one, under the id of that request.
@@ -90,22 +88,8 @@ export function storedOutcome(
   }
 }
 
-export function readJson<T>(text: string | null): T | undefined {
-  return text === null ? undefined : (JSON.parse(text) as T);
-}
-
-/** Why a message ended without an answer, as a short word; undefined for ends that need no reason. */
-export function codeOf({
-  delivery_state: state,
-  failure,
-}: Pick<MessageRow, 'delivery_state' | 'failure'>): string | undefined {
-  if (state === 'expired') return EXPIRED.code;
-  const stored = state === 'failed' ? readJson<Failure>(failure) : undefined;
-  return stored && failureCode(stored);
-}
-
-function failureCode({ code, error }: Failure): string {
-  return code ?? error.code ?? 'agent_error';
+export function readJson<T>(text: string | null | undefined): T | undefined {
+  return text == null ? undefined : (JSON.parse(text) as T);
 }
 
 export function deliveryFailure(error: ErrorBody): Failure {
@@ -179,10 +163,12 @@ export function outcomeError(outcome: Outcome, wraps: boolean): ErrorBody | unde
   return isAgentText && wraps ? { ...error, error: wrapA2aBoundary(error.error ?? '') } : error;
 }
 
-/** Why a message failed or expired, as a short word. */
-export function outcomeCode(outcome: Outcome): string | undefined {
-  if (outcome.state === 'expired') return EXPIRED.code;
-  return outcome.state === 'failed' ? failureCode(outcome.failure) : undefined;
+/** Why a message failed or expired, as a short word; undefined for ends that need no reason. */
+export function outcomeCode(outcome: Outcome | undefined): string | undefined {
+  if (outcome?.state === 'expired') return EXPIRED.code;
+  if (outcome?.state !== 'failed') return undefined;
+  const { code, error } = outcome.failure;
+  return code ?? error.code ?? 'agent_error';
 }
 
 /** What an agent gets that answers a message which has expired. */
@@ -206,9 +192,7 @@ export function messageIdConflict({ message_id: messageId }: Pick<MessageRow, 'm
 }
 
 /** The JSON-RPC id of a stored request; null when it has none. */
-export function requestIdOf({
-  request_body: body,
-}: Pick<MessageRow, 'request_body'>): string | number | null {
+export function requestIdOf({ request_body: body }: Partial<MessageRow>): string | number | null {
   const id = readJson<JsonObject>(body)?.id;
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }

@@ -143,31 +143,36 @@ export class MessageQueue {
     return row as MessageRow;
   }
 
-  /** Records a message that the platform itself handled, and that is on no feed, so that a repeat of it is recognised. */
-  async recordHandled(
+  /**
+   * Records a message that is on no feed, so that a repeat of it is recognised: a reply that is returned to a held call, or, with its
+   * view, one that the platform itself has handled.
+   */
+  async recordApart(
     unit: UnitOfWork,
-    {
-      callerId,
-      targetId,
-      view,
-      messageId,
-      bodyHash,
-    }: Pick<NewMessage, 'callerId' | 'view' | 'messageId' | 'bodyHash'> & { readonly targetId: string },
+    message: Pick<NewMessage, 'callerId' | 'messageId' | 'bodyHash' | 'answersId'> & {
+      readonly targetId: string;
+      readonly view?: MessageView;
+    },
   ): Promise<MessageRow> {
+    const { view } = message;
+    const handled = view && {
+      method: view.method,
+      context_id: view.contextId || null,
+      request_body: JSON.stringify(view.envelope),
+      ended_at: unit.at,
+    };
     const row = await this.#options.feed.record(unit, {
       workspace_id: null,
       direction: 'out',
       activity_type: 'a2a_send',
-      method: view.method,
-      source_id: callerId,
-      target_id: targetId,
-      message_id: messageId,
-      context_id: view.contextId || null,
-      request_body: JSON.stringify(view.envelope),
-      delivery_state: 'unanswered',
-      body_hash: bodyHash,
-      ended_at: unit.at,
+      source_id: message.callerId,
+      target_id: message.targetId,
+      message_id: message.messageId,
+      delivery_state: view === undefined ? 'delivered' : 'unanswered',
+      body_hash: message.bodyHash,
+      answers_id: message.answersId ?? null,
       status: 'ok',
+      ...handled,
     });
     if (row === undefined) throw new Error('The message is a repeat.');
     return row as MessageRow;
@@ -211,29 +216,6 @@ export class MessageQueue {
     });
     if (row !== undefined) unit.afterCommit(() => this.onExpiring(row.expires_at));
     return row as MessageRow | undefined;
-  }
-
-  /** Records a reply that is returned to a held call and added to no feed, so that a repeat of it is recognised. */
-  async recordReply(
-    unit: UnitOfWork,
-    reply: Pick<NewMessage, 'messageId' | 'bodyHash'> & {
-      readonly callerId: string;
-      readonly targetId: string;
-      readonly answersId: string;
-    },
-  ): Promise<void> {
-    await this.#options.feed.record(unit, {
-      workspace_id: null,
-      direction: 'out',
-      activity_type: 'a2a_send',
-      source_id: reply.callerId,
-      target_id: reply.targetId,
-      message_id: reply.messageId,
-      delivery_state: 'delivered',
-      body_hash: reply.bodyHash,
-      answers_id: reply.answersId,
-      status: 'ok',
-    });
   }
 
   /** Whether one more message of `caller` may wait for the workspace, and if not, why. */

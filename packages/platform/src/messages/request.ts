@@ -296,8 +296,7 @@ function textOf(value: JsonValue | undefined): string | null {
 }
 
 function invalid(reason: string, field?: string): HttpError {
-  const extras = field === undefined ? {} : { field };
-  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, extras);
+  return new HttpError(400, 'invalid_message', `invalid message: ${reason}`, field ? { field } : {});
 }
 
 /** Where `POST /a2a` may name its target, in order of priority. */

@@ -106,7 +106,7 @@ export function taskResponse(
 ): JsonObject {
   const contextId = message.context_id ?? '';
   const said = outcome && statusMessage(message, outcome, wraps);
-  const code = outcome && outcomeCode(outcome);
+  const code = outcomeCode(outcome);
   return {
     jsonrpc: '2.0',
     id: requestIdOf(message),

@@ -3,6 +3,7 @@ import type { Clock } from '../time/clock.ts';
 import { isSmall } from '../waiting/response-memory.ts';
 import type { Outcome } from './outcome.ts';
 
+const NO_OUTCOME = { kind: 'none' } as const;
 const HELD_FOR_ANSWER = { 'molecule.held_for': 'answer' };
 
 /** How a wait for an outcome ended. */
@@ -16,8 +17,8 @@ export type WaitEnd =
       readonly bytes: number;
       readonly receipt: OutcomeReceipt;
     }
-  /** Timeout, the message was put back into the queue, the client disconnected, or the platform stops. */
-  | { readonly kind: 'timeout' | 'requeued' | 'ended' };
+  /** Its time is over, the message was put back into the queue, the client disconnected, or the platform stops. */
+  | { readonly kind: 'none' };
 
 /** Collects whether a caller received the outcome of one message: true when at least one waiter did. */
 export interface OutcomeReceipt {
@@ -75,7 +76,7 @@ export class OutcomeWaiters {
 
   /** With `null` as time the wait goes on until there is an outcome or it is ended. */
   wait(queueId: string, timeoutMs: number | null, request: WaitingRequest): OutcomeWaiter {
-    if (this.#closed) return { done: Promise.resolve({ kind: 'ended' }), end: () => {} };
+    if (this.#closed) return { done: Promise.resolve(NO_OUTCOME), end: () => {} };
     const waiters = this.#waiting.get(queueId) ?? new Set<Waiting>();
     this.#waiting.set(queueId, waiters);
     const { promise: done, resolve } = Promise.withResolvers<WaitEnd>();
@@ -94,18 +95,12 @@ export class OutcomeWaiters {
     };
     waiters.add(waiting);
     heldRequests(1, HELD_FOR_ANSWER);
-    const onTimeout = () => {
+    const end = () => {
       waiting.isOver = true;
-      if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'timeout' });
+      if (!this.#reserved.has(waiting)) waiting.finish(NO_OUTCOME);
     };
-    const cancelTimer = timeoutMs === null ? () => {} : this.#clock.schedule(timeoutMs, onTimeout);
-    return {
-      done,
-      end: () => {
-        waiting.isOver = true;
-        if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'ended' });
-      },
-    };
+    const cancelTimer = timeoutMs === null ? () => {} : this.#clock.schedule(timeoutMs, end);
+    return { done, end };
   }
 
   /** Reserves the outcome for all waiters of this message; undefined when there is none. */
@@ -140,7 +135,7 @@ export class OutcomeWaiters {
       release: () => {
         for (const waiting of reserved) {
           this.#reserved.delete(waiting);
-          if (waiting.isOver || this.#closed) waiting.finish({ kind: 'ended' });
+          if (waiting.isOver || this.#closed) waiting.finish(NO_OUTCOME);
         }
       },
     };
@@ -149,7 +144,7 @@ export class OutcomeWaiters {
   /** Ends the calls with a message that was put back into the queue. */
   requeued(queueId: string): void {
     for (const waiting of [...(this.#waiting.get(queueId) ?? [])]) {
-      if (waiting.isCall && !this.#reserved.has(waiting)) waiting.finish({ kind: 'requeued' });
+      if (waiting.isCall && !this.#reserved.has(waiting)) waiting.finish(NO_OUTCOME);
     }
   }
 
@@ -158,7 +153,7 @@ export class OutcomeWaiters {
     this.#closed = true;
     for (const waiters of [...this.#waiting.values()]) {
       for (const waiting of [...waiters]) {
-        if (!this.#reserved.has(waiting)) waiting.finish({ kind: 'ended' });
+        if (!this.#reserved.has(waiting)) waiting.finish(NO_OUTCOME);
       }
     }
   }

@@ -14,7 +14,7 @@ import type { FeedWriter } from '../activity/feed-writer.ts';
 import type { PlatformContext } from '../context.ts';
 import type { ActivityRowRecord } from '../database/schema.ts';
 import { workspaceNotFound } from '../directory/workspace-directory.ts';
-import { HttpError } from '../http/http-error.ts';
+import { HttpError, invalidField } from '../http/http-error.ts';
 import { mount, parseBody } from '../http/mount.ts';
 import type { MessagesService } from '../messages/messages.service.ts';
 import { messageExpired } from '../messages/outcome.ts';
@@ -137,13 +137,14 @@ function isSameNotify(known: ActivityRowRecord, body: JsonObject, inReplyTo: str
 function parseNotify(body: unknown): NotifyRequest {
   const given = isJsonObject(body) ? body : {};
   const { message, attachments } = given;
-  if (typeof message !== 'string' || message.trim() === '') throw wrong('message', 'message is required');
+  if (typeof message !== 'string' || message.trim() === '')
+    throw invalidField('message', 'message is required');
   if (attachments !== undefined && attachments !== null) {
-    if (!Array.isArray(attachments)) throw wrong('attachments', 'attachments must be a list');
+    if (!Array.isArray(attachments)) throw invalidField('attachments', 'attachments must be a list');
     attachments.forEach((attachment, index) => {
       const { uri, name } = isJsonObject(attachment) ? attachment : {};
       if (typeof uri === 'string' && uri !== '' && typeof name === 'string' && name !== '') return;
-      throw wrong(`attachments[${index}]`, `attachment[${index}]: uri and name are required`);
+      throw invalidField(`attachments[${index}]`, `attachment[${index}]: uri and name are required`);
     });
   }
   return parseBody(NotifyRequest, body);
@@ -174,8 +175,4 @@ function restOfAnswer(given: NotifyRequest['metadata']): {
   const metadata = isNamed ? open : (given ?? {});
   const rest = Object.keys(metadata).length === 0 ? {} : { metadata };
   return { parts: isNamed ? (others as JsonObject[]) : [], ...rest };
-}
-
-function wrong(field: string, message: string): HttpError {
-  return new HttpError(400, 'invalid_request', message, { field });
 }

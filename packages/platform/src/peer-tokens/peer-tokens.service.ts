@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Jwks, PeerTokenClaims } from '@molecule-ai/protocol';
+import { type Jwks, type PeerTokenClaims, routes } from '@molecule-ai/protocol';
+import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
+import { mount } from '../http/mount.ts';
 import { SigningKeys } from './signing-keys.ts';
 
 /** How long a token is valid, and the part of it in which it is given to others who ask for the same. */
@@ -139,4 +141,16 @@ export class PeerTokensService {
       return (await ids.executeTakeFirstOrThrow()).value;
     });
   }
+}
+
+/** Half of the time that a key is published before it signs, so that a copy is never without the key of a good token. */
+const CACHED_FOR = 'public, max-age=300';
+
+/** The public keys of peer tokens, for everybody. */
+export function mountPeerTokensRoutes(app: FastifyInstance, peerTokens: PeerTokensService): void {
+  mount(app, routes.jwks, async ({ reply }) => {
+    const keys = await peerTokens.jwks();
+    reply.header('cache-control', CACHED_FOR);
+    return keys;
+  });
 }

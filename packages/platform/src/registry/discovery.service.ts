@@ -3,14 +3,18 @@ import {
   type DeliveryMode,
   type DiscoverResponse,
   type PeerRow,
+  routes,
   toA2aCard,
   type WorkspaceStatus,
 } from '@molecule-ai/protocol';
+import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
 import { cardOf } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
+import type { Caller } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
+import { mount } from '../http/mount.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 
 export interface DiscoveryServiceOptions
@@ -134,4 +138,33 @@ function toPeerRow(row: WorkspaceRow): PeerRow {
     agent_card: cardOf(row),
     delivery_mode: row.delivery_mode as DeliveryMode,
   };
+}
+
+/** The routes to find peers. The caller is the workspace of the token; no header is needed. */
+export function mountDiscoveryRoutes(app: FastifyInstance, discovery: DiscoveryService): void {
+  mount(app, routes.discover, ({ params, caller }) => discovery.discover(idOf(caller), params.id));
+
+  const card = ({ params, caller }: { readonly params: { readonly id: string }; readonly caller: Caller }) =>
+    discovery.card(idOf(caller), params.id);
+  mount(app, routes.agentCard, card);
+  mount(app, routes.agentCardBeside, card);
+  mount(app, routes.oldAgentCard, card);
+  mount(app, routes.oldAgentCardBeside, card);
+
+  mount(app, routes.listPeers, ({ params, query }) => discovery.peers(params.id, query.q));
+
+  mount(app, routes.checkAccess, async ({ body, caller }) => {
+    const callerId = body.caller_id.toLowerCase();
+    if (caller.kind === 'workspace' && caller.workspaceId !== callerId) {
+      throw new HttpError(403, 'forbidden', 'a workspace may only check its own access', {
+        field: 'caller_id',
+      });
+    }
+    return { allowed: await discovery.mayCommunicate(callerId, body.target_id.toLowerCase()) };
+  });
+}
+
+/** Null for an operator, who may discover every workspace. */
+function idOf(caller: Caller): string | null {
+  return caller.kind === 'workspace' ? caller.workspaceId : null;
 }

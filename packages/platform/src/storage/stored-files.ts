@@ -1,10 +1,18 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { toStartError } from '../database/sqlite-errors.ts';
 import { errorFacts } from '../foreign-error.ts';
-
-const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Copies a file into a new one that has mode 0600 from its first byte on.
@@ -12,25 +20,12 @@ const CHUNK_BYTES = 1024 * 1024;
  * @throws PlatformStartError that names the file that cannot be read, or the folder that cannot be written to
  */
 export async function copyToPrivate(from: string, to: string, signal: AbortSignal): Promise<void> {
-  const failing = (path: string) => (error: unknown) => {
-    throw toStartError(error, path);
-  };
-  const source = await open(from).catch(failing(from));
+  const target = createWriteStream(to, { flags: 'wx', mode: 0o600 });
   try {
-    const target = await open(to, 'wx', 0o600).catch(failing(dirname(to)));
-    try {
-      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-      for (;;) {
-        signal.throwIfAborted();
-        const { bytesRead } = await source.read(chunk, 0, CHUNK_BYTES, null).catch(failing(from));
-        if (bytesRead === 0) return;
-        await target.writeFile(chunk.subarray(0, bytesRead)).catch(failing(dirname(to)));
-      }
-    } finally {
-      await target.close();
-    }
-  } finally {
-    await source.close();
+    await pipeline(createReadStream(from), target, { signal });
+  } catch (error) {
+    const { path, syscall } = error as NodeJS.ErrnoException;
+    throw toStartError(error, path === from || syscall === 'read' ? from : dirname(to));
   }
 }
 

@@ -1,24 +1,28 @@
-import type {
-  CreateWorkspaceRequest,
-  CreateWorkspaceResponse,
-  PatchWorkspaceRequest,
-  PatchWorkspaceResponse,
-  WorkspaceDetail,
-  WorkspaceListRow,
-  WorkspaceState,
+import {
+  type CreateWorkspaceRequest,
+  type CreateWorkspaceResponse,
+  type PatchWorkspaceRequest,
+  type PatchWorkspaceResponse,
+  routes,
+  type WorkspaceDetail,
+  type WorkspaceListRow,
+  type WorkspaceState,
 } from '@molecule-ai/protocol';
+import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import type { WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { decideAgentAddress } from '../directory/agent-address.rules.ts';
-import { requireAlive, workspaceNotFound } from '../directory/workspace-directory.ts';
+import { requireAlive, workspaceNotFound, workspaceRemoved } from '../directory/workspace-directory.ts';
 import { toDetail, toListRow } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
-import type { Caller } from '../http/callers.ts';
+import type { Caller, RemovedHolder } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
+import { mount } from '../http/mount.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
 import { describeConnection } from './connection.rules.ts';
+import type { LifecycleService } from './lifecycle.service.ts';
 import {
   forbiddenField,
   newWorkspaceRow,
@@ -152,4 +156,42 @@ export function removedState(id: string, removedAt: string | null): HttpError {
 
 function invalidParent(problem: string): HttpError {
   return new HttpError(400, 'invalid_parent', `invalid parent_id: ${problem}`, { field: 'parent_id' });
+}
+
+/** Workspaces and their lifecycle. */
+export function mountWorkspacesRoutes(
+  app: FastifyInstance,
+  workspaces: WorkspacesService,
+  lifecycle: LifecycleService,
+): void {
+  const creation = { bodyError: 'invalid workspace payload' };
+  mount(app, routes.createWorkspace, creation, ({ body }) => workspaces.create(body));
+
+  mount(app, routes.listWorkspaces, () => workspaces.list());
+
+  mount(app, routes.getWorkspace, whenRemoved(workspaceRemoved), ({ params, query, caller }) =>
+    workspaces.get(params.id, caller, { includeRemoved: query.include_removed === 'true' }),
+  );
+
+  mount(app, routes.patchWorkspace, ({ params, caller, body }) => workspaces.patch(params.id, caller, body));
+
+  mount(app, routes.deleteWorkspace, ({ params, query }) =>
+    lifecycle.remove(params.id, { confirmed: query.confirm === 'true', purge: query.purge === 'true' }),
+  );
+
+  mount(app, routes.pauseWorkspace, ({ params, caller }) => lifecycle.pause(params.id, caller));
+
+  mount(app, routes.resumeWorkspace, ({ params, caller }) => lifecycle.resume(params.id, caller));
+
+  mount(app, routes.getWorkspaceState, whenRemoved(removedState), ({ params }) =>
+    workspaces.state(params.id),
+  );
+}
+
+/** What the old token of a removed workspace gets when it names the workspace itself. */
+function whenRemoved(errorOf: (id: string, removedAt: string | null) => HttpError) {
+  return {
+    removedError: ({ workspaceId, removedAt }: RemovedHolder, { id }: { readonly id: string }) =>
+      workspaceId === id ? errorOf(id, removedAt) : undefined,
+  };
 }

@@ -236,7 +236,8 @@ export class MessageAcceptance {
       const destination = await questions.takeAnswer(unit, current, answer, { reply });
       if (destination !== undefined) {
         if (destination === 'caller') {
-          await queue.recordReply(unit, { ...reply, callerId, targetId: target.id, answersId: current.id });
+          const apart = { callerId, targetId: target.id, messageId, bodyHash, answersId: current.id };
+          await queue.recordApart(unit, apart);
         }
         return acceptedReply(messageId, inReplyTo, destination, false);
       }
@@ -268,7 +269,7 @@ export class MessageAcceptance {
       if (refusal !== undefined) throw refusal;
       if (loop.isCounted) this.#loops.count(unit, sent);
       const recorded = { callerId, targetId: target.id, view: withAnswers(view), messageId, bodyHash };
-      const row = await queue.recordHandled(unit, recorded);
+      const row = await queue.recordApart(unit, recorded);
       return { kind: 'message', row, target, plan: 'store' };
     }
     if (carried.kind !== 'complete') {

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { type ErrorBody, isEnded, isJsonObject } from '@molecule-ai/protocol';
 import type { Operation, TraceContext } from '@molecule-ai/telemetry';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { MessageRow } from '../../database/schema.ts';
-import { errorFacts } from '../../foreign-error.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { knownCode, pushes, queued } from '../../telemetry/telemetry.ts';
 import { timestamp } from '../../time/clock.ts';
@@ -69,7 +67,8 @@ type FinalResult = Exclude<PushResult, { kind: 'aborted' | 'not-accepting' }>;
  */
 export class PushScheduler {
   readonly #options: PushSchedulerOptions;
-  readonly #owner = newLeaseOwner();
+  /** The name of this start of the platform, under which it holds leases. */
+  readonly #owner = randomUUID();
   readonly #targets = new Map<string, TargetState>();
   readonly #running = new Set<Promise<void>>();
   /**
@@ -147,7 +146,7 @@ export class PushScheduler {
    * last call found neither, and nothing was pushed or drained since.
    */
   async recover(): Promise<void> {
-    const { clock, store, workspaces } = this.#options;
+    const { clock, database, store, workspaces } = this.#options;
     if (!this.#mayHaveWork && clock.monotonic() - this.#readAt < READ_EVERY_MS) return;
     const now = timestamp(clock);
     this.#mayHaveWork = false;
@@ -157,7 +156,9 @@ export class PushScheduler {
       this.#mayHaveWork = true;
       if (this.#inFlight.has(message.id)) continue;
       const hasExpired = message.lease_until === null || message.lease_until < now;
-      if (!hasExpired && !isAbandoned(message.lease_owner ?? '', this.#owner)) continue;
+      // No other process can use an embedded database, so a lease of another owner is that of one that has ended.
+      const isAbandoned = database.isExclusive && message.lease_owner !== this.#owner;
+      if (!hasExpired && !isAbandoned) continue;
       await this.#requeue(message, { attempts: message.attempts });
     }
     const pending = await store.listPendingTargets({});
@@ -462,31 +463,5 @@ function endOf(message: MessageRow, result: FinalResult): MessageEnd | undefined
     }
     case 'final':
       return failedDelivery(result.error, result.response);
-  }
-}
-
-/** The name under which this process holds leases: machine, process id and one start of the platform. */
-export function newLeaseOwner(): string {
-  return `${hostname()}:${process.pid}:${randomUUID()}`;
-}
-
-/**
- * Whether the process that held a lease has ended: one of this machine whose process id is unused, or an earlier start
- * with our own id. A lease of another machine is valid until it expires.
- */
-export function isAbandoned(owner: string, self: string): boolean {
-  if (owner === self) return false;
-  const match = /^(.*):(\d+):[^:]+$/.exec(owner);
-  if (match === null || match[1] !== hostname()) return false;
-  const pid = Number(match[2]);
-  return pid === process.pid || !isRunning(pid);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorFacts(error).code !== 'ESRCH';
   }
 }

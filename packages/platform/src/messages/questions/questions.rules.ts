@@ -18,7 +18,7 @@ import {
   viewMessage,
 } from '@molecule-ai/protocol';
 import type { MessageRow, QuestionRow } from '../../database/schema.ts';
-import { HttpError } from '../../http/http-error.ts';
+import { HttpError, invalidField } from '../../http/http-error.ts';
 import { conversationIdOf } from '../request.ts';
 
 /** The longest `data` of a question, as JSON, in bytes. */
@@ -248,7 +248,7 @@ export function questionClosed(id: string, state: string): HttpError {
 }
 
 export function invalid(reason: string, field = 'params.message.metadata.questions'): HttpError {
-  return new HttpError(400, 'invalid_request', reason, { field });
+  return invalidField(field, reason);
 }
 
 /** What became of the answers that a message carries in `metadata.answers`. */
@@ -267,29 +267,20 @@ export type CarriedAnswers =
 /** The message with these answers in its metadata, or without any; what its sender wrote there is removed. */
 export function withAnswers(view: MessageView, answers?: readonly QuestionAnswer[]): MessageView {
   const { envelope } = view;
-  const params = isJsonObject(envelope.params) ? withoutGivenAnswers(envelope.params) : envelope.params;
-  const holder = isJsonObject(params) && isJsonObject(params.message) ? params.message : undefined;
-  const message = holder && withoutGivenAnswers(holder);
-  const metadata = isJsonObject(message?.metadata) ? message.metadata : {};
-  const added = answers === undefined ? undefined : answers.map((answer) => ({ ...answer }) as JsonObject);
-  return viewMessage({
-    ...envelope,
-    ...(params === undefined ? {} : { params }),
-    ...(message === undefined || !isJsonObject(params)
-      ? {}
-      : {
-          params: {
-            ...params,
-            message:
-              added === undefined ? message : { ...message, metadata: { ...metadata, answers: added } },
-          },
-        }),
-  });
+  if (!isJsonObject(envelope.params)) return view;
+  const params = withoutGivenAnswers(envelope.params);
+  if (isJsonObject(params.message)) {
+    const message = withoutGivenAnswers(params.message);
+    const given = isJsonObject(message.metadata) ? message.metadata : {};
+    const added = answers?.map((answer) => ({ ...answer }) as JsonObject);
+    params.message = added === undefined ? message : { ...message, metadata: { ...given, answers: added } };
+  }
+  return viewMessage({ ...envelope, params });
 }
 
 function withoutGivenAnswers(holder: JsonObject): JsonObject {
   const { metadata } = holder;
-  if (!isJsonObject(metadata) || !Object.hasOwn(metadata, 'answers')) return holder;
+  if (!isJsonObject(metadata) || !Object.hasOwn(metadata, 'answers')) return { ...holder };
   const { answers: _answers, ...others } = metadata;
   return { ...holder, metadata: others };
 }
