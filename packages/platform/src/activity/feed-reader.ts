@@ -1,5 +1,6 @@
 import type { PlatformContext } from '../context.ts';
 import { HttpError } from '../http/http-error.ts';
+import { LatestMap } from '../latest-map.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import type { HeldText } from '../waiting/response-memory.ts';
@@ -28,7 +29,7 @@ interface EmptyPage {
  */
 class EmptyPages {
   readonly #clock: Clock;
-  readonly #byWorkspace = new Map<string, EmptyPage>();
+  readonly #byWorkspace = new LatestMap<string, EmptyPage>(MAX_WORKSPACES);
   #changes = 0;
 
   constructor(clock: Clock) {
@@ -59,10 +60,7 @@ class EmptyPages {
   /** Notes that a query found nothing. @param changes how many there were before it */
   remember(workspaceId: string, page: Omit<EmptyPage, 'readAt'>, changes: number): void {
     if (changes !== this.#changes) return;
-    this.#byWorkspace.delete(workspaceId);
     this.#byWorkspace.set(workspaceId, { ...page, readAt: this.#clock.now() });
-    const [oldest] = this.#byWorkspace.keys();
-    if (this.#byWorkspace.size > MAX_WORKSPACES && oldest !== undefined) this.#byWorkspace.delete(oldest);
   }
 }
 

@@ -7,8 +7,8 @@ import { resolveDataDir } from '../options/resolve-settings.ts';
 import type { Environment } from '../options/setting-reader.ts';
 import { publishDraft } from '../storage/stored-files.ts';
 import { CommandError } from './command-error.ts';
-import { contentsText, sizeText } from './contents-text.ts';
 import type { Output } from './output.ts';
+import { contentsText, sizeText } from './output.ts';
 import type { BackupCommand } from './platform-command.ts';
 
 const PROGRESS_EVERY_MS = 1_000;

@@ -9,8 +9,8 @@ import { PlatformStartError } from '../platform-start-error.ts';
 import { openDataFolder } from '../storage/data-folder.ts';
 import { copyToPrivate, keepAs, publishDraft } from '../storage/stored-files.ts';
 import { CommandError } from './command-error.ts';
-import { contentsText } from './contents-text.ts';
 import type { Output } from './output.ts';
+import { contentsText } from './output.ts';
 import type { RestoreCommand } from './platform-command.ts';
 
 /** Puts a backup into the data folder of a platform that is stopped. */

@@ -1,5 +1,6 @@
 import { type Compilable, type CompiledQuery, Kysely, type QueryResult, type Transaction } from 'kysely';
 import { errorFacts } from '../foreign-error.ts';
+import { LatestMap } from '../latest-map.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
@@ -137,7 +138,7 @@ export class PlatformDatabase {
   prepareVariants<Values extends object, Row>(
     build: (db: Queryable, values: Values) => Compilable<Row>,
   ): PreparedQuery<Values, Row> {
-    const shapes = new Map<string, CompiledShape<Row>>();
+    const shapes = new LatestMap<string, CompiledShape<Row>>(MAX_VARIANTS);
     return (values, db = this.query) => {
       let key = '';
       for (const name in values) if (values[name] !== undefined) key += `${name},`;
@@ -145,8 +146,6 @@ export class PlatformDatabase {
       if (shape === undefined) {
         shape = this.#compile(build, values);
         shapes.set(key, shape);
-        const [oldest] = shapes.keys();
-        if (shapes.size > MAX_VARIANTS && oldest !== undefined) shapes.delete(oldest);
       }
       return this.#run(shape, values, db);
     };

@@ -12,6 +12,7 @@ import {
   SqliteQueryCompiler,
   Transaction,
 } from 'kysely';
+import { LatestMap } from '../latest-map.ts';
 import type { Database } from './schema.ts';
 
 /** Maximum number of statements that are kept prepared; the platform uses far fewer. */
@@ -42,7 +43,7 @@ export class SqliteConnection {
   onQuery: ((sql: string) => void) | undefined;
   readonly #database: DatabaseSync;
   readonly #log: CommitLog | undefined;
-  readonly #statements = new Map<string, Statement>();
+  readonly #statements = new LatestMap<string, Statement>(MAX_STATEMENTS);
   readonly #waiting: Entry[] = [];
   readonly #trx: Transaction<Database>;
   readonly #commands: Readonly<Record<'begin' | 'commit' | 'savepoint' | 'release', Statement>>;
@@ -218,8 +219,6 @@ export class SqliteConnection {
     if (known !== undefined) return known;
     const statement = this.prepare(sql);
     this.#statements.set(sql, statement);
-    const [oldest] = this.#statements.keys();
-    if (this.#statements.size > MAX_STATEMENTS && oldest !== undefined) this.#statements.delete(oldest);
     return statement;
   }
 

@@ -1,6 +1,7 @@
 import { routes } from '@molecule-ai/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PlatformContext } from '../context.ts';
+import { LatestMap } from '../latest-map.ts';
 import type { Clock } from '../time/clock.ts';
 import type { RateOwner } from './callers.ts';
 import { HttpError } from './http-error.ts';
@@ -24,7 +25,7 @@ interface RateDecision {
 export class RateBucket {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #limit: number;
-  readonly #callers = new Map<string, { count: number; startedAt: number }>();
+  readonly #callers = new LatestMap<string, { count: number; startedAt: number }>(MAX_CALLERS);
 
   constructor(clock: Pick<Clock, 'monotonic'>, perMinute: number) {
     this.#clock = clock;
@@ -36,12 +37,7 @@ export class RateBucket {
     const now = this.#clock.monotonic();
     let window = this.#callers.get(caller);
     if (window === undefined || window.startedAt + WINDOW_MS <= now) window = { count: 0, startedAt: now };
-    this.#callers.delete(caller);
     this.#callers.set(caller, window);
-    if (this.#callers.size > MAX_CALLERS) {
-      const [oldest] = this.#callers.keys();
-      if (oldest !== undefined) this.#callers.delete(oldest);
-    }
     const isAllowed = window.count < this.#limit - reserved;
     if (isAllowed) window.count += 1;
     return {

@@ -6,6 +6,7 @@ import type { PlatformContext } from '../context.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
 import type { Party } from '../directory/workspace-directory.ts';
+import { LatestMap } from '../latest-map.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import { directCaller, type MessageStore } from './message.store.ts';
 import { type MessagePath, pathColumns } from './path.ts';
@@ -83,7 +84,7 @@ export class MessageQueue {
   /** A message was stored, or given another time, that expires then. */
   onExpiring: (expiresAt: string | null) => void = () => {};
   readonly #options: MessageQueueOptions;
-  readonly #counted = new Map<string, Counted>();
+  readonly #counted = new LatestMap<string, Counted>(MAX_WORKSPACES);
 
   constructor(options: MessageQueueOptions) {
     this.#options = options;
@@ -270,12 +271,7 @@ export class MessageQueue {
       counted.total.rows += amount.rows;
       counted.total.bytes += amount.bytes;
     }
-    this.#counted.delete(workspaceId);
     this.#counted.set(workspaceId, counted);
-    if (this.#counted.size > MAX_WORKSPACES) {
-      const [oldest] = this.#counted.keys();
-      if (oldest !== undefined) this.#counted.delete(oldest);
-    }
     return counted;
   }
 }

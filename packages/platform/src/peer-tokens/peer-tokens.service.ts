@@ -3,6 +3,7 @@ import { type Jwks, type PeerTokenClaims, routes } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import { mount } from '../http/mount.ts';
+import { LatestMap } from '../latest-map.ts';
 import { SigningKeys } from './signing-keys.ts';
 
 /** How long a token is valid, and the part of it in which it is given to others who ask for the same. */
@@ -39,13 +40,14 @@ export class PeerTokensService {
   readonly #options: PeerTokensOptions;
   readonly #keys: SigningKeys;
   /** By use, caller and target. */
-  readonly #tokens = new Map<string, { readonly madeAt: number; readonly token: Promise<PeerToken> }>();
+  readonly #tokens: LatestMap<string, { readonly madeAt: number; readonly token: Promise<PeerToken> }>;
   #platformId: Promise<string> | undefined;
   #hasWarned = false;
 
   constructor(options: PeerTokensOptions) {
     this.#options = options;
     this.#keys = new SigningKeys(options);
+    this.#tokens = new LatestMap(options.maxTokens ?? MAX_TOKENS);
   }
 
   /** The `iss` of all tokens: the configured public URL, or the id of this platform. */
@@ -102,14 +104,10 @@ export class PeerTokensService {
     // Also after the clock was set back, because a token of the future is refused.
     if (known !== undefined && age >= 0 && age < REUSED_FOR_MS) return known.token;
     const made = { madeAt: now, token: this.#sign(parties, LIFETIME_SECONDS) };
-    this.#tokens.delete(key);
     this.#tokens.set(key, made);
     made.token.catch(() => {
       if (this.#tokens.get(key) === made) this.#tokens.delete(key);
     });
-    const [oldest] = this.#tokens.keys();
-    if (this.#tokens.size > (this.#options.maxTokens ?? MAX_TOKENS) && oldest !== undefined)
-      this.#tokens.delete(oldest);
     return made.token;
   }
 

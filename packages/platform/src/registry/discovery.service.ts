@@ -1,16 +1,14 @@
 import {
   type A2aAgentCard,
-  type DeliveryMode,
   type DiscoverResponse,
   type PeerRow,
   routes,
   toA2aCard,
-  type WorkspaceStatus,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformContext } from '../context.ts';
 import type { WorkspaceRow } from '../database/schema.ts';
-import { cardOf } from '../directory/workspace-view.rules.ts';
+import { cardOf, toListRow } from '../directory/workspace-view.rules.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import type { Caller } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
@@ -126,18 +124,9 @@ function matchesQuery({ name, role }: WorkspaceRow, part: string): boolean {
 }
 
 function toPeerRow(row: WorkspaceRow): PeerRow {
-  return {
-    id: row.id,
-    name: row.name,
-    role: row.role,
-    tier: row.tier,
-    status: row.status as WorkspaceStatus,
-    url: row.url ?? '',
-    parent_id: row.parent_id,
-    active_tasks: row.active_tasks,
-    agent_card: cardOf(row),
-    delivery_mode: row.delivery_mode as DeliveryMode,
-  };
+  const { id, name, role, tier, status, url, parent_id, active_tasks, agent_card, delivery_mode } =
+    toListRow(row);
+  return { id, name, role, tier, status, url, parent_id, active_tasks, agent_card, delivery_mode };
 }
 
 /** The routes to find peers. The caller is the workspace of the token; no header is needed. */

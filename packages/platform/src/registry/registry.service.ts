@@ -1,10 +1,12 @@
-import type {
-  AgentCard,
-  HeartbeatRequest,
-  HeartbeatResponse,
-  RegisterRequest,
-  RegisterResponse,
+import {
+  type AgentCard,
+  type HeartbeatRequest,
+  type HeartbeatResponse,
+  type RegisterRequest,
+  type RegisterResponse,
+  routes,
 } from '@molecule-ai/protocol';
+import type { FastifyInstance } from 'fastify';
 import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
@@ -12,14 +14,16 @@ import type { WorkspaceRow } from '../database/schema.ts';
 import { decideAgentAddress } from '../directory/agent-address.rules.ts';
 import { requireAlive } from '../directory/workspace-directory.ts';
 import { cardText } from '../directory/workspace-view.rules.ts';
-import { type Identity, removedCredential } from '../http/callers.ts';
+import { type Identity, removedCredential, requireWorkspace } from '../http/callers.ts';
 import { OFFERED_CAPABILITIES } from '../http/capabilities.ts';
 import { HttpError } from '../http/http-error.ts';
-import type { ReaderIdentities } from '../instances/reader-identities.ts';
+import { mount, parseWorkspaceId } from '../http/mount.ts';
+import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
 import type { LivenessMonitor } from '../liveness/liveness.monitor.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { timestamp } from '../time/clock.ts';
 import type { TokensService } from '../tokens/tokens.service.ts';
+import type { AgentProbe } from './agent-probe.ts';
 import { evaluateHeartbeat } from './heartbeat.rules.ts';
 import { decideRegister, type RegisterDecision } from './register.rules.ts';
 
@@ -166,4 +170,52 @@ function refused(): HttpError {
   return new HttpError(401, 'invalid_credentials', 'invalid workspace auth token', {
     hint: 'Send a valid token of this workspace, or register as an operator; an operator can mint a new token.',
   });
+}
+
+/** Register, heartbeat, card and probe; the body names the workspace, except of a probe. */
+export function mountRegistryRoutes(
+  app: FastifyInstance,
+  registry: RegistryService,
+  instances: ReaderIdentities,
+  probe: AgentProbe,
+): void {
+  const options = { bodyError: 'invalid request body' };
+
+  mount(app, routes.register, options, async ({ body, caller, request }) => {
+    const id = workspaceOf(body);
+    const instanceId = readInstanceId(request);
+    const response = await registry.register(id, body, caller);
+    if (instanceId !== undefined) instances.renew(id, instanceId);
+    return response;
+  });
+
+  mount(app, routes.heartbeat, options, async ({ body, caller, request }) => {
+    const id = workspaceOf(body);
+    requireWorkspace(caller, id);
+    const instanceId = readInstanceId(request);
+    const response = await registry.heartbeat(id, body);
+    if (instanceId !== undefined) instances.renew(id, instanceId);
+    return response;
+  });
+
+  mount(app, routes.goodbye, options, async ({ body, caller }) => {
+    const id = parseWorkspaceId(body.workspace_id, 'workspace_id');
+    requireWorkspace(caller, id);
+    return { status: 'goodbye', workspace_status: await registry.goodbye(id, body.instance_id) };
+  });
+
+  mount(app, routes.probe, options, ({ params, body }) => probe.probe(params.id, body.url));
+
+  mount(app, routes.updateCard, options, async ({ body, caller }) => {
+    const id = workspaceOf(body);
+    requireWorkspace(caller, id);
+    await registry.updateCard(id, body.agent_card);
+    return { status: 'updated' };
+  });
+}
+
+/** Either key; the schema has validated that both name the same workspace. */
+function workspaceOf(body: { id?: string | undefined; workspace_id?: string | undefined }): string {
+  const field = body.workspace_id === undefined ? 'id' : 'workspace_id';
+  return parseWorkspaceId(body.workspace_id ?? body.id, field);
 }

@@ -3,20 +3,21 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
 import { isDamage, OTHER_FOLDER, toStartError } from '../database/sqlite-errors.ts';
 import { errorFacts } from '../foreign-error.ts';
 import type { PlatformSettings } from '../options/platform-options.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
-import { makeFolder } from './make-folder.ts';
 
 /** A file of the platform on its way to its name; see `writePrivateFile` and `restore`. Drafts of others are not removed. */
 const DRAFT = /^(operator-key|platform\.db)\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp(-journal)?$/;
@@ -120,4 +121,26 @@ function writePrivateFile(path: string, text: string): void {
     rmSync(draft, { force: true });
     throw error;
   }
+}
+
+/**
+ * Creates a folder and those above it that are missing, with mode 0700. `mkdirSync` with `recursive` never returns where
+ * a file system refuses new folders with `ENOENT`, as `/proc` does.
+ */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let folder = path; !exists(folder); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      // Another process may have made it in the meantime.
+      if (errorFacts(error).code !== 'EEXIST') throw error;
+    }
+  }
+  if (!statSync(path).isDirectory()) throw Object.assign(new Error(`${path} is a file`), { code: 'ENOTDIR' });
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -8,6 +8,7 @@ import type { WorkspaceDirectory } from '../directory/workspace-directory.ts';
 import type { TokenHolder } from '../http/callers.ts';
 import { HttpError } from '../http/http-error.ts';
 import { mount, parseWorkspaceId, wholeNumber } from '../http/mount.ts';
+import { LatestMap } from '../latest-map.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 import { createTokenSecret } from './token-secret.ts';
 
@@ -206,7 +207,7 @@ const MAX_CACHED = 10_000;
 /** Caches the holders of tokens for 30 s after each use, so that a request needs no query; a revoked token is removed at once. */
 class TokenCache {
   readonly #clock: Clock;
-  readonly #entries = new Map<string, { holder: TokenHolder; expiresAt: number }>();
+  readonly #entries = new LatestMap<string, { holder: TokenHolder; expiresAt: number }>(MAX_CACHED);
   #generation = 0;
 
   constructor(clock: Clock) {
@@ -221,21 +222,17 @@ class TokenCache {
   find(hash: string): TokenHolder | undefined {
     const entry = this.#entries.get(hash);
     if (entry === undefined) return undefined;
-    const now = this.#clock.monotonic();
-    this.#entries.delete(hash);
-    if (entry.expiresAt <= now) return undefined;
-    this.#entries.set(hash, entry);
-    entry.expiresAt = now + CACHED_MS;
+    if (entry.expiresAt <= this.#clock.monotonic()) return undefined;
+    this.#set(hash, entry.holder);
     return entry.holder;
   }
 
   remember(hash: string, holder: TokenHolder, generation: number): void {
-    if (generation !== this.#generation) return;
-    this.#entries.delete(hash);
+    if (generation === this.#generation) this.#set(hash, holder);
+  }
+
+  #set(hash: string, holder: TokenHolder): void {
     this.#entries.set(hash, { holder, expiresAt: this.#clock.monotonic() + CACHED_MS });
-    if (this.#entries.size <= MAX_CACHED) return;
-    const oldest = this.#entries.keys().next().value;
-    if (oldest !== undefined) this.#entries.delete(oldest);
   }
 
   forgetWorkspaces(workspaceIds: readonly string[]): void {

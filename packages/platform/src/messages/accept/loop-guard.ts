@@ -3,6 +3,7 @@ import type { PlatformContext } from '../../context.ts';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { MessageRow } from '../../database/schema.ts';
 import type { HttpError } from '../../http/http-error.ts';
+import { LatestMap } from '../../latest-map.ts';
 import type { MessageStore } from '../message.store.ts';
 import {
   type Edge,
@@ -37,7 +38,7 @@ interface PairCount {
 export class PairRate {
   readonly limit: number;
   readonly #clock: PlatformContext['clock'];
-  readonly #pairs = new Map<string, PairCount>();
+  readonly #pairs = new LatestMap<string, PairCount>(MAX_PAIRS);
 
   constructor({ clock, settings }: Pick<PlatformContext, 'clock' | 'settings'>) {
     this.#clock = clock;
@@ -68,12 +69,7 @@ export class PairRate {
       sent: new Map(),
       isReported: false,
     };
-    this.#pairs.delete(key);
     this.#pairs.set(key, pair);
-    if (this.#pairs.size > MAX_PAIRS) {
-      const [oldest = ''] = this.#pairs.keys();
-      this.#pairs.delete(oldest);
-    }
     pair.sent.set(sender, (pair.sent.get(sender) ?? 0) + 1);
     return () => void pair.sent.set(sender, (pair.sent.get(sender) ?? 1) - 1);
   }

@@ -10,20 +10,30 @@ import {
   type Question,
   type QuestionAnswer,
   type QuestionRecord,
+  routes,
   viewMessage,
 } from '@molecule-ai/protocol';
 import { traceHeaders } from '@molecule-ai/telemetry';
+import type { FastifyInstance } from 'fastify';
 import type { UnitOfWork } from '../../database/platform-database.ts';
 import type { MessageRow, QuestionRow } from '../../database/schema.ts';
 import { requireAlive } from '../../directory/workspace-directory.ts';
 import { accessDenied, type HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../../http/http-error.ts';
+import { mount, wholeNumber } from '../../http/mount.ts';
 import { expiryOf } from '../delivery.rules.ts';
 import type { OutcomeDestination } from '../life.ts';
 import { answersCaller, directCaller, isDirect } from '../message.store.ts';
 import { pathOfContinuation } from '../path.ts';
 import type { MessageQueue } from '../queue.ts';
-import { answerInContext, hashMessage, inTraceOf, type PassedHeaders, traceOf } from '../request.ts';
+import {
+  answerInContext,
+  hashMessage,
+  inTraceOf,
+  type PassedHeaders,
+  passedHeaders,
+  traceOf,
+} from '../request.ts';
 import type { EventDetails, MessageParts } from '../transitions.ts';
 import {
   type Answerer,
@@ -442,4 +452,29 @@ export class QuestionsService {
 
 function deadlineOf({ request_body: body }: MessageRow): string {
   return body === null ? '' : viewMessage(JSON.parse(body)).deadline;
+}
+
+const DEFAULT_PAGE = 100;
+const MAX_PAGE = 200;
+
+/** Questions over HTTP: listed, asked about a direct message, answered by people and operators. */
+export function mountQuestionsRoutes(app: FastifyInstance, questions: QuestionsService): void {
+  mount(app, routes.listQuestions, async ({ params, query: { state, limit, offset } }) => {
+    const page = await questions.list(params.id, {
+      state,
+      limit: wholeNumber(limit, { fallback: DEFAULT_PAGE, min: 1, max: MAX_PAGE }),
+      offset: wholeNumber(offset, { fallback: 0, min: 0, max: Number.MAX_SAFE_INTEGER }),
+    });
+    return { questions: page.questions, has_more: page.hasMore };
+  });
+
+  mount(app, routes.askQuestions, async ({ params, body, request }) => ({
+    questions: await questions.ask(params.id, body, passedHeaders(request.headers)),
+  }));
+
+  mount(app, routes.answerQuestion, async ({ params, body, caller }) => {
+    // A session is a person in the browser; the operator key may be a program.
+    const by = caller.via === 'session' ? 'user' : 'operator';
+    return { status: 'answered', question: await questions.answer(params.id, params.questionId, body, by) };
+  });
 }
