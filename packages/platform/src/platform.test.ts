@@ -3,12 +3,11 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openFolder } from '../test/resources-of-test.ts';
 import { startPlatform } from '../test/running-platform.ts';
 import * as entry from './index.ts';
 import { createPlatform, type Platform, PlatformOptionsError, PlatformStartError } from './index.ts';
-import { silentLogger } from './logging/logger.ts';
 
 async function startDev(options: entry.PlatformOptions): Promise<Platform> {
   const platform = await createPlatform({ mode: 'dev', port: 0, synchronous: 'normal', ...options });
@@ -69,15 +68,6 @@ describe('starting', () => {
     const [port, dataDir] = [Number(new URL(url).port), openFolder()];
     await expect(startDev({ dataDir, port })).rejects.toMatchObject({ code: 'port_in_use' });
     await startDev({ dataDir });
-  });
-
-  it.each([
-    [29, []],
-    [30, [[{ answerHoldSeconds: 30 }, expect.stringContaining('channel bridge')]]],
-  ])('warns where calls are held for %i s or longer', async (answerHoldSeconds, warnings) => {
-    const warn = vi.fn();
-    await startDev({ memory: true, answerHoldSeconds, logger: { ...silentLogger, warn } });
-    expect(warn.mock.calls).toEqual(warnings);
   });
 });
 

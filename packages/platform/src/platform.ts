@@ -12,9 +12,6 @@ import { processEnvironment } from './options/setting-reader.ts';
 import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
 import { systemClock } from './time/clock.ts';
 
-/** Of a call of the channel bridge, in seconds. */
-const SHORTEST_CLIENT_TIMEOUT = 30;
-
 /** A running platform. */
 export interface Platform extends AsyncDisposable {
   /** The URL under which this machine reaches it, without a trailing slash. */
@@ -71,7 +68,7 @@ async function open(
   const operator = resolveOperatorKey(settings, folder);
 
   const path = folder?.databasePath ?? ':memory:';
-  const isEmptyFile = isEmpty(path);
+  const isEmptyFile = statSync(path, { throwIfNoEntry: false })?.size === 0;
   const database = await openDatabase(path, settings, options);
   opened.add('database', () => database.close());
 
@@ -90,7 +87,6 @@ async function open(
   modules.start();
   const { mode, host } = settings;
   context.logger.info({ url, host, mode }, `Platform listening on ${url}`);
-  warnOfLongHold(context.logger, settings);
 
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -124,22 +120,10 @@ async function openDatabase(
   }
 }
 
-/** Whether there is a file without content. */
-function isEmpty(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.size === 0;
-}
-
 /** A first start that was killed leaves such a file, and so does a disk or a copy that lost the data. */
 function warnOfEmptyFile(logger: PlatformLogger, path: string): void {
   const advice = 'If the platform had data, stop it and restore the last backup with --force';
   logger.warn({ path }, `The database ${path} was a file of 0 bytes, and a new one was made. ${advice}`);
-}
-
-/** Clients that are not ours may give up after 30 seconds, and then take a message that is stored for one that failed. */
-function warnOfLongHold(logger: PlatformLogger, { answerHoldSeconds }: PlatformSettings): void {
-  if (answerHoldSeconds < SHORTEST_CLIENT_TIMEOUT) return;
-  const limit = `${SHORTEST_CLIENT_TIMEOUT} s, after which the channel bridge gives up and may send the message again`;
-  logger.warn({ answerHoldSeconds }, `Calls are held for ${answerHoldSeconds} s; keep that below ${limit}.`);
 }
 
 /** Closes what was opened, in reverse order; a failure does not prevent closing the others. */

@@ -164,12 +164,6 @@ interface StoredRequest {
   readonly layout: string | null;
 }
 
-/** The parts and the metadata of a request as JSON texts. */
-interface StoredTexts {
-  readonly parts: string;
-  readonly metadata: string;
-}
-
 const NO_METADATA = '{}';
 const PLAIN_PARAMS = new Set(['message', 'metadata']);
 const PLAIN_MESSAGE = new Set(['kind', 'role', 'messageId', 'contextId', 'parts', 'metadata']);
@@ -200,8 +194,8 @@ export function storeRequest(view: MessageView): StoredRequest {
   return { request_body: text, layout: isPlain ? [...parts, ...metadata].join() : null };
 }
 
-/** The parts and the metadata of a request, as the layout names them. */
-export function textsAt(body: string, layout: string): StoredTexts {
+/** The parts and the metadata of a request as JSON texts, as the layout names them. */
+export function textsAt(body: string, layout: string) {
   const [partsStart, partsEnd, start, end] = layout.split(',').map(Number);
   const metadata = end === 0 ? NO_METADATA : body.slice(start, end);
   return { parts: body.slice(partsStart, partsEnd), metadata };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { lstatSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { copyDatabase, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
@@ -9,16 +9,13 @@ import { publishDraft } from '../storage/stored-files.ts';
 import { CommandError } from './command-error.ts';
 import type { Output } from './output.ts';
 import { contentsText, sizeText } from './output.ts';
-import type { BackupCommand } from './platform-command.ts';
+import type { CopyCommand } from './platform-command.ts';
 
 const PROGRESS_EVERY_MS = 1_000;
-const DRAFT_SUFFIX = /^\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp(-journal|-wal|-shm)?$/;
-/** A draft that has not changed for so long belongs to a process that was killed. */
-const STALE_AFTER_MS = 24 * 3_600_000;
 
 /** Copies the database of a platform, which may be running, into one file. */
 export async function backUp(
-  { file, dataDir: given, force, json }: BackupCommand,
+  { file, dataDir: given, force, json }: CopyCommand,
   environment: Environment,
   { out, err }: Output,
   signal: AbortSignal,
@@ -32,7 +29,6 @@ export async function backUp(
       hint: 'Give the folder of the platform by --data-dir or MOLECULE_DATA_DIR.',
     });
   }
-  removeStaleDrafts(path);
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
     await copyDatabase(database, draft, { signal, onProgress: progressLines(err) });
@@ -76,17 +72,6 @@ function refuseTarget(path: string, dataDir: string, force: boolean): void {
     throw new CommandError(`${path} is not a regular file.`, { hint: 'Give another file.' });
   }
   if ((existing !== undefined || isOther) && !force) throw targetExists(path);
-}
-
-/** Removes what backups to the same file left when they were killed. Another one may be running. */
-function removeStaleDrafts(path: string): void {
-  const name = basename(path);
-  for (const entry of readdirSync(dirname(path))) {
-    if (!entry.startsWith(name) || !DRAFT_SUFFIX.test(entry.slice(name.length))) continue;
-    const draft = join(dirname(path), entry);
-    const found = lstatSync(draft, { throwIfNoEntry: false });
-    if (found?.isFile() && Date.now() - found.mtimeMs > STALE_AFTER_MS) rmSync(draft, { force: true });
-  }
 }
 
 function targetExists(path: string): CommandError {

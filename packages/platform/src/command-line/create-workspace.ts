@@ -8,7 +8,6 @@ import type { CreateWorkspaceCommand } from './platform-command.ts';
 
 const DEFAULT_URL = 'http://localhost:8080';
 const TIMEOUT_MS = 30_000;
-const MAX_RESPONSE_BYTES = 1024 * 1024;
 /**
  * What needs no quotes in an env file, and has no meaning of its own in a shell that reads it. A shell replaces `~` at the
  * beginning and after a colon.
@@ -102,7 +101,7 @@ async function post(
 ): Promise<unknown> {
   const { origin } = new URL(url);
   let response: Response;
-  let text: string | undefined;
+  let text: string;
   try {
     response = await fetch(url, {
       method: 'POST',
@@ -115,26 +114,13 @@ async function post(
       body: JSON.stringify(body),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
-    text = await readText(response);
+    text = await response.text();
   } catch (error) {
     throw noResponse(error, origin, signal);
   }
-  if (text === undefined) throw noPlatform(origin, 'its response has more than 1 MiB');
   const parsed = parseJson(text);
   if (response.status === 201) return parsed;
   throw refusal(response.status, parsed, origin, operatorKey !== undefined);
-}
-
-/** The body; undefined when it is too long, and the rest is not read then. */
-async function readText(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_RESPONSE_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function noResponse(error: unknown, origin: string, signal: AbortSignal): CommandError {

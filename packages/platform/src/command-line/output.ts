@@ -1,4 +1,5 @@
 import type { DatabaseContents } from '../database/sqlite-copy.ts';
+
 /** Writes to stdout and stderr. */
 export interface Output {
   readonly out: (text: string) => void;
@@ -15,12 +16,5 @@ function counted(count: number, noun: string): string {
 }
 
 export function sizeText(bytes: number): string {
-  const units = ['KiB', 'MiB', 'GiB'] as const;
-  let value = bytes / 1_024;
-  let unit = 0;
-  while (value >= 1_024 && unit < units.length - 1) {
-    value /= 1_024;
-    unit += 1;
-  }
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+  return `${(bytes / 1_024 ** 2).toFixed(1)} MiB`;
 }

@@ -4,7 +4,7 @@ import { LOG_LEVELS, type LogLevel } from '../logging/json-logger.ts';
 import type { PlatformOptions } from '../options/platform-options.ts';
 
 /** The parsed command line. */
-export type PlatformCommand = StartCommand | CreateWorkspaceCommand | BackupCommand | RestoreCommand;
+export type PlatformCommand = StartCommand | CreateWorkspaceCommand | CopyCommand;
 
 export interface StartCommand {
   readonly name: 'start';
@@ -24,20 +24,13 @@ export interface CreateWorkspaceCommand {
   readonly logLevel: LogLevel;
 }
 
-interface CopyCommand {
+export interface CopyCommand {
+  readonly name: 'backup' | 'restore';
   readonly file: string;
   readonly dataDir: string | undefined;
   readonly force: boolean;
   readonly json: boolean;
   readonly logLevel: LogLevel;
-}
-
-export interface BackupCommand extends CopyCommand {
-  readonly name: 'backup';
-}
-
-export interface RestoreCommand extends CopyCommand {
-  readonly name: 'restore';
 }
 
 type Given<Command extends { readonly logLevel: LogLevel }, Name extends keyof Command> = Partial<
@@ -105,15 +98,14 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
   workspace
     .command('create')
     // `workspace create my agent` would create "my".
-    .allowExcessArguments()
+    .allowExcessArguments(false)
     .description('Creates a workspace and prints what its agent needs in its environment.')
     .argument('<name>', 'name of the workspace')
     .option('--parent <id>', 'workspace that it is a child of')
     .option('--url <url>', 'URL of the platform (default: http://localhost:8080)')
     .addOption(logLevelOption())
     .addHelpText('after', CREATE_HELP)
-    .action((workspaceName: string, { parent, url, logLevel }: CreateFlags, command: Command) => {
-      refuseSeveralNames(command);
+    .action((workspaceName: string, { parent, url, logLevel }: CreateFlags) => {
       parsed = { name: 'workspace create', workspaceName, parent, url, logLevel };
     });
   copyOptions(program.command('backup').allowExcessArguments(false), 'of the platform')
@@ -122,7 +114,7 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .option('--force', 'replace the file if it exists')
     .addHelpText('after', BACKUP_HELP)
     .action((file: string, flags: CopyFlags) => {
-      parsed = { name: 'backup', ...copyCommand(file, flags) };
+      parsed = copyCommand('backup', file, flags);
     });
   copyOptions(
     program.command('restore').allowExcessArguments(false),
@@ -133,19 +125,11 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .option('--force', 'replace the database there, which is kept under another name')
     .addHelpText('after', RESTORE_HELP)
     .action((file: string, flags: CopyFlags) => {
-      parsed = { name: 'restore', ...copyCommand(file, flags) };
+      parsed = copyCommand('restore', file, flags);
     });
   program.parse([...argv], { from: 'user' });
   if (parsed === undefined) throw new Error('No command was parsed.');
   return parsed;
-}
-
-function refuseSeveralNames(command: Command): void {
-  if (command.args.length < 2) return;
-  const [words, name] = [command.args.join(', '), command.args.join(' ')];
-  command.error(
-    `error: one name is expected, not ${command.args.length}: ${words}; with spaces write "${name}"`,
-  );
 }
 
 function startOptions(program: Command): Command {
@@ -173,8 +157,12 @@ function copyOptions(command: Command, folder: string): Command {
     .addOption(logLevelOption());
 }
 
-function copyCommand(file: string, { dataDir, force, json, logLevel }: CopyFlags): CopyCommand {
-  return { file, dataDir, force: force === true, json: json === true, logLevel };
+function copyCommand(
+  name: CopyCommand['name'],
+  file: string,
+  { dataDir, force, json, logLevel }: CopyFlags,
+): CopyCommand {
+  return { name, file, dataDir, force: force === true, json: json === true, logLevel };
 }
 
 /** Each command has it: with `debug` an unexpected error has its stack. */

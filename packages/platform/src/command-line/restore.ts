@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chownSync, existsSync, realpathSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import { chownSync, existsSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { continueNumbers, type DatabaseContents, foldLog, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
@@ -11,11 +11,11 @@ import { copyToPrivate, keepAs, publishDraft } from '../storage/stored-files.ts'
 import { CommandError } from './command-error.ts';
 import type { Output } from './output.ts';
 import { contentsText } from './output.ts';
-import type { RestoreCommand } from './platform-command.ts';
+import type { CopyCommand } from './platform-command.ts';
 
 /** Puts a backup into the data folder of a platform that is stopped. */
 export async function restore(
-  { file, dataDir: given, force, json }: RestoreCommand,
+  { file, dataDir: given, force, json }: CopyCommand,
   environment: Environment,
   { out }: Output,
   signal: AbortSignal,
@@ -65,7 +65,10 @@ function realPath(path: string): string {
 async function inspectBackup(path: string): Promise<DatabaseContents> {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() !== true) {
-    const problem = found === undefined ? `There is no file ${path}.` : `${path} is ${kindOf(found)}.`;
+    const problem =
+      found === undefined
+        ? `There is no file ${path}.`
+        : `${path} is ${found.isDirectory() ? 'a folder' : 'not a file'}.`;
     throw new CommandError(problem, {
       hint: 'Give a file that molecule-platform backup wrote.',
     });
@@ -81,10 +84,6 @@ async function inspectBackup(path: string): Promise<DatabaseContents> {
         : 'Nothing was changed; give a file that molecule-platform backup wrote.';
     throw new CommandError(reason.message, { hint });
   }
-}
-
-function kindOf(found: Stats): string {
-  return found.isDirectory() ? 'a folder' : 'not a file';
 }
 
 /** Keeps the former database; returns its new name. */

@@ -32,18 +32,15 @@ async function unexpectedObject(
   applied: readonly string[],
 ): Promise<SchemaObject | undefined> {
   const expected = await schemaAfter(applied);
-  const sameAs = ({ type, name, sql }: SchemaObject) => `${type} ${name} ${plain(sql)}`;
+  // Versions of the query builder may differ in quotes, in case and in white space.
+  const sameAs = ({ type, name, sql }: SchemaObject) =>
+    `${type} ${name} ${sql.toLowerCase().replaceAll(/["`\s]+/g, '')}`;
   const expectedKeys = new Set(expected.map(sameAs));
   const foundKeys = new Set(found.map(sameAs));
   return (
     found.find((object) => !expectedKeys.has(sameAs(object))) ??
     expected.find((object) => !foundKeys.has(sameAs(object)))
   );
-}
-
-/** Versions of the query builder may differ in quotes, in case and in white space. */
-function plain(sql: string): string {
-  return sql.toLowerCase().replaceAll(/["`\s]+/g, '');
 }
 
 async function schemaAfter(applied: readonly string[]): Promise<SchemaObject[]> {
@@ -65,23 +62,11 @@ async function schemaAfter(applied: readonly string[]): Promise<SchemaObject[]> 
 
 /** Higher numbers are none of a platform. `since_seq` has at most 15 digits; half of that, so that rows can follow. */
 const HIGHEST = 500_000_000_000_000;
-/** The numbers of a restored database begin at least this far above those in the two databases. */
+/** The numbers of a restored database begin at least this far above those in its backup. */
 const JUMP = 1_000_000_000;
 /** More rows in a second than a platform can store. */
 const ROWS_A_MS = 100;
 const SINCE = Date.UTC(2020, 0, 1);
-
-/**
- * The number below all those that a restored database gives to new rows. Clients compare numbers, and have seen some that
- * were given after the backup, possibly by a database that is not there any more. Hence it also grows with time, faster than a
- * platform stores rows: about 3e12 a year. They reach the highest that is possible after the year 2170.
- */
-function numberAfterRestore(
-  { backup, replaced }: { readonly backup: number; readonly replaced: number },
-  now: number,
-): number {
-  return Math.max(backup + JUMP, replaced + JUMP, (now - SINCE) * ROWS_A_MS);
-}
 
 /**
  * The highest number that a database has given to a row; 0 when it has given none.
@@ -89,42 +74,24 @@ function numberAfterRestore(
  * @throws PlatformStartError for numbers that no platform gives.
  */
 function highestNumber(database: DatabaseSync, path: string): number {
-  const stored = database.prepare('SELECT name, seq FROM sqlite_sequence');
+  const stored = database.prepare('SELECT seq FROM sqlite_sequence');
   stored.setReadBigInts(true);
-  const given = new Map<unknown, unknown>();
   let highest = 0;
-  const add = (number: unknown) => {
-    if (typeof number !== 'bigint' || number < 0n || number > BigInt(HIGHEST))
+  for (const { seq } of stored.iterate()) {
+    if (typeof seq !== 'bigint' || seq < 0n || seq > BigInt(HIGHEST))
       throw damaged(`The database ${path} has row numbers that no platform gives.`);
-    highest = Math.max(highest, Number(number));
-  };
-  for (const { name, seq } of stored.iterate()) {
-    if (given.has(name)) throw damaged(`The database ${path} has two sequences for one table.`);
-    given.set(name, seq);
-    add(seq);
-  }
-  for (const table of numberedTables(database)) {
-    const quoted = table.replaceAll('"', '""');
-    const rows = database.prepare(`SELECT min(rowid) AS low, max(rowid) AS high FROM "${quoted}"`);
-    rows.setReadBigInts(true);
-    for (const number of Object.values(rows.get() ?? {})) if (number !== null) add(number);
+    highest = Math.max(highest, Number(seq));
   }
   return highest;
 }
 
 /** Makes every table give numbers above `last` from now on. */
 function continueAfter(database: DatabaseSync, last: number): void {
-  database.exec('BEGIN; DELETE FROM sqlite_sequence');
-  const insert = database.prepare('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)');
-  for (const table of numberedTables(database)) insert.run(table, last);
-  database.exec('COMMIT');
-}
-
-function numberedTables(database: DatabaseSync): string[] {
-  const tables = database.prepare(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%autoincrement%'",
-  );
-  return tables.all().map(({ name }) => String(name));
+  database.exec(`BEGIN;
+    DELETE FROM sqlite_sequence;
+    INSERT INTO sqlite_sequence (name, seq)
+      SELECT name, ${last} FROM sqlite_master WHERE type = 'table' AND sql LIKE '%autoincrement%';
+    COMMIT`);
 }
 
 /** About 8 MiB: progress and an abort are noticed after each of these. */
@@ -221,8 +188,10 @@ export async function inspectDatabase(path: string): Promise<DatabaseContents> {
     if (result !== 'ok') throw damaged(`The database ${path} is damaged.`, result);
     highestNumber(database, path);
     return {
-      workspaces: count(database, 'SELECT count(*) FROM workspaces WHERE removed_at IS NULL'),
-      messages: count(database, "SELECT count(*) FROM activity WHERE activity_type = 'a2a_receive'"),
+      workspaces: Number(column(database, 'SELECT count(*) FROM workspaces WHERE removed_at IS NULL')[0]),
+      messages: Number(
+        column(database, "SELECT count(*) FROM activity WHERE activity_type = 'a2a_receive'")[0],
+      ),
     };
   } finally {
     database.close();
@@ -234,10 +203,10 @@ async function refuseForeignSchema(database: DatabaseSync, path: string): Promis
   const tables = column(database, "SELECT name FROM sqlite_master WHERE type = 'table'");
   if (tables.length === 0) throw damaged(`${path} has no data of a platform.`);
   const applied = tables.includes('kysely_migration')
-    ? columnOfPlatform(database, 'SELECT name FROM kysely_migration')
+    ? column(database, 'SELECT name FROM kysely_migration')
     : [];
   const versions = tables.includes(VERSIONS_TABLE)
-    ? columnOfPlatform(database, 'SELECT version FROM schema_versions ORDER BY migrated_at DESC LIMIT 1')
+    ? column(database, 'SELECT version FROM schema_versions ORDER BY migrated_at DESC LIMIT 1')
     : [];
   const known = Object.keys(migrationsOf({ name: 'sqlite', sequenceType: 'integer' }));
   const refusal = whyUnreadable({ path, tables, applied, writtenBy: versions[0] }, known);
@@ -267,7 +236,9 @@ function hasLogMode(path: string): boolean {
 }
 
 /**
- * Prepares a copy of a backup for use: numbers that clients may have seen are not given again.
+ * Prepares a copy of a backup for use: numbers that clients may have seen are not given again, also those that were given after the backup,
+ * possibly by a database that is not there any more. Hence they also grow with time, faster than a platform stores rows: about 3e12 a year.
+ * They reach the highest that is possible after the year 2170.
  *
  * @param replaced the database that it replaces, if there is one
  */
@@ -276,7 +247,7 @@ export async function continueNumbers(path: string, replaced: string | undefined
   const database = await openSqliteFile(path, BUSY_TIMEOUT_MS);
   try {
     const backup = highestNumber(database, path);
-    continueAfter(database, numberAfterRestore({ backup, replaced: former }, Date.now()));
+    continueAfter(database, Math.max(backup + JUMP, former, (Date.now() - SINCE) * ROWS_A_MS));
     database.exec('PRAGMA journal_mode = DELETE');
   } finally {
     database.close();
@@ -307,23 +278,13 @@ export async function foldLog(path: string): Promise<void> {
   }
 }
 
-function column(database: DatabaseSync, sql: string): string[] {
-  return database
-    .prepare(sql)
-    .all()
-    .map((row) => String(Object.values(row)[0]));
-}
-
 /** Empty when the table has no such column, as a table of another application. */
-function columnOfPlatform(database: DatabaseSync, sql: string): string[] {
+function column(database: DatabaseSync, sql: string): string[] {
   try {
-    return column(database, sql);
+    const rows = database.prepare(sql).all();
+    return rows.map((row) => String(Object.values(row)[0]));
   } catch (error) {
     if (isUnknownName(error)) return [];
     throw error;
   }
-}
-
-function count(database: DatabaseSync, sql: string): number {
-  return Number(Object.values(database.prepare(sql).get() ?? {})[0]);
 }

@@ -7,28 +7,6 @@ import type {
 import type { NewWorkspaceRow, WorkspaceRow, WorkspaceUpdate } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
 
-/** What decides how messages of and to a workspace are handled: a part of its row, because it is read for each of them. */
-const PARTY_COLUMNS = [
-  'id',
-  'name',
-  'role',
-  'status',
-  'delivery_mode',
-  'url',
-  'agent_card',
-  'parent_id',
-  'max_concurrent_tasks',
-  'monthly_spend',
-  'budget_limit',
-  'last_outbound_at',
-  'acknowledged_at',
-  'visible_seq',
-  'removed_at',
-] as const;
-
-/** A workspace that sends or receives a message. */
-export type Party = Pick<WorkspaceRow, (typeof PARTY_COLUMNS)[number]>;
-
 /** A workspace whose agent is there, and when it was heard of last. */
 export type LiveWorkspace = Pick<WorkspaceRow, 'id' | 'last_heartbeat_at'>;
 
@@ -39,7 +17,7 @@ export type LiveWorkspace = Pick<WorkspaceRow, 'id' | 'last_heartbeat_at'>;
 export class WorkspaceDirectory {
   readonly #query: Queryable;
   readonly #select: PreparedQuery<{ id: string }, WorkspaceRow>;
-  readonly #selectParties: PreparedQuery<Readonly<Record<number, string>>, Party>;
+  readonly #selectAll: PreparedQuery<Readonly<Record<number, string>>, WorkspaceRow>;
   readonly #change: PreparedQuery<{ readonly of: string; readonly from: string } & WorkspaceUpdate, unknown>;
 
   constructor({ database }: { readonly database: PlatformDatabase }) {
@@ -47,8 +25,8 @@ export class WorkspaceDirectory {
     this.#select = database.prepare((db, { id }: { id: string }) =>
       db.selectFrom('workspaces').selectAll().where('id', '=', id),
     );
-    this.#selectParties = database.prepareVariants((db, ids: Readonly<Record<number, string>>) =>
-      db.selectFrom('workspaces').select(PARTY_COLUMNS).where('id', 'in', Object.values(ids)),
+    this.#selectAll = database.prepareVariants((db, ids: Readonly<Record<number, string>>) =>
+      db.selectFrom('workspaces').selectAll().where('id', 'in', Object.values(ids)),
     );
     this.#change = database.prepareVariants((db, { of, from, ...change }) =>
       db.updateTable('workspaces').set(change).where('id', '=', of).where('status', '=', from),
@@ -61,10 +39,10 @@ export class WorkspaceDirectory {
     return rows[0];
   }
 
-  /** What decides how messages of these workspaces are handled, removed or not, in no order; unknown ids are left out. */
-  async findParties(ids: readonly string[], db: Queryable = this.#query): Promise<Party[]> {
+  /** The rows with these ids, removed or not, in no order; unknown ids are left out. */
+  async findAll(ids: readonly string[], db: Queryable = this.#query): Promise<WorkspaceRow[]> {
     if (ids.length === 0) return [];
-    const { rows } = await this.#selectParties({ ...ids }, db);
+    const { rows } = await this.#selectAll({ ...ids }, db);
     return rows;
   }
 

@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
-import { BODY_LIMITS, type ErrorCode, findRoute, type KnownRoute, routes } from '@molecule-ai/protocol';
+import {
+  BODY_LIMITS,
+  CAPABILITIES,
+  CAPABILITIES_HEADER,
+  type ErrorCode,
+  findRoute,
+  type KnownRoute,
+  routes,
+} from '@molecule-ai/protocol';
 import Fastify, {
   type FastifyInstance,
   type FastifyReply,
@@ -12,7 +20,6 @@ import Fastify, {
 import type { PlatformContext } from '../context.ts';
 import { errorFacts } from '../foreign-error.ts';
 import { type Authenticator, requireOrg } from './callers.ts';
-import { CAPABILITIES_HEADERS } from './capabilities.ts';
 import { checkContract } from './contract-check.ts';
 import { HttpError, toHttpError } from './http-error.ts';
 import { acceptOnlyJson } from './mount.ts';
@@ -216,7 +223,7 @@ const EVERYWHERE = Object.freeze({
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'cache-control': 'no-store',
-  ...CAPABILITIES_HEADERS,
+  [CAPABILITIES_HEADER]: CAPABILITIES.join(','),
 });
 
 /** Security headers on every response, CORS for the listed origins only. No request is refused for its `Origin`. */

@@ -131,8 +131,7 @@ function isLoopbackAddress(address: string | undefined): boolean {
 function isForeignPage(headers: IncomingHttpHeaders, isOurs: (origin: string) => boolean): boolean {
   const origin = headers.origin;
   if (origin !== undefined && (origin === 'null' || /^https?:\/\//i.test(origin))) {
-    if (!isOurs(origin.toLowerCase())) return true;
-    return false;
+    return !isOurs(origin.toLowerCase());
   }
   const site = headers['sec-fetch-site'];
   return site !== undefined && site !== 'none' && site !== 'same-origin';

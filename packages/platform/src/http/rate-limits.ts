@@ -10,17 +10,6 @@ const WINDOW_MS = 60_000;
 /** Number of callers that a bucket stores; the one that was quiet longest is removed first. */
 const MAX_CALLERS = 20_000;
 
-/** Whether a request may proceed, and what is left for its caller until the window ends. */
-interface RateDecision {
-  readonly isAllowed: boolean;
-  /** Requests a minute. */
-  readonly limit: number;
-  /** Requests of this share that the caller may still send. */
-  readonly remaining: number;
-  /** Until the caller may send the whole limit again. */
-  readonly resetMs: number;
-}
-
 /** Counts the requests of each caller in windows of a minute, which begin with the first one. */
 export class RateBucket {
   readonly #clock: Pick<Clock, 'monotonic'>;
@@ -32,8 +21,11 @@ export class RateBucket {
     this.#limit = perMinute;
   }
 
-  /** Counts one request of a caller unless it exceeds the limit. `reserved` requests of the limit are for others. */
-  take(caller: string, reserved = 0): RateDecision {
+  /**
+   * Counts one request of a caller unless it exceeds the limit, and returns how many more it may send, and the milliseconds until it may
+   * send the whole limit again. `reserved` requests of the limit are for others.
+   */
+  take(caller: string, reserved = 0) {
     const now = this.#clock.monotonic();
     let window = this.#callers.get(caller);
     if (window === undefined || window.startedAt + WINDOW_MS <= now) window = { count: 0, startedAt: now };

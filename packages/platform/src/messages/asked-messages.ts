@@ -166,7 +166,7 @@ export class AskedMessages {
     await workspaces.require(workspaceId);
     const rows = await store.listSent(workspaceId, filter);
     const page = rows.slice(0, filter.limit);
-    const targets = await workspaces.findParties([...new Set(page.map((row) => row.target_id))]);
+    const targets = await workspaces.findAll([...new Set(page.map((row) => row.target_id))]);
     const paused = new Set(targets.filter(({ status }) => status === 'paused').map(({ id }) => id));
     const messages = page.map((row) => ({
       ...toRecord(row, paused.has(row.target_id)),

@@ -15,7 +15,6 @@ import type { ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../database/schema.ts';
-import type { Party } from '../directory/workspace-directory.ts';
 import type { HierarchyService } from '../hierarchy/hierarchy.service.ts';
 import type { PeerTokensService } from '../peer-tokens/peer-tokens.service.ts';
 import { telemetry } from '../telemetry/telemetry.ts';
@@ -256,7 +255,7 @@ export class MessagesService {
     await this.#parts.outcomeFeed.close();
   }
 
-  async #queued(row: MessageRow, target: Party): Promise<SendResult> {
+  async #queued(row: MessageRow, target: WorkspaceRow): Promise<SendResult> {
     const depth = await this.#options.positions.countPending(target.id);
     return { kind: 'queued', body: queuedResponse(row, target, depth), message: row };
   }

@@ -4,8 +4,7 @@ import type { FeedWriter } from '../activity/feed-writer.ts';
 import { acknowledgingSince, type ReadingPositions } from '../activity/reading-positions.ts';
 import type { PlatformContext } from '../context.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
-import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
-import type { Party } from '../directory/workspace-directory.ts';
+import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../database/schema.ts';
 import { LatestMap } from '../latest-map.ts';
 import { canPush, expiryOf } from './delivery.rules.ts';
 import { directCaller, type MessageStore } from './message.store.ts';
@@ -18,7 +17,7 @@ interface NewMessage {
   readonly callerId: string | null;
   /** Under which the message id is unique. @default the calling workspace */
   readonly callerKey?: string;
-  readonly target: Party;
+  readonly target: WorkspaceRow;
   readonly view: MessageView;
   readonly messageId: string;
   /** Of the sender's request, for each push of the message. @default none */

@@ -96,7 +96,10 @@ export interface PlatformOptions {
   readonly stopTimeoutMs?: number | undefined;
   /** Duration of the lease of one push attempt, in ms (`MOLECULE_PUSH_LEASE`). @default 60_000 */
   readonly leaseMs?: number | undefined;
-  /** Seconds that a call to a polling agent waits for its answer (`MOLECULE_ANSWER_HOLD_SECONDS`). @default 25 */
+  /**
+   * Seconds that a call to a polling agent waits for its answer (`MOLECULE_ANSWER_HOLD_SECONDS`). Keep it below 30, after which the channel
+   * bridge gives up and may send the message again. @default 25
+   */
   readonly answerHoldSeconds?: number | undefined;
   /**
    * How many messages between workspaces may follow from each other before the next one is refused as a loop

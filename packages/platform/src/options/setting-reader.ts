@@ -203,11 +203,7 @@ function suggestion(option: string): string {
   const byLowerCase = new Map(names.map((name) => [name.toLowerCase(), name]));
   const maxDistance = given.length < 4 ? 1 : given.length < 10 ? 2 : 3;
   const closest = closestMatch(given, [...byLowerCase.keys()], { maxDistance });
-  const similar =
-    closest === undefined
-      ? names.filter((name) => given.length > 2 && name.toLowerCase().includes(given))
-      : [byLowerCase.get(closest) ?? closest];
-  return similar.length === 0 || similar.length > 3
-    ? `the options are ${[...names].sort().join(', ')}`
-    : `did you mean ${similar.join(' or ')}?`;
+  return closest === undefined
+    ? `the options are ${names.sort().join(', ')}`
+    : `did you mean ${byLowerCase.get(closest)}?`;
 }

@@ -1,5 +1,6 @@
 import {
   type AgentCard,
+  CAPABILITIES,
   type HeartbeatRequest,
   type HeartbeatResponse,
   type RegisterRequest,
@@ -15,7 +16,6 @@ import { decideAgentAddress } from '../directory/agent-address.rules.ts';
 import { requireAlive } from '../directory/workspace-directory.ts';
 import { cardText } from '../directory/workspace-view.rules.ts';
 import { type Identity, removedCredential, requireWorkspace } from '../http/callers.ts';
-import { OFFERED_CAPABILITIES } from '../http/capabilities.ts';
 import { HttpError } from '../http/http-error.ts';
 import { mount, parseWorkspaceId } from '../http/mount.ts';
 import { type ReaderIdentities, readInstanceId } from '../instances/reader-identities.ts';
@@ -72,7 +72,7 @@ export class RegistryService {
         org_id: settings.orgId,
         expires_at: null,
         issuer,
-        capabilities: [...OFFERED_CAPABILITIES],
+        capabilities: [...CAPABILITIES],
         ...(token === undefined ? {} : { auth_token: token }),
       };
     });
@@ -99,7 +99,7 @@ export class RegistryService {
       deleted: false,
       pending: await positions.countPending(workspaceId),
       server_time: timestamp(clock),
-      capabilities: [...OFFERED_CAPABILITIES],
+      capabilities: [...CAPABILITIES],
     };
   }
 

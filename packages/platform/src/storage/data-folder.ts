@@ -1,16 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   chmodSync,
-  closeSync,
-  fsyncSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
@@ -109,13 +106,7 @@ function removeDrafts(folder: string): void {
 function writePrivateFile(path: string, text: string): void {
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
-    const file = openSync(draft, 'wx', 0o600);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    writeFileSync(draft, text, { flag: 'wx', mode: 0o600, flush: true });
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { force: true });
@@ -129,7 +120,8 @@ function writePrivateFile(path: string, text: string): void {
  */
 export function makeFolder(path: string): void {
   const missing: string[] = [];
-  for (let folder = path; !exists(folder); folder = dirname(folder)) missing.push(folder);
+  for (let folder = path; statSync(folder, { throwIfNoEntry: false }) === undefined; folder = dirname(folder))
+    missing.push(folder);
   for (const folder of missing.reverse()) {
     try {
       mkdirSync(folder, { mode: 0o700 });
@@ -139,8 +131,4 @@ export function makeFolder(path: string): void {
     }
   }
   if (!statSync(path).isDirectory()) throw Object.assign(new Error(`${path} is a file`), { code: 'ENOTDIR' });
-}
-
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

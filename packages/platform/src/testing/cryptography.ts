@@ -1,17 +1,4 @@
-const METHODS = [
-  'decrypt',
-  'deriveBits',
-  'deriveKey',
-  'digest',
-  'encrypt',
-  'exportKey',
-  'generateKey',
-  'importKey',
-  'sign',
-  'unwrapKey',
-  'verify',
-  'wrapKey',
-] as const;
+const METHODS = Object.getOwnPropertyNames(SubtleCrypto.prototype).filter((name) => name !== 'constructor');
 
 type Method = (...values: unknown[]) => Promise<unknown>;
 
@@ -40,8 +27,8 @@ export function watchCryptography(): () => void {
   };
 }
 
-function watched(subtle: typeof crypto.subtle, name: (typeof METHODS)[number]): PropertyDescriptor {
-  const method = subtle[name] as Method;
+function watched(subtle: typeof crypto.subtle, name: string): PropertyDescriptor {
+  const method = Reflect.get(subtle, name) as Method;
   const value = (...values: unknown[]) => {
     const result = method.apply(subtle, values);
     running.add(result);

@@ -11,8 +11,8 @@ import {
 import { acknowledges, acknowledgingSince } from '../../activity/reading-positions.ts';
 import type { PlatformContext } from '../../context.ts';
 import type { Queryable, UnitOfWork } from '../../database/platform-database.ts';
-import { CANVAS_CALLER, type MessageRow } from '../../database/schema.ts';
-import { type Party, requireAlive } from '../../directory/workspace-directory.ts';
+import { CANVAS_CALLER, type MessageRow, type WorkspaceRow } from '../../database/schema.ts';
+import { requireAlive } from '../../directory/workspace-directory.ts';
 import { accessDenied, type HierarchyService } from '../../hierarchy/hierarchy.service.ts';
 import { HttpError } from '../../http/http-error.ts';
 import { acceptances, knownCode } from '../../telemetry/telemetry.ts';
@@ -51,8 +51,8 @@ export interface IncomingMessage {
 interface AdmittedMessage {
   readonly callerId: string | null;
   /** Undefined for people and operators. */
-  readonly caller: Party | undefined;
-  readonly target: Party;
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
   readonly message: NormalMessage;
   readonly bodyHash: string;
   /** The message whose questions it answers. */
@@ -68,7 +68,7 @@ type Acceptance =
       /** Without the answer, which is long, when it is a repeat. */
       readonly row: MessageRow;
       /** The target as it was when the message was stored. */
-      readonly target: Party;
+      readonly target: WorkspaceRow;
       readonly plan: DeliveryPlan;
     };
 
@@ -361,7 +361,7 @@ export class MessageAcceptance {
     return full && inboxFull(full);
   }
 
-  async #recordOutbound(caller: Party, { at, trx }: UnitOfWork): Promise<void> {
+  async #recordOutbound(caller: WorkspaceRow, { at, trx }: UnitOfWork): Promise<void> {
     if (caller.last_outbound_at?.slice(0, SECONDS) === at.slice(0, SECONDS)) return;
     await this.#options.workspaces.change(caller, { last_outbound_at: at }, trx);
   }
@@ -398,7 +398,7 @@ export class MessageAcceptance {
    * other's calls although neither answers a call: neither acknowledges, and the newest message between the two is one of `target` that has not ended. The
    * next one of `caller` is the reply to it, and those after that are not.
    */
-  async #isLikelyReply(caller: Party, target: Party, db: Queryable): Promise<boolean> {
+  async #isLikelyReply(caller: WorkspaceRow, target: WorkspaceRow, db: Queryable): Promise<boolean> {
     const since = acknowledgingSince(this.#options.clock);
     if (acknowledges(caller.acknowledged_at, since) || acknowledges(target.acknowledged_at, since))
       return false;
@@ -427,7 +427,7 @@ async function admit(
 ): Promise<Pick<AdmittedMessage, 'caller' | 'target'>> {
   if (callerId === null) return { caller: undefined, target: await workspaces.lock(unit, targetId) };
   await unit.lock?.(callerId, targetId);
-  const rows = await workspaces.findParties([callerId, targetId], unit.trx);
+  const rows = await workspaces.findAll([callerId, targetId], unit.trx);
   const caller = rows.find(({ id }) => id === callerId);
   const found = rows.find(({ id }) => id === targetId);
   if (found === undefined) throw accessDenied();

@@ -11,8 +11,7 @@ import {
 } from '@molecule-ai/protocol';
 import { wrapAnswerMessage } from '../../activity/activity-row.ts';
 import type { PlatformContext } from '../../context.ts';
-import type { MessageRow } from '../../database/schema.ts';
-import type { Party } from '../../directory/workspace-directory.ts';
+import type { MessageRow, WorkspaceRow } from '../../database/schema.ts';
 import type { PeerToken, PeerTokensService } from '../../peer-tokens/peer-tokens.service.ts';
 import { canPush } from '../delivery.rules.ts';
 import type { MessageStore } from '../message.store.ts';
@@ -22,8 +21,8 @@ import type { PushRequest } from './agent-endpoint.ts';
 /** The content of a push, as read in the transaction that stored the message. */
 export interface PushContent {
   /** Undefined for people and operators. */
-  readonly caller: Party | undefined;
-  readonly target: Party;
+  readonly caller: WorkspaceRow | undefined;
+  readonly target: WorkspaceRow;
   readonly view: MessageView;
 }
 
@@ -151,7 +150,10 @@ export function viewOf({ id, request_body: body }: MessageRow): MessageView {
 }
 
 /** Whether a message is pushed as one whose answer comes as a stream: its sender reads one, and its agent says that it streams. */
-export function asksForStream({ method }: Pick<MessageRow, 'method'>, { agent_card: card }: Party): boolean {
+export function asksForStream(
+  { method }: Pick<MessageRow, 'method'>,
+  { agent_card: card }: WorkspaceRow,
+): boolean {
   if (method !== 'message/stream' || card === null) return false;
   const parsed: unknown = JSON.parse(card);
   const capabilities = isJsonObject(parsed) ? parsed.capabilities : undefined;

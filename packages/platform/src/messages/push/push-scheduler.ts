@@ -162,7 +162,7 @@ export class PushScheduler {
       await this.#requeue(message, { attempts: message.attempts });
     }
     const pending = await store.listPendingTargets({});
-    const targets = await workspaces.findParties(pending.map(({ workspace_id: id }) => id));
+    const targets = await workspaces.findAll(pending.map(({ workspace_id: id }) => id));
     for (const target of targets) if (canPush(target)) this.retry(target.id);
     this.#readAt = clock.monotonic();
   }

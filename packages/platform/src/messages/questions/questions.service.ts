@@ -326,7 +326,7 @@ export class QuestionsService {
   async #requireReachable(unit: UnitOfWork, agentId: string, sourceId: string): Promise<void> {
     const { hierarchy, workspaces } = this.#options;
     await unit.lock?.(agentId, sourceId);
-    const rows = await workspaces.findParties([agentId, sourceId], unit.trx);
+    const rows = await workspaces.findAll([agentId, sourceId], unit.trx);
     const agent = rows.find(({ id }) => id === agentId);
     const source = rows.find(({ id }) => id === sourceId);
     if (source === undefined || agent === undefined) throw accessDenied({ field: 'message.source_id' });
