@@ -1,8 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startPlatformProcess } from '@molecule-tests/harness';
+import { createInterface } from 'node:readline';
+import { platformBin } from '@molecule-tests/harness';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { median } from './statistics.ts';
@@ -64,22 +66,28 @@ function timeNode(type: 'module' | 'commonjs', script: string): number {
   return performance.now() - start;
 }
 
-/** Returns the time until the first response, in milliseconds. Each start has new data; `home` contains the compile cache. */
+/**
+ * Returns the time until the first response, in milliseconds, of a platform that is started as users do. Each start has new data; `home`
+ * contains the compile cache.
+ */
 async function timePlatform(home: string): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'molecule-bench-'));
   const start = performance.now();
-  const platform = await startPlatformProcess({
-    folder,
-    dataDirectory: join(folder, 'data'),
-    arguments: ['--dev'],
-    environment: { HOME: home },
+  const given = ['--dev', '--json', '--port', '0', '--data-dir', join(folder, 'data')];
+  const platform = spawn(process.execPath, [platformBin(), ...given], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { PATH: process.env.PATH, HOME: home },
   });
+  const exit = once(platform, 'exit');
   try {
-    const response = await fetch(`${platform.url}/health`);
+    const [line] = await once(createInterface(platform.stdout), 'line');
+    const { url } = JSON.parse(line) as { url: string };
+    const response = await fetch(`${url}/health`);
     await response.text();
     return performance.now() - start;
   } finally {
-    await platform.process.stop();
+    platform.kill();
+    await exit;
     rmSync(folder, { recursive: true, force: true });
   }
 }
