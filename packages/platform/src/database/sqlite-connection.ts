@@ -12,7 +12,6 @@ import {
   SqliteQueryCompiler,
   Transaction,
 } from 'kysely';
-import { LatestMap } from '../latest-map.ts';
 import type { Database } from './schema.ts';
 
 /** Maximum number of statements that are kept prepared; the platform uses far fewer. */
@@ -43,7 +42,7 @@ export class SqliteConnection {
   onQuery: ((sql: string) => void) | undefined;
   readonly #database: DatabaseSync;
   readonly #log: CommitLog | undefined;
-  readonly #statements = new LatestMap<string, Statement>(MAX_STATEMENTS);
+  readonly #statements = new Map<string, Statement>();
   readonly #waiting: Entry[] = [];
   readonly #trx: Transaction<Database>;
   readonly #commands: Readonly<Record<'begin' | 'commit' | 'savepoint' | 'release', Statement>>;
@@ -217,6 +216,7 @@ export class SqliteConnection {
   #statement(sql: string): Statement {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
+    if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear();
     const statement = this.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;

@@ -204,7 +204,7 @@ function tokenLimit(): HttpError {
 const CACHED_MS = 30_000;
 const MAX_CACHED = 10_000;
 
-/** Caches the holders of tokens for 30 s after each use, so that a request needs no query; a revoked token is removed at once. */
+/** Caches the holders of tokens for 30 s, so that most requests need no query; a revoked token is removed at once. */
 class TokenCache {
   readonly #clock: Clock;
   readonly #entries = new LatestMap<string, { holder: TokenHolder; expiresAt: number }>(MAX_CACHED);
@@ -221,17 +221,11 @@ class TokenCache {
 
   find(hash: string): TokenHolder | undefined {
     const entry = this.#entries.get(hash);
-    if (entry === undefined) return undefined;
-    if (entry.expiresAt <= this.#clock.monotonic()) return undefined;
-    this.#set(hash, entry.holder);
-    return entry.holder;
+    return entry === undefined || entry.expiresAt <= this.#clock.monotonic() ? undefined : entry.holder;
   }
 
   remember(hash: string, holder: TokenHolder, generation: number): void {
-    if (generation === this.#generation) this.#set(hash, holder);
-  }
-
-  #set(hash: string, holder: TokenHolder): void {
+    if (generation !== this.#generation) return;
     this.#entries.set(hash, { holder, expiresAt: this.#clock.monotonic() + CACHED_MS });
   }
 

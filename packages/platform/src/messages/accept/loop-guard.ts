@@ -63,15 +63,14 @@ export class PairRate {
   /** Counts a message; returns a function that takes it back. */
   count(sender: string, target: string): () => void {
     if (this.limit === 0 || sender === target) return () => {};
-    const key = keyOf(sender, target);
-    const pair = this.#current(sender, target) ?? {
-      startedAt: this.#clock.monotonic(),
-      sent: new Map(),
-      isReported: false,
-    };
-    this.#pairs.set(key, pair);
-    pair.sent.set(sender, (pair.sent.get(sender) ?? 0) + 1);
-    return () => void pair.sent.set(sender, (pair.sent.get(sender) ?? 1) - 1);
+    let pair = this.#current(sender, target);
+    if (pair === undefined) {
+      pair = { startedAt: this.#clock.monotonic(), sent: new Map(), isReported: false };
+      this.#pairs.set(keyOf(sender, target), pair);
+    }
+    const { sent } = pair;
+    sent.set(sender, (sent.get(sender) ?? 0) + 1);
+    return () => void sent.set(sender, (sent.get(sender) ?? 1) - 1);
   }
 
   /** Whether this is the first time that it is asked for a pair in its minute. */
