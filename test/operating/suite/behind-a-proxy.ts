@@ -81,7 +81,7 @@ function tests(kind: ProxyKind): void {
       code: 'payload_too_large',
       status: 413,
       hint: expect.stringMatching(
-        /^(?:Send less, or upload it as a file|A JSON body may have at most 1 MiB)\.$/,
+        /^(?:Send less, or the address of a file|A JSON body may have at most 1 MiB)\.$/,
       ),
     });
   });

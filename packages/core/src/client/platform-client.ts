@@ -180,9 +180,6 @@ export class PlatformClient {
   readonly #context: ClientContext;
   readonly #heartbeats: Heartbeats;
   readonly #sent: SentMessages;
-  /** The words of which {@link #capabilities} is a copy. */
-  #copied: ReadonlySet<Capability> | undefined;
-  #capabilities: ReadonlySet<Capability> = new Set();
 
   /** @throws ConfigurationError naming the option and its environment variable. */
   constructor(options: RemoteAgentClientOptions = {}) {
@@ -231,13 +228,7 @@ export class PlatformClient {
 
   /** What the platform offers, as its latest response named it; empty before the first one, and for older platforms. */
   get capabilities(): ReadonlySet<Capability> {
-    const { words } = this.#context.api.capabilities;
-    if (this.#copied !== words) {
-      this.#copied = words;
-      // The clients of one platform share the set.
-      this.#capabilities = new Set(words);
-    }
-    return this.#capabilities;
+    return this.#context.api.capabilities.words;
   }
 
   /** The current token, for example for a worker thread; `undefined` if there is none yet. Never log it. */

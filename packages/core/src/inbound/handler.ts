@@ -39,7 +39,7 @@ export interface AttemptContext {
   once<T>(key: string, effect: () => T | Promise<T>): Promise<T>;
 }
 
-/** Handles one message; what it returns is read by `readHandlerAnswer`. */
+/** Handles one message; what it returns is its answer. */
 export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
 
 /** A question in the answer of a handler. */

@@ -270,7 +270,7 @@ const HINTS_BY_CODE: ReadonlyMap<string | undefined, string> = new Map([
 ]);
 const HINTS_BY_STATUS: Readonly<Record<number, string>> = {
   402: 'The target has spent its monthly budget: an operator can raise it.',
-  413: 'Send less, or upload it as a file.',
+  413: 'Send less, or the address of a file.',
   429: 'Send fewer requests; wait for retryAfterMs if it is set.',
 };
 /** For a body that is not JSON. */

@@ -324,6 +324,7 @@ export class FeedPages {
     memory: number,
   ): Promise<BuiltPage | { readonly needed: number }> {
     const { view, limit } = query;
+    const maxColumn = maxColumnBytes(limit);
     const heads = await this.#store.readHeads({
       workspaceId,
       query,
@@ -331,7 +332,7 @@ export class FeedPages {
       isAgent,
       // What has expired is not handed to the agent, also when its end is not recorded yet.
       deliverableAt: isAgent && query.direction === 'in' ? timestamp(this.#options.clock) : undefined,
-      maxColumnBytes: maxColumnBytes(limit),
+      maxColumnBytes: maxColumn,
     });
     const isReadBackwards = query.order !== 'asc';
     // An agent without a cursor continues after the rows it got, so what does not fit must be the newest.
@@ -339,7 +340,6 @@ export class FeedPages {
     const keepsOldest = isReadBackwards && isAgent && query.direction === 'in' && !isBounded;
     const wanted = heads.slice(0, limit);
     if (keepsOldest) wanted.reverse();
-    const maxColumn = maxColumnBytes(limit);
     const plan = planPage(wanted, view, maxColumn);
     if (plan.memory > memory) return { needed: plan.memory };
     const audience = this.#audience(isAgent);

@@ -1,7 +1,6 @@
 import type { ActivityQuery } from '@molecule-ai/protocol';
 import { invalidField } from '../http/http-error.ts';
-import { MAX_WAIT_SECONDS, parseWaitSeconds } from '../http/mount.ts';
-import { parseRfc3339 } from '../time/clock.ts';
+import { MAX_WAIT_SECONDS, parseTime, parseWaitSeconds } from '../http/mount.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -44,7 +43,7 @@ export function parseFeedQuery(raw: RawFeedQuery, nowMs: number) {
     sinceId: raw.since_id === '' ? undefined : raw.since_id?.toLowerCase(),
     // Rows created at this time or later, and before the other one.
     notBefore: parseSinceSeconds(raw.since_secs, nowMs),
-    before: parseBefore(raw.before_ts),
+    before: parseTime(raw.before_ts, 'before_ts'),
     beforeId: raw.before_id?.toLowerCase() || undefined,
     unacknowledged,
     // Only rows after the acknowledged position, whatever cursor is given.
@@ -110,12 +109,4 @@ function parseSinceSeconds(text: string | undefined, nowMs: number): string | un
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : 0;
   if (seconds < 1) throw invalidField('since_secs', 'since_secs must be a positive integer');
   return new Date(nowMs - Math.min(seconds, MAX_SINCE_SECONDS) * 1_000).toISOString();
-}
-
-/** Stored times have milliseconds, so a finer time is rounded up, and no earlier row is missed. */
-function parseBefore(text: string | undefined): string | undefined {
-  if (text === undefined || text === '') return undefined;
-  const ms = parseRfc3339(text);
-  if (ms === undefined) throw invalidField('before_ts', 'before_ts must be an RFC 3339 time');
-  return new Date(ms).toISOString();
 }

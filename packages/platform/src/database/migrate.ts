@@ -6,7 +6,7 @@ import { PLATFORM_VERSION } from '../telemetry/telemetry.ts';
 import type { DatabaseDialect } from './dialect.ts';
 import { migrationsOf } from './migrations.ts';
 import type { Database } from './schema.ts';
-import { OTHER_FOLDER, primaryCode } from './sqlite-errors.ts';
+import { isStatementError, OTHER_FOLDER, primaryCode } from './sqlite-errors.ts';
 
 /** The table with the versions that migrated the database. */
 export const VERSIONS_TABLE = 'schema_versions';
@@ -74,7 +74,7 @@ export async function migrate(db: Kysely<Database>, dialect: DatabaseDialect): P
       ? run(db)
       : connection.inTransaction(() => run(connection.newTransaction())));
   } catch (error) {
-    if (primaryCode(error) !== undefined && primaryCode(error) !== SQLITE_ERROR) throw error;
+    if (primaryCode(error) !== undefined && !isStatementError(error)) throw error;
     throw new PlatformStartError(
       'data_incompatible',
       `The stored data could not be brought to version ${PLATFORM_VERSION}: ${errorFacts(error).message}.`,
@@ -92,9 +92,6 @@ export async function runMigrations(
   const { error } = await new Migrator({ db, provider }).migrateToLatest();
   if (error !== undefined) throw error;
 }
-
-/** A defect of a statement, not a state of the file or the disk. */
-const SQLITE_ERROR = 1;
 
 type MigrationTable = { [DEFAULT_MIGRATION_TABLE]: { name: string } };
 

@@ -123,7 +123,7 @@ interface ActivityTable {
   workspace_id: string | null;
   /**
    * The sender: a workspace's id, or `canvas` for people and operators; for messages that it did not send through the
-   * platform a key of `messages/caller-keys.rules.ts`. Unique together with `message_id`.
+   * platform a key of `directCaller` or `answersCaller`. Unique together with `message_id`.
    */
   caller: string;
   direction: string;

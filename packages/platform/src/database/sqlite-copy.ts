@@ -9,7 +9,7 @@ import { runMigrations, VERSIONS_TABLE, whyUnreadable } from './migrate.ts';
 import { migrationsOf } from './migrations.ts';
 import type { Database } from './schema.ts';
 import { openSqliteDialect } from './sqlite-dialect.ts';
-import { damaged, isReadFailure, isUnknownName, toStartError } from './sqlite-errors.ts';
+import { damaged, isReadFailure, isStatementError, toStartError } from './sqlite-errors.ts';
 import { nodeSqlite, openSqliteFile } from './sqlite-file.ts';
 
 /** A table, index, trigger or view of a database. */
@@ -284,7 +284,7 @@ function column(database: DatabaseSync, sql: string): string[] {
     const rows = database.prepare(sql).all();
     return rows.map((row) => String(Object.values(row)[0]));
   } catch (error) {
-    if (isUnknownName(error)) return [];
+    if (isStatementError(error)) return [];
     throw error;
   }
 }

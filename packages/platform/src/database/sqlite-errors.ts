@@ -28,8 +28,8 @@ export function isDamage(error: unknown): boolean {
   return [SQLITE_CORRUPT, SQLITE_NOTADB].includes(primaryCode(error) ?? 0);
 }
 
-/** Whether a statement has a name that the database does not have. */
-export function isUnknownName(error: unknown): boolean {
+/** Whether a statement is wrong, as one with a name that the database does not have; not a state of the file or the disk. */
+export function isStatementError(error: unknown): boolean {
   return primaryCode(error) === SQLITE_ERROR;
 }
 

@@ -43,7 +43,6 @@ const EXPECTED: Readonly<Partial<Record<ErrorCode, 'debug' | 'info'>>> = {
   agent_answer_invalid: 'info',
   agent_answer_too_large: 'info',
   agent_timeout: 'info',
-  agent_busy: 'info',
 };
 
 const PROBES: ReadonlySet<string | undefined> = new Set([routes.health.path, routes.ready.path]);

@@ -18,8 +18,9 @@ import {
   type WireType,
 } from '@molecule-ai/protocol';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { parseRfc3339 } from '../time/clock.ts';
 import { type CallerOf, type RemovedHolder, requireCredential, requireWorkspaceOfPath } from './callers.ts';
-import { HttpError } from './http-error.ts';
+import { HttpError, invalidField } from './http-error.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -121,6 +122,17 @@ export function wholeNumber(
 ): number {
   const value = text === undefined || text === '' ? fallback : Number(text);
   return Number.isInteger(value) && value >= min && value <= max ? value : fallback;
+}
+
+/**
+ * A time of a query as it is stored; undefined when missing, 400 when it is no RFC 3339 time. Stored times have milliseconds, so a finer time
+ * is rounded up, and no earlier row is missed.
+ */
+export function parseTime(text: string | undefined, field: string): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const ms = parseRfc3339(text);
+  if (ms === undefined) throw invalidField(field, `${field} must be an RFC 3339 time`);
+  return new Date(ms).toISOString();
 }
 
 /** Maximum wait of a feed read or of a request for the state of a message, in seconds. */

@@ -11,8 +11,7 @@ import type { ControlRows } from '../activity/control-rows.ts';
 import type { Queryable, UnitOfWork } from '../database/platform-database.ts';
 import { CANVAS_CALLER, type MessageRow } from '../database/schema.ts';
 import { HttpError, invalidField } from '../http/http-error.ts';
-import type { QueryValues } from '../http/mount.ts';
-import { parseRfc3339 } from '../time/clock.ts';
+import { parseTime, type QueryValues } from '../http/mount.ts';
 import type { ClientConnection } from '../waiting/client-connection.ts';
 import { isSmall, type MemoryShare, NO_SHARE, ResponseMemory } from '../waiting/response-memory.ts';
 import { directCaller, type MessageHead, type SentMessageFilter, withoutAnswer } from './message.store.ts';
@@ -444,7 +443,7 @@ const ROW_STATES: Readonly<Record<string, readonly string[]>> = {
 
 /** Reads the query of `GET /workspaces/:id/messages`; 400 naming the field for what cannot be meant. */
 export function parseSentQuery({ state, since, limit }: QueryValues): SentMessageFilter {
-  return { states: parseStates(state ?? ''), since: parseSince(since), limit: parseLimit(limit) };
+  return { states: parseStates(state ?? ''), since: parseTime(since, 'since'), limit: parseLimit(limit) };
 }
 
 function parseStates(text: string): string[] {
@@ -458,13 +457,6 @@ function parseStates(text: string): string[] {
   const unknown = asked.find((word) => !known.includes(word));
   if (unknown !== undefined) throw invalidField('state', `state must be of ${known.join(', ')}`);
   return states.flatMap((state) => ROW_STATES[state] ?? [state]);
-}
-
-function parseSince(text: string | undefined): string | undefined {
-  if (text === undefined || text === '') return undefined;
-  const ms = parseRfc3339(text);
-  if (ms === undefined) throw invalidField('since', 'since must be an RFC 3339 time');
-  return new Date(ms).toISOString();
 }
 
 function parseLimit(text: string | undefined): number {
