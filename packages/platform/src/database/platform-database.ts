@@ -59,7 +59,7 @@ export interface PlatformDatabaseOptions {
   readonly clock?: Clock;
 }
 
-/** The platform's database. Only `database/` knows whether it is SQLite or Postgres. */
+/** The platform's database. Only `database/` knows which one it is. */
 export class PlatformDatabase {
   /** Builds and runs queries outside a transaction. */
   readonly query: Queryable;
