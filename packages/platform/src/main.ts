@@ -44,7 +44,10 @@ async function run(): Promise<void> {
 
   const outcome = await running;
   if ('exitCode' in outcome) process.exitCode = outcome.exitCode;
-  else keepYoungGenerationSmall();
+  else {
+    void outcome.platform.failed.then(() => process.exit(1));
+    keepYoungGenerationSmall();
+  }
 }
 
 /**

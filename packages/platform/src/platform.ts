@@ -3,6 +3,7 @@ import { createContext } from './context.ts';
 import { PlatformDatabase } from './database/platform-database.ts';
 import { openSqliteDialect } from './database/sqlite-dialect.ts';
 import { primaryCode, toStartError } from './database/sqlite-errors.ts';
+import { errorFacts } from './foreign-error.ts';
 import { type Connections, socketConnections } from './http/listening.ts';
 import { type PlatformLogger, silentLogger } from './logging/logger.ts';
 import { createModules } from './modules.ts';
@@ -23,6 +24,11 @@ export interface Platform extends AsyncDisposable {
   readonly operatorKey: string;
   /** The 0600 file that keeps the operator key; null in production and in memory. */
   readonly operatorKeyPath: string | null;
+  /**
+   * Resolves with the reason when the disk has not taken what was to be stored: every request fails from then on, and only another start
+   * helps. The bin ends then, with exit code 1.
+   */
+  readonly failed: Promise<Error>;
   /**
    * Stops: new requests are refused, held ones get a response, those in flight may finish within `stopTimeoutMs`, then
    * the database is closed. Calling it again returns the same promise.
@@ -65,17 +71,18 @@ async function open(
 ): Promise<Platform> {
   const folder = settings.dataDir === null ? null : await openDataFolder(settings.dataDir);
   if (folder !== null) opened.add('data folder', folder.release);
-  const operator = resolveOperatorKey(settings, folder);
-
   const path = folder?.databasePath ?? ':memory:';
   const isEmptyFile = statSync(path, { throwIfNoEntry: false })?.size === 0;
   const database = await openDatabase(path, settings, options);
   opened.add('database', () => database.close());
+  const operator = resolveOperatorKey(settings, folder);
 
   const shutdown = new AbortController();
   const address = { url: settings.publicUrl ?? '' };
   const plain = createContext({ options, settings, database, shutdown: shutdown.signal, address });
-  if (isEmptyFile) warnOfEmptyFile(plain.logger, path);
+  // A first start that was killed leaves such a file, and so does a disk or a copy that lost the data.
+  const emptyFile = `The database ${path} was a file of 0 bytes, and a new one was made. If the platform had data, stop it and restore the last backup with --force`;
+  if (isEmptyFile) plain.logger.warn({ path }, emptyFile);
   const context = { ...plain, addressGuard: connections.toAgents(plain.addressGuard) };
   const modules = await createModules(context, operator.key).catch((error: unknown) => {
     throw primaryCode(error) === undefined ? error : toStartError(error, path);
@@ -88,6 +95,11 @@ async function open(
   const { mode, host } = settings;
   context.logger.info({ url, host, mode }, `Platform listening on ${url}`);
 
+  const failed = database.failed.then((error) => {
+    const { message: reason } = errorFacts(error.cause);
+    context.logger.error({ reason }, `${error.message} Start the platform again.`);
+    return error;
+  });
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
@@ -103,6 +115,7 @@ async function open(
     mode,
     operatorKey: operator.key,
     operatorKeyPath: operator.path,
+    failed,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -118,12 +131,6 @@ async function openDatabase(
   } catch (error) {
     throw toStartError(error, path);
   }
-}
-
-/** A first start that was killed leaves such a file, and so does a disk or a copy that lost the data. */
-function warnOfEmptyFile(logger: PlatformLogger, path: string): void {
-  const advice = 'If the platform had data, stop it and restore the last backup with --force';
-  logger.warn({ path }, `The database ${path} was a file of 0 bytes, and a new one was made. ${advice}`);
 }
 
 /** Closes what was opened, in reverse order; a failure does not prevent closing the others. */

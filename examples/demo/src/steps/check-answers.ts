@@ -38,10 +38,10 @@ export function checkAnswers({ run, lead, lab, desk, known }: WithAgents, rows: 
     if (first !== undefined) timeline.line('log', name, `its model read: ${first.text}`);
   }
   const texts = results.flatMap((reader) => reader.results.map(({ text }) => String(text)));
-  const inside = texts.map(insideFence);
+  const isRead = (answer: string) => texts.some((text) => insideFence(text)?.includes(answer));
   checks.record(
     'fenced',
-    inside.includes(known.lab) && inside.includes(known.desk),
+    isRead(known.lab) && isRead(known.desk),
     () => `the models read: ${texts.join(' ')}`,
   );
 }

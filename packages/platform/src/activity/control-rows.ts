@@ -12,14 +12,6 @@ const MAX_ROWS = 500;
 
 type ControlRowsOptions = Pick<PlatformContext, 'clock' | 'database' | 'shutdown' | 'tasks'>;
 
-/** The query of a read of control rows. */
-interface ControlQuery {
-  /** Only rows after this one. */
-  readonly sinceSeq: number;
-  /** Seconds to wait for a row; undefined without `wait`. */
-  readonly waitSeconds: number | undefined;
-}
-
 /**
  * The control rows of all workspaces: which messages were canceled while their agents may be handling them. They have
  * an order of their own, need no acknowledgement, and are kept for one hour.
@@ -64,10 +56,10 @@ export class ControlRows {
     unit.afterCommit(() => this.#waiters.wake(workspaceId));
   }
 
-  /** The rows of a workspace, oldest first, after waiting for one if there is none. */
+  /** The rows of a workspace after `sinceSeq`, oldest first, after waiting up to `waitSeconds` for one if there is none. */
   async read(
     workspaceId: string,
-    { sinceSeq, waitSeconds = 0 }: ControlQuery,
+    { sinceSeq, waitSeconds = 0 }: { readonly sinceSeq: number; readonly waitSeconds: number | undefined },
     connection: Pick<ClientConnection, 'gone' | 'onGone'>,
   ): Promise<ControlRow[]> {
     if (waitSeconds === 0) return this.#select(workspaceId, sinceSeq);

@@ -32,7 +32,7 @@ export async function backUp(
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
     await copyDatabase(database, draft, { signal, onProgress: progressLines(err) });
-    const contents = await inspectDatabase(draft).catch((error: unknown) => {
+    const contents = await inspectDatabase(draft, database).catch((error: unknown) => {
       throw toStartError(error, database);
     });
     // A signal during the check is handled now.
@@ -42,7 +42,7 @@ export async function backUp(
     if (!publishDraft(draft, path, { replaces: force })) throw targetExists(path);
     if (json) out(`${JSON.stringify({ file: path, bytes, ...contents })}\n`);
     else out(`Copied ${database} to ${path}: ${contentsText(contents)}, ${sizeText(bytes)}.\n`);
-    err('The copy has no keys: keep ADMIN_TOKEN and SECRETS_ENCRYPTION_KEY of the platform as well.\n');
+    err('The copy has no keys: keep those of the platform as well (backup --help).\n');
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new CommandError('The backup was canceled; nothing was written.', { hint: 'Run it again.' });

@@ -14,13 +14,7 @@ const TIMEOUT_MS = 30_000;
  */
 const PLAIN_VALUE = /^(?!~)(?!.*:~)[\w.:/[\]%~@+-]+$/;
 /** After these the request may have reached the platform. */
-const CONNECTION_LOST = [
-  'ECONNRESET',
-  'EPIPE',
-  'UND_ERR_SOCKET',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-];
+const CONNECTION_LOST = /^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET|UND_ERR_(?:HEADERS|BODY)_TIMEOUT)$/;
 /** What a header transports unchanged. */
 const HEADER_VALUE = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
 
@@ -133,7 +127,7 @@ function noResponse(error: unknown, origin: string, signal: AbortSignal): Comman
   const { cause = error } = error as { cause?: unknown };
   const { code, message } = errorFacts(cause);
   const isTimeout = (error as { name?: unknown }).name === 'TimeoutError';
-  if (isTimeout || CONNECTION_LOST.includes(code ?? '')) {
+  if (isTimeout || CONNECTION_LOST.test(code ?? '')) {
     const problem = isTimeout ? 'did not answer in time' : 'closed the connection before it answered';
     return new CommandError(`The server at ${origin} ${problem}; it may have created the workspace.`, {
       hint: 'GET /workspaces lists the workspaces: look there before you run it again.',
@@ -155,9 +149,10 @@ function refusal(status: number, body: unknown, origin: string, hasKey: boolean)
     });
   }
   const where = typeof field === 'string' ? `, ${printable(field)}` : '';
+  const hint = where === '' ? ERROR_CODES[code] : 'Correct it, and run the command again.';
   const message = `The platform refused the workspace: ${printable(error)} (${code}${where}).`;
   return new CommandError(message, {
-    hint: code === 'org_mismatch' ? 'Set MOLECULE_ORG_ID.' : ERROR_CODES[code],
+    hint: code === 'org_mismatch' ? 'Set MOLECULE_ORG_ID.' : hint,
   });
 }
 

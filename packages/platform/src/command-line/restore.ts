@@ -21,7 +21,8 @@ export async function restore(
   signal: AbortSignal,
 ): Promise<void> {
   const dataDir = resolveDataDir(given, environment);
-  const path = realPath(resolve(file));
+  // The log of a database is beside the file itself and not beside a link to it.
+  const path = existsSync(file) ? realpathSync(file) : resolve(file);
   const contents = await inspectBackup(path);
   const folder = await openDataFolder(dataDir);
   const { databasePath } = folder;
@@ -54,11 +55,6 @@ export async function restore(
     for (const suffix of ['', '-journal']) rmSync(draft + suffix, { force: true });
     folder.release();
   }
-}
-
-/** The log of a database is beside the file itself and not beside a link to it. */
-function realPath(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
 }
 
 /** Before anything is touched. */

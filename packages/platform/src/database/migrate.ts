@@ -24,19 +24,27 @@ interface StoredSchema {
   readonly writtenBy: string | undefined;
 }
 
+/** Why a database is not one of a platform, or undefined when it is one, or empty. */
+export function whyForeign(
+  path: string | undefined,
+  tables: readonly string[],
+  isMigrated = tables.includes(DEFAULT_MIGRATION_TABLE),
+): PlatformStartError | undefined {
+  const isEmpty = tables.every((name) => name.startsWith('sqlite_'));
+  if (isEmpty || (isMigrated && OWN_TABLES.every((name) => tables.includes(name)))) return undefined;
+  const database = path === undefined ? 'The database' : `The database ${path}`;
+  return new PlatformStartError('data_incompatible', `${database} belongs to another application.`, {
+    hint: `Give the folder of a platform, or ${OTHER_FOLDER}.`,
+  });
+}
+
 /** Why this version cannot read a database, or undefined when it can, after the migrations that are missing. */
 export function whyUnreadable(
   { path, tables, applied, writtenBy }: StoredSchema,
   known: readonly string[],
 ): PlatformStartError | undefined {
-  const isEmpty = tables.every((name) => name.startsWith('sqlite_'));
-  if (isEmpty) return undefined;
-  if (applied.length === 0 || !OWN_TABLES.every((name) => tables.includes(name))) {
-    const database = path === undefined ? 'The database' : `The database ${path}`;
-    return new PlatformStartError('data_incompatible', `${database} belongs to another application.`, {
-      hint: `Give the folder of a platform, or ${OTHER_FOLDER}.`,
-    });
-  }
+  const foreign = whyForeign(path, tables, applied.length > 0);
+  if (foreign !== undefined) return foreign;
   if (applied.every((name) => known.includes(name))) return undefined;
   const isVersion = writtenBy !== undefined && /^[\w.+-]{1,64}$/.test(writtenBy);
   const writer = !isVersion || writtenBy === PLATFORM_VERSION ? 'another version' : `version ${writtenBy}`;

@@ -53,6 +53,8 @@ describe('the embedded database', () => {
     expect(database.isUnavailable(foreign("{ code: 'ERR_SQLITE_ERROR', errcode: 261 }"))).toBe(true);
     expect(database.isUnavailable(foreign("{ code: 'ERR_SQLITE_ERROR', errcode: 2067 }"))).toBe(false);
     expect(database.isDiskFull(foreign("{ code: 'ERR_SQLITE_ERROR', errcode: 13 }"))).toBe(true);
+    expect(database.isDiskFull(sqliteError(778))).toBe(true);
+    expect(database.isDiskFull(sqliteError(266))).toBe(false);
     await database.close();
     const closed = await database.query
       .selectFrom('events')

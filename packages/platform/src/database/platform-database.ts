@@ -194,6 +194,11 @@ export class PlatformDatabase {
     return this.#dialect.connection !== undefined;
   }
 
+  /** Resolves with the reason when the disk has not taken a commit: from then on nothing can be read or written. */
+  get failed(): Promise<Error> {
+    return this.#dialect.connection?.failed ?? new Promise(() => {});
+  }
+
   /** Whether the last transaction failed for want of space. */
   get hasNoSpace(): boolean {
     return this.#hasNoSpace;

@@ -61,6 +61,7 @@ it('after a flush that failed the database cannot be used', async () => {
   await turns();
   flushes[0]?.(Object.assign(new Error('i/o'), { code: 'EIO' }));
   expect(database.isUnavailable(await failing)).toBe(true);
+  expect(await database.failed).toMatchObject({ cause: { code: 'EIO' } });
   const later = await write(database, 'b').catch((error: unknown) => error);
   expect(database.isUnavailable(later)).toBe(true);
   expect(database.isUnavailable(await read(database).catch((error: unknown) => error))).toBe(true);

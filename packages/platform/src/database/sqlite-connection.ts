@@ -40,6 +40,8 @@ interface Entry {
 export class SqliteConnection {
   /** Called with each statement. */
   onQuery: ((sql: string) => void) | undefined;
+  /** Resolves with the reason when the disk has not taken a commit: from then on nothing can be read or written. */
+  readonly failed: Promise<Error>;
   readonly #database: DatabaseSync;
   readonly #log: CommitLog | undefined;
   readonly #statements = new Map<string, Statement>();
@@ -55,7 +57,10 @@ export class SqliteConnection {
   /** @param flushedPath the file whose commits have to be on the disk; undefined when they need not be */
   constructor(database: DatabaseSync, flushedPath: string | undefined) {
     this.#database = database;
-    const onFlushed = () => {
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    this.failed = promise;
+    const onFlushed = (failure?: Error) => {
+      if (failure !== undefined) resolve(failure);
       this.#isDue = true;
       this.#schedule();
     };
@@ -273,14 +278,14 @@ class CommitLog {
   /** Something was written for which no flush has begun. */
   isDirty = false;
   readonly #path: string;
-  readonly #onFlushed: () => void;
+  readonly #onFlushed: (failure?: Error) => void;
   #file: number | undefined;
   #running: PromiseWithResolvers<void> | undefined;
   /** The flush that begins when the running one has ended. */
   #next: PromiseWithResolvers<void> | undefined;
   #failure: Error | undefined;
 
-  constructor(path: string, onFlushed: () => void) {
+  constructor(path: string, onFlushed: (failure?: Error) => void) {
     this.#path = path;
     this.#onFlushed = onFlushed;
   }
@@ -331,7 +336,7 @@ class CommitLog {
       reject(this.#failure);
       next?.reject(this.#failure);
     }
-    this.#onFlushed();
+    this.#onFlushed(this.#failure);
   }
 }
 

@@ -170,27 +170,31 @@ async function openSource(path: string): Promise<DatabaseSync> {
 /**
  * Checks every page of a file that nothing writes, and counts what it contains.
  *
+ * @param name of the database in errors, for a copy of it
  * @throws PlatformStartError when it is damaged, or not a database that this version can read.
  */
-export async function inspectDatabase(path: string): Promise<DatabaseContents> {
+export async function inspectDatabase(path: string, name = path): Promise<DatabaseContents> {
   if (existsSync(`${path}-wal`)) {
     throw damaged(`${path} has a log beside it, ${path}-wal: it is no copy but the database of a platform.`);
   }
   if (hasLogMode(path))
-    throw damaged(`${path} is a raw copy of the database of a platform: it may lack its last commits.`);
+    throw damaged(`${path} is a raw copy of a database that was in use: it may lack its last commits.`);
   const { DatabaseSync: Database } = await nodeSqlite();
   // Immutable: nothing is created beside the file, and its folder may be read-only.
   const database = new Database(new URL(`${pathToFileURL(path).href}?immutable=1`), { readOnly: true });
   try {
     // The schema first: its checks, triggers and views run in the statements after it.
-    await refuseForeignSchema(database, path);
+    await refuseForeignSchema(database, name);
     const { integrity_check: result } = database.prepare('PRAGMA integrity_check(1)').get() ?? {};
-    if (result !== 'ok') throw damaged(`The database ${path} is damaged.`, result);
-    highestNumber(database, path);
+    if (result !== 'ok') throw damaged(`The database ${name} is damaged.`, result);
+    highestNumber(database, name);
     return {
       workspaces: Number(column(database, 'SELECT count(*) FROM workspaces WHERE removed_at IS NULL')[0]),
       messages: Number(
-        column(database, "SELECT count(*) FROM activity WHERE activity_type = 'a2a_receive'")[0],
+        column(
+          database,
+          'SELECT count(*) FROM activity WHERE message_id IS NOT NULL AND answers_id IS NULL',
+        )[0],
       ),
     };
   } finally {

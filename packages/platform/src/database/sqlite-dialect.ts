@@ -1,9 +1,17 @@
-import { statSync } from 'node:fs';
+import { chmodSync, existsSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { errorFacts } from '../foreign-error.ts';
 import type { DatabaseDialect } from './dialect.ts';
+import { whyForeign } from './migrate.ts';
 import { SqliteConnection } from './sqlite-connection.ts';
-import { damaged, primaryCode, SQLITE_BUSY, SQLITE_CONSTRAINT, SQLITE_FULL } from './sqlite-errors.ts';
+import {
+  damaged,
+  primaryCode,
+  SQLITE_BUSY,
+  SQLITE_CONSTRAINT,
+  SQLITE_FULL,
+  SQLITE_IOERR_WRITE,
+} from './sqlite-errors.ts';
 import { openSqliteFile } from './sqlite-file.ts';
 
 /** A database of this size is checked in about 60 ms. */
@@ -29,6 +37,7 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
   refuseLogOfMissing(options.path);
   const database = await openSqliteFile(options.path, 5_000);
   try {
+    refuseForeign(database, options.path);
     configure(database, options);
     return dialectOf(database, options);
   } catch (error) {
@@ -41,6 +50,15 @@ export async function openSqliteDialect(options: SqliteDialectOptions): Promise<
 function refuseLogOfMissing(path: string): void {
   if (path === ':memory:' || sizeOf(path) > 0 || sizeOf(`${path}-wal`) === 0) return;
   throw damaged(`The database ${path} is missing or empty, and its log ${path}-wal is there.`);
+}
+
+/** Before anything of the file is changed. */
+function refuseForeign(database: DatabaseSync, path: string): void {
+  const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+  const names = tables.map(({ name }) => String(name));
+  const refusal = whyForeign(path, names);
+  if (refusal !== undefined) throw refusal;
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
 }
 
 function sizeOf(path: string): number {
@@ -72,7 +90,8 @@ function dialectOf(database: DatabaseSync, { path, synchronous }: SqliteDialectO
     path,
     connection,
     isUnavailable: isSqliteUnavailable,
-    isDiskFull: (error) => primaryCode(error) === SQLITE_FULL,
+    // Of a quota or a limit of sizes only the write says that it failed.
+    isDiskFull: (error) => [SQLITE_FULL, SQLITE_IOERR_WRITE].includes(errorFacts(error).errcode ?? 0),
     close: async () => connection.close(),
   };
 }

@@ -11,6 +11,8 @@ const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+/** With its extension. */
+export const SQLITE_IOERR_WRITE = 778;
 const IOERR_READ = 1;
 const IOERR_SHORT_READ = 2;
 

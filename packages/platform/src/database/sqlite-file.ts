@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 
 type Sqlite = typeof import('node:sqlite');
@@ -12,18 +12,14 @@ export function nodeSqlite(): Promise<Sqlite> {
 }
 
 /**
- * Opens a SQLite database, for a file with mode 0600 whatever the umask is; SQLite gives the files beside it the same
- * mode.
+ * Opens a SQLite database. A new file has mode 0600; SQLite gives the files beside it the same mode.
  *
  * @param path `:memory:` for none
  * @param busyTimeoutMs how long a statement waits for another process
  */
 export async function openSqliteFile(path: string, busyTimeoutMs: number): Promise<DatabaseSync> {
   const { DatabaseSync: Database } = await nodeSqlite();
-  if (path !== ':memory:') {
-    closeSync(openSync(path, 'a', 0o600));
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) if (existsSync(file)) chmodSync(file, 0o600);
-  }
+  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
   return new Database(path, { timeout: busyTimeoutMs });
 }
 

@@ -104,15 +104,13 @@ function describeSuccess(route: Route, schemas: Schemas): JsonObject {
     status,
     {
       description: STATUS_CODES[status] ?? status,
-      ...withContent({ ...describeBody(body, 'output', schemas), ...describeEvents(route, status) }),
+      ...withContent({
+        ...describeBody(body, 'output', schemas),
+        ...(route.streams === 'on-request' && status === '200' ? { 'text/event-stream': {} } : {}),
+      }),
     },
   ]);
   return Object.fromEntries(entries);
-}
-
-/** The response to a request that asks for a stream. */
-function describeEvents({ streams }: Route, status: string): JsonObject {
-  return streams === 'on-request' && status === '200' ? { 'text/event-stream': {} } : {};
 }
 
 /** The codes of a route by their usual status; a few codes also have another one, hence the default. */

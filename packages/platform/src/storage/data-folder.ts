@@ -1,14 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
 import { isDamage, OTHER_FOLDER, toStartError } from '../database/sqlite-errors.ts';
@@ -34,14 +25,13 @@ export interface OperatorKey {
 }
 
 /**
- * Opens the data folder (0700) for this process alone; fails when another platform uses it.
+ * Opens the data folder, a new one with mode 0700, for this process alone; fails when another platform uses it.
  *
  * @throws PlatformStartError
  */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   try {
     makeFolder(path);
-    chmodSync(path, 0o700);
   } catch (error) {
     throw toStartError(error, `The data folder ${path}`);
   }

@@ -45,11 +45,6 @@ export class PairRate {
     this.limit = settings.pairRate;
   }
 
-  /** How many pairs are counted at the moment. */
-  get size(): number {
-    return this.#pairs.size;
-  }
-
   /** Milliseconds until this sender may write to this target; 0 when it may now. */
   waitMs(sender: string, target: string): number {
     const pair = this.#current(sender, target);

@@ -194,9 +194,8 @@ export class PushScheduler {
     try {
       await work;
     } catch (error) {
-      const fields = { reason: String(error) };
       const text = 'Failed to record a push; the message is pushed again when its lease expires';
-      this.#options.logger.error(fields, text);
+      this.#options.logger.error({ reason: String(error) }, text);
     }
     this.#running.delete(work);
     after();
@@ -245,6 +244,9 @@ export class PushScheduler {
       await unit.lock?.(targetId);
       const next = await this.#findNext(unit, targetId);
       state.empty = next === undefined;
+      unit.onRollback(() => {
+        state.empty = false;
+      });
       if (next === undefined) return undefined;
       const dueIn = next.next_attempt_at === null ? 0 : Date.parse(next.next_attempt_at) - unit.now;
       if (dueIn > 0 && dueIn <= LONGEST_RETRY_MS) {
