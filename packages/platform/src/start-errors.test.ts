@@ -1,5 +1,14 @@
 import dns from 'node:dns';
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -115,14 +124,17 @@ describe('a database that cannot be used', () => {
     const dataDir = openFolder();
     const path = join(dataDir, 'platform.db');
     change(path, 'CREATE TABLE events (name TEXT)');
+    chmodSync(path, 0o644);
+    chmodSync(dataDir, 0o755);
+    const before = readFileSync(path);
     expect(await failure('--data-dir', dataDir)).toEqual({
       code: 1,
       cause: `The database ${path} belongs to another application.`,
       hint: expect.stringContaining(OTHER_FOLDER),
     });
-    const after = new DatabaseSync(path, { readOnly: true });
-    expect(after.prepare('SELECT name FROM sqlite_master').all()).toEqual([{ name: 'events' }]);
-    after.close();
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect([path, dataDir].map((name) => statSync(name).mode & 0o777)).toEqual([0o644, 0o755]);
+    expect(readdirSync(dataDir).sort()).toEqual(['platform.db', 'platform.lock']);
   });
 
   it('was written by a newer version, which the refusal names', async () => {

@@ -128,6 +128,28 @@ onEachDatabase('the end of a message', (environment) => {
       expect((await client.fetchInbound({ unacknowledged: true })).length).toBe(0);
     });
 
+    verifies('agent.lost-state', async () => {
+      const isSlow = Promise.withResolvers<void>();
+      const first = await startTestAgent(environment, {
+        delivery,
+        onMessage: ({ text }) => (text === 'slow' ? isSlow.promise : `echo: ${text}`),
+      });
+      const { platform, member, clock, until } = first;
+      const peer = await onboard(platform);
+      // What comes after it is answered, and not acknowledged before it.
+      await send(peer.caller, member.id, 'slow', { messageId: 'slow' });
+      await send(peer.caller, member.id, 'quick', { messageId: 'quick', contextId: 'another' });
+      await until(async () => (await stateOf(peer, 'quick')) === 'answered');
+      const stopped = stopOnClock(clock, first.agent);
+      isSlow.reject(new Error('stopped'));
+      await stopped;
+      const second = createTestAgent(environment, platform, member, { delivery });
+      await second.agent.start();
+      await second.untilAllAcknowledged();
+      expect(second.handled).toEqual(['slow']);
+      expect(await stateOf(peer, 'slow')).toBe('answered');
+    });
+
     verifies('ends.accepted-stays-open', 'accepted at most once', async () => {
       const end = Promise.withResolvers<void>();
       const { platform, member, until, pending } = await startTestAgent(environment, {

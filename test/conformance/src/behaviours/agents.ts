@@ -33,6 +33,10 @@ export const AGENTS = behaviours({
     'An agent stopped or killed midway gives each message one whole end after its restart.',
     'docs/decisions/0031-what-a-handler-returns.md; docs/contract/streams.md#breaks',
   ],
+  'agent.lost-state': [
+    'An agent that lost its state handles no message again that it had answered.',
+    'docs/contract/feed.md#order',
+  ],
   'agent.half-dead.feed': [
     'An agent that cannot read its feed is degraded within three minutes although its heartbeats succeed.',
     'docs/contract/receiving.md#an-agent-that-is-half-dead; docs/decisions/0108-never-half-dead.md',
