@@ -128,6 +128,36 @@ onEachDatabase('the end of a message', (environment) => {
       expect((await client.fetchInbound({ unacknowledged: true })).length).toBe(0);
     });
 
+    verifies('agent.one-end-after-a-restart', 'goes on after a reply', async () => {
+      const first = await startTestAgent(environment, {
+        delivery,
+        onMessage: async (_message, { reply, signal }) => {
+          await reply('first part');
+          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+          signal.throwIfAborted();
+        },
+      });
+      const { platform, member, clock, stateDirectory, until } = first;
+      const peer = await onboard(platform);
+      await send(peer.caller, member.id, 'hello', { messageId: 'm' });
+      await until(async () => (await stateOf(peer, 'm')) === 'answered');
+      await stopOnClock(clock, first.agent);
+      const replies: number[] = [];
+      const second = createTestAgent(environment, platform, member, {
+        delivery,
+        client: { stateDirectory },
+        onMessage: async (_message, { reply }) => {
+          await reply('first part');
+          await reply('second part');
+          replies.push(2);
+        },
+      });
+      await second.agent.start();
+      await second.untilAllAcknowledged();
+      expect(replies).toEqual([2]);
+      expect((await inboxTexts(peer)).join().split('first part')).toHaveLength(2);
+    });
+
     verifies('agent.lost-state', async () => {
       const isSlow = Promise.withResolvers<void>();
       const first = await startTestAgent(environment, {

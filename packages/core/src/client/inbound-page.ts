@@ -146,8 +146,6 @@ export async function readInboundPage(
     const expected = feed.deliverable.filter(
       (message) =>
         !(message.inReplyTo !== '' && isReturned(message)) &&
-        // Answered, and not acknowledged: by this agent before it lost its state, or by a push.
-        ![message.raw.state, message.raw.delivery_state].includes('answered') &&
         !(showsHandled && (message.raw.response_body ?? null) !== null) &&
         (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
     );

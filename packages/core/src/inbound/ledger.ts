@@ -160,7 +160,7 @@ export class Ledger {
       return record;
     }
     if (!isFinishedAhead && this.#finished.has(id)) return null;
-    const isFinished = isFinishedAhead || this.#finished.has(key);
+    const isFinished = isFinishedAhead || this.#finished.has(key) || this.#wasAnswered(message, key);
     if (seq !== undefined) this.#position.add(id, seq, isFinished);
     if (isFinished) {
       if (isFinishedAhead) return null;
@@ -174,6 +174,12 @@ export class Ledger {
       return null;
     }
     return this.#begin(key, ofFeed, { isStored: true });
+  }
+
+  /** Whether a row of the feed has an answer of which nothing is known: the agent had sent it before its state was lost. */
+  #wasAnswered({ id, raw }: InboundMessage, key: string): boolean {
+    const isAnswered = raw.state === 'answered' || raw.delivery_state === 'answered';
+    return isAnswered && !this.#earlier.has(id) && this.#open.get(key) === undefined;
   }
 
   /** Call after the messages of a page were read. Moves the read position past its last row, message or not. */
