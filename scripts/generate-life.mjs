@@ -221,6 +221,7 @@ function textOf(effect, pauses, isAnswered) {
     const [last] = pauses.slice(-1);
     const first = pauses.slice(0, -1);
     if (effect.waits) return `${again} after ${last} s, later every 15 minutes, for a day`;
+    if (effect.stage === 'handler') return `${again} after ${first.join(', ')}, at last ${last} s`;
     return `${again} after ${first.join(', ')} s, later every ${last} s`;
   }
   if (effect.kind === 'stop') {
