@@ -51,6 +51,11 @@ onEachDatabase('a platform that is restored', { onDisk: true }, (environment) =>
     await asker.start();
     const ask = (text: string, signal?: AbortSignal) =>
       client.callPeer(answering.id, text, { messageId: text, signal });
+    // An agent that could not read for some seconds reads again within some more, which may be later than the call waits.
+    const answerTo = async (text: string) => {
+      const reply = await ask(text);
+      return reply.status === 'answered' ? reply.text : (await client.waitForAnswer(text)).text;
+    };
     const cancel = async (text: string) => {
       const canceling = new AbortController();
       const call = ask(text, canceling.signal);
@@ -93,18 +98,19 @@ onEachDatabase('a platform that is restored', { onDisk: true }, (environment) =>
 
     held.resolve();
     for (const call of [lost, across]) expect((await call).status).toBe('queued');
-    for (const text of ['after 1', 'after 2']) expect((await ask(text)).text).toBe(`echo: ${text}`);
+    for (const text of ['after 1', 'after 2']) expect(await answerTo(text)).toBe(`echo: ${text}`);
     await cancel('cancel, after');
     await acknowledged();
     expect(handled).toEqual([...new Set(handled)]);
     expect(handled.filter((text) => text.includes('after'))).toEqual(['after 1', 'after 2', 'cancel, after']);
     // The answers of both come as messages, also of the one that the platform does not have any more.
     const late = ['hold across', 'hold, lost'];
-    await vi.waitFor(() => expect(replies.map(({ inReplyTo }) => inReplyTo).sort()).toEqual(late), 20_000);
+    const heldAnswers = () => replies.map(({ inReplyTo }) => inReplyTo).filter((id) => id.startsWith('hold'));
+    await vi.waitFor(() => expect(heldAnswers().sort()).toEqual(late), 20_000);
 
     // The same backup again: agents have seen the rows that the first restore led to.
     await platform.restart(() => bin('restore', file, '--force'));
-    for (const text of ['again 1', 'again 2']) expect((await ask(text)).text).toBe(`echo: ${text}`);
+    for (const text of ['again 1', 'again 2']) expect(await answerTo(text)).toBe(`echo: ${text}`);
     await cancel('cancel, again');
     await acknowledged();
     expect(handled.filter((text) => text.includes('again'))).toEqual(['again 1', 'again 2', 'cancel, again']);
