@@ -84,7 +84,8 @@ export async function stageDirect(
     peerId,
     peer,
     platform,
-    proxied: () => seen('/a2a'),
+    // Of this peer only: a port that a server of another test had gets the requests of those who still call that one.
+    proxied: () => seen(`/workspaces/${peerId}/a2a`),
     lookups: () => seen('/registry/discover/').length,
     arrive: ({ inReplyTo, text, metadata = {} }) => {
       const message = {
