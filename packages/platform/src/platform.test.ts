@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openFolder } from '../test/resources-of-test.ts';
 import { startPlatform } from '../test/running-platform.ts';
 import * as entry from './index.ts';
 import { createPlatform, type Platform, PlatformOptionsError, PlatformStartError } from './index.ts';
+import { silentLogger } from './logging/logger.ts';
 
 async function startDev(options: entry.PlatformOptions): Promise<Platform> {
   const platform = await createPlatform({ mode: 'dev', port: 0, synchronous: 'normal', ...options });
@@ -69,6 +71,30 @@ describe('starting', () => {
     await expect(startDev({ dataDir, port })).rejects.toMatchObject({ code: 'port_in_use' });
     await startDev({ dataDir });
   });
+});
+
+it('says that it has failed, and why, when the disk does not take a commit', async () => {
+  const error = vi.fn();
+  const logger = { ...silentLogger, error };
+  const platform = await startDev({ dataDir: openFolder(), synchronous: 'full', logger });
+  const broken = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+  const spy = vi.spyOn(fs, 'fdatasync').mockImplementation((_file, onEnd) => onEnd(broken));
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    spy.mockRestore();
+    syncBuiltinESMExports();
+  });
+  const response = await fetch(`${platform.url}/workspaces`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${platform.operatorKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'agent' }),
+  });
+  expect(response.status).toBe(503);
+  expect(await platform.failed).toMatchObject({ cause: broken });
+  expect(error).toHaveBeenCalledWith(
+    { reason: broken.message },
+    expect.stringContaining('Start the platform again'),
+  );
 });
 
 describe('stopping', () => {

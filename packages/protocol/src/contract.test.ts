@@ -217,6 +217,7 @@ describe('the package', () => {
         "UpdateDelegationRequest",
         "UploadResponse",
         "Uuid",
+        "VARIABLE_METADATA",
         "WORKSPACE_STATUSES",
         "WorkspaceConnection",
         "WorkspaceDetail",

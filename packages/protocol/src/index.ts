@@ -166,7 +166,12 @@ export {
   type PlatformEventPayload,
   SseFrame,
 } from './platform-event.ts';
-export { type PlatformWords, withoutPlatformWords, withoutPlatformWordsIn } from './platform-words.ts';
+export {
+  type PlatformWords,
+  VARIABLE_METADATA,
+  withoutPlatformWords,
+  withoutPlatformWordsIn,
+} from './platform-words.ts';
 export {
   InstalledPlugin,
   InstalledPluginList,

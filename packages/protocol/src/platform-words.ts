@@ -52,3 +52,16 @@ function withOwnMetadata(holder: JsonObject, about: PlatformWords): JsonObject {
   const own = withoutPlatformWords(metadata, about);
   return own === metadata ? holder : { ...holder, metadata: own };
 }
+
+/**
+ * Keys of the metadata of a message that a repeat of it may change: they say where and when it was sent, and do not count when two messages
+ * with one id are compared.
+ */
+export const VARIABLE_METADATA: ReadonlySet<string> = new Set([
+  'parent_message_id',
+  'parent_activity_id',
+  'trace_id',
+  'hops',
+  'path',
+  'deadline',
+]);

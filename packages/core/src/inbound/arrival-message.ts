@@ -6,6 +6,7 @@ import {
   type JsonValue,
   type MessageView,
   parseActivityRow,
+  VARIABLE_METADATA,
   viewMessage,
   withoutPlatformWords,
   withoutPlatformWordsIn,
@@ -17,16 +18,6 @@ import { receivedMessage } from '../peers/received-values.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { textOf } from '../transport/http-response.ts';
 import type { Arrival } from './ledger-lines.ts';
-
-/** Metadata that says where and when a message was sent, and not what it is. */
-const CIRCUMSTANCES: ReadonlySet<string> = new Set([
-  'parent_message_id',
-  'parent_activity_id',
-  'trace_id',
-  'hops',
-  'path',
-  'deadline',
-]);
 
 const MAX_ID_LENGTH = 256;
 const MAX_HOPS = 8;
@@ -177,7 +168,7 @@ function isEdge(value: JsonValue): boolean {
 function digestOf({ method, params }: MessageView): string {
   const { message } = params;
   const metadata = isJsonObject(message) && isJsonObject(message.metadata) ? message.metadata : {};
-  const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
+  const kept = Object.entries(metadata).filter(([key]) => !VARIABLE_METADATA.has(key));
   const content = isJsonObject(message) ? { ...message, metadata: Object.fromEntries(kept) } : message;
   const text = JSON.stringify({ ...params, message: content });
   const isSend = method === 'message/send' || STREAM_METHODS.has(method);

@@ -125,7 +125,7 @@ export function wholeNumber(
 }
 
 /**
- * A time of a query as it is stored; undefined when missing, 400 when it is no RFC 3339 time. Stored times have milliseconds, so a finer time
+ * A time of a query as it is stored; undefined when missing, 400 when it is not an RFC 3339 time. Stored times have milliseconds, so a finer time
  * is rounded up, and no earlier row is missed.
  */
 export function parseTime(text: string | undefined, field: string): string | undefined {

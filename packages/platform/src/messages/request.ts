@@ -13,6 +13,7 @@ import {
   repairMessage,
   textPart,
   toA2a03Request,
+  VARIABLE_METADATA,
   viewMessage,
   withoutPlatformWordsIn,
 } from '@molecule-ai/protocol';
@@ -317,16 +318,6 @@ export function namedTarget(sources: TargetSources): string | undefined {
   return named.find((text) => text !== undefined && text.trim() !== '')?.trim();
 }
 
-/** Metadata that says where and when a message was sent, and not what it is. */
-const CIRCUMSTANCES: ReadonlySet<string> = new Set([
-  'parent_message_id',
-  'parent_activity_id',
-  'trace_id',
-  'hops',
-  'path',
-  'deadline',
-]);
-
 /**
  * Hex SHA-256 of target, method and params, independent of the order of keys and of the version of A2A; identifies a repeat. The JSON-RPC id is
  * not included, because a repeated call may have a new one, nor what a repeat from somewhere else says of its sending.
@@ -349,7 +340,7 @@ export function hashMessage(targetId: string, envelope: JsonObject): string {
 function withContentOnly(holder: JsonObject): JsonObject {
   const { metadata, ...rest } = holder;
   if (!isJsonObject(metadata)) return holder;
-  const kept = Object.entries(metadata).filter(([key]) => !CIRCUMSTANCES.has(key));
+  const kept = Object.entries(metadata).filter(([key]) => !VARIABLE_METADATA.has(key));
   return kept.length === 0 ? rest : { ...rest, metadata: Object.fromEntries(kept) };
 }
 

@@ -133,7 +133,7 @@ export class LifecycleService {
         await this.#setStatus(unit, row, removed, row.id === id ? { cascade_deleted: below } : {});
       }
       const ids = members.map((member) => member.id);
-      // Not before they are removed: the holder of a token that was revoked earlier is not told of the removal.
+      // Not before they are removed: the holder of a token that was revoked earlier does not learn of the removal.
       if (ids.length > 0) await tokens.revokeIn(unit, { workspaceIds: ids });
       const removedIds = alive.map((row) => row.id);
       if (removedIds.length > 0) await messages.failMessagesOf(unit, removedIds);
