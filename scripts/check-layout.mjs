@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 /** What a user asks for with `exitWhenDead`. */
-const ENDS_THE_PROCESS = 'packages/core/src/agent/exit-when-dead.ts';
+const ENDS_THE_PROCESS = 'packages/core/src/agent/watch.ts';
 /** Names a type of an optional peer, which a program may compile without. */
 const NAMES_AN_OPTIONAL_TYPE = 'packages/langchain/src/peers-middleware.ts';
 

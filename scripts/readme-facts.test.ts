@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { SIGNS } from '../packages/core/src/agent/health.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(`${ROOT}${path}`, 'utf8');
@@ -85,4 +86,14 @@ it.each(['README.md', 'docs/first-agent.md'])('%s names the Node that core asks 
   const found = nodesIn(read(page));
   expect(found.length).toBeGreaterThan(0);
   expect(new Set(found)).toEqual(new Set([core && oldestNode(core.manifest)]));
+});
+
+it('docs/running-an-agent.md has each reason of degraded, first those that count for exitWhenDead', () => {
+  const [, table = ''] = read('docs/running-an-agent.md').split('The reasons of `degraded` and `recovered`');
+  const [dead = '', rest = ''] = table.split('\n\n');
+  expect(dead).toContain('the first three count for `exitWhenDead`');
+  const listed = [...rest.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, reason]) => reason);
+  expect(listed).toEqual(Object.keys(SIGNS));
+  expect(Object.values(SIGNS).filter(({ isDead }) => isDead)).toHaveLength(3);
+  expect(Object.values(SIGNS).findIndex(({ isDead }) => !isDead)).toBe(3);
 });

@@ -33,8 +33,6 @@ export type {
   AgentEventName,
   AgentEvents,
   AgentListener,
-  DegradedReason,
-  LastFailure,
 } from './agent/agent-events.ts';
 export type {
   AgentClient,
@@ -44,7 +42,7 @@ export type {
   MessageHandler,
   RemoteAgentOptions,
 } from './agent/agent-options.ts';
-export type { AgentHealth, AgentState } from './agent/health.ts';
+export type { AgentHealth, AgentState, DegradedReason, LastFailure } from './agent/health.ts';
 export type { InboundAuth } from './agent/inbound-auth.ts';
 export type { AgentStartOptions, AgentStopOptions, RemoteAgent } from './agent/remote-agent.ts';
 export { createRemoteAgent } from './agent/remote-agent.ts';

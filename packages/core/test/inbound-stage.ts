@@ -97,12 +97,12 @@ export async function startInbound(
   const inbound = new Inbound({
     delivery: new PollDelivery({ intervalMs: 1_000 }),
     reconnectSpreadMs: 2_000,
-    probeAfterMs: null,
     random: () => 0.5,
     concurrency: 1,
     readAhead: 100,
     handlerTimeoutMs: null,
     atMostOnce: false,
+    watch: { open: () => {}, close: () => {}, read: () => {}, received: () => false },
     logger,
     ...rest,
     clock,
@@ -210,7 +210,7 @@ function recordingObserver(observed: string[]): InboundOptions['observer'] {
     stuck: withRow('stuck'),
     cursorLost: withoutRow('cursorLost'),
     setAside: ({ activityId }) => void observed.push(`setAside:${activityId}`),
-    problem: (reason) => void observed.push(`problem:${reason}`),
+    degraded: (reason) => void observed.push(`degraded:${reason}`),
     recovered: () => {},
   };
 }

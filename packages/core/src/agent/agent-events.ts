@@ -2,38 +2,7 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { MessageFailure } from '../errors/message-failure.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import type { LoopOutcome } from '../presence/presence-machine.ts';
-
-/**
- * What is wrong with the agent. `inbound-stale`: the feed could not be read for three times the expected interval. `inbound-dead`: the
- * feed is read, but two messages that the agent sent to itself did not come; with `delivery: 'push'`, the platform was asked twice and does not
- * reach the agent at its `reportedUrl`. `handlers-blocked`: a handler has been running for a minute while other messages
- * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
- * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
- * page has been read since. `rate-limited`: the platform refuses requests of the workspace for a while, because it sends
- * too many; they are sent again. `answers-refused`: an answer was given up, because its recipient had no room for it for a
- * day, or too many such answers wait; until the next answer is sent. `clock-skew`: the clock of this machine differs by more
- * than a minute from that of the platform, and its pushes cannot be verified; the error says how far.
- */
-export type DegradedReason =
-  | 'platform-unreachable'
-  | 'inbound-stale'
-  | 'inbound-dead'
-  | 'storage'
-  | 'handlers-blocked'
-  | 'feed-too-large'
-  | 'identity-in-use'
-  | 'rate-limited'
-  | 'answers-refused'
-  | 'clock-skew';
-
-/** The latest failure of a handler or of sending its answer; never its text. */
-export interface LastFailure {
-  readonly activityId: string;
-  /** The code of the error; `handler_failed` for an error without one. */
-  readonly code: string;
-  /** RFC 3339. */
-  readonly at: string;
-}
+import type { DegradedReason } from './health.ts';
 
 /** The events of an agent and the arguments of their listeners. */
 export interface AgentEvents {

@@ -16,6 +16,7 @@ import type { RemoteAgentSettings } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
 import { bearerOf, hasSecret, unauthorized } from './inbound-auth.ts';
 import { PeerTokenVerifier } from './peer-token-verifier.ts';
+import type { AgentWatch } from './watch.ts';
 
 /** Between two warnings. */
 const WARNING_INTERVALS_MS = { body: 60_000, secret: 60_000, clock: 3_600_000 } as const;
@@ -26,8 +27,7 @@ export interface AgentInboundOptions {
   readonly logger: Logger;
   readonly report: AgentReport;
   readonly presence: Pick<HeartbeatLoop, 'stateChanged' | 'registrationNeeded'>;
-  readonly autoDelivery: { probeNow(): void } | null;
-  readonly pushProbe: { pushed(): void } | null;
+  readonly watch: Pick<AgentWatch, 'pushed' | 'serverChanged'>;
 }
 
 /** The receiving side of an agent, for the server of its own URL. */
@@ -77,7 +77,7 @@ export class AgentInbound implements InboundPort {
   }
 
   serverChanged(): void {
-    this.#options.autoDelivery?.probeNow();
+    this.#options.watch.serverChanged();
   }
 
   bodyWasRead(): void {
@@ -137,7 +137,7 @@ export class AgentInbound implements InboundPort {
   }
 
   #notePush({ use }: InboundCaller): void {
-    if (use === 'push') this.#options.pushProbe?.pushed();
+    if (use === 'push') this.#options.watch.pushed();
   }
 
   /** `null`: the clock is right. */

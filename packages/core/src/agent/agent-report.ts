@@ -2,45 +2,18 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { isError } from '../errors/is-error.ts';
 import type { MessageFailure } from '../errors/message-failure.ts';
-import type { AttemptEnd, InboundObserver, InboundProblem } from '../inbound/inbound-observer.ts';
+import type { AttemptEnd, InboundObserver } from '../inbound/inbound-observer.ts';
 import { failureCode, replyFailureKind } from '../inbound/life.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Clock } from '../time/clock.ts';
-import type {
-  AgentEventName,
-  AgentEvents,
-  AgentListener,
-  DegradedReason,
-  LastFailure,
-} from './agent-events.ts';
+import type { AgentEventName, AgentEvents, AgentListener } from './agent-events.ts';
+import { type DegradedReason, type LastFailure, SIGNS } from './health.ts';
 import { loggableError } from './loggable-error.ts';
 
 const WINDOW_MS = 300_000;
 const MAX_SAMPLES = 1_000;
 const MAX_FAILURE_LENGTH = 120;
 const PLAIN_WORD = /^[\w.-]{1,60}$/;
-
-/** What is logged about problems; the reader of the feed itself logs that a page is too large. */
-const PROBLEM_LINES: Readonly<
-  Partial<Record<InboundProblem, { readonly level: 'warn' | 'error'; readonly text: string }>>
-> = {
-  'inbound-stale': {
-    level: 'warn',
-    text: 'The feed has not been read for three times the expected interval.',
-  },
-  'inbound-dead': {
-    level: 'warn',
-    text: 'The feed is read, but two messages that the agent sent to itself did not come: messages of others may not come either.',
-  },
-  'handlers-blocked': {
-    level: 'warn',
-    text: 'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.',
-  },
-  storage: {
-    level: 'error',
-    text: 'The inbound state cannot be stored: after a restart, the agent continues from the last acknowledged message.',
-  },
-};
 
 export interface AgentReportOptions {
   readonly clock: Clock;
@@ -111,10 +84,16 @@ export class AgentReport implements InboundObserver {
     return this.#reasons.has(reason);
   }
 
-  /** Emits `degraded`, unless it is degraded for this reason already. */
-  degraded(reason: DegradedReason, error?: unknown): void {
-    if (this.#reasons.has(reason)) return;
+  /** Logs the line of {@link SIGNS} and emits `degraded`, unless it is degraded for this reason already. */
+  degraded(reason: DegradedReason, error?: unknown, message?: InboundMessage): void {
+    // An agent that waits while another one reads is not stale.
+    const isWaiting = reason === 'inbound-stale' && this.#reasons.has('identity-in-use');
+    if (isWaiting || this.#reasons.has(reason)) return;
     this.#reasons.add(reason);
+    const fields = { ...(message && idsOf(message)), ...(error === undefined ? {} : { error }) };
+    const { warn, error: failed } = SIGNS[reason];
+    if (warn !== undefined) this.#options.logger.warn(fields, warn);
+    if (failed !== undefined) this.#options.logger.error(fields, failed);
     this.emit('degraded', reason, error);
   }
 
@@ -213,15 +192,6 @@ export class AgentReport implements InboundObserver {
     const text = 'A message is larger than maxResponseBytes: it was set aside, see listDeadLetters.';
     this.#options.logger.error({ activityId, messageId: messageId.slice(0, 100), error }, text);
     this.emit('set-aside', row, error);
-  }
-
-  problem(reason: InboundProblem, error?: unknown, message?: InboundMessage): void {
-    // An agent that waits while another one reads is not stale.
-    if (reason === 'inbound-stale' && this.isDegraded('identity-in-use')) return;
-    const fields = { ...(message && idsOf(message)), ...(error === undefined ? {} : { error }) };
-    const line = PROBLEM_LINES[reason];
-    if (line !== undefined) this.#options.logger[line.level](fields, line.text);
-    this.degraded(reason, error);
   }
 
   #endedAsFailed(message: InboundMessage, failure: MessageFailure): void {

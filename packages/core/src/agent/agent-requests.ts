@@ -54,7 +54,6 @@ export class AgentRequests implements FeedClient {
   readonly reply: AgentClient['reply'] = (...answer) =>
     this.#followed('reply', this.#client.reply(...answer));
   readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
-  readonly sendInboundProbe?: NonNullable<FeedClient['sendInboundProbe']>;
   /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
   readonly firstRead = Promise.withResolvers<void>();
   readonly #client: AgentClient;
@@ -72,7 +71,6 @@ export class AgentRequests implements FeedClient {
     this.#options = options;
     this.workspaceId = client.workspaceId;
     if (client.reportProgress) this.reportProgress = client.reportProgress.bind(client);
-    if (client.sendInboundProbe) this.sendInboundProbe = client.sendInboundProbe.bind(client);
     this.firstRead.promise.catch(() => {});
   }
 

@@ -6,7 +6,7 @@ import { unreachable } from '../../test/presence-double.ts';
 import type { ProbeResult } from '../client/platform-client.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
-import { deliveryHint } from './push-reach.ts';
+import { deliveryHint } from './watch.ts';
 
 const YES: ProbeResult = { isReachable: true, reason: null };
 const NO: ProbeResult = { isReachable: false, reason: 'connection_refused' };

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { AgentClientDouble } from '../../test/agent-stage.ts';
 import { ManualClock } from '../../test/manual-clock.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
+import { resolveRemoteAgentOptions } from './agent-options.ts';
 import { AgentReport } from './agent-report.ts';
-import { exitWhenDead } from './exit-when-dead.ts';
+import { AgentWatch } from './watch.ts';
 
 /** Its timers run late after `suspend`. */
 class SuspendedClock extends ManualClock {
@@ -30,12 +32,15 @@ function watch({
   const exits: number[] = [];
   /** `null`: now, again and again. */
   const agent: { acceptedAt: number | null; isEnding: boolean } = { acceptedAt: null, isEnding: false };
-  exitWhenDead({
-    clock,
+  const client = Object.assign(new AgentClientDouble(), { clock });
+  const onMessage = (): void => {};
+  new AgentWatch({
+    settings: resolveRemoteAgentOptions({ client, onMessage, exitWhenDead: { afterMs } }),
     logger,
-    events,
-    afterMs,
-    intervalMs: 30_000,
+    report: events,
+    register: async () => {},
+    onPushed: () => {},
+    mayRead: () => true,
     lastHeartbeat: () => agent.acceptedAt ?? clock.monotonic(),
     isEnding: () => agent.isEnding,
     stop,
@@ -51,7 +56,7 @@ describe('exitWhenDead', () => {
     for (const reason of ['platform-unreachable', 'inbound-stale', 'inbound-dead'] as const) {
       const { clock, logger, events, exits, agent } = watch();
       agent.acceptedAt = 0;
-      events.emit('degraded', reason, new Error('away'));
+      events.degraded(reason, new Error('away'));
       await clock.advance(299_999);
       expect(exits).toEqual([]);
       await clock.advance(1);
@@ -62,7 +67,7 @@ describe('exitWhenDead', () => {
 
   it('does not wait longer than five seconds for the stop', async () => {
     const { clock, events, exits } = watch({ stop: () => new Promise(() => {}) });
-    events.emit('degraded', 'inbound-stale', undefined);
+    events.degraded('inbound-stale');
     await clock.advance(304_999);
     expect(exits).toEqual([]);
     await clock.advance(1);
@@ -71,15 +76,15 @@ describe('exitWhenDead', () => {
 
   it('counts the time while anything is dead, and not after a recovery, a pause or an end', async () => {
     const { clock, events, exits, agent } = watch();
-    events.emit('degraded', 'handlers-blocked', undefined);
+    events.degraded('handlers-blocked');
     await clock.advance(600_000);
     agent.acceptedAt = clock.monotonic();
-    events.emit('degraded', 'platform-unreachable', undefined);
+    events.degraded('platform-unreachable');
     await clock.advance(200_000);
-    events.emit('recovered', 'platform-unreachable');
+    events.recovered('platform-unreachable');
     agent.acceptedAt = null;
     await clock.advance(600_000);
-    events.emit('degraded', 'inbound-stale', undefined);
+    events.degraded('inbound-stale');
     events.emit('paused');
     await clock.advance(600_000);
     events.emit('resumed');
@@ -92,17 +97,17 @@ describe('exitWhenDead', () => {
   it('does not count a time in which the process did not run, and leaves time for another attempt', async () => {
     const { clock, events, exits, agent } = watch({ afterMs: 10_000 });
     agent.acceptedAt = 0;
-    events.emit('degraded', 'platform-unreachable', new Error('away'));
+    events.degraded('platform-unreachable', new Error('away'));
     await clock.advance(4_000);
     clock.suspend(60_000);
     await clock.advance(15_000);
     expect(exits).toEqual([]);
-    events.emit('recovered', 'platform-unreachable');
+    events.recovered('platform-unreachable');
     agent.acceptedAt = null;
     await clock.advance(600_000);
     expect(exits).toEqual([]);
     agent.acceptedAt = clock.monotonic();
-    events.emit('degraded', 'platform-unreachable', new Error('away'));
+    events.degraded('platform-unreachable', new Error('away'));
     await clock.advance(4_000);
     clock.suspend(60_000);
     await clock.advance(21_000);
@@ -111,7 +116,7 @@ describe('exitWhenDead', () => {
 
   it('ends the process although the event loop is blocked again and again', async () => {
     const { clock, events, exits } = watch({ afterMs: 10_000 });
-    events.emit('degraded', 'inbound-stale', undefined);
+    events.degraded('inbound-stale');
     for (let block = 0; block < 10; block += 1) {
       clock.suspend(3_000);
       await clock.advance(5_000);
@@ -124,7 +129,7 @@ describe('exitWhenDead', () => {
     events.emit('started');
     await clock.advance(600_000);
     agent.acceptedAt = clock.monotonic();
-    events.emit('degraded', 'rate-limited', new Error('too many'));
+    events.degraded('rate-limited', new Error('too many'));
     await clock.advance(299_999);
     expect(exits).toEqual([]);
     await clock.advance(1);
@@ -145,7 +150,7 @@ describe('exitWhenDead', () => {
   it('does not cut off a stop that has begun, and leaves no timer', async () => {
     const { clock, logger, events, exits, agent } = watch({ afterMs: 10_000 });
     agent.acceptedAt = 0;
-    events.emit('degraded', 'platform-unreachable', new Error('away'));
+    events.degraded('platform-unreachable', new Error('away'));
     await clock.advance(7_000);
     agent.isEnding = true;
     await clock.advance(600_000);

@@ -1,5 +1,78 @@
 import type { PresenceState } from '../presence/presence-machine.ts';
-import type { DegradedReason, LastFailure } from './agent-events.ts';
+
+/**
+ * What is wrong with the agent. `inbound-stale`: the feed could not be read for three times the expected interval. `inbound-dead`: the
+ * feed is read, but two messages that the agent sent to itself did not come; with `delivery: 'push'`, the platform was asked twice and does not
+ * reach the agent at its `reportedUrl`. `handlers-blocked`: a handler has been running for a minute while other messages
+ * wait for it; set `handlerTimeoutMs` to end such handlers. `identity-in-use`: another running agent
+ * receives the messages of this workspace. `feed-too-large`: a page of the feed was larger than `maxResponseBytes`, and no
+ * page has been read since. `rate-limited`: the platform refuses requests of the workspace for a while, because it sends
+ * too many; they are sent again. `answers-refused`: an answer was given up, because its recipient had no room for it for a
+ * day, or too many such answers wait; until the next answer is sent. `clock-skew`: the clock of this machine differs by more
+ * than a minute from that of the platform, and its pushes cannot be verified; the error says how far.
+ */
+export type DegradedReason =
+  | 'platform-unreachable'
+  | 'inbound-stale'
+  | 'inbound-dead'
+  | 'storage'
+  | 'handlers-blocked'
+  | 'feed-too-large'
+  | 'identity-in-use'
+  | 'rate-limited'
+  | 'answers-refused'
+  | 'clock-skew';
+
+/** The latest failure of a handler or of sending its answer; never its text. */
+export interface LastFailure {
+  readonly activityId: string;
+  /** The code of the error; `handler_failed` for an error without one. */
+  readonly code: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+interface Sign {
+  /** Logged at this level once it is so; without one, the part that notices it logs more. */
+  readonly warn?: string;
+  readonly error?: string;
+  /** The agent neither sends heartbeats nor receives messages: counts for `exitWhenDead`. */
+  readonly isDead?: true;
+}
+
+/**
+ * What is watched, and what is done. docs/running-an-agent.md says what to do about each reason.
+ *
+ * | What is checked | When | What is done |
+ * |---|---|---|
+ * | the feed is read | after three times the expected silence of the delivery | `inbound-stale`; the next read ends it |
+ * | a message comes by the feed | after `probeAfterMs` | the agent sends itself a message; two that do not come within a minute are `inbound-dead`; the next message ends it |
+ * | a message is pushed, with `push` | after `probeAfterMs`, then each minute | the platform is asked whether it reaches the agent; two refusals are `inbound-dead`; the next push or probe ends it |
+ * | the platform reaches the agent, with `auto` | each minute while it does, else after 15 s to 5 min | the agent registers for push or long-poll: `delivery-changed` |
+ * | the agent is not dead, with `exitWhenDead` | every 5 s | after five minutes the process ends with exit code 70 |
+ * | no handler blocks others | after a minute of a handler, then every 15 s | `handlers-blocked`; its end ends it |
+ * | the event loop is not late | every 500 ms, for all agents of a process | `eventLoopLagMs` of the health and of heartbeats |
+ */
+export const SIGNS: Readonly<Record<DegradedReason, Sign>> = {
+  'platform-unreachable': { isDead: true },
+  'inbound-stale': {
+    warn: 'The feed has not been read for three times the expected interval.',
+    isDead: true,
+  },
+  'inbound-dead': { isDead: true },
+  'handlers-blocked': {
+    warn: 'A handler has been running for a minute while other messages wait: set handlerTimeoutMs to end such handlers.',
+  },
+  storage: {
+    error:
+      'The inbound state cannot be stored: after a restart, the agent continues from the last acknowledged message.',
+  },
+  'feed-too-large': {},
+  'identity-in-use': {},
+  'rate-limited': {},
+  'answers-refused': {},
+  'clock-skew': {},
+};
 
 /**
  * `idle` before `start()`; `running` also while degraded, see `health()`; `stopped` is final, and `closed` resolves with

@@ -29,9 +29,8 @@ import {
 } from './agent-options.ts';
 import { AgentReport } from './agent-report.ts';
 import { AgentRequests, isRateLimited } from './agent-requests.ts';
-import { exitWhenDead } from './exit-when-dead.ts';
 import type { AgentHealth, AgentState } from './health.ts';
-import { AutoDelivery, type PlatformProbe, PushProbe } from './push-reach.ts';
+import { AgentWatch } from './watch.ts';
 
 /** What an agent registers by its delivery; `undefined` for what its client says. */
 const MODES = { auto: undefined, own: undefined, 'long-poll': 'poll', poll: 'poll', push: 'push' } as const;
@@ -69,8 +68,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   readonly #presence: HeartbeatLoop;
   readonly #inbound: Inbound;
   readonly #port: AgentInbound;
-  /** `null` for an agent with another delivery, or without a URL. */
-  readonly #autoDelivery: AutoDelivery | null;
+  readonly #watch: AgentWatch;
   readonly #life = linkAbort();
   readonly #closed = Promise.withResolvers<LoopOutcome>();
   #state: AgentState = 'idle';
@@ -88,7 +86,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   /** Connects the parts, without any I/O. */
   constructor(options: RemoteAgentOptions<Client>) {
     const settings = resolveRemoteAgentOptions(options);
-    const { client, random, heartbeatIntervalMs: intervalMs, deliveryChoice, probeAfterMs } = settings;
+    const { client, random, heartbeatIntervalMs: intervalMs, deliveryChoice } = settings;
     const { clock, closeSignal } = client;
     const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
     const report = new AgentReport({
@@ -109,7 +107,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       report,
       logger,
       registration: () => ({
-        deliveryMode: this.#autoDelivery?.deliveryMode ?? MODES[deliveryChoice],
+        deliveryMode: this.#watch.deliveryMode ?? MODES[deliveryChoice],
         agentCard: this.#port.registeredCard,
       }),
       onRegistered: ({ issuer }) => this.#port.registered(issuer),
@@ -120,22 +118,21 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       onRemoved: () => this.#presence.stateChanged('removed'),
     });
     this.#requests = requests;
-    const probe = this.#probeOf(settings);
-    this.#autoDelivery =
-      deliveryChoice !== 'auto' || client.reportedUrl === null
-        ? null
-        : new AutoDelivery({
-            ...probe,
-            clock,
-            register: (signal) => requests.register({ signal }),
-            onChange: (mode, reason) => {
-              if (mode === 'push') {
-                requests.granted();
-                this.#inbound.positionReleased();
-              }
-              report.emit('delivery-changed', mode, reason);
-            },
-          });
+    const watch = new AgentWatch({
+      settings,
+      logger,
+      report,
+      register: (signal) => requests.register({ signal }),
+      onPushed: () => {
+        requests.granted();
+        this.#inbound.positionReleased();
+      },
+      mayRead: () => this.#inbound.mayRead,
+      lastHeartbeat: () => this.#presence.lastSuccess?.monotonicMs,
+      isEnding: () => this.#isEnding,
+      stop: (limits) => this.stop(limits),
+    });
+    this.#watch = watch;
     this.#presence = new HeartbeatLoop({
       client: requests,
       clock,
@@ -148,7 +145,8 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     });
     this.#inbound = new Inbound({
       ...settings,
-      delivery: this.#autoDelivery ?? settings.delivery,
+      delivery: watch.delivery,
+      watch,
       client: requests,
       clock,
       logger,
@@ -164,31 +162,13 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
         ),
       observer: report,
     });
-    // `auto` probes by itself.
-    const pushProbe =
-      deliveryChoice === 'push' && probeAfterMs !== null
-        ? new PushProbe({ ...probe, clock, logger, random, report, afterMs: probeAfterMs })
-        : null;
     this.#port = new AgentInbound({
       settings,
       inbound: this.#inbound,
       logger,
       report,
       presence: this.#presence,
-      autoDelivery: this.#autoDelivery,
-      pushProbe,
-    });
-    const { exitAfterMs: afterMs } = settings;
-    if (afterMs === null) return;
-    exitWhenDead({
-      clock,
-      logger,
-      events: report,
-      afterMs,
-      intervalMs,
-      lastHeartbeat: () => this.#presence.lastSuccess?.monotonicMs,
-      isEnding: () => this.#isEnding,
-      stop: (limits) => this.stop(limits),
+      watch,
     });
   }
 
@@ -231,7 +211,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       heartbeats: presence.place,
       eventLoopLagMs: presence.eventLoopLagMs,
       ...received,
-      deliveryReason: this.#autoDelivery?.reason ?? null,
+      deliveryReason: this.#watch.deliveryReason ?? null,
       lastFailure: lastFailure ?? lastGivenUp,
       endReason: state === 'stopped' ? this.#endReason : null,
     };
@@ -399,17 +379,6 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     if (this.#startFailure === undefined) return this.#outcome ?? null;
     const { error } = this.#startFailure;
     return MoleculeError.isInstance(error) ? error.code : 'start_failed';
-  }
-
-  /** How the platform is asked whether it reaches the agent. */
-  #probeOf({ client, inboundAuth }: RemoteAgentSettings<Client>): PlatformProbe {
-    return {
-      obstacle: () => {
-        if (inboundAuth !== 'peer-tokens') return 'inbound_auth';
-        return client.capabilities.has('probe') ? null : 'not_offered';
-      },
-      probe: (signal) => client.probe(client.reportedUrl ?? '', { signal }),
-    };
   }
 
   /** Nothing can be sent any more, and what is not finished stays stored for the next agent. */

@@ -30,7 +30,7 @@ describe('pages that are too large', () => {
     await run.advance();
     expect(run.feed.queries.map(({ limit }) => limit)).toEqual([8, 4, 2, 3, 4, 8]);
     expect(run.handled).toHaveLength(6);
-    expect(run.observed.filter((event) => event === 'problem:feed-too-large')).toHaveLength(2);
+    expect(run.observed.filter((event) => event === 'degraded:feed-too-large')).toHaveLength(2);
     expect(run.clock.monotonic()).toBe(0);
   });
 
@@ -155,16 +155,5 @@ describe('the delivery', () => {
       'The delivery ended unexpectedly; it is restarted.',
       'The delivery ended unexpectedly; it is restarted.',
     ]);
-  });
-});
-
-describe('the stale watch', () => {
-  it('reports nothing while the agent has no capacity to read', async () => {
-    const run = await startInbound({ readAhead: 1, handler: () => new Promise(() => {}) });
-    run.feed.pushMany(2);
-    await run.advance(600_000);
-    expect(run.handled).toEqual(['row-1']);
-    expect(run.observed).not.toContain('problem:inbound-stale');
-    run.kill();
   });
 });

@@ -10,16 +10,10 @@ export type AttemptEnd =
   | { readonly error: unknown; readonly failure: MessageFailure | null };
 
 /**
- * `inbound-stale`: the feed has not been read for three times the expected interval. `inbound-dead`: it is read, and two messages that the agent
- * sent to itself did not come. `handlers-blocked`: a handler runs for a minute, and other messages wait for it. `feed-too-large`: a page is larger
- * than the client reads at once. `storage`: the state cannot be stored.
+ * `handlers-blocked`: a handler runs for a minute, and other messages wait for it. `feed-too-large`: a page is larger than the client reads
+ * at once. `storage`: the state cannot be stored.
  */
-export type InboundProblem =
-  | 'inbound-stale'
-  | 'inbound-dead'
-  | 'handlers-blocked'
-  | 'feed-too-large'
-  | 'storage';
+export type InboundProblem = 'handlers-blocked' | 'feed-too-large' | 'storage';
 
 /** Receives what happens to messages and to the feed. Must not throw. */
 export interface InboundObserver {
@@ -51,7 +45,7 @@ export interface InboundObserver {
   /** A row that cannot be read was set aside. */
   setAside(row: { readonly activityId: string; readonly messageId: string }, error: unknown): void;
   /** Something is wrong until {@link recovered}. @param message the one whose handler blocks others */
-  problem(reason: InboundProblem, error?: unknown, message?: InboundMessage): void;
+  degraded(reason: InboundProblem, error?: unknown, message?: InboundMessage): void;
   /** Also called when nothing was wrong. */
   recovered(reason: InboundProblem): void;
 }

@@ -1,12 +1,23 @@
+import type { InboundMessage } from '@molecule-ai/protocol';
 import type { PlatformClient } from '../client/platform-client.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-
 import type { InboundDelivery } from './delivery.ts';
 import type { AttemptHandler } from './handler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import type { InboundStore } from './inbound-store.ts';
+
+/** Watches whether messages come. */
+export interface InboundWatch {
+  /** Messages are received until {@link close}, which may be called more often. */
+  open(signal: AbortSignal): void;
+  close(): void;
+  /** The delivery has passed a page or a message. */
+  read(): void;
+  /** Call with each new message of the feed. Returns whether the agent sent it to itself: no handler gets it. */
+  received(message: InboundMessage): boolean;
+}
 
 export interface InboundOptions {
   readonly client: Pick<
@@ -20,18 +31,17 @@ export interface InboundOptions {
     | 'observeReply'
     | 'askQuestions'
   > &
-    Partial<Pick<PlatformClient, 'reportProgress' | 'sendInboundProbe'>>;
+    Partial<Pick<PlatformClient, 'reportProgress'>>;
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
   readonly handler: AttemptHandler;
   readonly observer: InboundObserver;
+  readonly watch: InboundWatch;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;
   /** Window over which the first attempts after an outage are spread, in milliseconds. */
   readonly reconnectSpreadMs: number;
-  /** Time without a message until the agent sends itself one, in milliseconds; `null` for never. */
-  readonly probeAfterMs: number | null;
   /** Maximum number of messages handled at the same time. */
   readonly concurrency: number;
   /** Maximum number of messages read and not finished. */

@@ -209,7 +209,7 @@ const COMPACT_MAX_LENGTH = 64 * 1024 * 1024;
 export interface LedgerLogOptions {
   readonly store: InboundStore;
   /** Is told once per outage that writing fails. */
-  readonly observer: Pick<InboundObserver, 'problem' | 'recovered'>;
+  readonly observer: Pick<InboundObserver, 'degraded' | 'recovered'>;
 }
 
 /**
@@ -349,7 +349,7 @@ export class LedgerLog {
         this.#mustReplace = false;
         this.#snapshotLength = all.reduce((sum, line) => sum + line.length + 1, 0);
       } catch (error) {
-        if (!this.#isDegraded) observer.problem('storage', error);
+        if (!this.#isDegraded) observer.degraded('storage', error);
         this.#isDegraded = true;
         return false;
       }

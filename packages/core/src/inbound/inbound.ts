@@ -15,7 +15,6 @@ import { MessageHome, type MessageHomeParts } from './message-home.ts';
 import { type RequestInbox, Requests } from './requests.ts';
 import { MessageRun } from './run.ts';
 import { Scheduler } from './scheduler.ts';
-import { InboundProbe, StaleWatch } from './silence.ts';
 import { AnswerStreams } from './streams/answer-stream.ts';
 import { ProgressReports } from './streams/progress-reports.ts';
 
@@ -44,8 +43,6 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   readonly #scheduler: Scheduler;
   readonly #acks: AckSender;
   readonly #cancellations: Cancellations;
-  readonly #watch: StaleWatch;
-  readonly #probe: InboundProbe;
   readonly #parts: MessageHomeParts;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
@@ -69,9 +66,6 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#parts = { client, clock, ledger, acks, streams, reports, atMostOnce };
     this.requests = new Requests(this.#parts, this);
     this.deadLetters = new DeadLetters(ledger, scheduler, options);
-    this.#probe = new InboundProbe(options, () => this.#isReading);
-    // An agent without free capacity does not read the feed.
-    this.#watch = new StaleWatch(options, () => this.#mayRead);
   }
 
   /** Its part of the health of the agent. `lastGivenUp` may be of an earlier run; the wall clock does not change `inboundAgeMs`. */
@@ -106,11 +100,10 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   /** Receives and handles messages until {@link suspend} or {@link close}. */
   open(): void {
     if (this.#receiving !== undefined || this.#life.signal.aborted) return;
-    const { delivery } = this.#options;
+    const { delivery, watch } = this.#options;
     const receiving = linkAbort(this.#life.signal);
     this.#receiving = receiving;
-    this.#watch.start();
-    this.#probe.open();
+    watch.open(receiving.signal);
     this.#scheduler.release();
     this.#cancellations.open();
     this.requests.open();
@@ -124,8 +117,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.requests.close();
     this.#scheduler.hold();
     this.#cancellations.close();
-    this.#watch.stop();
-    this.#probe.close();
+    this.#options.watch.close();
     this.#receiving?.abort();
     this.#receiving = undefined;
     const text = 'The delivery did not react to its abort signal; the agent no longer waits for it.';
@@ -164,8 +156,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   /** Does not wait for running handlers; their results are ignored. */
   close(reason?: unknown): void {
     this.deadLetters.close(reason);
-    this.#watch.stop();
-    this.#probe.close();
+    this.#options.watch.close();
     this.#cancellations.close();
     this.#scheduler.close();
     this.#life.abort();
@@ -205,7 +196,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   }
 
   tooLarge(error: unknown): void {
-    this.#options.observer.problem('feed-too-large', error);
+    this.#options.observer.degraded('feed-too-large', error);
   }
 
   async setAside(row: UnreadRow, error: unknown): Promise<void> {
@@ -229,6 +220,11 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   async cursorLost(error: unknown): Promise<void> {
     await this.#ledger.forgetPosition();
     this.#options.observer.cursorLost(error);
+  }
+
+  /** Whether the feed is read, as far as that depends on this agent, which does not read without free capacity. */
+  get mayRead(): boolean {
+    return this.#free > 0 && this.#options.delivery.expectedSilenceMs !== Number.POSITIVE_INFINITY;
   }
 
   get room(): WholeRoom {
@@ -258,7 +254,8 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     const { ended } = record;
     if (ended?.answer) this.#run(record);
     else if (ended !== undefined) void this.#ledger.finish(record, outcomeOf(ended));
-    else if (this.#probe.received(message)) void this.#ledger.finish(record, { outcome: 'unanswered' });
+    else if (this.#options.watch.received(message))
+      void this.#ledger.finish(record, { outcome: 'unanswered' });
     else this.begin(record);
     return ended === undefined;
   }
@@ -284,18 +281,6 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     return this.#ledger.freeOf(readAhead, Math.max(MAX_OPEN_ROWS, readAhead));
   }
 
-  /** Whether the feed is read, as far as that depends on this agent. */
-  get #mayRead(): boolean {
-    return this.#free > 0 && this.#options.delivery.expectedSilenceMs !== Number.POSITIVE_INFINITY;
-  }
-
-  /** Whether a message that is sent now would be read, on a platform where messages to oneself come and end without an answer. */
-  get #isReading(): boolean {
-    const { capabilities } = this.#options.client;
-    const isOffered = capabilities.has('acknowledge') && capabilities.has('outcomes');
-    return isOffered && this.#mayRead && !this.#watch.isStale;
-  }
-
   /** @param warning what is logged when it takes too long */
   async #within(
     timeoutMs: number,
@@ -310,10 +295,9 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   }
 
   #recordActivity(): void {
-    const { clock } = this.#options;
-    const monotonicMs = clock.monotonic();
-    this.#lastRead = { at: clock.now(), monotonicMs };
-    this.#watch.touch(monotonicMs);
+    const { clock, watch } = this.#options;
+    this.#lastRead = { at: clock.now(), monotonicMs: clock.monotonic() };
+    watch.read();
   }
 
   #onFinished(): void {

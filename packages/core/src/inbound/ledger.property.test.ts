@@ -93,7 +93,7 @@ class World {
         logger: recordingLogger(),
         client: { capabilities: new Set() },
         clock: new ManualClock(),
-        observer: { problem: () => {}, recovered: () => {} },
+        observer: { degraded: () => {}, recovered: () => {} },
       },
       () => run === this.#run && this.checkPrefix(),
     );

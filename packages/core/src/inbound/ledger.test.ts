@@ -28,7 +28,7 @@ const end: MessageEnd = {
   error: null,
 };
 
-const silent = { problem: () => {}, recovered: () => {} };
+const silent = { degraded: () => {}, recovered: () => {} };
 
 async function ledgerOn(
   store: MemoryInboundStore,
@@ -148,7 +148,7 @@ describe('LedgerLog', () => {
   const snapshot: LedgerLine[] = [];
   const logOn = (store: MemoryInboundStore, events: string[] = []) => {
     const observer = {
-      problem: () => void events.push('degraded'),
+      degraded: () => void events.push('degraded'),
       recovered: () => void events.push('recovered'),
     };
     return new LedgerLog({ store, observer }, () => snapshot);

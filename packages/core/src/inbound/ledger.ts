@@ -33,7 +33,7 @@ const MAX_ROWS = 2_000;
 
 type LedgerOptions = Pick<InboundOptions, 'store' | 'logger' | 'clock'> & {
   readonly client: Pick<InboundOptions['client'], 'capabilities'>;
-  readonly observer: Pick<InboundOptions['observer'], 'problem' | 'recovered'>;
+  readonly observer: Pick<InboundOptions['observer'], 'degraded' | 'recovered'>;
 };
 
 /** The record of a message that is not finished. */

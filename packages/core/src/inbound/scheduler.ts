@@ -216,7 +216,7 @@ export class Scheduler {
       const isBlocking = this.#waiting.some((other) => !hasFreeSlot || other.lane === job.lane);
       if (job.checkAt <= now && isBlocking) {
         this.#blocking.add(job);
-        if (this.#blocking.size === 1) observer.problem('handlers-blocked', undefined, job.run.message);
+        if (this.#blocking.size === 1) observer.degraded('handlers-blocked', undefined, job.run.message);
         continue;
       }
       if (job.checkAt <= now) job.checkAt = now + BLOCKED_RECHECK_MS;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AgentClientDouble, type AgentStage, agentStage } from '../../test/agent-stage.ts';
+import { AgentClientDouble, type AgentStage, agentStage, runningAgent } from '../../test/agent-stage.ts';
 import { unreachable } from '../../test/presence-double.ts';
 import type { ProbeResult } from '../client/platform-client.ts';
 import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
@@ -50,4 +50,17 @@ describe('an agent that is pushed to, after an hour without a message', () => {
     await client.clock.advance(5 * MINUTE);
     expect(changes(stage)).toEqual(['degraded inbound-dead']);
   });
+});
+
+it('an agent without room for messages is not stale because it does not read', async () => {
+  const handled: string[] = [];
+  const onMessage = ({ id }: { id: string }): Promise<string> => {
+    handled.push(id);
+    return new Promise(() => {});
+  };
+  const { client, events } = await runningAgent({ readAhead: 1, handlerTimeoutMs: null, onMessage });
+  await client.deliver('row-1', 'row-2');
+  await client.clock.advance(600_000);
+  expect(handled).toEqual(['row-1']);
+  expect(events).not.toContain('degraded inbound-stale');
 });
