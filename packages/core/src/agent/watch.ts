@@ -187,9 +187,13 @@ export class AgentWatch implements InboundWatch {
     else this.#isAskedAgain = true;
   }
 
+  /** Runs a check after a time, at once for 0. */
   #plan(check: CheckName, inMs: number): void {
-    this.#due.set(check, this.#clock.monotonic() + inMs);
+    const now = this.#clock.monotonic();
+    if (inMs > 0) this.#due.set(check, now + inMs);
+    else this.#due.delete(check);
     this.#arm();
+    if (inMs <= 0) void this.#check(check, now, 0);
   }
 
   #arm(): void {

@@ -15,24 +15,21 @@ export class PlatformProxy {
   readonly host: string;
   /** What named it: an environment variable, or {@link PROXY_OPTION}. */
   readonly setting: string;
+  /** Differs for other credentials, and does not contain them. */
+  readonly id: string;
   readonly #authorization: string | null;
 
   constructor(url: URL, setting: string, authorization: string | null) {
     this.origin = url.origin;
-    this.host = `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`;
+    this.host = `${url.hostname}:${portOf(url)}`;
     this.setting = setting;
+    this.id = `${url.origin} ${createHash('sha256').update(String(authorization)).digest('base64url')}`;
     this.#authorization = authorization;
   }
 
   /** The header `Proxy-Authorization`; secret. */
   get authorization(): string | null {
     return this.#authorization;
-  }
-
-  /** Differs for other credentials, and does not contain them. */
-  get id(): string {
-    if (this.#authorization === null) return this.origin;
-    return `${this.origin} ${createHash('sha256').update(this.#authorization).digest('base64url')}`;
   }
 }
 
@@ -75,30 +72,28 @@ function parseProxy(text: string, setting: string): PlatformProxy {
   const name = setting === PROXY_OPTION ? 'proxy' : setting;
   const wrong = (problem: string, hint: string) => new ConfigurationError(`${name} ${problem}.`, { hint });
   const given = text.includes('://') ? text : `http://${text}`;
-  const url = URL.canParse(given) ? new URL(given) : undefined;
-  if (url !== undefined && /^socks/.test(url.protocol)) {
+  const url = URL.canParse(given) ? new URL(given) : null;
+  if (url?.protocol.startsWith('socks')) {
     const hint = `Name an HTTP proxy, or pass a dispatcher: Socks5ProxyAgent of undici. ${EXAMPLE}`;
     throw wrong('names a SOCKS proxy, which is not supported', hint);
   }
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '') {
+  if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') {
     const hint = `${EXAMPLE} Percent-encode special characters of a password.`;
     throw wrong('must be the http or https URL of a proxy', hint);
   }
-  const authorization = authorizationOf(url);
+  const credentials = decoded(`${url.username}:${url.password}`);
   // What follows a slash in a password is a path.
-  if (authorization === undefined || url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+  if (credentials === undefined || url.pathname + url.search + url.hash !== '/') {
     const hint = 'Percent-encode special characters of the password, such as %2F for a slash.';
     throw wrong('must be a URL of user name, password, host and port only', hint);
   }
-  return new PlatformProxy(url, setting, authorization);
+  const basic = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  return new PlatformProxy(url, setting, credentials === ':' ? null : basic);
 }
 
-/** `undefined` for credentials that are not percent-encoded. */
-function authorizationOf({ username, password }: URL): string | null | undefined {
-  if (username === '' && password === '') return null;
+function decoded(text: string): string | undefined {
   try {
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    return `Basic ${Buffer.from(credentials).toString('base64')}`;
+    return decodeURIComponent(text);
   } catch {
     return undefined;
   }
@@ -111,7 +106,7 @@ function authorizationOf({ username, password }: URL): string | null | undefined
  */
 export function isExempt(url: URL, noProxy: string): boolean {
   const host = bareHost(url);
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  const port = portOf(url);
   return noProxy
     .toLowerCase()
     .split(/[,\s]+/)
@@ -120,14 +115,11 @@ export function isExempt(url: URL, noProxy: string): boolean {
 
 /** Whether the host is this machine: no proxy can reach it. */
 export function isLoopback(url: URL): boolean {
-  const host = bareHost(url);
-  return (
-    host === 'localhost' ||
-    host.endsWith('.localhost') ||
-    host === '::1' ||
-    /^127\.\d+\.\d+\.\d+$/.test(host) ||
-    /^::ffff:7f[0-9a-f]{2}:/.test(host)
-  );
+  return isExempt(url, 'localhost,127.0.0.0/8,::1');
+}
+
+function portOf({ port, protocol }: URL): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
 /** In lower case, without brackets and the dot of the root. */
