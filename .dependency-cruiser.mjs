@@ -211,6 +211,8 @@ export default {
         pathNot: [
           '^packages/ai-sdk/src/',
           '(^packages/core/|/node_modules/@molecule-ai/core/)',
+          // Signatures of what a page keeps.
+          '^(node:)?crypto$',
           '/node_modules/ai/',
         ],
       },

@@ -1,4 +1,5 @@
-import { boundaryMiddleware, type ChatAgent, createPeerTools } from '@molecule-ai/ai-sdk';
+import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
+import type { ChatAgent } from '@molecule-ai/ai-sdk/chat';
 import type { PeerClient } from '@molecule-ai/core';
 import { ToolLoopAgent, tool, wrapLanguageModel } from 'ai';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
 /** As `app/api/chat/route.ts` of an application in Next.js, where `POST` and `GET` are exported by their names. */
-import { type ChatAgent, createChatRoute } from '@molecule-ai/ai-sdk';
+import { type ChatAgent, createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import type { ChatStore } from './chat-store.ts';
 
 export interface Route {

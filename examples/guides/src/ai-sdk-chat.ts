@@ -1,4 +1,4 @@
-import { type ChatAgent, createChatRoute } from '@molecule-ai/ai-sdk';
+import { type ChatAgent, createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import type { UIMessage } from 'ai';
 
 /** The route of a page with `useChat`. In Next.js, `app/api/chat/route.ts` has `export const POST = chatWith(agent, save)`. */

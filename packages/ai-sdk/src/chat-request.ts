@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
-import type { ApprovalSigner } from '@molecule-ai/core/tools';
+import type { ApprovalSigner } from './chat-approvals.ts';
 
 const CHAT_ID = /^[\x21-\x7e]{1,200}$/;
 const PLACE = /^messages\[\d+\](\.parts\[\d+\])?(\.[a-zA-Z]{1,30})?$/;

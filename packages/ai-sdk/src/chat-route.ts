@@ -1,13 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
-import {
-  type ApprovalSigner,
-  approvalSigner,
-  inConversation,
-  knownOptions,
-  optionsProblem,
-  releaseApprovals,
-  useApprovals,
-} from '@molecule-ai/core/tools';
+import { inConversation, knownOptions, optionsProblem } from '@molecule-ai/core/tools';
 import {
   createAgentUIStream,
   createUIMessageStream,
@@ -15,6 +7,7 @@ import {
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
+import { type ApprovalSigner, approvalSigner, releaseApprovals, useApprovals } from './chat-approvals.ts';
 import { approvalOf, type Chat, type ChatPart, invalidMessages, Refusal, readChat } from './chat-request.ts';
 import { silent } from './runs.ts';
 

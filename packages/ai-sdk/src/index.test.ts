@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import * as chat from './chat.ts';
 import * as aiSdk from './index.ts';
 
 it('exports exactly these names', () => {
@@ -6,8 +7,8 @@ it('exports exactly these names', () => {
     'MemoryConversationStore',
     'boundaryMiddleware',
     'createAiSdkHandler',
-    'createChatRoute',
     'createMolecule',
     'createPeerTools',
   ]);
+  expect(Object.keys(chat)).toEqual(['createChatRoute']);
 });

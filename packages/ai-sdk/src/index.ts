@@ -3,7 +3,6 @@
 export type { Approvals } from '@molecule-ai/core/tools';
 export { type AiSdkHandlerOptions, createAiSdkHandler } from './ai-sdk-handler.ts';
 export { boundaryMiddleware } from './boundary-middleware.ts';
-export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
 export type { PeerModelErrorData } from './model-errors.ts';
 export type { PeerLanguageModel, PeerModelCallOptions, PeerModelMetadata } from './peer-model.ts';

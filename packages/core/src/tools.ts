@@ -13,10 +13,7 @@ export { fenceRepeatably } from './peers/text-for-model.ts';
 export { type KnownOptions, knownOptions } from './settings/known-options.ts';
 export { clientProblem, type OptionKind, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export {
-  type ApprovalContent,
-  type ApprovalSigner,
   type Approvals,
-  approvalSigner,
   approverOf,
   cannotAsk,
   checkQuestions,
@@ -24,11 +21,9 @@ export {
   isApproved,
   type QuestionAnswer,
   questionSuperseded,
-  releaseApprovals,
   shownWhole,
   textOfAnswer,
   textOfQuestion,
-  useApprovals,
 } from './tools/approvals.ts';
 export {
   type CallContent,

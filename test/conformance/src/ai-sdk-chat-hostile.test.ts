@@ -1,4 +1,4 @@
-import { type ChatRouteOptions, createChatRoute, type FinishedChat } from '@molecule-ai/ai-sdk';
+import { type ChatRouteOptions, createChatRoute, type FinishedChat } from '@molecule-ai/ai-sdk/chat';
 import { ConfigurationError } from '@molecule-ai/core';
 import type { ModelScript } from '@molecule-tests/harness';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';

@@ -1,13 +1,8 @@
-import {
-  boundaryMiddleware,
-  type ChatRouteOptions,
-  createChatRoute,
-  createPeerTools,
-  type FinishedChat,
-} from '@molecule-ai/ai-sdk';
+import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
+import { type ChatRouteOptions, createChatRoute, type FinishedChat } from '@molecule-ai/ai-sdk/chat';
 import { ConfigurationError } from '@molecule-ai/core';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
-import { inConversation, peerTools, releaseApprovals, runTool } from '@molecule-ai/core/tools';
+import { inConversation, peerTools, runTool } from '@molecule-ai/core/tools';
 import { type ModelScript, PromptReader } from '@molecule-tests/harness';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import { jsonSchema, ToolLoopAgent, type ToolSet, tool, type UIMessage, wrapLanguageModel } from 'ai';
@@ -30,6 +25,14 @@ const paying: ModelScript = (messages) => {
   if (paid !== undefined) return `It says: ${paid}`;
   return reader.question.startsWith('Pay') ? PAY : `You said: ${reader.question}`;
 };
+
+/** As in another process, which knows of no use. */
+function forgetUse(approvalId: string): void {
+  const { used } = Reflect.get(globalThis, Symbol.for('@molecule-ai/ai-sdk/chat-approvals')) as {
+    used: Set<string>;
+  };
+  expect(used.delete(approvalId)).toBe(true);
+}
 
 /** A route whose agent pays, and what came of it. */
 function payingRoute(script: ModelScript = paying, options: Partial<ChatRouteOptions> = {}) {
@@ -149,7 +152,7 @@ verifies('ai-sdk.chat-peers', 'a call of the tools that is approved again in ano
   await settle(page.submit());
   expect(page.text).toContain('All green.');
   const [call] = approved.flatMap(({ parts }) => parts).filter(({ type }) => type === 'tool-call_peer');
-  releaseApprovals([(call as { approval: { id: string } }).approval.id]); // another process knows of no use
+  forgetUse((call as { approval: { id: string } }).approval.id);
   const elsewhere = new ChatPage(route, { id: page.id });
   elsewhere.messages = approved;
   await settle(elsewhere.submit());

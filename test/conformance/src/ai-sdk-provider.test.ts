@@ -1,6 +1,5 @@
 import {
   boundaryMiddleware,
-  createChatRoute,
   createMolecule,
   type MoleculeOptions,
   type MoleculeProvider,
@@ -8,6 +7,7 @@ import {
   type PeerModelCallOptions,
   type PeerModelMetadata,
 } from '@molecule-ai/ai-sdk';
+import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import { type PeerClient, wrapA2aBoundary } from '@molecule-ai/core';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
 import { inConversation, originOfPeerText } from '@molecule-ai/core/tools';

@@ -1,10 +1,6 @@
 import { RunnableLambda } from '@langchain/core/runnables';
-import {
-  createPeerTools as aiSdkTools,
-  createAiSdkHandler,
-  createChatRoute,
-  createMolecule,
-} from '@molecule-ai/ai-sdk';
+import { createPeerTools as aiSdkTools, createAiSdkHandler, createMolecule } from '@molecule-ai/ai-sdk';
+import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import {
   A2AServer,
   createRemoteAgent,

@@ -1,4 +1,5 @@
-import { boundaryMiddleware, createChatRoute, createPeerTools } from '@molecule-ai/ai-sdk';
+import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
+import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import { RemoteAgentClient } from '@molecule-ai/core';
 import { scriptedPeer } from '@molecule-ai/core/testing';
 import { createTestPlatform } from '@molecule-ai/platform/testing';

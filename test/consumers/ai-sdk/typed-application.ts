@@ -3,12 +3,12 @@ import {
   boundaryMiddleware,
   type ConversationStore,
   createAiSdkHandler,
-  createChatRoute,
   createMolecule,
   createPeerTools,
   MemoryConversationStore,
   type PeerToolOutput,
 } from '@molecule-ai/ai-sdk';
+import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import type { MessageHandler, PeerClient } from '@molecule-ai/core';
 import {
   createProviderRegistry,

@@ -48,7 +48,14 @@ verifies('packed.types', 'node10 resolution', () => {
   const project = new Node10Project();
   onTestFinished(() => project.remove());
   expect(project.entries.map((entry) => entry.slice('@molecule-ai/'.length))).toEqual(
-    expect.arrayContaining(['ai-sdk', 'core/inbound', 'langchain', 'nestjs/testing', 'platform/testing']),
+    expect.arrayContaining([
+      'ai-sdk',
+      'ai-sdk/chat',
+      'core/inbound',
+      'langchain',
+      'nestjs/testing',
+      'platform/testing',
+    ]),
   );
   expect(project.compile()).toEqual({
     own: [],

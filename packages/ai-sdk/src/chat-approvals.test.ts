@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { approvalSigner, releaseApprovals, useApprovals } from './approvals.ts';
+import { approvalSigner, releaseApprovals, useApprovals } from './chat-approvals.ts';
 
 const content = {
   conversationId: 'chat-1',
