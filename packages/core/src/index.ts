@@ -86,7 +86,6 @@ export {
   type FileTokenStoreOptions,
   MemoryTokenStore,
   type TokenStore,
-  type TokenStoreOptions,
 } from './credentials/token-store.ts';
 export {
   AccessDeniedError,
@@ -118,13 +117,11 @@ export type {
   ControlReads,
   DeliveryContext,
   DeliveryInbox,
-  FeedPosition,
   InboundDelivery,
 } from './inbound/delivery.ts';
 export type { AnswerContent, HandlerAnswer, QuestionToAsk } from './inbound/handler.ts';
 export {
   FileInboundStore,
-  type FileInboundStoreOptions,
   type InboundStore,
   listDeadLetters,
   MemoryInboundStore,

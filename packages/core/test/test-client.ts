@@ -84,9 +84,9 @@ export class CountingTokenStore extends MemoryTokenStore implements TokenStore {
     this.#failures = failures;
   }
 
-  override async load(options?: { signal?: AbortSignal | undefined }): Promise<string | undefined> {
+  override async load(): Promise<string | undefined> {
     this.loads += 1;
     if (this.loads <= this.#failures) throw new Error('unreadable');
-    return super.load(options);
+    return super.load();
   }
 }

@@ -144,9 +144,9 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
       parseActivityRow(arrive({ inReplyTo, text: `to ${inReplyTo}` })),
     );
     if (!late || !other) throw new Error('no message');
-    expect([inbox.accept(late, null), inbox.accept(late, null)]).toEqual([false, false]);
+    expect([inbox.accept(late), inbox.accept(late)]).toEqual([false, false]);
     expect(await waited).toMatchObject({ status: 'answered', via: 'direct', text: 'to m-1' });
-    expect(inbox.accept(other, null)).toBe(true);
+    expect(inbox.accept(other)).toBe(true);
     await agent.stop();
     expect(handled).toEqual(['to m-2']);
   });
@@ -200,7 +200,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
       sent += 1;
       await client.callPeer(peerId, 'go on', { messageId: `m-${sent}` });
       const late = parseActivityRow(arrive({ inReplyTo: `m-${sent}`, text: 'late' }));
-      if (late !== null) (await opened.promise).accept(late, null);
+      if (late !== null) (await opened.promise).accept(late);
     };
     const agent = createRemoteAgent({
       client,

@@ -4,7 +4,6 @@ import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import {
   A2AServer,
   createRemoteAgent,
-  FileInboundStore,
   FileTokenStore,
   LongPollDelivery,
   MessageFailure,
@@ -64,7 +63,6 @@ verifies('options.wrong-are-refused', 'unknown of programs', async () => {
     ],
     ['interval', 'intervalMs', () => new PollDelivery(wrong({ interval: 5 }))],
     ['wait', 'waitSeconds', () => new LongPollDelivery(wrong({ wait: 5 }))],
-    ['cursor', 'cursorFile', () => new FileInboundStore(state, wrong({ cursor: 'x' }))],
     ['timeout', 'lockTimeoutMs', () => new FileTokenStore(wrong({ directory: state, timeout: 5 }))],
     ['prot', 'port', () => new A2AServer(wrong({ agent, prot: 5 }))],
     ['hold', 'holdSeconds', () => createInboundHandler(agent, wrong({ hold: 5 }))],

@@ -61,7 +61,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const store = checkMethods(
     'tokenStore',
     options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
-    ['load', 'save', 'clear'],
+    ['load', 'save'],
     'Pass new MemoryTokenStore(), a TokenStore of your own, or leave it out for a file in stateDirectory.',
   );
   /** They repeat heartbeats by themselves, with the token in use. */

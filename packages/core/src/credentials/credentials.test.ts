@@ -38,7 +38,6 @@ describe('FileTokenStore', () => {
     expect(await store.loadInboundSecret()).toBeUndefined();
     await store.saveInboundSecret('secret-1');
     await store.saveInboundSecret('secret-2');
-    await store.clear();
     expect(await new FileTokenStore({ directory }).loadInboundSecret()).toBe('secret-2');
     expect(await store.load()).toBeUndefined();
     const name = '.platform_inbound_secret';
@@ -60,9 +59,6 @@ describe('FileTokenStore', () => {
     }
     await store.save(NEWER_TOKEN);
     expect(await store.load()).toBe(NEWER_TOKEN);
-    await store.clear();
-    await store.clear();
-    expect(await store.load()).toBeUndefined();
   });
 
   it.runIf(hasModes)('leaves the mode of a folder it did not create', async () => {

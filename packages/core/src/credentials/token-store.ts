@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -10,31 +9,25 @@ import {
   storageError,
   writePrivateFile,
 } from '../storage/private-file.ts';
-import { type Clock, systemClock } from '../time/clock.ts';
+import { systemClock } from '../time/clock.ts';
 
 const TOKEN = /^[\x21-\x7e]+$/;
 /** Servers refuse requests with larger headers. */
 const MAX_TOKEN_LENGTH = 4_096;
 
-export interface TokenStoreOptions {
-  signal?: AbortSignal | undefined;
-}
-
 /** Stores the workspace token between runs. */
 export interface TokenStore {
   /** Returns the stored token, or `undefined` if there is none. */
-  load(options?: TokenStoreOptions): Promise<string | undefined>;
+  load(): Promise<string | undefined>;
   /** Replaces the stored token atomically. */
-  save(token: string, options?: TokenStoreOptions): Promise<void>;
-  /** Deletes the stored token, if there is one. */
-  clear(options?: TokenStoreOptions): Promise<void>;
+  save(token: string): Promise<void>;
   /**
    * Returns the secret that some platforms send as the bearer when they push to the agent, or `undefined` if there is none.
    * A store without this method and {@link saveInboundSecret} does not keep it.
    */
-  loadInboundSecret?(options?: TokenStoreOptions): Promise<string | undefined>;
+  loadInboundSecret?(): Promise<string | undefined>;
   /** Replaces this secret atomically. */
-  saveInboundSecret?(secret: string, options?: TokenStoreOptions): Promise<void>;
+  saveInboundSecret?(secret: string): Promise<void>;
 }
 
 /**
@@ -58,28 +51,19 @@ export class MemoryTokenStore implements TokenStore {
     if (token !== undefined) this.#token = checkToken(token);
   }
 
-  async load(options?: TokenStoreOptions): Promise<string | undefined> {
-    options?.signal?.throwIfAborted();
+  async load(): Promise<string | undefined> {
     return this.#token;
   }
 
-  async save(token: string, options?: TokenStoreOptions): Promise<void> {
-    options?.signal?.throwIfAborted();
+  async save(token: string): Promise<void> {
     this.#token = checkToken(token);
   }
 
-  async clear(options?: TokenStoreOptions): Promise<void> {
-    options?.signal?.throwIfAborted();
-    this.#token = undefined;
-  }
-
-  async loadInboundSecret(options?: TokenStoreOptions): Promise<string | undefined> {
-    options?.signal?.throwIfAborted();
+  async loadInboundSecret(): Promise<string | undefined> {
     return this.#inboundSecret;
   }
 
-  async saveInboundSecret(secret: string, options?: TokenStoreOptions): Promise<void> {
-    options?.signal?.throwIfAborted();
+  async saveInboundSecret(secret: string): Promise<void> {
     this.#inboundSecret = checkToken(secret);
   }
 }
@@ -92,7 +76,6 @@ export interface FileTokenStoreOptions {
   /** Folder of the token file; created with mode 0700 if missing. */
   directory: string;
   logger?: Logger | undefined;
-  clock?: Clock | undefined;
   /** How long a save waits for the lock, in milliseconds. @default 2_000 */
   lockTimeoutMs?: number | undefined;
 }
@@ -100,7 +83,6 @@ export interface FileTokenStoreOptions {
 const FILE_STORE_OPTIONS = knownOptions<FileTokenStoreOptions>({
   directory: true,
   logger: true,
-  clock: true,
   lockTimeoutMs: true,
 });
 
@@ -121,40 +103,30 @@ export class FileTokenStore implements TokenStore {
   }
 
   /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
-  load(options?: TokenStoreOptions): Promise<string | undefined> {
-    return this.#read(this.path, options);
+  load(): Promise<string | undefined> {
+    return this.#read(this.path);
   }
 
   /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
-  save(token: string, options?: TokenStoreOptions): Promise<void> {
-    return this.#write(this.path, token, options);
+  save(token: string): Promise<void> {
+    return this.#write(this.path, token);
   }
 
   /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */
-  loadInboundSecret(options?: TokenStoreOptions): Promise<string | undefined> {
-    return this.#read(this.#inboundSecretPath, options);
+  loadInboundSecret(): Promise<string | undefined> {
+    return this.#read(this.#inboundSecretPath);
   }
 
   /** @throws MoleculeError `credential_storage_failed`, or `lock_timeout` when another process holds the lock. */
-  saveInboundSecret(secret: string, options?: TokenStoreOptions): Promise<void> {
-    return this.#write(this.#inboundSecretPath, secret, options);
-  }
-
-  /** @throws MoleculeError `credential_storage_failed` or `lock_timeout`. */
-  async clear(options?: TokenStoreOptions): Promise<void> {
-    await this.#locked(options, async () => {
-      await rm(this.path, { force: true }).catch((cause: unknown) => {
-        throw storageError('Cannot delete the file', this.path, cause);
-      });
-    });
+  saveInboundSecret(secret: string): Promise<void> {
+    return this.#write(this.#inboundSecretPath, secret);
   }
 
   get #inboundSecretPath(): string {
     return join(this.#options.directory, INBOUND_SECRET_NAME);
   }
 
-  async #read(path: string, options: TokenStoreOptions | undefined): Promise<string | undefined> {
-    options?.signal?.throwIfAborted();
+  async #read(path: string): Promise<string | undefined> {
     const { logger } = this.#options;
     const text = await readPrivateFile(path, { maxBytes: MAX_TOKEN_BYTES, logger }).catch(
       throwCredentialError,
@@ -168,18 +140,14 @@ export class FileTokenStore implements TokenStore {
     }
   }
 
-  async #write(path: string, token: string, options: TokenStoreOptions | undefined): Promise<void> {
+  async #write(path: string, token: string): Promise<void> {
     const text = checkToken(token);
-    await this.#locked(options, async () => {
+    const write = async (): Promise<void> => {
       await removeAbandonedTemporaries(dirname(path));
       await writePrivateFile(path, `${text}\n`);
-    });
-  }
-
-  #locked(options: TokenStoreOptions | undefined, work: () => Promise<void>): Promise<void> {
-    const { clock = systemClock, lockTimeoutMs } = this.#options;
-    const lock = { timeoutMs: lockTimeoutMs, signal: options?.signal, clock };
-    return withFileLock(`${this.path}.lock`, work, lock).catch(throwCredentialError);
+    };
+    const lock = { timeoutMs: this.#options.lockTimeoutMs, clock: systemClock };
+    await withFileLock(`${this.path}.lock`, write, lock).catch(throwCredentialError);
   }
 }
 

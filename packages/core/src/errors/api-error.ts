@@ -23,7 +23,6 @@ export interface ApiErrorOptions extends MoleculeErrorOptions {
 /** The platform's response is not a success. */
 export class ApiError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'ApiError';
-  override readonly name: string = 'ApiError';
   readonly status: number;
   readonly method: string;
   readonly path: string;
@@ -52,7 +51,6 @@ export class ApiError extends MoleculeError {
 /** Status 403: the credential is valid, but hierarchy, organisation or Origin do not allow the request. */
 export class AccessDeniedError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'AccessDeniedError';
-  override readonly name = 'AccessDeniedError';
 
   constructor(message: string, options: Omit<ApiErrorOptions, 'code'>) {
     super(message, { ...options, code: 'access_denied' });
@@ -68,7 +66,6 @@ export interface WorkspaceRemovedErrorOptions extends Omit<ApiErrorOptions, 'cod
 /** The workspace was removed. This is final, and all its tokens are revoked. */
 export class WorkspaceRemovedError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'WorkspaceRemovedError';
-  override readonly name = 'WorkspaceRemovedError';
   readonly workspaceId: string | undefined;
   readonly removedAt: string | undefined;
 
@@ -82,7 +79,6 @@ export class WorkspaceRemovedError extends ApiError {
 /** Status 410 of the activity feed: the row of the cursor no longer exists. */
 export class CursorLostError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'CursorLostError';
-  override readonly name = 'CursorLostError';
   /** The cursor that was sent. */
   readonly cursor: string;
 
@@ -104,7 +100,6 @@ export interface UnreadRow {
 /** A page of the feed is larger than `maxResponseBytes`: read it with a smaller `limit`. */
 export class PageTooLargeError extends ApiError {
   static override readonly [ERROR_BRAND]: string = 'PageTooLargeError';
-  override readonly name = 'PageTooLargeError';
   /** The number of rows that was asked for. */
   readonly limit: number;
   /** The first row of the page; `null` when what was received of it does not name it. */

@@ -14,7 +14,6 @@ export interface ConnectionErrorOptions extends Omit<MoleculeErrorOptions, 'code
 /** The connection failed, or was closed before the response was complete. */
 export class ConnectionError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'ConnectionError';
-  override readonly name = 'ConnectionError';
   readonly origin: string;
   readonly delivered: Delivered;
   /** The message whose answer was waited for, when it may have arrived: for `waitForAnswer`, or to repeat the call. */
@@ -40,7 +39,6 @@ export interface TimeoutErrorOptions extends Omit<MoleculeErrorOptions, 'code' |
 /** A deadline passed. */
 export class TimeoutError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'TimeoutError';
-  override readonly name = 'TimeoutError';
   readonly timeoutMs: number;
   readonly delivered: Delivered;
   /** The message whose answer was waited for: for `waitForAnswer`, or to repeat the call. `undefined` for other requests. */
@@ -57,7 +55,6 @@ export class TimeoutError extends MoleculeError {
 /** The answer of a peer does not continue the text that was read before: the peer handled the message a second time. */
 export class StreamRestartedError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'StreamRestartedError';
-  override readonly name = 'StreamRestartedError';
   /** The message whose answer was read: for `getMessage` and `waitForAnswer`, which return the whole. */
   readonly messageId: string;
 

@@ -40,7 +40,7 @@ export class MoleculeError extends Error {
   /** Each subclass has its own. `isInstance` compares it, because `instanceof` fails across copies of the package. */
   static readonly [ERROR_BRAND]: string = 'MoleculeError';
 
-  override readonly name: string = 'MoleculeError';
+  override readonly name: string;
   readonly code: MoleculeErrorCode;
   readonly hint: string | undefined;
   readonly isRetryable: boolean;
@@ -48,6 +48,7 @@ export class MoleculeError extends Error {
 
   constructor(message: string, options: MoleculeErrorOptions) {
     super(redactSecrets(message), options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target[ERROR_BRAND];
     this.code = options.code;
     this.hint = options.hint;
     this.isRetryable = options.isRetryable ?? false;
@@ -78,7 +79,6 @@ export class MoleculeError extends Error {
 /** A setting is missing or invalid. The message names the option and the environment variable. */
 export class ConfigurationError extends MoleculeError {
   static override readonly [ERROR_BRAND]: string = 'ConfigurationError';
-  override readonly name = 'ConfigurationError';
 
   constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
     super(message, { ...options, code: 'configuration_invalid' });

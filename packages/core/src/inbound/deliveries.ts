@@ -11,7 +11,6 @@ const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const MIN_POLL_INTERVAL_MS = 1_000;
 const DEFAULT_WAIT_SECONDS = 25;
 const REQUEST_ALLOWANCE_MS = 15_000;
-const IDLE_FACTOR = 1.5;
 const DEFAULT_PAGE_LIMIT = 100;
 const CURSOR_LOST_PAUSE_MS = 1_000;
 
@@ -45,17 +44,7 @@ function checkDelivery(delivery: InboundDelivery): InboundDelivery {
   });
 }
 
-export interface PollDeliveryOptions {
-  /**
-   * Polling interval, in milliseconds, at least 1 000; 1 000 for 30 s after a message was read or finished.
-   * @default 5_000
-   */
-  intervalMs?: number | undefined;
-  /**
-   * Maximum polling interval while no message arrives, in milliseconds, for example 15 000.
-   * @default `intervalMs`: the interval does not grow
-   */
-  maxIdleIntervalMs?: number | undefined;
+interface FeedReadOptions {
   /** Rows per read, 1–500. @default 100 */
   pageLimit?: number | undefined;
   /**
@@ -65,57 +54,15 @@ export interface PollDeliveryOptions {
   sinceSecs?: number | undefined;
 }
 
-const POLL_OPTIONS = knownOptions<PollDeliveryOptions>({
-  intervalMs: true,
-  maxIdleIntervalMs: true,
-  pageLimit: true,
-  sinceSecs: true,
-});
-
-/** Reads the feed at an interval, and without a pause while there are more pages. */
-export class PollDelivery implements InboundDelivery {
-  readonly name = 'poll';
-  readonly #intervalMs: number;
-  readonly #maxIdleMs: number;
-  readonly #reads: PageReads;
-
-  /** @throws ConfigurationError for an interval below 1 000 ms, a page limit outside 1–500 or a window below 1 s. */
-  constructor(options: PollDeliveryOptions = {}) {
-    checkOptionNames('PollDelivery', options, POLL_OPTIONS);
-    this.#intervalMs = checkInterval('intervalMs', options.intervalMs ?? DEFAULT_POLL_INTERVAL_MS);
-    this.#maxIdleMs = checkInterval('maxIdleIntervalMs', options.maxIdleIntervalMs ?? this.#intervalMs);
-    this.#reads = checkReads(options);
-  }
-
-  get expectedSilenceMs(): number {
-    return Math.max(this.#intervalMs, this.#maxIdleMs) + REQUEST_ALLOWANCE_MS;
-  }
-
-  get controlReads(): ControlReads {
-    return { intervalMs: this.#intervalMs };
-  }
-
-  async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
-    const reader = new InboundPageReader(context, this.#reads);
-    const pace = new PollPace(context);
-    let waitMs = this.#intervalMs;
-    for (;;) {
-      const reading = await reader.read(0, signal);
-      pace.follow(reading);
-      if (reading.kind === 'page') {
-        if (reading.page.hasMore && reading.isProgress) continue;
-        waitMs =
-          reading.isProgress || pace.isQuick
-            ? this.#intervalMs
-            : Math.max(this.#intervalMs, Math.min(waitMs * IDLE_FACTOR, this.#maxIdleMs));
-      }
-      const pauseMs = reading.kind === 'page' ? pace.pauseMs(waitMs) : reading.retryMs;
-      await context.clock.sleep(pauseMs, { signal });
-    }
-  }
+export interface PollDeliveryOptions extends FeedReadOptions {
+  /**
+   * Polling interval, in milliseconds, at least 1 000; 1 000 for 30 s after a message was read or finished.
+   * @default 5_000
+   */
+  intervalMs?: number | undefined;
 }
 
-export interface LongPollDeliveryOptions {
+export interface LongPollDeliveryOptions extends FeedReadOptions {
   /** How long the platform holds a request, in whole seconds, 1–60. Many proxies close idle requests after 60 s. @default 25 */
   waitSeconds?: number | undefined;
   /**
@@ -123,15 +70,13 @@ export interface LongPollDeliveryOptions {
    * finished. @default 5_000
    */
   fallbackIntervalMs?: number | undefined;
-  /** Rows per read, 1–500. @default 100 */
-  pageLimit?: number | undefined;
-  /**
-   * How far back an agent without a stored position reads on a platform without acknowledgements, in seconds.
-   * @default everything that the platform keeps
-   */
-  sinceSecs?: number | undefined;
 }
 
+const POLL_OPTIONS = knownOptions<PollDeliveryOptions>({
+  intervalMs: true,
+  pageLimit: true,
+  sinceSecs: true,
+});
 const LONG_POLL_OPTIONS = knownOptions<LongPollDeliveryOptions>({
   waitSeconds: true,
   fallbackIntervalMs: true,
@@ -139,41 +84,36 @@ const LONG_POLL_OPTIONS = knownOptions<LongPollDeliveryOptions>({
   sinceSecs: true,
 });
 
-/**
- * The platform holds each read until a message arrives. A platform that does not confirm the wait is polled at an interval.
- * Each request still asks for the wait, so long-polling starts as soon as the platform supports it.
- */
-export class LongPollDelivery implements InboundDelivery {
-  readonly name = 'long-poll';
-  readonly #waitSeconds: number;
-  readonly #fallbackMs: number;
-  readonly #reads: PageReads;
+interface FeedReads extends PageReads {
+  /** How long the platform is asked to hold a read, in seconds; 0 for an interval only. */
+  readonly waitSeconds: number;
+  readonly intervalMs: number;
+}
 
-  /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
-  constructor(options: LongPollDeliveryOptions = {}, reads: Partial<PageReads> = {}) {
-    checkOptionNames('LongPollDelivery', options, LONG_POLL_OPTIONS);
-    const { waitSeconds = DEFAULT_WAIT_SECONDS } = options;
-    this.#waitSeconds = checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
-    this.#fallbackMs = checkInterval(
-      'fallbackIntervalMs',
-      options.fallbackIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
-    );
-    this.#reads = { ...checkReads(options), ...reads };
+/** Reads the feed, without a pause while there are more pages. */
+abstract class FeedDelivery implements InboundDelivery {
+  abstract readonly name: string;
+  readonly #reads: FeedReads;
+
+  constructor(reads: FeedReads) {
+    this.#reads = reads;
   }
 
   get expectedSilenceMs(): number {
-    return Math.max(this.#waitSeconds * 1_000, this.#fallbackMs) + REQUEST_ALLOWANCE_MS;
+    return Math.max(this.#reads.waitSeconds * 1_000, this.#reads.intervalMs) + REQUEST_ALLOWANCE_MS;
   }
 
   get controlReads(): ControlReads {
-    return { waitSeconds: this.#waitSeconds };
+    const { waitSeconds, intervalMs } = this.#reads;
+    return waitSeconds === 0 ? { intervalMs } : { waitSeconds };
   }
 
   async run(context: DeliveryContext, signal: AbortSignal): Promise<void> {
     const { clock, logger } = context;
+    const { waitSeconds, intervalMs } = this.#reads;
     const reader = new InboundPageReader(context, this.#reads);
     const pace = new PollPace(context);
-    let isHeld = true;
+    let isHeld = waitSeconds > 0;
     // The first read does not wait, to find out immediately whether the feed can be read.
     for (let waitSecs = 0; ; ) {
       const startedAt = clock.monotonic();
@@ -181,20 +121,15 @@ export class LongPollDelivery implements InboundDelivery {
       const isInTurn = reading.kind !== 'page' || reading.page.isOutOfTurn !== true;
       if (reading.kind === 'page' && waitSecs > 0 && isInTurn && reading.page.waitApplied !== isHeld) {
         isHeld = reading.page.waitApplied;
-        logger.info(
-          { intervalMs: this.#fallbackMs },
-          isHeld
-            ? 'The platform holds requests: long-polling.'
-            : 'The platform does not hold requests: polling at an interval.',
-        );
+        const text = isHeld
+          ? 'The platform holds requests: long-polling.'
+          : 'The platform does not hold requests: polling at an interval.';
+        logger.info({ intervalMs }, text);
       }
       pace.follow(reading);
       const tookMs = clock.monotonic() - startedAt;
-      const pauseMs = this.#pauseMs(reading, pace, {
-        isHeld: isInTurn && (waitSecs === 0 || isHeld),
-        tookMs,
-      });
-      if (reading.kind === 'page') waitSecs = this.#waitSeconds;
+      const pauseMs = this.#pauseMs(reading, pace, { isHeld: isHeld && isInTurn, tookMs });
+      if (reading.kind === 'page') waitSecs = waitSeconds;
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
     }
   }
@@ -207,13 +142,42 @@ export class LongPollDelivery implements InboundDelivery {
     if (reading.kind !== 'page') return reading.retryMs;
     if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
     // Where it reads from the acknowledged position, unfinished rows end each wait at once.
-    if (!isHeld || reading.page.rows > 0) return pace.pauseMs(this.#fallbackMs);
+    if (!isHeld || reading.page.rows > 0) return pace.pauseMs(this.#reads.intervalMs);
     // A platform that confirms the wait but returns an empty page immediately must not be flooded with requests.
     return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;
   }
 }
 
-function checkInterval(option: string, value: number): number {
+/** Reads the feed at an interval, and without a pause while there are more pages. */
+export class PollDelivery extends FeedDelivery {
+  readonly name = 'poll';
+
+  /** @throws ConfigurationError for an interval below 1 000 ms, a page limit outside 1–500 or a window below 1 s. */
+  constructor(options: PollDeliveryOptions = {}) {
+    checkOptionNames('PollDelivery', options, POLL_OPTIONS);
+    const intervalMs = checkInterval('intervalMs', options.intervalMs);
+    super({ ...checkReads(options), waitSeconds: 0, intervalMs });
+  }
+}
+
+/**
+ * The platform holds each read until a message arrives. A platform that does not confirm the wait is polled at an interval.
+ * Each request still asks for the wait, so long-polling starts as soon as the platform supports it.
+ */
+export class LongPollDelivery extends FeedDelivery {
+  readonly name = 'long-poll';
+
+  /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
+  constructor(options: LongPollDeliveryOptions = {}, reads: Partial<PageReads> = {}) {
+    checkOptionNames('LongPollDelivery', options, LONG_POLL_OPTIONS);
+    const { waitSeconds = DEFAULT_WAIT_SECONDS, fallbackIntervalMs } = options;
+    checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
+    const intervalMs = checkInterval('fallbackIntervalMs', fallbackIntervalMs);
+    super({ ...checkReads(options), waitSeconds, intervalMs, ...reads });
+  }
+}
+
+function checkInterval(option: string, value = DEFAULT_POLL_INTERVAL_MS): number {
   return checkNumber(option, value, { min: MIN_POLL_INTERVAL_MS });
 }
 
@@ -362,15 +326,8 @@ class InboundPageReader {
   async #readOldest(capacity: number, waitSecs: number, signal: AbortSignal): Promise<InboundPage> {
     const { client, inbox } = this.#context;
     const sinceSecs = this.#hasLostCursor ? undefined : this.#reads.sinceSecs;
-    const order = 'desc';
-    const query = {
-      limit: this.#limit,
-      sinceSecs,
-      order,
-      isRetried: false,
-      takesTurns: true,
-      signal,
-    } as const;
+    const fixed = { order: 'desc', isRetried: false, takesTurns: true } as const;
+    const query = { ...fixed, limit: this.#limit, sinceSecs, signal };
     const newest = await client.fetchInboundPage({ ...query, ...(waitSecs > 0 ? { waitSecs } : {}) });
     let oldest = newest;
     for (let isEnd = false; !isEnd && oldest.hasMore && !isAllBehind(oldest, inbox); ) {
@@ -426,11 +383,7 @@ class InboundPageReader {
 }
 
 /** @throws ConfigurationError for a page limit outside 1–500 or a window below 1 s. */
-function checkReads(options: {
-  readonly pageLimit?: number | undefined;
-  readonly sinceSecs?: number | undefined;
-}): PageReads {
-  const { pageLimit = DEFAULT_PAGE_LIMIT, sinceSecs } = options;
+function checkReads({ pageLimit = DEFAULT_PAGE_LIMIT, sinceSecs }: FeedReadOptions): PageReads {
   return {
     pageLimit: checkNumber('pageLimit', pageLimit, { min: 1, max: 500, isInteger: true }),
     sinceSecs:
@@ -440,18 +393,15 @@ function checkReads(options: {
 
 const MAX_LIMIT = 500;
 
-/** `isEnd`: there is nothing before this page, or it cannot be read. */
-interface OlderPage {
-  readonly page: InboundPage;
-  readonly isEnd: boolean;
-}
-
-/** Each step goes back in time, so that the steps end whatever the platform sends. */
+/**
+ * Each step goes back in time, so that the steps end whatever the platform sends. `isEnd`: there is nothing before this page, or it
+ * cannot be read.
+ */
 async function readBefore(
   { client, logger }: DeliveryContext,
   query: { readonly limit: number },
   page: InboundPage,
-): Promise<OlderPage> {
+): Promise<{ readonly page: InboundPage; readonly isEnd: boolean }> {
   const { oldestRow } = page;
   const at = Date.parse(oldestRow?.at ?? '');
   if (oldestRow === null || Number.isNaN(at)) return { page, isEnd: true };

@@ -6,12 +6,6 @@ import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 
-/** The position of a message in the feed. */
-export interface FeedPosition {
-  /** The platform's sequence number; `null` if it sends none: then the order of arrival counts. */
-  readonly seq: number | null;
-}
-
 /** Accepts the messages of a delivery. */
 export interface DeliveryInbox {
   /** Read after this row; `null` for everything not yet acknowledged. */
@@ -21,11 +15,10 @@ export interface DeliveryInbox {
   /** Resolves when more messages may be accepted, with their number, at least 1. */
   waitForCapacity(signal: AbortSignal): Promise<number>;
   /**
-   * Accepts one message. Returns false if it is a copy, or says what a call has returned; safe to call twice with the same
-   * message. Does not move the position; each call, also with a copy, counts as activity of the delivery.
-   * @param position The position in the feed; `null` for a message from another source.
+   * Accepts one message from another source than the feed. Returns false if it is a copy, or says what a call has returned; safe to
+   * call twice with the same message. Each call, also with a copy, counts as activity of the delivery.
    */
-  accept(message: InboundMessage, position: FeedPosition | null): boolean;
+  accept(message: InboundMessage): boolean;
   /**
    * Accepts a page of the feed and moves the position past it. Returns the number of new messages. Each call, also with
    * an empty page, counts as activity of the delivery.

@@ -168,17 +168,6 @@ describe('FileInboundStore', () => {
   );
 });
 
-it('a log of an earlier version is refused, and the error says what to do', async () => {
-  await writeFile(
-    join(folder, 'inbound.jsonl'),
-    '{"type":"position","acknowledged":"row-1","finishedAhead":[]}\n',
-  );
-  await expect(startInbound({ store: new FileInboundStore(folder) })).rejects.toMatchObject({
-    code: 'storage_failed',
-    hint: expect.stringContaining('inbound.jsonl'),
-  });
-});
-
 describe('dead letters', () => {
   it('are stored with their message and without the text of the error', async () => {
     const store = new FileInboundStore(folder);

@@ -1,8 +1,5 @@
 import { dirname, join } from 'node:path';
-import { isJsonObject } from '@molecule-ai/protocol';
-import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import {
   PrivateLog,
   readPrivateLines,
@@ -59,33 +56,26 @@ export class MemoryInboundStore implements InboundStore {
   }
 }
 
-export interface FileInboundStoreOptions {
-  /**
-   * A file that contains only the id of a row, like the Python SDK's `--cursor-file`: the start position if there is no
-   * log. It is never written. @default `cursor.json` in the folder
-   */
-  cursorFile?: string | undefined;
-}
-
-const FILE_STORE_OPTIONS = knownOptions<FileInboundStoreOptions>({ cursorFile: true });
-
-/** Stores the log in `inbound.jsonl`, mode 0600, in a folder that is created with mode 0700. */
+/**
+ * Stores the log in `inbound.jsonl`, mode 0600, in a folder that is created with mode 0700. If there is no log, the id of a row in
+ * `cursor.json`, a file of the Python SDK, is the start position; that file is never written.
+ */
 export class FileInboundStore implements InboundStore {
   readonly path: string;
-  readonly #cursorFile: string;
   readonly #log: PrivateLog;
 
-  constructor(directory: string, options: FileInboundStoreOptions = {}) {
-    checkOptionNames('FileInboundStore', options, FILE_STORE_OPTIONS);
+  constructor(directory: string) {
     this.path = join(directory, 'inbound.jsonl');
     this.#log = new PrivateLog(this.path);
-    this.#cursorFile = options.cursorFile ?? join(directory, 'cursor.json');
   }
 
   /** @throws MoleculeError `storage_failed` when a file exists and cannot be read. */
   async load(): Promise<readonly string[]> {
-    await removeAbandonedTemporaries(dirname(this.path));
-    return (await readPrivateLines(this.path)) ?? (await readPrivateLines(this.#cursorFile)) ?? [];
+    const directory = dirname(this.path);
+    await removeAbandonedTemporaries(directory);
+    const lines =
+      (await readPrivateLines(this.path)) ?? (await readPrivateLines(join(directory, 'cursor.json')));
+    return lines ?? [];
   }
 
   /** @throws MoleculeError `storage_failed`, also if the file is missing. */
@@ -129,10 +119,7 @@ function* chunksOf(lines: readonly string[]): Generator<string> {
 
 const BARE_ID = /^[\w.:-]{1,200}$/;
 
-/**
- * Reads a log. One that consists of an id is a cursor file: the id is the position. A log that cannot be read counts as empty.
- * @throws MoleculeError `storage_failed` for a log of an earlier version.
- */
+/** Reads a log. One that consists of an id is a cursor file: the id is the position. A log that cannot be read counts as empty. */
 export async function loadLines({
   store,
   logger,
@@ -169,23 +156,11 @@ function readLines(stored: readonly string[]): { readonly lines: LedgerLine[]; r
 }
 
 function lineOf(text: string): LedgerLine | undefined {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return LedgerLine.parse(JSON.parse(text));
   } catch {
     return undefined;
   }
-  // Its lines had a type each.
-  if (isJsonObject(value) && value.type !== undefined) throw earlierVersion();
-  const read = LedgerLine.safeParse(value);
-  return read.success ? read.data : undefined;
-}
-
-function earlierVersion(): MoleculeError {
-  return new MoleculeError('The inbound state was stored by an earlier version of this package.', {
-    code: 'storage_failed',
-    hint: 'Delete inbound.jsonl in the state folder: the agent starts with the messages that are not acknowledged. Answers that wait to be sent, and dead letters, are lost.',
-  });
 }
 
 /**

@@ -7,7 +7,7 @@ import { AckSender } from './ack-sender.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import { Cancellations } from './cancellations.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { type DeliveryInbox, type FeedPosition, keepDelivering } from './delivery.ts';
+import { type DeliveryInbox, keepDelivering } from './delivery.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';
 import { failureCode, outcomeOf } from './life.ts';
@@ -89,10 +89,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     };
   }
 
-  /**
-   * Loads the stored state. Call once, before anything else.
-   * @throws MoleculeError `storage_failed` for the state of an earlier version.
-   */
+  /** Loads the stored state. Call once, before anything else. */
   async load(): Promise<void> {
     for (const record of await this.#ledger.load()) this.begin(record);
   }
@@ -178,10 +175,10 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     }
   }
 
-  accept(message: InboundMessage, position: FeedPosition | null): boolean {
+  accept(message: InboundMessage): boolean {
     const { client } = this.#options;
     const isReturned = message.inReplyTo !== '' && client.observeReply(message);
-    const isNew = !isReturned && this.#received(receivedMessage(message, client.workspaceId), position?.seq);
+    const isNew = !isReturned && this.#received(receivedMessage(message, client.workspaceId));
     this.#recordActivity();
     return isNew;
   }
@@ -245,7 +242,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   }
 
   /** Takes a message of the feed. False for a copy; of one that a request had brought the platform is given the end that it does not know. */
-  #received(received: InboundMessage, seq: number | null | undefined): boolean {
+  #received(received: InboundMessage, seq?: number | null): boolean {
     const { workspaceId } = this.#options.client;
     // Our client has named it already.
     const message = received.conversationId === '' ? receivedMessage(received, workspaceId) : received;

@@ -16,8 +16,8 @@ it('a message that did not come from the feed is handled once, even if the feed 
   };
   const run = await startInbound({ delivery });
   const message = inboundMessage({ id: 'row-1', seq: 1 });
-  expect(inboxes[0]?.accept(message, null)).toBe(true);
-  expect(inboxes[0]?.accept(message, null)).toBe(false);
+  expect(inboxes[0]?.accept(message)).toBe(true);
+  expect(inboxes[0]?.accept(message)).toBe(false);
   await run.advance();
   expect([run.handled, run.inbound.health().acknowledged]).toEqual([['row-1'], null]);
   run.feed.push({ id: 'row-1' });
@@ -26,5 +26,5 @@ it('a message that did not come from the feed is handled once, even if the feed 
   expect(run.inbound.health().acknowledged).toBe('row-2');
   expect(run.handled).toEqual(['row-1', 'row-2']);
   await startInbound({ store: run.store, feed: run.feed, delivery });
-  expect(inboxes[1]?.accept(message, null)).toBe(false);
+  expect(inboxes[1]?.accept(message)).toBe(false);
 });

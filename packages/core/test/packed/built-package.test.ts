@@ -120,7 +120,7 @@ it('both builds of one package share the message that is handled', () => {
         delivery: {
           name: 'one', expectedSilenceMs: Infinity,
           run: async ({ inbox }, signal) => {
-            inbox.accept(required.parseActivityRow(row), null);
+            inbox.accept(required.parseActivityRow(row));
             await new Promise((ended) => signal.addEventListener('abort', ended));
           },
         },
