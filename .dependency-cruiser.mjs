@@ -85,10 +85,11 @@ const inboundFiles = [
   ['inbound-options'],
   ['streams/'],
   ['ledger', 'attempt'],
+  ['ack-sender'],
+  ['message-home'],
   ['run'],
   ['scheduler'],
-  ['deliveries', 'ack-sender', 'cancellations', 'dead-letters', 'requests', 'silence'],
-  ['message-home'],
+  ['deliveries', 'cancellations', 'dead-letters', 'requests', 'silence'],
   ['inbound'],
 ];
 

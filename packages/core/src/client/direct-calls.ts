@@ -132,7 +132,7 @@ export class DirectCalls {
         'x-timeout': String(holdSeconds),
         ...traceHeaders(operation.trace),
       };
-      const request = { server, peerToken, headers, timeoutMs, signal, onSent, isStreamed };
+      const request = { server, bearer: peerToken, headers, timeoutMs, signal, onSent, isStreamed };
       const { outcome, error, status } = await this.#post(request, body);
       operation.event('molecule.attempt', {
         'molecule.via': 'direct',
@@ -171,7 +171,7 @@ export class DirectCalls {
       const peer = await lookup.addressOf(peerId, limits);
       if (peer === null || peer.server === null) return null;
       const { server, peerToken } = peer;
-      const { outcome } = await this.#post({ server, peerToken, headers: {}, ...limits }, body);
+      const { outcome } = await this.#post({ server, bearer: peerToken, headers: {}, ...limits }, body);
       if (outcome.kind !== 'unauthorized' || isRenewed) {
         const response = outcome.kind === 'responded' && isJsonObject(outcome.body) ? outcome.body : null;
         return response?.result === undefined ? null : response;

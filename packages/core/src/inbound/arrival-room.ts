@@ -8,10 +8,11 @@ const SHARES = { direct: 1 / 2, sender: 1 / 4, people: 1 / 10 };
 /** Messages that are handled and whose answers wait, because the inbox of their sender is full. */
 const MAX_WAITING = { all: 100, sender: 25 };
 
-interface Usage {
-  readonly count: number;
-  readonly bytes: number;
-  readonly waiting: number;
+/** Of messages: how many, how large, and of how many the answer waits. */
+class Usage {
+  count = 0;
+  bytes = 0;
+  waiting = 0;
 }
 
 /** Of one message. */
@@ -35,10 +36,10 @@ export interface WholeRoom {
  * of its sender: the platform keeps the order of an agent's messages, and one that is refused delays those behind it.
  */
 export class ArrivalRoom {
-  readonly #all = new UsageOf();
-  readonly #direct = new UsageOf();
+  readonly #all = new Usage();
+  readonly #direct = new Usage();
   /** Of direct messages. */
-  readonly #bySender = new Map<string, UsageOf>();
+  readonly #bySender = new Map<string, Usage>();
 
   /** Number of messages. */
   get count(): number {
@@ -65,12 +66,20 @@ export class ArrivalRoom {
 
   add({ message, via }: Arrival, bytes: number): Place {
     const place = { bytes, sender: message.sourceId, isDirect: via === 'direct', isWaiting: false };
-    this.#change(place, { count: 1, bytes, waiting: 0 });
+    for (const usage of this.#usagesWith(place)) {
+      usage.count += 1;
+      usage.bytes += bytes;
+    }
     return place;
   }
 
   remove(place: Place): void {
-    this.#change(place, { count: -1, bytes: -place.bytes, waiting: place.isWaiting ? -1 : 0 });
+    for (const usage of this.#usagesWith(place)) {
+      usage.count -= 1;
+      usage.bytes -= place.bytes;
+      if (place.isWaiting) usage.waiting -= 1;
+    }
+    if (this.#bySender.get(place.sender)?.count === 0) this.#bySender.delete(place.sender);
   }
 
   /** A message is handled, and its answer waits: it takes no room. False when too many wait. */
@@ -79,30 +88,14 @@ export class ArrivalRoom {
     const ofSender = this.#bySender.get(place.sender)?.waiting ?? 0;
     if (this.#all.waiting >= MAX_WAITING.all || ofSender >= MAX_WAITING.sender) return false;
     place.isWaiting = true;
-    this.#change(place, { count: 0, bytes: 0, waiting: 1 });
+    for (const usage of this.#usagesWith(place)) usage.waiting += 1;
     return true;
   }
 
-  #change({ isDirect, sender }: Place, change: Usage): void {
-    this.#all.add(change);
-    if (!isDirect) return;
-    this.#direct.add(change);
-    const known = this.#bySender.get(sender);
-    const ofSender = known ?? new UsageOf();
-    ofSender.add(change);
-    if (ofSender.count === 0) this.#bySender.delete(sender);
-    else if (known === undefined) this.#bySender.set(sender, ofSender);
-  }
-}
-
-class UsageOf implements Usage {
-  count = 0;
-  bytes = 0;
-  waiting = 0;
-
-  add(change: Usage): void {
-    this.count += change.count;
-    this.bytes += change.bytes;
-    this.waiting += change.waiting;
+  #usagesWith({ isDirect, sender }: Place): readonly Usage[] {
+    if (!isDirect) return [this.#all];
+    const ofSender = this.#bySender.get(sender) ?? new Usage();
+    this.#bySender.set(sender, ofSender);
+    return [this.#all, this.#direct, ofSender];
   }
 }

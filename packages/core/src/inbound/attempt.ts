@@ -11,13 +11,13 @@ import {
 import { type CurrentMessage, deadlinePassed, runHandling } from '../client/current-message.ts';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { knownOptions, type OptionsProblem, unknownOptions } from '../settings/known-options.ts';
-import type { Clock, Timer } from '../time/clock.ts';
+import type { Timer } from '../time/clock.ts';
 import { orAborted } from '../time/linked-abort.ts';
-import type { AnswerContent, AttemptContext, AttemptHandler } from './handler.ts';
-import type { InboundObserver } from './inbound-observer.ts';
+import type { AnswerContent, AttemptContext } from './handler.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import { isExpiredForReply, type StoredAnswer } from './life.ts';
 import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from './streams/answer-stream.ts';
 
@@ -79,15 +79,6 @@ export interface AttemptJournal {
   once(key: string, effect: () => unknown, signal: AbortSignal): Promise<unknown>;
 }
 
-export interface AttemptOptions {
-  readonly handler: AttemptHandler;
-  readonly observer: Pick<InboundObserver, 'progressed'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** In milliseconds; `null` for none. */
-  readonly handlerTimeoutMs: number | null;
-}
-
 /** What is handled. */
 export interface Handled {
   readonly message: InboundMessage;
@@ -103,14 +94,14 @@ export interface Handled {
 export class Attempt {
   /** Whether the platform had let the message expire before a reply. */
   hasExpired = false;
-  readonly #options: AttemptOptions;
+  readonly #options: InboundOptions;
   readonly #handled: Handled;
   readonly #abort = new AbortController();
   readonly #timers: Timer[] = [];
   readonly #result = Promise.withResolvers<AttemptResult>();
   #isOver = false;
 
-  constructor(options: AttemptOptions, handled: Handled) {
+  constructor(options: InboundOptions, handled: Handled) {
     this.#options = options;
     this.#handled = handled;
   }
@@ -179,9 +170,9 @@ export class Attempt {
         const read = readAnswer(content);
         if (read.kind === 'invalid') throw read.error;
         logIgnored(logger, message, read.ignored);
-        if (read.answer === null) throw invalid('The text of a reply must not be blank.');
+        if (read.answer === null) throw invalidArgument('The text of a reply must not be blank.');
         if (text.length > 0) {
-          throw mixed(
+          throw defect(
             'The answer to this message is being streamed.',
             'Stream the rest of it, or return it.',
           );
@@ -196,9 +187,7 @@ export class Attempt {
       },
       stream: async (delta) => {
         const checked = checkDelta(delta);
-        if (hasReplied) {
-          throw mixed('The message was answered with context.reply() before.', EITHER);
-        }
+        if (hasReplied) throw defect('The message was answered with context.reply() before.', EITHER);
         await text.append(checked, signal);
       },
       progress: (line) => {
@@ -221,7 +210,11 @@ export class Attempt {
     if (!journal.hasReplied) return readTexts(value, text, this.#abort.signal);
     // It would be lost.
     close(value[Symbol.asyncIterator]());
-    return { kind: 'invalid', error: streamedAfterReply() };
+    const problem = 'The handler returned an iterable after context.reply(), which is not sent.';
+    return {
+      kind: 'invalid',
+      error: defect(problem, 'Use either context.reply() or a stream for one message.'),
+    };
   }
 }
 
@@ -304,19 +297,16 @@ function close(iterator: AsyncIterator<unknown>): void {
     .catch(() => {});
 }
 
+const ANSWERS = 'a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing';
+
 function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly error: MoleculeError } {
-  const error = new MoleculeError(`The handler ${problem}, which is not an answer.`, {
-    code: 'invalid_answer',
-    hint: 'Return a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing.',
-  });
+  const error = defect(`The handler ${problem}, which is not an answer.`, `Return ${ANSWERS}.`);
   return { kind: 'invalid', error };
 }
 
-function streamedAfterReply(): MoleculeError {
-  return new MoleculeError('The handler returned an iterable after context.reply(), which is not sent.', {
-    code: 'invalid_answer',
-    hint: 'Use either context.reply() or a stream for one message.',
-  });
+/** A defect of the handler, which another attempt does not repair. */
+function defect(message: string, hint: string): MoleculeError {
+  return new MoleculeError(message, { code: 'invalid_answer', hint });
 }
 
 /** What a value is, without showing its content: `the number 42`, `an Array`, `a Buffer`. */
@@ -342,15 +332,6 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 
 function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined));
-}
-
-function invalid(message: string): MoleculeError {
-  return new MoleculeError(message, { code: 'invalid_argument' });
-}
-
-/** A defect of the handler, which another attempt does not repair. */
-function mixed(message: string, hint: string): MoleculeError {
-  return new MoleculeError(message, { code: 'invalid_answer', hint });
 }
 
 /** The options of a failure that it does not have; `null` when there are none. */

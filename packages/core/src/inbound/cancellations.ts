@@ -18,19 +18,14 @@ const UNHELD_PAUSE_MS = 5_000;
 const REPORT_FAILURE_AFTER_MS = 300_000;
 const CANCELED = 'The sender cancelled a message.';
 
-type CancellationsOptions = Pick<
-  InboundOptions,
-  'client' | 'clock' | 'logger' | 'random' | 'reconnectSpreadMs' | 'delivery'
->;
-
 /**
  * Ends messages whose senders canceled them, as rows of the feed or control rows say so. Control rows are read while the agent has
  * messages in progress, from platforms with the capability `cancel`. Failures are retried, and logged once when they last for five minutes: an agent
  * that is not notified works in vain, and nothing else.
  */
 export class Cancellations {
-  readonly #options: CancellationsOptions;
-  readonly #scheduler: Pick<Scheduler, 'cancel' | 'isEmpty'>;
+  readonly #options: InboundOptions;
+  readonly #scheduler: Scheduler;
   /** `null` reads nothing. */
   readonly #reads: ControlReads | null;
   /** Rows that were canceled before they arrived here, for the case that they were already on the way. */
@@ -45,7 +40,7 @@ export class Cancellations {
   #failingSince: number | undefined;
   #isReported = false;
 
-  constructor(options: CancellationsOptions, scheduler: Pick<Scheduler, 'cancel' | 'isEmpty'>) {
+  constructor(options: InboundOptions, scheduler: Scheduler) {
     const { controlReads } = options.delivery;
     this.#options = options;
     this.#scheduler = scheduler;

@@ -1,4 +1,3 @@
-import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger } from './ledger.ts';
@@ -46,7 +45,7 @@ export class DeadLetters {
     const letter = ledger.deadLetter(activityId);
     if (letter === undefined) return Promise.reject(noSuchLetter(activityId));
     const { message } = letter;
-    if (message === null) return Promise.reject(withoutMessage(activityId));
+    if (message === null) return Promise.reject(noMessageIn(activityId));
     const replay = Promise.withResolvers<void>();
     this.#running.set(activityId, replay);
     const record: MessageRecord & { progress: Progress } = {
@@ -55,8 +54,9 @@ export class DeadLetters {
       digest: '',
       progress: progressOf(letter),
     };
-    const change = (changed: Change): void => {
+    const change = async (changed: Change): Promise<true> => {
       record.progress = withChange(record.progress, changed);
+      return true;
     };
     const home: RunHome = {
       isAtMostOnce: false,
@@ -65,23 +65,19 @@ export class DeadLetters {
       isWaited: () => false,
       // Until the replay has ended the letter stays as it is.
       change,
-      begin: (begun) => {
-        change(begun);
-        return true;
-      },
+      begin: change,
       flush: () => undefined,
       answerWaits: () => false,
       withdraw: () => {},
-      send: (content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt> =>
-        this.#options.client.reply(message, content, options),
+      send: (content, options) => this.#options.client.reply(message, content, options),
       end: () => {
         this.#running.delete(activityId);
         void ledger.removeDeadLetter(activityId).then(() => replay.resolve());
       },
-      giveUp: async (_end, failure) => {
-        await ledger.addDeadLetter(failure.letter);
+      giveUp: async (_end, failed, error) => {
+        await ledger.addDeadLetter(failed);
         this.#running.delete(activityId);
-        replay.reject(failure.error);
+        replay.reject(error);
       },
     };
     this.#scheduler.add(new MessageRun(record, home, this.#options));
@@ -107,6 +103,7 @@ function progressOf({ progress, attempts, errorCode }: StoredDeadLetter): Progre
   const isSent = answer !== undefined && !isUnsendable(errorCode);
   return { ...before, attempts, ...(isSent ? { answer } : {}) };
 }
+
 function noSuchLetter(activityId: string): MoleculeError {
   return new MoleculeError(`There is no dead letter of ${JSON.stringify(activityId.slice(0, 80))}.`, {
     code: 'not_found',
@@ -114,7 +111,7 @@ function noSuchLetter(activityId: string): MoleculeError {
   });
 }
 
-function withoutMessage(activityId: string): MoleculeError {
+function noMessageIn(activityId: string): MoleculeError {
   return new MoleculeError(`The dead letter of ${JSON.stringify(activityId)} holds no message.`, {
     code: 'not_found',
     hint: 'The message was too large to read: read the message on the platform, then discard it.',

@@ -5,27 +5,21 @@ import { LatestMap } from '../storage/latest-map.ts';
 const SENDER_LENGTH = 8;
 const KEY_PREFIX = 'm:';
 
-export interface FinishedKeysLimits {
-  /** Of rows; they are only needed while a part of the feed is read again. */
-  readonly rows: number;
-  /** Of keys of messages. */
-  readonly keys: number;
-}
-
-const LIMITS: FinishedKeysLimits = { rows: 1_000, keys: 100_000 };
+/** Rows are only needed while a part of the feed is read again. */
+const LIMITS = { rows: 1_000, keys: 100_000 };
 
 /**
  * What is remembered of finished messages: the latest rows, and the keys of messages, which are divided among their
  * senders: the oldest keys of those who have most are dropped first, so that nobody removes those of others.
  */
 export class FinishedKeys {
-  readonly #limits: FinishedKeysLimits;
+  readonly #limits: typeof LIMITS;
   readonly #rows: LatestMap<true>;
   /** Oldest first, by sender. */
   readonly #keys = new Map<string, Set<string>>();
   #count = 0;
 
-  constructor(limits: FinishedKeysLimits = LIMITS) {
+  constructor(limits = LIMITS) {
     this.#limits = limits;
     this.#rows = new LatestMap(limits.rows);
   }
@@ -60,10 +54,8 @@ export class FinishedKeys {
   }
 
   #shrink(): void {
-    const share = shareOf(
-      [...this.#keys.values()].map(({ size }) => size),
-      this.#limits.keys,
-    );
+    const sizes = [...this.#keys.values()].map(({ size }) => size);
+    const share = shareOf(sizes, this.#limits.keys);
     for (const keys of this.#keys.values()) {
       for (const key of keys) {
         if (keys.size <= share) break;

@@ -11,7 +11,7 @@ import { type DeliveryInbox, keepDelivering } from './delivery.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import { Ledger, type OpenMessage } from './ledger.ts';
 import { failureCode, outcomeOf } from './life.ts';
-import { MessageHome, type MessageHomeParts } from './message-home.ts';
+import { type InboundParts, MessageHome } from './message-home.ts';
 import { type RequestInbox, Requests } from './requests.ts';
 import { MessageRun } from './run.ts';
 import { Scheduler } from './scheduler.ts';
@@ -43,7 +43,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
   readonly #scheduler: Scheduler;
   readonly #acks: AckSender;
   readonly #cancellations: Cancellations;
-  readonly #parts: MessageHomeParts;
+  readonly #parts: InboundParts;
   readonly #life = linkAbort();
   #receiving: LinkedAbort | undefined;
   #receiver: Promise<void> | undefined;

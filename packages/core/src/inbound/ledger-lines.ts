@@ -61,10 +61,14 @@ const StoredDeadLetter = z.object({
   activityId: z.string(),
   messageId: z.string(),
   sourceId: z.string(),
+  /** What failed: the handler, or sending its answer. */
   stage: z.enum(['handler', 'reply']),
   attempts: z.int().min(0),
+  /** The code of the last error; `handler_failed` for an error without one. */
   errorCode: z.string(),
+  /** When it was given up, RFC 3339. */
   at: z.string(),
+  /** The message itself, for a replay; untrusted. `null` if it was too large to read. */
   message: Message.nullable(),
   /** What a replay need not do again. */
   progress: Progress.nullable(),
@@ -104,20 +108,7 @@ export const LedgerLine = z
 export type LedgerLine = Readonly<z.output<typeof LedgerLine>>;
 
 /** A message that was given up. */
-export interface DeadLetter {
-  readonly activityId: string;
-  readonly messageId: string;
-  readonly sourceId: string;
-  /** What failed: the handler, or sending its answer. */
-  readonly stage: 'handler' | 'reply';
-  readonly attempts: number;
-  /** The code of the last error; `handler_failed` for an error without one. */
-  readonly errorCode: string;
-  /** When it was given up, RFC 3339. */
-  readonly at: string;
-  /** The message itself, for a replay; untrusted. `null` if it was too large to read. */
-  readonly message: InboundMessage | null;
-}
+export type DeadLetter = Omit<StoredDeadLetter, 'progress'>;
 
 /** The public view of a stored letter. */
 export function publicDeadLetter({ progress: _progress, ...letter }: StoredDeadLetter): DeadLetter {

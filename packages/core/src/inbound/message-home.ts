@@ -1,42 +1,39 @@
 import type { JsonObject, Question } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { type ReplyContent, type ReplyOptions, type ReplyReceipt, replyIdOf } from '../client/reply.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
-import type { Clock } from '../time/clock.ts';
 import type { AckSender } from './ack-sender.ts';
+import type { InboundOptions } from './inbound-options.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
+import type { StoredDeadLetter } from './ledger-lines.ts';
 import { type Change, endOf, outcomeOf, withChange } from './life.ts';
-import type { RunFailure, RunHome } from './run.ts';
 import type { AnswerStream, AnswerStreams } from './streams/answer-stream.ts';
 import type { ProgressReporter, ProgressReports } from './streams/progress-reports.ts';
 
-export interface MessageHomeParts {
-  readonly client: Pick<
-    PlatformClient,
-    'workspaceId' | 'capabilities' | 'reply' | 'askQuestions' | 'observeReply'
-  >;
-  readonly clock: Clock;
+/** What all messages of an agent share. */
+export interface InboundParts extends Pick<InboundOptions, 'client' | 'clock' | 'atMostOnce'> {
   readonly ledger: Ledger;
-  readonly acks: Pick<AckSender, 'acknowledgeFirst'>;
+  readonly acks: AckSender;
   readonly streams: AnswerStreams;
   readonly reports: ProgressReports;
-  readonly atMostOnce: boolean;
 }
 
 /**
  * A message of the agent: its record in the ledger, and where its answer goes. That is the response of the request that brought it as long
  * as that waits, and else a reply through the platform.
  */
-export class MessageHome implements RunHome {
+export class MessageHome {
+  /** The message is finished before it is handled: nothing brings it back. */
   readonly isAtMostOnce: boolean;
-  readonly isReplay = false;
+  /** Whether it is a dead letter that is handled again. */
+  readonly isReplay: boolean = false;
+  /** Its answer, while the handler makes it. */
   readonly stream: AnswerStream;
   readonly #record: OpenMessage;
-  readonly #parts: MessageHomeParts;
+  readonly #parts: InboundParts;
   readonly #isBrought: boolean;
   readonly #reporter: ProgressReporter | null;
 
-  constructor(record: OpenMessage, parts: MessageHomeParts) {
+  constructor(record: OpenMessage, parts: InboundParts) {
     this.#record = record;
     this.#parts = parts;
     this.isAtMostOnce = parts.atMostOnce;
@@ -45,10 +42,12 @@ export class MessageHome implements RunHome {
     this.#reporter = this.#isBrought ? null : parts.reports.start(record.message, this.stream);
   }
 
+  /** Whether a request waits for the end. */
   isWaited(): boolean {
     return this.#record.waiting.isOpen;
   }
 
+  /** Applies a change to the record; resolves when it survives a crash, or cannot. */
   change(change: Change): unknown {
     const record = this.#record;
     // At most once, nothing brings the message back. An answer is stored when it leaves.
@@ -59,6 +58,10 @@ export class MessageHome implements RunHome {
     return this.#parts.ledger.change(record, change);
   }
 
+  /**
+   * Applies the change that begins an attempt. The handler may run after it, with `isAtMostOnce` when the message cannot be delivered again; not if it is
+   * false: the request that brought the message is refused, because the message cannot be stored.
+   */
   async begin(change: Change, signal: AbortSignal): Promise<boolean> {
     const { ledger, acks } = this.#parts;
     const changed = this.change(change);
@@ -71,14 +74,17 @@ export class MessageHome implements RunHome {
     return true;
   }
 
+  /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
   flush(): Promise<void> | undefined {
     return this.#reporter?.flush();
   }
 
+  /** The agent ends before the message: no request waits for it any more. */
   withdraw(): void {
     this.#record.waiting.withdraw();
   }
 
+  /** The answer waits until its recipient has room for it. False when too many wait. */
   answerWaits(): boolean {
     return this.#parts.ledger.answerWaits(this.#record);
   }
@@ -114,7 +120,7 @@ export class MessageHome implements RunHome {
     return receipt;
   }
 
-  /** Finishes the message. The request that waits gets the end when it is stored. */
+  /** Finishes the message; the request that waits gets the end when it is stored. `isReported`: nothing is left to report to the platform. */
   end(end: MessageEnd, isReported: boolean): void {
     const { ledger } = this.#parts;
     const { via, waiting } = this.#record;
@@ -129,7 +135,8 @@ export class MessageHome implements RunHome {
     void stored.then(() => waiting.complete(known));
   }
 
-  async giveUp(end: MessageEnd, { letter }: RunFailure): Promise<void> {
+  /** Keeps the message as a dead letter, and finishes it. */
+  async giveUp(end: MessageEnd, letter: StoredDeadLetter, _error: unknown): Promise<void> {
     this.#record.waiting.keep();
     await this.#parts.ledger.addDeadLetter(letter);
     this.end(end, false);

@@ -1,5 +1,4 @@
 import { readTraceContext } from '@molecule-ai/telemetry';
-import type { PlatformClient } from '../client/platform-client.ts';
 import { replyIdOf } from '../client/reply.ts';
 import type {
   AboutMessage,
@@ -10,26 +9,19 @@ import type {
   InboundStream,
   MessageEnd,
 } from '../inbound-http/inbound-agent.ts';
-import type { Clock } from '../time/clock.ts';
 import { readArrival } from './arrival-message.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
 import type { Arrival, EndedMessage } from './ledger-lines.ts';
 import { endOf, isoTime } from './life.ts';
-import { AnswerStream, type AnswerStreams } from './streams/answer-stream.ts';
+import type { InboundParts } from './message-home.ts';
+import { AnswerStream } from './streams/answer-stream.ts';
 import { RequestStream } from './streams/request-stream.ts';
 import { NO_HOLD_LIMIT } from './waiting-requests.ts';
 
 /** How long a caller waits before it sends a message again that was not accepted, in seconds. */
 const RETRY_SECONDS = 5;
 const STARTING_SECONDS = 1;
-
-interface RequestsParts {
-  readonly client: Pick<PlatformClient, 'workspaceId' | 'capabilities' | 'observeReply'>;
-  readonly clock: Clock;
-  readonly streams: AnswerStreams;
-  readonly ledger: Ledger;
-}
 
 /** What handles the messages that requests bring. */
 export interface RequestInbox {
@@ -51,12 +43,12 @@ interface Attached<Waiting> {
 
 /** The requests that bring messages, or ask about them. A message counts as accepted when it is stored. */
 export class Requests {
-  readonly #parts: RequestsParts;
+  readonly #parts: InboundParts;
   readonly #inbox: RequestInbox;
   #isOpen = false;
   #hasOpened = false;
 
-  constructor(parts: RequestsParts, inbox: RequestInbox) {
+  constructor(parts: InboundParts, inbox: RequestInbox) {
     this.#parts = parts;
     this.#inbox = inbox;
   }

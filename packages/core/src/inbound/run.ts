@@ -1,6 +1,6 @@
 import { type InboundMessage, isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
 import { deadlineOf, toCurrentMessage, traceOfMessage } from '../client/current-message.ts';
-import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../client/reply.ts';
+import type { ReplyReceipt } from '../client/reply.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
@@ -32,47 +32,10 @@ import {
   replyFailureKind,
   type StoredAnswer,
 } from './life.ts';
-import type { AnswerStream } from './streams/answer-stream.ts';
+import type { MessageHome } from './message-home.ts';
 
-export type MessageRunOptions = Pick<
-  InboundOptions,
-  'client' | 'handler' | 'observer' | 'clock' | 'logger' | 'handlerTimeoutMs'
->;
-
-/** What a run does beyond its handler: of a message of the agent, of one that is handled again, or of a copy whose end is reported again. */
-export interface RunHome {
-  /** See {@link next}. */
-  readonly isAtMostOnce: boolean;
-  readonly isReplay: boolean;
-  /** Its answer, while the handler makes it. */
-  readonly stream: AnswerStream;
-  /** Whether a request waits for the end. */
-  isWaited(): boolean;
-  /** Applies a change to the record; resolves when it survives a crash, or cannot. */
-  change(change: Change): unknown;
-  /**
-   * Applies the change that begins an attempt. The handler may run after it, with `isAtMostOnce` when the message cannot be delivered again; not if it is
-   * false: the request that brought the message is refused, because the message cannot be stored.
-   */
-  begin(change: Change, signal: AbortSignal): boolean | Promise<boolean>;
-  /** Call before the answer is sent: resolves when those who read it as a stream have its text, or do not get it in time. */
-  flush(): Promise<void> | undefined;
-  send(content: string | ReplyContent, options: ReplyOptions): Promise<ReplyReceipt>;
-  /** The answer waits until its recipient has room for it. False when too many wait. */
-  answerWaits(): boolean;
-  /** The agent ends before the message: no request waits for it any more. */
-  withdraw(): void;
-  /** The message has ended. `isReported`: nothing is left to report to the platform. */
-  end(end: MessageEnd, isReported: boolean): void;
-  /** The message is given up. */
-  giveUp(end: MessageEnd, failure: RunFailure): Promise<void>;
-}
-
-/** Why a message was given up, and what is kept of it. */
-export interface RunFailure {
-  readonly letter: StoredDeadLetter;
-  readonly error: unknown;
-}
+/** What a run does beyond its handler: of a message of the agent, or of one that is handled again. */
+export type RunHome = Pick<MessageHome, keyof MessageHome>;
 
 export type RunOutcome =
   /** `not_stored`: the request that brought it was refused. `code` says why, where it is no success. */
@@ -89,7 +52,7 @@ export class MessageRun implements AttemptJournal {
   readonly record: MessageRecord;
   readonly message: InboundMessage;
   readonly #home: RunHome;
-  readonly #options: MessageRunOptions;
+  readonly #options: InboundOptions;
   /** Failures to send the answer: all, and without those while the platform was unavailable. */
   #failures = 0;
   #countedFailures = 0;
@@ -101,7 +64,7 @@ export class MessageRun implements AttemptJournal {
   /** What is to be aborted then: the handler, or the sending of its answer. */
   #current: { abort(reason: unknown): void } | undefined;
 
-  constructor(record: MessageRecord, home: RunHome, options: MessageRunOptions) {
+  constructor(record: MessageRecord, home: RunHome, options: InboundOptions) {
     this.record = record;
     this.message = record.message;
     this.#home = home;
@@ -356,7 +319,7 @@ export class MessageRun implements AttemptJournal {
 
   async #giveUp({ end, notice }: Extract<Effect, { kind: 'end' }>, givenUp: GivenUp): Promise<void> {
     if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
-    await this.#home.giveUp(end, { letter: letterOf(this.record, end, givenUp), error: givenUp.error });
+    await this.#home.giveUp(end, letterOf(this.record, end, givenUp), givenUp.error);
     this.#options.observer.gaveUp(this.message, givenUp);
   }
 

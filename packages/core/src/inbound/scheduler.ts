@@ -6,8 +6,6 @@ import type { MessageRun, RunOutcome } from './run.ts';
 const BLOCKED_AFTER_MS = 60_000;
 const BLOCKED_RECHECK_MS = 15_000;
 
-type SchedulerOptions = Pick<InboundOptions, 'clock' | 'concurrency' | 'observer'>;
-
 interface Job {
   readonly run: MessageRun;
   /** The conversation: messages of one lane are never handled at the same time. */
@@ -31,7 +29,7 @@ interface Job {
 export class Scheduler {
   /** Number of messages being handled. */
   active = 0;
-  readonly #options: SchedulerOptions;
+  readonly #options: InboundOptions;
   readonly #onEmpty: () => void;
   /** In any order. Not a Set: its old tables would keep what was in them until a full collection of garbage. */
   readonly #jobs: Job[] = [];
@@ -47,7 +45,7 @@ export class Scheduler {
   #idle: PromiseWithResolvers<void> | undefined;
 
   /** @param onEmpty no message is running or waiting any more */
-  constructor(options: SchedulerOptions, onEmpty: () => void) {
+  constructor(options: InboundOptions, onEmpty: () => void) {
     this.#options = options;
     this.#onEmpty = onEmpty;
   }

@@ -24,7 +24,7 @@ function requestTo(url: string, more: Partial<PeerRequest> = {}): PeerRequest {
   return {
     server: { origin, path: pathname + search },
     body: '{}',
-    peerToken: undefined,
+    bearer: undefined,
     headers: {},
     timeoutMs: 5_000,
     signal: undefined,
@@ -112,7 +112,7 @@ describe('the transport to peers', () => {
     const onSent = () => {
       sent += 1;
     };
-    const more = { peerToken: 'for-the-peer', headers: { 'x-timeout': '3' }, onSent };
+    const more = { bearer: 'for-the-peer', headers: { 'x-timeout': '3' }, onSent };
     await transport.post(requestTo(`${server.url}/a2a?x=1`, more));
     const { headers, path } = server.last;
     expect(Object.keys(headers).sort()).toEqual([

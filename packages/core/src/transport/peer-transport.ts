@@ -3,7 +3,7 @@ import type { Dispatcher, Pool } from 'undici';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
 import { clientClosed } from './connection-failure.ts';
-import { OpenExchanges, type StreamedResponse } from './http-exchange.ts';
+import { type HttpAttempt, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
 import { loadPool } from './undici-pool.ts';
 
@@ -27,20 +27,13 @@ export interface PeerServer {
   readonly path: string;
 }
 
-export interface PeerRequest {
+/** What is sent to a peer; the bearer is a token for this peer and a few minutes, or `undefined` for none. */
+export interface PeerRequest
+  extends Pick<
+    HttpAttempt,
+    'headers' | 'bearer' | 'body' | 'timeoutMs' | 'signal' | 'onSent' | 'isStreamed'
+  > {
   readonly server: PeerServer;
-  readonly body: string;
-  /** For this peer and a few minutes; `undefined` sends no credential. */
-  readonly peerToken: string | undefined;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Covers connecting, too. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** Called when the request is written to a connection. */
-  readonly onSent?: (() => void) | undefined;
-  /** Whether a stream of server-sent events is returned with its headers. @default false */
-  readonly isStreamed?: boolean | undefined;
 }
 
 const HEADERS = ['user-agent', USER_AGENT];
@@ -66,22 +59,16 @@ export class PeerTransport {
 
   /** Rejects with a `ConnectionError` or a `TimeoutError`, which say whether the request was sent, or with the signal's reason. */
   async post(request: PeerRequest): Promise<HttpResponse | StreamedResponse> {
-    const { server, body, peerToken, headers, timeoutMs, signal, onSent, isStreamed = false } = request;
+    const { server, ...rest } = request;
     this.#newPool ??= this.#load();
     return this.#open.exchange(this.#poolFor(server.origin, await this.#newPool), {
+      ...rest,
       origin: server.origin,
       method: 'POST',
       path: server.path,
       base: HEADERS,
-      headers,
-      bearer: peerToken,
-      body,
-      timeoutMs,
       bodyTimeoutMs: BODY_TIMEOUT_MS,
       maxResponseBytes: BODY_LIMITS.agentResponse,
-      isStreamed,
-      signal,
-      onSent,
     });
   }
 

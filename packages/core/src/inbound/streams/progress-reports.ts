@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { PlatformClient, ProgressReceipt } from '../../client/platform-client.ts';
+import type { ProgressReceipt } from '../../client/platform-client.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../../errors/connection-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
@@ -19,49 +19,33 @@ const INTERVAL_SHARE_MS = 25;
 const MAX_FLUSH_MS = 2_000;
 const MAX_CONFLICTS = 5;
 
-export type ProgressReportsOptions = Pick<InboundOptions, 'client' | 'clock' | 'logger' | 'random'>;
-
 /** Reports answers to the platform while they are made, for the messages of the feed whose senders read streams. */
 export class ProgressReports {
-  readonly #options: ProgressReportsOptions;
-  readonly #signal: AbortSignal;
+  readonly options: InboundOptions;
+  /** Aborts when the agent ends. */
+  readonly signal: AbortSignal;
   /** Those that have something to report. */
-  readonly #active = new Set<ProgressReporter>();
+  readonly active = new Set<ProgressReporter>();
 
-  /** @param signal aborts when the agent ends */
-  constructor(options: ProgressReportsOptions, signal: AbortSignal) {
-    this.#options = options;
-    this.#signal = signal;
+  constructor(options: InboundOptions, signal: AbortSignal) {
+    this.options = options;
+    this.signal = signal;
   }
 
   /** `null` for a message whose sender reads no stream, or where the platform takes no reports. */
   start(message: InboundMessage, stream: AnswerStream): ProgressReporter | null {
-    if (!STREAM_METHODS.has(message.method)) return null;
-    const { client } = this.#options;
-    const { reportProgress } = client;
-    if (reportProgress === undefined || !client.capabilities.has('stream')) return null;
-    return new ProgressReporter({
-      ...this.#options,
-      signal: this.#signal,
-      activityId: message.id,
-      reader: stream.read({ isReport: true }),
-      report: (report, options) => reportProgress.call(client, report, options),
-      active: this.#active,
-    });
+    const { client } = this.options;
+    const isTaken = client.reportProgress !== undefined && client.capabilities.has('stream');
+    if (!isTaken || !STREAM_METHODS.has(message.method)) return null;
+    return new ProgressReporter(this, message.id, stream.read({ isReport: true }));
   }
-}
-
-interface ProgressReporterOptions extends ProgressReportsOptions {
-  readonly signal: AbortSignal;
-  readonly activityId: string;
-  readonly reader: AnswerReader;
-  readonly report: PlatformClient['reportProgress'];
-  readonly active: Set<ProgressReporter>;
 }
 
 /** Reports the answer to one message. Failures concern nobody but those who read the stream. */
 export class ProgressReporter {
-  readonly #options: ProgressReporterOptions;
+  readonly #reports: ProgressReports;
+  readonly #activityId: string;
+  readonly #reader: AnswerReader;
   readonly #life: LinkedAbort;
   readonly #runId = randomUUID();
   readonly #ended: Promise<void>;
@@ -69,9 +53,11 @@ export class ProgressReporter {
   #failures = 0;
   #conflicts = 0;
 
-  constructor(options: ProgressReporterOptions) {
-    this.#options = options;
-    this.#life = linkAbort(options.signal);
+  constructor(reports: ProgressReports, activityId: string, reader: AnswerReader) {
+    this.#reports = reports;
+    this.#activityId = activityId;
+    this.#reader = reader;
+    this.#life = linkAbort(reports.signal);
     // Rejects with the abort only.
     this.#ended = this.#run(this.#life.signal)
       .catch(() => {})
@@ -80,7 +66,8 @@ export class ProgressReporter {
 
   /** Resolves when the text, which is complete, was reported, or two seconds have passed; then it ends. */
   async flush(): Promise<void> {
-    const { clock, reader } = this.#options;
+    const { clock } = this.#reports.options;
+    const reader = this.#reader;
     if (reader.place > 0 || reader.hasMore) {
       const limits = { clock, timeoutMs: MAX_FLUSH_MS, what: 'The last report' };
       await withDeadline(limits, () => this.#ended).catch(() => {});
@@ -94,7 +81,7 @@ export class ProgressReporter {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { reader } = this.#options;
+    const reader = this.#reader;
     for (;;) {
       const changed = reader.changed();
       if (reader.isCutOff || (reader.isComplete && reader.place === 0)) return;
@@ -105,7 +92,8 @@ export class ProgressReporter {
 
   /** Resolves with whether it was the last one. */
   async #reportNext(signal: AbortSignal): Promise<boolean> {
-    const { activityId, reader, report, clock } = this.#options;
+    const { client, clock } = this.#reports.options;
+    const reader = this.#reader;
     await this.#waitForTurn(signal);
     const offset = reader.place;
     const text = await reader.take(MAX_TEXT);
@@ -113,11 +101,13 @@ export class ProgressReporter {
     signal.throwIfAborted();
     if (text === '' && !isFinal) return false;
     this.#lastAt = clock.monotonic();
+    const report = { activityId: this.#activityId, runId: this.#runId, offset, text, isFinal };
     try {
-      const receipt = await report({ activityId, runId: this.#runId, offset, text, isFinal }, { signal });
+      const receipt = await client.reportProgress?.(report, { signal });
+      if (receipt === undefined) return true;
       this.#failures = 0;
       reader.holdsBack = true;
-      if (!receipt.isTaken) return this.#isRefused(receipt, reader);
+      if (!receipt.isTaken) return this.#isRefused(receipt);
       reader.confirm();
       return isFinal;
     } catch (error) {
@@ -132,7 +122,8 @@ export class ProgressReporter {
   }
 
   /** Goes on where the platform expects it; true when there is no such place. */
-  #isRefused({ nextOffset }: ProgressReceipt, reader: AnswerReader): boolean {
+  #isRefused({ nextOffset }: ProgressReceipt): boolean {
+    const reader = this.#reader;
     this.#conflicts += 1;
     if (nextOffset === null || nextOffset > reader.place || this.#conflicts > MAX_CONFLICTS) {
       return this.#endedBy(null);
@@ -142,7 +133,8 @@ export class ProgressReporter {
   }
 
   async #waitForTurn(signal: AbortSignal): Promise<void> {
-    const { clock, active } = this.#options;
+    const { active, options } = this.#reports;
+    const { clock } = options;
     active.add(this);
     const intervalMs = Math.max(MIN_INTERVAL_MS, active.size * INTERVAL_SHARE_MS);
     const leftMs = this.#lastAt + intervalMs - clock.monotonic();
@@ -151,23 +143,23 @@ export class ProgressReporter {
 
   /** The handler does not wait for a platform that takes no reports at the moment. */
   async #waitAfter(error: MoleculeError, signal: AbortSignal): Promise<void> {
-    const { clock, random, reader } = this.#options;
+    const { clock, random } = this.#reports.options;
     this.#failures += 1;
-    reader.holdsBack = false;
+    this.#reader.holdsBack = false;
     const waitMs = error.retryAfterMs ?? backoffDelayMs(this.#failures, random);
     await clock.sleep(waitMs, { signal, keepAlive: false });
   }
 
   #endedBy(error: unknown): true {
-    const { logger, activityId } = this.#options;
-    if (!this.#life.signal.aborted)
-      logger.debug({ activityId, error }, 'An answer is no longer reported while it is made.');
+    const fields = { activityId: this.#activityId, error };
+    const text = 'An answer is no longer reported while it is made.';
+    if (!this.#life.signal.aborted) this.#reports.options.logger.debug(fields, text);
     return true;
   }
 
   #onEnded(): void {
-    this.#options.active.delete(this);
-    this.#options.reader.leave();
+    this.#reports.active.delete(this);
+    this.#reader.leave();
     this.#life.unlink();
   }
 }
