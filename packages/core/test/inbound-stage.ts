@@ -174,7 +174,7 @@ export async function until(isDone: () => boolean | Promise<boolean>): Promise<v
 /** The last acknowledged row that a log has, and how many lines of it are unreadable. */
 export async function positionIn(store: Pick<InboundStore, 'load'>) {
   const logger = recordingLogger();
-  const lines = await loadLines({ store, logger });
+  const lines = await loadLines(store, logger);
   const acknowledged = lines.findLast((line) => line.acknowledged !== undefined)?.acknowledged;
   return { acknowledged, unreadable: logger.messages('warn').length };
 }

@@ -1,4 +1,4 @@
-const REDACTED = '[redacted]';
+export const REDACTED = '[redacted]';
 /** Shorter values are words of ordinary texts too often. */
 export const MIN_KNOWN_LENGTH = 16;
 

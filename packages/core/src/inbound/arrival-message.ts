@@ -106,13 +106,7 @@ function ownRow({ use, subject }: InboundCaller, view: MessageView, options: Rea
 function rowOf(
   { envelope, method }: MessageView,
   { receivedAt, trace }: ReadArrivalOptions,
-  about: {
-    readonly id: string;
-    readonly source: InboundMessage['source'];
-    readonly sourceId: string;
-    readonly messageId: string;
-    readonly contextId: string;
-  },
+  about: Pick<InboundMessage, 'id' | 'source' | 'sourceId' | 'messageId' | 'contextId'>,
 ): JsonObject {
   return {
     id: about.id,

@@ -120,13 +120,10 @@ function* chunksOf(lines: readonly string[]): Generator<string> {
 const BARE_ID = /^[\w.:-]{1,200}$/;
 
 /** Reads a log. One that consists of an id is a cursor file: the id is the position. A log that cannot be read counts as empty. */
-export async function loadLines({
-  store,
-  logger,
-}: {
-  readonly store: Pick<InboundStore, 'load'>;
-  readonly logger: Logger;
-}): Promise<readonly LedgerLine[]> {
+export async function loadLines(
+  store: Pick<InboundStore, 'load'>,
+  logger: Logger,
+): Promise<readonly LedgerLine[]> {
   const stored = await store.load().catch((error: unknown) => {
     const text = 'The stored state cannot be read: starting with the messages that are not acknowledged.';
     logger.warn({ error }, text);

@@ -4,13 +4,12 @@ import {
   JsonObject,
   type JsonValue,
   MessagePart,
-  OUTCOMES,
   parseActivityRow,
   z,
 } from '@molecule-ai/protocol';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 import { markReceived } from '../peers/received-values.ts';
-import { type MessageRecord, Progress } from './life.ts';
+import { type MessageRecord, Outcome, Progress } from './life.ts';
 
 const Via = z.enum(['push', 'direct', 'unknown']);
 const Message = z.custom<InboundMessage>(
@@ -75,12 +74,7 @@ const StoredDeadLetter = z.object({
 });
 export type StoredDeadLetter = Readonly<z.output<typeof StoredDeadLetter>>;
 
-const ReportedOutcome = z.object({
-  activityId: z.string(),
-  outcome: z.enum(OUTCOMES),
-  error: z.object({ message: z.string(), code: z.string().optional() }).optional(),
-});
-/** How the handling of one message ended, for the platform. `error` is what the sender receives. */
+const ReportedOutcome = Outcome.extend({ activityId: z.string() });
 export type ReportedOutcome = Readonly<z.output<typeof ReportedOutcome>>;
 
 /** One step: one line of the log. */

@@ -119,7 +119,7 @@ describe('the log', () => {
     const line = JSON.stringify({ acknowledged: 'row-3', ahead: [] });
     await store.append([line, '{"row":', '{"of a later version":1}', line]);
     const logger = recordingLogger();
-    expect(await loadLines({ store, logger })).toHaveLength(2);
+    expect(await loadLines(store, logger)).toHaveLength(2);
     expect(logger.lines).toMatchObject([{ level: 'warn', fields: { lines: 2 } }]);
   });
 

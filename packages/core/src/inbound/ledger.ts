@@ -103,7 +103,8 @@ export class Ledger {
    * @returns the messages that requests have brought to an earlier run, which has not finished them
    */
   async load(): Promise<readonly OpenMessage[]> {
-    for (const line of await loadLines(this.#options)) this.#apply(line);
+    const { store, logger } = this.#options;
+    for (const line of await loadLines(store, logger)) this.#apply(line);
     this.readPosition = this.#position.acknowledged;
     this.#recordedPosition = this.readPosition;
     return this.#open.values();

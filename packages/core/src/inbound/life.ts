@@ -1,11 +1,4 @@
-import {
-  type InboundMessage,
-  JsonObject,
-  JsonValue,
-  MessagePart,
-  type OUTCOMES,
-  z,
-} from '@molecule-ai/protocol';
+import { type InboundMessage, JsonObject, JsonValue, MessagePart, OUTCOMES, z } from '@molecule-ai/protocol';
 import { deadlineOf } from '../client/current-message.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
@@ -14,7 +7,7 @@ import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 
 /** Maximum number of attempts of a handler. */
 export const MAX_ATTEMPTS = 5;
-const RETRY_DELAYS_MS = [1_000, 4_000, 16_000, 64_000] as const;
+const LONGEST_RETRY_MS = 64_000;
 /** How long an answer waits for room in the inbox of its recipient, and between two attempts, in milliseconds. */
 const REFUSED_FOR_MS = 24 * 3_600_000;
 const REFUSED_DELAYS_MS = { min: 30_000, max: 900_000 } as const;
@@ -305,15 +298,16 @@ export function outcomeOf({ state, error }: MessageEnd): Outcome | null {
 
 type EndState = Exclude<MessageEnd['state'], 'input_required'>;
 
+export const Outcome = z.object({
+  outcome: z.enum(OUTCOMES),
+  error: z.object({ message: z.string(), code: z.string().optional() }).optional(),
+});
 /** How the handling of one message ended, for the platform. `error` is what the sender receives. */
-export interface Outcome {
-  readonly outcome: (typeof OUTCOMES)[number];
-  readonly error?: { readonly message: string; readonly code?: string | undefined } | undefined;
-}
+export type Outcome = Readonly<z.output<typeof Outcome>>;
 
 /** The pause after attempt number `attempt`, in milliseconds: 1, 4, 16, then 64 s. */
 function retryDelayMs(attempt: number): number {
-  return RETRY_DELAYS_MS[Math.min(Math.max(1, attempt), RETRY_DELAYS_MS.length) - 1] ?? 64_000;
+  return Math.min(1_000 * 4 ** (Math.max(1, attempt) - 1), LONGEST_RETRY_MS);
 }
 
 /** The pause before an answer that was refused `sinceMs` ago is sent again; `null` when it has waited long enough. */

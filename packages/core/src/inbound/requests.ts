@@ -7,7 +7,6 @@ import type {
   InboundRequest,
   InboundResult,
   InboundStream,
-  MessageEnd,
 } from '../inbound-http/inbound-agent.ts';
 import { readArrival } from './arrival-message.ts';
 import type { WholeRoom } from './arrival-room.ts';
@@ -173,7 +172,8 @@ export class Requests {
     const { client, clock, streams } = this.#parts;
     const closing = new AbortController();
     const stream = new RequestStream({
-      about: { ...idsOf(arrival), answerId: replyIdOf(client.workspaceId, record.message.id) },
+      ...idsOf(arrival),
+      answerId: replyIdOf(client.workspaceId, record.message.id),
       clock,
       reader: streams.of(record).read(),
       end: record.waiting.wait({ holdMs: NO_HOLD_LIMIT, signal: closing.signal }),
@@ -189,18 +189,22 @@ export class Requests {
 
   /** The stream of an answer that is whole. */
   #streamOf(
-    { end, ...ids }: AboutMessage & { readonly end: MessageEnd },
+    result: Extract<InboundResult, { kind: 'ended' }>,
     { use, subject }: InboundCaller,
   ): InboundStream {
-    const { taskId, messageId, contextId } = ids;
+    const { clock, streams } = this.#parts;
+    const { taskId, messageId, contextId, end } = result;
     return new RequestStream({
-      about: { taskId, messageId, contextId, answerId: end.answer?.messageId ?? messageId },
-      clock: this.#parts.clock,
+      taskId,
+      messageId,
+      contextId,
+      answerId: end.answer?.messageId ?? messageId,
+      clock,
       reader: new AnswerStream().read(),
-      end: Promise.resolve({ kind: 'ended', end }),
+      end: Promise.resolve(result),
       isPush: use === 'push',
       sender: subject.toLowerCase(),
-      kept: this.#parts.streams.kept,
+      kept: streams.kept,
       onClose: () => {},
     });
   }

@@ -12,10 +12,10 @@ interface Job {
   readonly lane: string;
   readonly order: number;
   /** Of a canceled message. */
-  finished: PromiseWithResolvers<void> | undefined;
+  finished?: PromiseWithResolvers<void>;
   isRunning: boolean;
-  retryTimer: Timer | undefined;
-  cancelReason: unknown;
+  retryTimer?: Timer | undefined;
+  cancelReason?: unknown;
   /** When it is checked whether it blocks others, on the monotonic clock, in milliseconds. */
   checkAt: number;
   /** Its place among the jobs. */
@@ -67,10 +67,7 @@ export class Scheduler {
       run,
       lane: run.message.conversationId,
       order: this.#order,
-      finished: undefined,
       isRunning: false,
-      retryTimer: undefined,
-      cancelReason: undefined,
       checkAt: Number.POSITIVE_INFINITY,
       at: this.#jobs.length,
     };

@@ -1,8 +1,7 @@
 import { isError } from '../errors/is-error.ts';
-import { MIN_KNOWN_LENGTH, redactSecrets } from '../errors/redact-secrets.ts';
+import { MIN_KNOWN_LENGTH, REDACTED, redactSecrets } from '../errors/redact-secrets.ts';
 import { type LogFields, type Logger, loggerOf, writeNothing } from './logger.ts';
 
-const REDACTED = '[redacted]';
 const SECRET_KEY = /token|secret|authorization|password|passwd|api[_-]?key|cookie|credential/i;
 const NOT_SECRET_KEY = /^(?:.*token(?:s|_?count|_?id|_?prefix)|.*secret_?(?:names|keys|count))$/i;
 const MAX_DEPTH = 6;
@@ -27,7 +26,8 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
   const logger = loggerOf((level, fields, message) => {
     try {
       if (target[level] === writeNothing) return;
-      target[level](redactFields(fields, known) as LogFields, redactSecrets(message, known));
+      const redacted = redact(fields, [...known], 0, new Set()) as LogFields;
+      target[level](redacted, redactSecrets(message, known));
     } catch {
       // An error of the logger must not affect its caller.
     }
@@ -36,10 +36,6 @@ export function redactingLogger(target: Logger, secrets: Iterable<string> = []):
 }
 
 /** Returns a copy of `value` with credentials redacted: by key, by pattern, and the strings of `known`. Never throws. */
-export function redactFields(value: unknown, known: Iterable<string>): unknown {
-  return redact(value, [...known], 0, new Set());
-}
-
 function redact(value: unknown, known: readonly string[], depth: number, above: Set<object>): unknown {
   if (typeof value === 'string') return redactSecrets(value, known);
   if (typeof value === 'bigint') return String(value);

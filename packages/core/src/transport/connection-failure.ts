@@ -57,7 +57,7 @@ export function connectionFailure(
   }
   const isBadCertificate = /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO_/.test(code);
   const isNotHttp = cause.name === 'HTTPParserError' || code.startsWith('HPE_') || TLS_MISMATCH.has(code);
-  const problem: Problem = { code, isBadCertificate, isNotHttp };
+  const problem = { code, isBadCertificate, isNotHttp };
   const hint =
     proxy && ofProxy ? hintOfProxy(proxy, origin, problem) : hintOf(problem, proxy ? INSPECTED : '');
   const status = proxyStatus(code);

@@ -21,8 +21,9 @@ const MAX_BEHIND_MS = 300_000;
 const CLOSED: StreamStep = { kind: 'closed' };
 const SILENCE: StreamStep = { kind: 'silence' };
 
-export interface RequestStreamOptions {
-  readonly about: Pick<InboundStream, 'taskId' | 'messageId' | 'contextId' | 'answerId'>;
+export interface RequestStreamOptions extends AboutMessage {
+  /** The message id of the answer. */
+  readonly answerId: string;
   readonly clock: Clock;
   readonly reader: AnswerReader;
   /** The end of the message. */
@@ -55,14 +56,12 @@ export class RequestStream implements InboundStream, KeptText {
   #stallTimer: Timer | undefined;
 
   constructor(options: RequestStreamOptions) {
-    const { about, clock, reader, end, kept, sender } = options;
+    const { taskId, messageId, contextId, answerId, clock, reader, end, kept, sender } = options;
     this.#options = options;
-    ({
-      taskId: this.taskId,
-      messageId: this.messageId,
-      contextId: this.contextId,
-      answerId: this.answerId,
-    } = about);
+    this.taskId = taskId;
+    this.messageId = messageId;
+    this.contextId = contextId;
+    this.answerId = answerId;
     this.at = new Date(clock.now()).toISOString();
     this.sender = sender;
     this.#lastTextAt = clock.monotonic();
