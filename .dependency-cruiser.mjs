@@ -78,9 +78,8 @@ const platformStoreRules = platformModules.map((module) => ({
 
 /** In `inbound` of core, a file imports only from files before it in this list; those of one row know each other only through others. */
 const inboundFiles = [
-  ['inbound-observer', 'finished-messages', 'handler', 'delivery'],
-  ['life'],
-  ['ledger-lines'],
+  ['finished-messages', 'handler', 'delivery', 'life'],
+  ['inbound-observer', 'ledger-lines'],
   ['inbound-store', 'arrival-message', 'arrival-room', 'waiting-requests'],
   ['inbound-options'],
   ['streams/'],

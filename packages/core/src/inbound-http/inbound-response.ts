@@ -124,11 +124,7 @@ export function json(
   body: JsonObject,
   headers: Readonly<Record<string, string>> = {},
 ): ServedResponse {
-  return {
-    status,
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  };
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
 }
 
 /** `no-transform`: middleware that compresses would hold pieces back. */

@@ -81,10 +81,8 @@ function pushedRow({ subject }: InboundCaller, view: MessageView, options: ReadA
   });
   return {
     ...row,
-    ...(subject === '' ? {} : kept('conversation_id', named.conversation_id)),
-    ...kept('peer_name', named.peer_name),
-    ...kept('peer_role', named.peer_role),
-    ...kept('agent_card_url', named.agent_card_url),
+    ...(subject === '' ? {} : textsIn(named, 'conversation_id')),
+    ...textsIn(named, 'peer_name', 'peer_role', 'agent_card_url'),
   };
 }
 
@@ -123,8 +121,9 @@ function rowOf(
   };
 }
 
-function kept(key: string, value: JsonValue | undefined): JsonObject {
-  return typeof value === 'string' && value !== '' ? { [key]: value } : {};
+function textsIn(metadata: JsonObject, ...keys: readonly string[]): JsonObject {
+  const texts = Object.entries(metadata).filter(([key, value]) => keys.includes(key) && textOf(value));
+  return Object.fromEntries(texts);
 }
 
 /**

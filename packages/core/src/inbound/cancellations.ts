@@ -1,5 +1,6 @@
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { ReconnectDelays } from '../time/backoff.ts';
 import type { Timer } from '../time/clock.ts';
 import { type LinkedAbort, linkAbort } from '../time/linked-abort.ts';
@@ -29,7 +30,7 @@ export class Cancellations {
   /** `null` reads nothing. */
   readonly #reads: ControlReads | null;
   /** Rows that were canceled before they arrived here, for the case that they were already on the way. */
-  readonly #early = new Set<string>();
+  readonly #early = new LatestMap<true>(MAX_EARLY);
   #isOpen = false;
   /** The time before the first read, and what reads after it. */
   #timer: Timer | undefined;
@@ -91,9 +92,7 @@ export class Cancellations {
       this.#options.logger.info({ activityId }, CANCELED);
       return true;
     }
-    this.#early.add(activityId);
-    const [oldest] = this.#early;
-    if (this.#early.size > MAX_EARLY && oldest !== undefined) this.#early.delete(oldest);
+    this.#early.set(activityId, true);
     return false;
   }
 

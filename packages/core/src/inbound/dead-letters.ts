@@ -29,7 +29,7 @@ export class DeadLetters {
 
   /** Oldest first. */
   list(): readonly DeadLetter[] {
-    return this.#ledger.deadLetters.map(publicDeadLetter);
+    return [...this.#ledger.deadLetters.values()].map(publicDeadLetter);
   }
 
   /**
@@ -42,10 +42,14 @@ export class DeadLetters {
     const running = this.#running.get(activityId);
     if (running !== undefined) return running.promise;
     const ledger = this.#ledger;
-    const letter = ledger.deadLetter(activityId);
+    const letter = ledger.deadLetters.get(activityId);
     if (letter === undefined) return Promise.reject(noSuchLetter(activityId));
     const { message } = letter;
-    if (message === null) return Promise.reject(noMessageIn(activityId));
+    if (message === null) {
+      const text = `The dead letter of ${JSON.stringify(activityId)} holds no message.`;
+      const hint = 'The message was too large to read: read the message on the platform, then discard it.';
+      return Promise.reject(new MoleculeError(text, { code: 'not_found', hint }));
+    }
     const replay = Promise.withResolvers<void>();
     this.#running.set(activityId, replay);
     const record: MessageRecord & { progress: Progress } = {
@@ -86,7 +90,7 @@ export class DeadLetters {
 
   /** @throws MoleculeError `not_found`. */
   async discard(activityId: string): Promise<void> {
-    if (this.#ledger.deadLetter(activityId) === undefined) throw noSuchLetter(activityId);
+    if (!this.#ledger.deadLetters.has(activityId)) throw noSuchLetter(activityId);
     await this.#ledger.removeDeadLetter(activityId);
   }
 
@@ -108,12 +112,5 @@ function noSuchLetter(activityId: string): MoleculeError {
   return new MoleculeError(`There is no dead letter of ${JSON.stringify(activityId.slice(0, 80))}.`, {
     code: 'not_found',
     hint: 'listDeadLetters() lists them.',
-  });
-}
-
-function noMessageIn(activityId: string): MoleculeError {
-  return new MoleculeError(`The dead letter of ${JSON.stringify(activityId)} holds no message.`, {
-    code: 'not_found',
-    hint: 'The message was too large to read: read the message on the platform, then discard it.',
   });
 }

@@ -128,17 +128,13 @@ abstract class FeedDelivery implements InboundDelivery {
       }
       pace.follow(reading);
       const tookMs = clock.monotonic() - startedAt;
-      const pauseMs = this.#pauseMs(reading, pace, { isHeld: isHeld && isInTurn, tookMs });
+      const pauseMs = this.#pauseMs(reading, pace, isHeld && isInTurn, tookMs);
       if (reading.kind === 'page') waitSecs = waitSeconds;
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
     }
   }
 
-  #pauseMs(
-    reading: FeedReading,
-    pace: PollPace,
-    { isHeld, tookMs }: { readonly isHeld: boolean; readonly tookMs: number },
-  ): number {
+  #pauseMs(reading: FeedReading, pace: PollPace, isHeld: boolean, tookMs: number): number {
     if (reading.kind !== 'page') return reading.retryMs;
     if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
     // Where it reads from the acknowledged position, unfinished rows end each wait at once.

@@ -99,6 +99,10 @@ export class LatestValues<Value> {
   );
   #size = 0;
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   has(key: string): boolean {
     return this.#entries.has(key);
   }

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { MessageFailure } from '../errors/message-failure.ts';
+import type { GivenUp, Retry } from './life.ts';
 
 /** How an attempt ended. */
 export type AttemptEnd =
@@ -26,19 +27,8 @@ export interface InboundObserver {
   emit(event: 'message' | 'delivered' | 'cancelled', message: InboundMessage): void;
   /** The platform let it expire before its answer. */
   expired(message: InboundMessage): void;
-  retrying(
-    message: InboundMessage,
-    details: {
-      readonly stage: 'handler' | 'reply';
-      readonly attempt: number;
-      readonly delayMs: number;
-      readonly error: unknown;
-    },
-  ): void;
-  gaveUp(
-    message: InboundMessage,
-    details: { readonly stage: 'handler' | 'reply'; readonly attempts: number; readonly error: unknown },
-  ): void;
+  retrying(message: InboundMessage, retry: Omit<Retry, 'kind' | 'waits'>): void;
+  gaveUp(message: InboundMessage, why: GivenUp): void;
   /** The handler kept running after its signal was aborted and the grace period had passed. */
   stuck(message: InboundMessage): void;
   cursorLost(error: unknown): void;

@@ -73,7 +73,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     const { clock, delivery } = this.#options;
     const { acknowledged, unfinished, deadLetters } = this.#ledger;
     const read = this.#lastRead;
-    const letter = deadLetters.at(-1);
+    const letter = [...deadLetters.values()].at(-1);
     return {
       delivery: delivery.name,
       lastInboundAt: read === undefined ? null : new Date(read.at).toISOString(),
@@ -81,7 +81,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
       inFlight: this.#scheduler.active,
       unfinished,
       acknowledged,
-      deadLetters: deadLetters.length,
+      deadLetters: deadLetters.size,
       lastGivenUp:
         letter === undefined
           ? null

@@ -1,9 +1,8 @@
 import {
   type InboundMessage,
   isJsonObject,
-  JsonObject,
+  type JsonObject,
   type JsonValue,
-  MessagePart,
   parseActivityRow,
   z,
 } from '@molecule-ai/protocol';
@@ -12,9 +11,7 @@ import { markReceived } from '../peers/received-values.ts';
 import { type MessageRecord, Outcome, Progress } from './life.ts';
 
 const Via = z.enum(['push', 'direct', 'unknown']);
-const Message = z.custom<InboundMessage>(
-  (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'id') === 'string',
-);
+const Message = z.custom<InboundMessage>((value) => isJsonObject(value) && typeof value.id === 'string');
 
 /** A message that a request brought. */
 export type Arrival = Pick<MessageRecord, 'message' | 'digest'> & { readonly via: z.output<typeof Via> };
@@ -28,20 +25,6 @@ const StoredArrival = z.object({
   digest: z.string(),
 });
 
-const StoredEnd = z.object({
-  state: z.enum(['answered', 'input_required', 'unanswered', 'failed', 'canceled', 'expired']),
-  at: z.string(),
-  answer: z
-    .object({
-      messageId: z.string(),
-      text: z.string(),
-      parts: z.array(MessagePart.tolerant).optional(),
-      metadata: JsonObject.optional(),
-    })
-    .nullable(),
-  error: z.object({ message: z.string(), code: z.string() }).nullable(),
-}) satisfies z.ZodType<MessageEnd>;
-
 /** How a message of a request ended, kept for its repeats. `key` identifies the message, see `messageKey`. */
 const EndedMessage = z.object({
   key: z.string(),
@@ -51,7 +34,7 @@ const EndedMessage = z.object({
   via: Via,
   sourceId: z.string(),
   digest: z.string(),
-  end: StoredEnd,
+  end: z.custom<MessageEnd>(isJsonObject),
 });
 export type EndedMessage = Readonly<z.output<typeof EndedMessage>>;
 

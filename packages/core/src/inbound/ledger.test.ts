@@ -89,7 +89,7 @@ describe('the log', () => {
       const { ledger: again, resumed } = await ledgerOn(store);
       expect([again.acknowledged, again.readPosition, again.unfinished]).toEqual(['a', 'a', 1]);
       expect(resumed).toMatchObject([{ message: waiting.message, via: 'push', progress: { attempts: 2 } }]);
-      expect(again.deadLetters).toEqual([letterOf('a')]);
+      expect([...again.deadLetters.values()]).toEqual([letterOf('a')]);
       expect([...again.outcomes.values()]).toEqual([
         { activityId: 'c', outcome: 'failed', error: { message: 'No.' } },
       ]);

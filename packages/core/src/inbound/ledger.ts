@@ -73,6 +73,8 @@ export class Ledger {
   readPosition: string | null = null;
   /** Outcomes that the platform does not have yet, by row, oldest first. */
   readonly outcomes = new Map<string, ReportedOutcome>();
+  /** By row, oldest first. */
+  readonly deadLetters = new LatestValues<StoredDeadLetter>();
   readonly #options: LedgerOptions;
   readonly #onFinished: () => void;
   readonly #log: LedgerLog;
@@ -85,7 +87,6 @@ export class Ledger {
   /** Rows that an earlier run finished before an older unfinished row; they are read again. */
   readonly #finishedAhead = new Set<string>();
   readonly #ended = new LatestValues<EndedMessage>();
-  readonly #letters = new LatestValues<StoredDeadLetter>();
   #position = new OffsetTracker();
   #recordedPosition: string | null = null;
   /** Until the end of the feed is reached, rows can be older than those that are known. */
@@ -327,18 +328,9 @@ export class Ledger {
     this.#onFinished();
   }
 
-  /** Oldest first. */
-  get deadLetters(): readonly StoredDeadLetter[] {
-    return [...this.#letters.values()];
-  }
-
-  deadLetter(activityId: string): StoredDeadLetter | undefined {
-    return this.#letters.get(activityId);
-  }
-
   /** Adds a dead letter, or replaces that of the same message. */
   addDeadLetter(letter: StoredDeadLetter): Promise<boolean> {
-    const dropped = this.#letters.set(letter.activityId, letter, this.#add({ letter })).length;
+    const dropped = this.deadLetters.set(letter.activityId, letter, this.#add({ letter })).length;
     if (dropped > 0) {
       this.#options.logger.warn({ dropped }, 'There are too many dead letters: the oldest were dropped.');
     }
@@ -346,7 +338,7 @@ export class Ledger {
   }
 
   removeDeadLetter(activityId: string): Promise<boolean> {
-    this.#letters.delete(activityId);
+    this.deadLetters.delete(activityId);
     return this.#write({ discarded: activityId });
   }
 
@@ -459,8 +451,8 @@ export class Ledger {
     for (const each of reported ?? []) this.outcomes.delete(each);
     if (ended !== undefined) this.#keep(ended, JSON.stringify(ended).length);
     const { letter } = line;
-    if (letter !== undefined) this.#letters.set(letter.activityId, letter, JSON.stringify(letter).length);
-    if (line.discarded !== undefined) this.#letters.delete(line.discarded);
+    if (letter !== undefined) this.deadLetters.set(letter.activityId, letter, JSON.stringify(letter).length);
+    if (line.discarded !== undefined) this.deadLetters.delete(line.discarded);
     for (const each of finished?.rows ?? []) this.#finishedAhead.add(each);
     for (const key of finished?.keys ?? (ended === undefined ? [] : [ended.row, ended.key])) {
       this.#finished.add(key);
@@ -495,7 +487,7 @@ export class Ledger {
       { ...this.#positionLine(), finished: { rows: [], keys: this.#finished.all } },
       ...open.filter(({ via }) => via !== 'feed').map((record) => ({ arrived: storedArrival(record) })),
       ...[...progress].slice(-MAX_ROWS).map(([row, each]) => ({ row, progress: each })),
-      ...this.deadLetters.map((letter) => ({ letter })),
+      ...[...this.deadLetters.values()].map((letter) => ({ letter })),
       { outcomes: [...this.outcomes.values()] },
       ...[...this.#ended.values()].map((ended) => ({ ended })),
     ];

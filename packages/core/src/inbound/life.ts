@@ -104,19 +104,21 @@ export type LifeEvent =
   /** Too many answers wait for room. */
   | { readonly kind: 'no-room'; readonly error: unknown; readonly failures: number };
 
+/** The handler is called, or the answer sent, again. `waits`: the recipient has no room for the answer. */
+export interface Retry {
+  readonly kind: 'retry';
+  readonly stage: Stage;
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly error: unknown;
+  readonly waits: boolean;
+}
+
 /** What is done next. */
 export type Effect =
   | { readonly kind: 'handle' }
   | { readonly kind: 'send'; readonly answer: StoredAnswer }
-  /** `waits`: the recipient has no room for the answer. */
-  | {
-      readonly kind: 'retry';
-      readonly stage: Stage;
-      readonly attempt: number;
-      readonly delayMs: number;
-      readonly error: unknown;
-      readonly waits: boolean;
-    }
+  | Retry
   /**
    * `isReported`: nothing is left to report to the platform. `notice`: what the sender of a direct message is sent, if possible, because the platform does
    * not know it.

@@ -44,8 +44,7 @@ interface Attached<Waiting> {
 export class Requests {
   readonly #parts: InboundParts;
   readonly #inbox: RequestInbox;
-  #isOpen = false;
-  #hasOpened = false;
+  #state: 'starting' | 'open' | 'closed' = 'starting';
 
   constructor(parts: InboundParts, inbox: RequestInbox) {
     this.#parts = parts;
@@ -53,20 +52,19 @@ export class Requests {
   }
 
   open(): void {
-    this.#hasOpened = true;
-    this.#isOpen = true;
+    this.#state = 'open';
   }
 
   /** Accepts no more messages. Those in progress keep their requests. */
   close(): void {
-    this.#isOpen = false;
+    if (this.#state === 'open') this.#state = 'closed';
   }
 
   /** Resolves with the end of the message, or with what is known when the request no longer waits. Never rejects. */
   async receive(request: InboundRequest): Promise<InboundResult> {
     const { ledger } = this.#parts;
-    const attached = this.#attach(request, ({ waiting }) => waiting.wait(request));
-    if (attached instanceof Promise || attached.kind !== 'attached') return attached;
+    const attached = await this.#attach(request, ({ waiting }) => waiting.wait(request));
+    if (attached.kind !== 'attached') return attached;
     const result = await attached.waiting;
     if (result.kind === 'ended') return { kind: 'ended', ...idsOf(attached.arrival), end: result.end };
     if (result.kind === 'left') return (await ledger.save()) ? this.#working(attached.arrival) : NOT_STORED;
@@ -79,11 +77,11 @@ export class Requests {
     ...request
   }: Omit<InboundRequest, 'holdMs'>): Promise<InboundStream | InboundResult> {
     const { ledger } = this.#parts;
-    const attached = this.#attach(request, (record, arrival) => this.#openStream(record, arrival, signal));
-    if (attached instanceof Promise || attached.kind !== 'attached') {
-      const result = await attached;
-      return result.kind === 'ended' ? this.#streamOf(result, request.caller) : result;
-    }
+    const attached = await this.#attach(request, (record, arrival) => {
+      return this.#openStream(record, arrival, signal);
+    });
+    if (attached.kind === 'ended') return this.#streamOf(attached, request.caller);
+    if (attached.kind !== 'attached') return attached;
     const { record, waiting } = attached;
     if ((await ledger.stored(record)) && (await ledger.save())) return waiting;
     waiting.close();
@@ -126,12 +124,12 @@ export class Requests {
    * Accepts a message, or finds it in progress; `wait` is called with its record before it is handled. A result
    * where there is nothing to wait for.
    */
-  #attach<Waiting>(
+  async #attach<Waiting>(
     { caller, envelope, traceparent, tracestate }: Omit<InboundRequest, 'holdMs' | 'signal'>,
     wait: (record: OpenMessage, arrival: Arrival) => Waiting,
-  ): Attached<Waiting> | InboundResult | Promise<InboundResult> {
+  ): Promise<Attached<Waiting> | InboundResult> {
     const { client, clock, ledger } = this.#parts;
-    if (!this.#isOpen) return this.#hasOpened ? CLOSED : STARTING;
+    if (this.#state !== 'open') return this.#state === 'closed' ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
@@ -141,7 +139,10 @@ export class Requests {
     if (read.kind === 'refused') return read;
     const { arrival } = read;
     const known = ledger.known(arrival.message);
-    if (known.kind === 'ended') return ledger.save().then(() => this.#repeated(arrival, known.ended));
+    if (known.kind === 'ended') {
+      await ledger.save();
+      return this.#repeated(arrival, known.ended);
+    }
     if (known.kind === 'open') {
       const { record } = known;
       if (isOther(arrival, record)) return CONFLICT;

@@ -51,7 +51,7 @@ const NO_CHANGE: Change = {};
 export class MessageRun implements AttemptJournal {
   readonly record: MessageRecord;
   readonly message: InboundMessage;
-  readonly #home: RunHome;
+  readonly home: RunHome;
   readonly #options: InboundOptions;
   /** Failures to send the answer: all, and without those while the platform was unavailable. */
   #failures = 0;
@@ -67,7 +67,7 @@ export class MessageRun implements AttemptJournal {
   constructor(record: MessageRecord, home: RunHome, options: InboundOptions) {
     this.record = record;
     this.message = record.message;
-    this.#home = home;
+    this.home = home;
     this.#options = options;
   }
 
@@ -79,16 +79,6 @@ export class MessageRun implements AttemptJournal {
   abort(reason: unknown): void {
     this.#stop = { reason };
     this.#current?.abort(reason);
-  }
-
-  /** A message waits for a place: the handler does not wait for readers of its answer any more. */
-  placeWanted(): void {
-    this.#home.stream.goOn();
-  }
-
-  /** The agent ends before the message. */
-  withdraw(): void {
-    this.#home.withdraw();
   }
 
   /**
@@ -120,11 +110,7 @@ export class MessageRun implements AttemptJournal {
       handling.end({ 'molecule.outcome': how }, code);
       if (how === 'dead_letter') {
         const { id, messageId } = message;
-        deadLettered({
-          'molecule.activity.id': id,
-          'messaging.message.id': messageId,
-          'error.type': code,
-        });
+        deadLettered({ 'molecule.activity.id': id, 'messaging.message.id': messageId, 'error.type': code });
       }
       return outcome;
     } catch (error) {
@@ -138,7 +124,7 @@ export class MessageRun implements AttemptJournal {
 
   async #run(): Promise<RunOutcome> {
     const { clock, observer } = this.#options;
-    const { isAtMostOnce, isReplay } = this.#home;
+    const { isAtMostOnce, isReplay } = this.home;
     const isDirect = this.record.via === 'direct';
     let event: LifeEvent = this.#interruption(false) ?? { kind: 'turn' };
     for (;;) {
@@ -146,28 +132,28 @@ export class MessageRun implements AttemptJournal {
         now: clock.now(),
         isAtMostOnce,
         isReplay,
-        isWaited: isDirect && this.#home.isWaited(),
+        isWaited: isDirect && this.home.isWaited(),
       };
       const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
-      const changed = change === NO_CHANGE || effect.kind === 'handle' ? null : this.#home.change(change);
+      const changed = change === NO_CHANGE || effect.kind === 'handle' ? null : this.home.change(change);
       if (changed !== null) await changed;
       switch (effect.kind) {
         case 'handle':
-          if (!(await this.#home.begin(change, this.#abortable()))) {
+          if (!(await this.home.begin(change, this.#abortable()))) {
             return { kind: 'ended', how: 'not_stored' };
           }
           event = this.#interruption(!isAtMostOnce) ?? (await this.#handle());
           break;
         case 'send':
           if (effect.answer.end === undefined) {
-            const flushed = this.#home.flush();
+            const flushed = this.home.flush();
             if (flushed !== undefined) await flushed;
           }
           event = await this.#sendAnswer(effect.answer);
           break;
         case 'retry': {
           const { stage, attempt, delayMs, error } = effect;
-          if (effect.waits && !this.#home.answerWaits()) {
+          if (effect.waits && !this.home.answerWaits()) {
             event = { kind: 'no-room', error, failures: this.#failures };
             break;
           }
@@ -175,7 +161,7 @@ export class MessageRun implements AttemptJournal {
           return { kind: 'retry', delayMs, code: codeOf(stage, error) };
         }
         case 'stop':
-          this.#home.stream.interrupt();
+          this.home.stream.interrupt();
           return { kind: 'interrupted' };
         case 'end':
           return this.#end(effect);
@@ -203,7 +189,7 @@ export class MessageRun implements AttemptJournal {
   async #handle(): Promise<LifeEvent> {
     const { client, observer, clock, logger } = this.#options;
     const { message } = this;
-    const { stream, isReplay } = this.#home;
+    const { stream, isReplay } = this.home;
     const { attempts, hasStreamed } = this.record.progress;
     observer.started(message);
     // Readers get no text that is not sent in the end, nor that of another attempt than the first one that they got.
@@ -212,7 +198,7 @@ export class MessageRun implements AttemptJournal {
     const text = stream.begin({
       isShown,
       isRequest: this.record.via === 'feed',
-      onFirst: async () => this.#home.change({ hasStreamed: true }),
+      onFirst: async () => this.home.change({ hasStreamed: true }),
     });
     const attempt = new Attempt(this.#options, {
       message,
@@ -232,7 +218,7 @@ export class MessageRun implements AttemptJournal {
     }
     if (result.kind === 'aborted' && result.isStuck) observer.stuck(message);
 
-    const interrupted = this.#interruptionOf(result, { isOverdue, hasExpired: attempt.hasExpired });
+    const interrupted = this.#interruptionOf(result, isOverdue, attempt.hasExpired);
     if (interrupted !== null) {
       observer.ended(message, 'interrupted');
       return interrupted;
@@ -260,10 +246,7 @@ export class MessageRun implements AttemptJournal {
   }
 
   /** What ended an attempt so that its result does not count; `null` when it does. */
-  #interruptionOf(
-    { kind }: AttemptResult,
-    { isOverdue, hasExpired }: { readonly isOverdue: boolean; readonly hasExpired: boolean },
-  ): LifeEvent | null {
+  #interruptionOf({ kind }: AttemptResult, isOverdue: boolean, hasExpired: boolean): LifeEvent | null {
     const interruption = this.#interruption(true);
     if (interruption?.kind === 'canceled') return interruption;
     if (isOverdue) return { kind: 'expired', isReported: false };
@@ -295,7 +278,7 @@ export class MessageRun implements AttemptJournal {
     const isPlain = sent.parts === undefined && sent.metadata === undefined;
     const options = { ...key, ...(end === undefined ? {} : { end }), signal };
     try {
-      const receipt = await this.#home.send(isPlain ? sent.text : sent, options);
+      const receipt = await this.home.send(isPlain ? sent.text : sent, options);
       if (receipt.status !== 'ignored') observer.replySent(this.message);
       return receipt;
     } catch (error) {
@@ -313,13 +296,13 @@ export class MessageRun implements AttemptJournal {
     if (how === 'canceled') observer.emit('cancelled', message);
     else if (how === 'expired') observer.expired(message);
     else if (how !== 'failed') observer.emit('delivered', message);
-    this.#home.end(end, isReported);
+    this.home.end(end, isReported);
     return outcome;
   }
 
   async #giveUp({ end, notice }: Extract<Effect, { kind: 'end' }>, givenUp: GivenUp): Promise<void> {
     if (notice) await this.#send(notice, new AbortController().signal).catch(() => {});
-    await this.#home.giveUp(end, letterOf(this.record, end, givenUp), givenUp.error);
+    await this.home.giveUp(end, letterOf(this.record, end, givenUp), givenUp.error);
     this.#options.observer.gaveUp(this.message, givenUp);
   }
 
@@ -331,7 +314,7 @@ export class MessageRun implements AttemptJournal {
       const sent = (this.#lastReply ?? Promise.resolve()).then(async () => {
         if (number < this.record.progress.repliesSent) return;
         await this.#send(answer, signal, number);
-        await this.#home.change({ repliesSent: number + 1 });
+        await this.home.change({ repliesSent: number + 1 });
       });
       this.#lastReply = sent.catch(() => {});
       return sent;
@@ -352,7 +335,7 @@ export class MessageRun implements AttemptJournal {
 
   async #runOnce(key: string, effect: () => unknown): Promise<unknown> {
     const result = await effect();
-    await this.#home.change({ effects: { [key]: toJson(key, result) } });
+    await this.home.change({ effects: { [key]: toJson(key, result) } });
     return result;
   }
 }

@@ -123,7 +123,7 @@ export class Scheduler {
     this.#isClosed = true;
     for (const job of this.#jobs) {
       job.retryTimer?.cancel();
-      job.run.withdraw();
+      job.run.home.withdraw();
     }
     this.#blockedTimer?.cancel();
     this.#jobs.length = 0;
@@ -132,7 +132,8 @@ export class Scheduler {
 
   #startNext(): void {
     for (let job = this.#takeNext(); job !== undefined; job = this.#takeNext()) void this.#run(job);
-    if (this.isPlaceWanted) for (const job of this.#jobs) job.run.placeWanted();
+    // No handler waits for readers of its answer any more.
+    if (this.isPlaceWanted) for (const job of this.#jobs) job.run.home.stream.goOn();
   }
 
   #takeNext(): Job | undefined {

@@ -14,6 +14,8 @@ const LEFT: WaitResult = { kind: 'left' };
 /** Of a request that waits as long as its caller does. */
 export const NO_HOLD_LIMIT = Number.POSITIVE_INFINITY;
 
+type Wait = Pick<InboundRequest, 'holdMs' | 'signal'> & Partial<Pick<InboundRequest, 'caller'>>;
+
 interface Waiting {
   /** `undefined` for a reader of a stream. */
   readonly caller: string | undefined;
@@ -41,12 +43,7 @@ export class WaitingRequests {
    * Waits for the end, at most `holdMs` milliseconds or `NO_HOLD_LIMIT`, and no longer than the caller does. With a `caller`, an
    * earlier request of the same one no longer waits. Never rejects.
    */
-  wait({
-    caller,
-    holdMs,
-    signal,
-  }: Pick<InboundRequest, 'holdMs' | 'signal'> &
-    Partial<Pick<InboundRequest, 'caller'>>): Promise<WaitResult> {
+  wait({ caller, holdMs, signal }: Wait): Promise<WaitResult> {
     if (signal.aborted || holdMs <= 0) return Promise.resolve(LEFT);
     return new Promise((resolve) => {
       const leave = (): void => this.#finish(own, LEFT);

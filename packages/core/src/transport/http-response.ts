@@ -29,10 +29,7 @@ export function excerptOf(response: HttpResponse): string {
 }
 
 /** Returns the first value of a header. */
-export function headerOf(
-  response: { readonly headers: HttpResponse['headers'] },
-  name: string,
-): string | undefined {
+export function headerOf(response: Pick<HttpResponse, 'headers'>, name: string): string | undefined {
   const value = response.headers[name];
   return typeof value === 'string' ? value : value?.[0];
 }

@@ -2,6 +2,7 @@ import { BODY_LIMITS } from '@molecule-ai/protocol';
 import type { Dispatcher, Pool } from 'undici';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { USER_AGENT } from '../settings/sdk-version.ts';
+import { LatestMap } from '../storage/latest-map.ts';
 import { clientClosed } from './connection-failure.ts';
 import { type HttpAttempt, OpenExchanges, type StreamedResponse } from './http-exchange.ts';
 import type { HttpResponse } from './http-response.ts';
@@ -47,7 +48,7 @@ type Connector = Pool.Options['connect'];
 export class PeerTransport {
   readonly #settings: PeerTransportSettings;
   /** By origin, the most recently used last. */
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new LatestMap<Pool>(Number.POSITIVE_INFINITY);
   readonly #open: OpenExchanges;
   #newPool: Promise<(origin: string) => Pool> | undefined;
   #isClosed = false;
@@ -84,13 +85,12 @@ export class PeerTransport {
   #poolFor(origin: string, newPool: (origin: string) => Pool): Pool {
     if (this.#isClosed) throw clientClosed();
     const pool = this.#pools.get(origin) ?? newPool(origin);
-    this.#pools.delete(origin);
     this.#pools.set(origin, pool);
-    for (const [oldest, unused] of this.#pools) {
-      if (this.#pools.size <= MAX_ORIGINS) break;
-      this.#pools.delete(oldest);
-      void unused.close().catch(() => {});
-    }
+    if (this.#pools.size > MAX_ORIGINS)
+      void this.#pools
+        .deleteOldest()
+        ?.close()
+        .catch(() => {});
     return pool;
   }
 
