@@ -1,16 +1,5 @@
 /** The HTTP side of an agent with a URL of its own, without anything of Node. A test pins this list of exports. */
-export type {
-  InboundAccess,
-  InboundAgent,
-  InboundCaller,
-  InboundPort,
-  InboundRefusal,
-  InboundRequest,
-  InboundResult,
-  InboundStream,
-  MessageEnd,
-  StreamStep,
-} from './inbound-http/inbound-agent.ts';
+export type { InboundAgent } from './inbound-http/inbound-agent.ts';
 export {
   createInboundHandler,
   type InboundHandler,

@@ -1,5 +1,5 @@
 import { OperatorClient } from '@molecule-ai/core/operator';
-import { chaos, type Fault, scriptedPeer } from '@molecule-ai/core/testing';
+import { type ChaosRule, chaos, scriptedPeer } from '@molecule-ai/core/testing';
 import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { expect, vi } from 'vitest';
 import { ACTS, type Delivery, endOf, FAULTS, type Sent, stageChaos } from './harness/chaos-stage.ts';
@@ -38,7 +38,7 @@ const OUTAGES = {
   'nothing comes back': { fault: 'delay', ms: Number.POSITIVE_INFINITY },
   'a gateway has lost the platform': { fault: 'status', status: 502 },
   'a gateway wants people to sign in': { fault: 'html' },
-} as const satisfies Record<string, Fault>;
+} as const satisfies Record<string, ChaosRule>;
 
 verifies('agent.recovers-from-outages', 'after an hour without a platform', async () => {
   for (const [name, fault] of Object.entries(OUTAGES)) {

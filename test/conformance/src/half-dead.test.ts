@@ -8,7 +8,7 @@ import {
 } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
-import { chaos, type Fault, recordingLogger, scriptedPeer } from '@molecule-ai/core/testing';
+import { type ChaosRule, chaos, recordingLogger, scriptedPeer } from '@molecule-ai/core/testing';
 import { createTestPlatform } from '@molecule-ai/platform/testing';
 import { type AgentRequest, type AgentScript, ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
@@ -97,7 +97,7 @@ const BROKEN = [
   { fault: 'status', status: 500 },
   { fault: 'delay', ms: Number.POSITIVE_INFINITY },
   { fault: 'truncate' },
-] as const satisfies readonly Fault[];
+] as const satisfies readonly ChaosRule[];
 
 verifies('agent.half-dead.feed', async () => {
   await using platform = await createTestPlatform();

@@ -4,8 +4,7 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { OpenExchanges } from '../transport/http-exchange.ts';
 import type { HttpResponse } from '../transport/http-response.ts';
-import { type Chaos, type ChaosOptions, chaos } from './chaos.ts';
-import type { ChaosRule } from './chaos-rules.ts';
+import { type Chaos, type ChaosOptions, type ChaosRule, chaos } from './chaos.ts';
 
 const SEED = 1;
 let clock: ManualClock;

@@ -8,17 +8,17 @@ const FENCE =
 const LEAST_LINE = 20;
 
 /** A `PeerReply`, and whatever else has a status. */
-export interface WithStatus {
+interface WithStatus {
   readonly status: string;
   readonly code?: string | null | undefined;
   readonly text?: string | undefined;
 }
 
 /** A text of a peer: a `PeerReply`, an `InboundMessage`, or the text itself. */
-export type TextOfPeer = string | { readonly text: string };
+type TextOfPeer = string | { readonly text: string };
 
 /** The result of a matcher, as `expect.extend` of vitest and Jest takes it. */
-export interface MatcherResult {
+interface MatcherResult {
   readonly pass: boolean;
   readonly message: () => string;
   readonly actual?: unknown;

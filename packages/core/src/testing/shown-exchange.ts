@@ -1,7 +1,6 @@
 import type { DispatchController, DispatchHandler } from '../settings/connection-settings.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
-import type { Fault } from './chaos-rules.ts';
 
 type Headers = Record<string, string | string[] | undefined>;
 
@@ -145,7 +144,7 @@ export function late(shown: ShownExchange, clock: Clock, ms: number): DispatchHa
 /** Shows the beginning of a response. */
 export function cut(
   shown: ShownExchange,
-  { bytes, ending }: Extract<Fault, { fault: 'truncate' }>,
+  { bytes, ending }: { readonly bytes?: number; readonly ending?: 'reset' | 'end' },
   random: RandomSource,
 ): DispatchHandler {
   let left = 0;

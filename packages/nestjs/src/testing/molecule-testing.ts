@@ -10,12 +10,14 @@ import {
   type ScriptedPeer,
   type ScriptedPeerOptions,
   scriptedPeer,
-  type TestConnection,
   temporaryState,
 } from '@molecule-ai/core/testing';
 import { type DynamicModule, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { MoleculeModule } from '../molecule-module.ts';
 import type { MoleculeModuleExtras, MoleculeModuleOptions } from '../molecule-options.ts';
+
+/** What `createTestPlatform()` returns, or the options of clients of a platform that runs elsewhere. */
+type TestConnection = Parameters<typeof scriptedPeer>[0];
 
 /** Options of the agent, and of its workspace. */
 export interface MoleculeTestingOptions extends Omit<MoleculeModuleOptions, 'workspaceId' | 'authToken'> {

@@ -16,8 +16,8 @@ import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import {
   type Chaos,
+  type ChaosRule,
   chaos,
-  type Fault,
   type RecordingLogger,
   recordingLogger,
   type ScriptedPeer,
@@ -305,7 +305,7 @@ export const FAULTS = {
   'responses that end too soon': { fault: 'truncate', ending: 'end' },
   'a platform whose clock is ahead': { fault: 'skew', ms: 3_600_000 },
   'a platform whose clock is behind': { fault: 'skew', ms: -3_600_000 },
-} as const satisfies Record<string, Fault>;
+} as const satisfies Record<string, ChaosRule>;
 
 /** Moves on until all messages have ended and the agent is well again, and checks what was promised. */
 export async function endOf(

@@ -1,4 +1,4 @@
-import type { Fault } from '@molecule-ai/core/testing';
+import type { ChaosRule } from '@molecule-ai/core/testing';
 import { expect, vi } from 'vitest';
 import { type ChaosStage, endOf, FAULTS, stageChaos } from '../harness/chaos-stage.ts';
 import { FAULT_SEED, faultRandom } from '../harness/fault-seed.ts';
@@ -33,7 +33,7 @@ async function routesInUse(stage: ChaosStage): Promise<string[]> {
 async function failAt(
   stage: ChaosStage,
   name: string,
-  fault: Fault,
+  fault: ChaosRule,
   routes: readonly string[],
 ): Promise<void> {
   for (const [at, route] of routes.entries()) {
