@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from '../client/heartbeat.ts';
 import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
@@ -7,7 +9,7 @@ import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { InboundOptions } from '../inbound/inbound-options.ts';
 import type { Logger } from '../logging/logger.ts';
-import { forgetInstanceId, loadInstanceId } from '../presence/instance-id.ts';
+import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
 import type { AgentClient, ConflictPolicy } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
@@ -16,6 +18,10 @@ import type { AgentReport } from './agent-report.ts';
 const LONGEST_RETRY_MS = 5_000;
 /** Time limit of each of the last two requests, in milliseconds. */
 const LAST_REQUEST_MS = 2_000;
+
+/** Under the folder of the workspace: the name by which the platform recognises this agent after a restart. */
+const INSTANCE_FILE = 'instance';
+const MAX_INSTANCE_BYTES = 1_024;
 
 const IN_USE = 'Another running agent receives the messages of this workspace';
 
@@ -78,10 +84,20 @@ export class AgentRequests implements FeedClient {
     return this.#client.capabilities;
   }
 
-  /** Takes the name that the workspace's folder holds. Call it under the folder's lock, before any request. */
+  /** Takes the name that the workspace's folder holds, or stores a new one. Call it under the folder's lock, before any request. */
   async load(): Promise<void> {
     this.#isStored = true;
-    this.#instanceId = await loadInstanceId(this.#client.stateDirectory);
+    const stored = await readPrivateFile(this.#instanceFile, { maxBytes: MAX_INSTANCE_BYTES }).catch(
+      () => '',
+    );
+    const name = stored?.trim() ?? '';
+    if (/^[\x21-\x7e]{1,200}$/.test(name)) this.#instanceId = name;
+    // The agent runs without a folder as well, and says so when it cannot store a position.
+    else await writePrivateFile(this.#instanceFile, `${this.#instanceId}\n`).catch(() => {});
+  }
+
+  get #instanceFile(): string {
+    return join(this.#client.stateDirectory, INSTANCE_FILE);
   }
 
   async register(options?: RegisterOptions): Promise<Registration> {
@@ -190,7 +206,7 @@ export class AgentRequests implements FeedClient {
       const why = isSuperseded ? 'Another agent has taken over this workspace' : IN_USE;
       logger.error({ error }, `${why}; this one ends.`);
       // Started again it is another agent, which waits for the present one or takes over.
-      if (isSuperseded && this.#isStored) await forgetInstanceId(this.#client.stateDirectory);
+      if (isSuperseded && this.#isStored) await rm(this.#instanceFile, { force: true }).catch(() => {});
       onLost(error);
       this.firstRead.reject(
         new MoleculeError(`${IN_USE}.`, {
