@@ -1,7 +1,7 @@
 import type { Agent, ClientRequestArgs, request as httpRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { proxyFailure, proxyResponse } from '../errors/proxy-failure.ts';
 import type { Clock } from '../time/clock.ts';
+import { openTunnel } from './proxy-tunnel.ts';
 import type { ExchangeEnd, HeartbeatToSend, WorkerProxy } from './worker-messages.ts';
 
 /** Time limit of a request, in milliseconds. */
@@ -99,39 +99,16 @@ function errorEnd(error: unknown): ExchangeEnd {
   return { kind: 'error', code: String(code), name, message };
 }
 
-type OnConnection = (error: Error | null, connection?: Duplex) => void;
-
-/** What lets the connections of an agent of `node:http` or `node:https` pass through a proxy, by CONNECT. */
+/** What lets the connections of an agent of `node:http` or `node:https` pass through a proxy. */
 function tunnelThrough(proxy: WorkerProxy, isTls: boolean) {
   return (
     { host, port, servername }: ClientRequestArgs & { servername?: string },
-    onConnection: OnConnection,
-  ) => {
-    const isTlsProxy = proxy.origin.startsWith('https:');
-    const { request } = process.getBuiltinModule(isTlsProxy ? 'node:https' : 'node:http');
-    const name = host?.includes(':') ? ['[', host, ']'].join('') : String(host);
-    const authority = [name, port].join(':');
-    const authorization = proxy.authorization === null ? {} : { 'proxy-authorization': proxy.authorization };
-    const asked = request(proxy.origin, {
-      method: 'CONNECT',
-      path: authority,
-      headers: { host: authority, ...authorization },
-      agent: false,
-      timeout: TIMEOUT_MS,
+    onConnection: (error: Error | null, connection?: Duplex) => void,
+  ) =>
+    openTunnel(proxy, String(host), Number(port), (error, socket) => {
+      if (socket === undefined) onConnection(error);
+      else onConnection(null, isTls ? startTls(socket, host, servername) : socket);
     });
-    asked.on('connect', ({ statusCode = 0 }, socket) => {
-      if (statusCode !== 200) {
-        socket.on('error', () => {}).destroy();
-        onConnection(proxyResponse(statusCode));
-        return;
-      }
-      socket.setTimeout(0);
-      onConnection(null, isTls ? startTls(socket, host, servername) : socket);
-    });
-    asked.on('timeout', () => asked.destroy(new Error('The proxy does not respond.')));
-    asked.on('error', (error) => onConnection(proxyFailure(error)));
-    asked.end();
-  };
 }
 
 function startTls(socket: Duplex, host: string | null | undefined, servername: string | undefined): Duplex {

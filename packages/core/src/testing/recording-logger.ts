@@ -1,10 +1,10 @@
-import type { LogFields, Logger, LogLevel } from '../logging/logger.ts';
+import { type LogFields, type Logger, type LogLevel, loggerOf } from '../logging/logger.ts';
 
 /** The latest lines are kept. */
 const MAX_LINES = 100_000;
 
 /** One line of a log, as it was given to the logger. */
-export interface LogLine {
+interface LogLine {
   readonly level: LogLevel;
   readonly fields: LogFields;
   readonly message: string;
@@ -32,20 +32,15 @@ export interface RecordingLogger extends Logger {
  */
 export function recordingLogger(): RecordingLogger {
   const lines: LogLine[] = [];
-  const write =
-    (level: LogLevel) =>
-    (fields: LogFields, message: string): void => {
-      lines.push({ level, fields, message });
-      if (lines.length > MAX_LINES) lines.shift();
-    };
+  const logger = loggerOf((level, fields, message) => {
+    lines.push({ level, fields, message });
+    if (lines.length > MAX_LINES) lines.shift();
+  });
   const at = (level: LogLevel | undefined) =>
     level === undefined ? lines : lines.filter((line) => line.level === level);
   return {
+    ...logger,
     lines,
-    debug: write('debug'),
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error'),
     messages: (level) => at(level).map(({ message }) => message),
     find: (text, level) =>
       at(level).find(({ message }) =>
