@@ -68,7 +68,7 @@ function measureImports(starts: number): Figure[] {
     return [without, `${without} import '@molecule-ai/${adapter}';`] as const;
   };
   const scripts = {
-    'import of core/tools over core': [core, `${core} import '@molecule-ai/core/tools';`],
+    'import of core/adapter-kit over core': [core, `${core} import '@molecule-ai/core/adapter-kit';`],
     'import of langchain over core and the framework': over('langchain', 'langchain'),
     'import of ai-sdk over core and the framework': over('ai', 'ai-sdk'),
     'import of nestjs over core and the framework': over('@nestjs/core', 'nestjs'),

@@ -6,7 +6,7 @@ import {
   MemoryConversationStore,
 } from '@molecule-ai/ai-sdk';
 import { type MessageHandler, messageForModel } from '@molecule-ai/core';
-import { peerTools, runTool } from '@molecule-ai/core/tools';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import { type LanguageModel, type ModelMessage, ToolLoopAgent, wrapLanguageModel } from 'ai';
 import { type Contender, type Handled, onNewMessages, type Pair } from './compare.ts';
 
@@ -31,12 +31,12 @@ export function aiSdkPairs(handled: Handled): readonly Pair[] {
   return [
     [
       'ai-sdk, tool call',
-      () => runTool(definition, args, { callId: 'call_1', onProgress: () => {} }),
+      () => definition.execute(args, { callId: 'call_1', onProgress: () => {} }),
       toolCall(handled, args, true),
     ],
     [
       'ai-sdk, tool call without progress',
-      () => runTool(definition, args, { callId: 'call_1' }),
+      () => definition.execute(args, { callId: 'call_1' }),
       toolCall(handled, args, false),
     ],
     ...handlers.map(([name, ours, bare]): Pair => {

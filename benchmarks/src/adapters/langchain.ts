@@ -8,7 +8,7 @@ import {
   type MessageHandler,
   messageForModel,
 } from '@molecule-ai/core';
-import { peerTools, runTool } from '@molecule-ai/core/tools';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import { createLangChainHandler, createPeerTools } from '@molecule-ai/langchain';
 import { createAgent } from 'langchain';
 import { type Handled, onNewMessages, type Pair } from './compare.ts';
@@ -21,7 +21,7 @@ export function langChainPairs(handled: Handled): readonly Pair[] {
   const [tool] = createPeerTools(client, { only: ['call_peer'] });
   const call = { type: 'tool_call', id: 'call_1', name: 'call_peer', args } as const;
   return [
-    ['langchain, tool call', () => runTool(definition, args, { callId: 'call_1' }), () => tool.invoke(call)],
+    ['langchain, tool call', () => definition.execute(args, { callId: 'call_1' }), () => tool.invoke(call)],
     ...handlers().map(([name, ours, byHand]): Pair => {
       return [`langchain, ${name}`, onNewMessages(byHand, handled), onNewMessages(ours, handled)];
     }),

@@ -1,6 +1,6 @@
 // #region tools
 import { type PeerClient, peerTextInstructions } from '@molecule-ai/core';
-import { peerTools, runTool } from '@molecule-ai/core/tools';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 
 /** What a model calls: a name, arguments that it wrote, and an id. */
 export interface ModelCall {
@@ -19,7 +19,7 @@ export function toolsFor(client: PeerClient) {
     async run(call: ModelCall, options: { runId: string; signal?: AbortSignal }): Promise<string> {
       const tool = tools.find(({ name }) => name === call.name);
       if (tool === undefined) return `There is no tool ${JSON.stringify(call.name)}.`;
-      const { forModel } = await runTool(tool, call.arguments, { ...options, callId: call.id });
+      const { forModel } = await tool.execute(call.arguments, { ...options, callId: call.id });
       return forModel; // store it with the conversation as it is
     },
   };

@@ -1,7 +1,6 @@
 import {
   ConfigurationError,
   type HandlerAnswer,
-  type HandlerContext,
   type InboundMessage,
   type JsonValue,
   type MessageHandler,
@@ -9,27 +8,21 @@ import {
 } from '@molecule-ai/core';
 import {
   type Approvals,
-  answersOwnMessage,
-  conversationClaimed,
-  endsForGood,
-  handlerErrorOf,
+  agentHandler,
   knownOptions,
   optionsProblem,
-  questionSuperseded,
-  SerialQueue,
-  turnForModel,
-} from '@molecule-ai/core/tools';
+  type RunAnswers,
+  type Turn,
+} from '@molecule-ai/core/adapter-kit';
 import type { ModelMessage } from 'ai';
 import {
-  type ApprovalAnswers,
-  answersOf,
   closingResults,
   endWithoutAnswer,
   hasResponsesOf,
   type OpenCall,
   openCalls,
   pendingApprovals,
-  questionsOf,
+  questionOf,
   responsesTo,
   toolWithoutExecute,
 } from './approvals.ts';
@@ -44,6 +37,7 @@ import {
 import {
   type AgentRun,
   type AgentSettings,
+  ERRORS,
   runAgent,
   type SomeAgent,
   type Target,
@@ -101,13 +95,24 @@ export function createAiSdkHandler(
 ): MessageHandler {
   const known = targetOf(target);
   checkOptions(options);
-  const shared: Shared = {
-    target: known,
-    options,
-    store: options.store ?? new MemoryConversationStore(),
-    queue: new SerialQueue(),
-  };
-  return (message, context) => new HandledMessage(shared, message, context).answer();
+  const { store = new MemoryConversationStore(), maxMessages = DEFAULT_MAX_MESSAGES } = options;
+  const { approvals, conversationId, output } = options;
+  const handle = agentHandler<Conversation>({
+    ...ERRORS,
+    approvals,
+    conversation: conversationId && {
+      option: 'conversationId',
+      idOf: (message) => conversationId(message) ?? message.conversationId,
+    },
+    open: (turn) => Conversation.open(store, turn.conversationId, maxMessages),
+    exists: (conversation) => conversation.exists,
+    begin: (turn, conversation) => new HandledMessage(known, output, turn, conversation).answer(),
+    resume: (turn, conversation, answers) =>
+      new HandledMessage(known, output, turn, conversation).resume(answers),
+  });
+  // An own output may be a stream, which no journal keeps.
+  if (output !== undefined) return handle;
+  return (message, context) => context.once('ai-sdk:answer', async () => handle(message, context));
 }
 
 const OPTIONS = knownOptions<AiSdkHandlerOptions>({
@@ -133,134 +138,82 @@ function checkOptions(options: AiSdkHandlerOptions): void {
   });
 }
 
-interface Shared {
-  readonly target: Target;
-  readonly options: AiSdkHandlerOptions;
-  readonly store: ConversationStore;
-  readonly queue: SerialQueue;
-}
-
 class HandledMessage {
-  readonly #shared: Shared;
-  readonly #options: AiSdkHandlerOptions;
+  readonly #target: Target;
+  readonly #output: AiSdkHandlerOptions['output'];
+  readonly #turn: Turn;
   readonly #message: InboundMessage;
-  readonly #context: HandlerContext;
+  readonly #conversation: Conversation;
 
-  constructor(shared: Shared, message: InboundMessage, context: HandlerContext) {
-    this.#shared = shared;
-    this.#options = shared.options;
-    this.#message = message;
-    this.#context = context;
+  constructor(target: Target, output: AiSdkHandlerOptions['output'], turn: Turn, conversation: Conversation) {
+    this.#target = target;
+    this.#output = output;
+    this.#turn = turn;
+    this.#message = turn.message;
+    this.#conversation = conversation;
   }
 
   async answer(): Promise<HandlerAnswer> {
-    // An own output may be a stream, which no journal keeps.
-    if (this.#options.output !== undefined) return this.#answer();
-    return this.#context.once('ai-sdk:answer', () => this.#answer());
+    const { id } = this.#message;
+    const run = await this.#conversation.run(id);
+    return this.#continue(id, run, run.messages.length > 0 ? run.messages : [this.#userMessage(run.history)]);
   }
 
-  async #answer(): Promise<HandlerAnswer> {
-    const asked = this.#options.conversationId === undefined ? conversationClaimed(this.#message) : null;
-    if (asked !== null) {
-      const late = await this.#within(asked, async (conversation) => {
-        const isLate = conversation.exists && (await answersOwnMessage(this.#message, this.#context));
-        return isLate ? { answer: await this.#answerIn(conversation, true) } : null;
-      });
-      if (late !== null) return late.answer;
-    }
-    return this.#within(this.#conversationId(), (conversation) => this.#answerIn(conversation, false));
+  /** Continues the run that waits for these answers. */
+  async resume(answers: RunAnswers): Promise<HandlerAnswer | null> {
+    const { run: runId } = answers;
+    const run = await this.#conversation.run(runId);
+    const { messages } = run;
+    if (messages.length === 0) throw runNotFound();
+    // An earlier attempt began to continue it.
+    if (hasResponsesOf(messages, this.#message.id)) return this.#continue(runId, run, messages);
+    const responses = responsesTo(pendingApprovals(messages), answers, this.#message.id);
+    if (responses === null) return null;
+    const resumed = [...messages, responses];
+    await this.#conversation.saveRun(runId, resumed);
+    return this.#continue(runId, run, resumed);
   }
 
-  #conversationId(): string {
-    const { conversationId, id } = this.#message;
-    const chosen: unknown = this.#options.conversationId?.(this.#message) ?? conversationId;
-    if (typeof chosen === 'string') return chosen === '' ? id : chosen;
-    throw handlerErrorOf(new ConfigurationError('`conversationId` must return a text.'));
-  }
-
-  /** Work on a conversation, after all other work on it. */
-  #within<T>(conversationId: string, work: (conversation: Conversation) => Promise<T>): Promise<T> {
-    const { store, queue } = this.#shared;
-    const { maxMessages = DEFAULT_MAX_MESSAGES } = this.#options;
-    return queue.run(conversationId, this.#context.signal, async () =>
-      work(await Conversation.open(store, conversationId, maxMessages)),
+  async #continue(
+    runId: string,
+    { history }: StoredRun,
+    messages: readonly ModelMessage[],
+  ): Promise<HandlerAnswer> {
+    const isWaiting = pendingApprovals(messages).length > 0;
+    return this.#turn.orRelease(
+      async () => (isWaiting ? this.#ask(runId, messages) : this.#run(runId, history, withoutEnd(messages))),
+      () => this.#conversation.drop(runId),
     );
   }
 
-  async #answerIn(conversation: Conversation, isLateAnswer: boolean): Promise<HandlerAnswer> {
-    const answers = answersOf(this.#message);
-    const runId = answers?.runId ?? this.#message.id;
-    const run = await conversation.run(runId);
-    const begun = run.messages.length > 0 ? run.messages : [this.#turn(run.history, isLateAnswer)];
-    const messages = answers === null ? begun : await this.#resumed(conversation, run, answers);
-    return pendingApprovals(messages).length > 0
-      ? this.#ask(conversation, runId, messages)
-      : this.#run(conversation, runId, { ...run, messages: withoutEnd(messages) });
-  }
-
-  /** The run that waits for these answers, with the responses to its approvals. */
-  async #resumed(
-    conversation: Conversation,
-    { messages }: StoredRun,
-    answers: ApprovalAnswers,
-  ): Promise<readonly ModelMessage[]> {
-    if (messages.length === 0) throw runNotFound();
-    // An earlier attempt began to continue it.
-    if (hasResponsesOf(messages, this.#message.id)) return messages;
-    const responses = responsesTo(pendingApprovals(messages), answers, this.#message);
-    if (responses === null) throw questionSuperseded();
-    const resumed = [...messages, responses];
-    await conversation.saveRun(answers.runId, resumed);
-    return resumed;
-  }
-
-  async #run(conversation: Conversation, runId: string, run: StoredRun): Promise<HandlerAnswer> {
-    const { history, messages } = run;
-    try {
-      const result = await runAgent(this.#shared.target, [...history, ...messages], {
-        message: this.#message,
-        context: this.#context,
-        onStep: (added) =>
-          conversation.saveRun(runId, [...messages, ...added]).catch((error: unknown) => {
-            this.#context.logger.warn(
-              { error },
-              'A finished step was not stored: after a crash it is repeated.',
-            );
-          }),
-      });
-      const all = [...messages, ...result.messages];
-      if (pendingApprovals(all).length > 0) {
-        await conversation.saveRun(runId, all);
-        return await this.#ask(conversation, runId, all);
-      }
-      const answer = await this.#finish(result, openCalls(all));
-      await conversation.end(runId, [...all, ...closingResults(all)]);
-      return answer;
-    } catch (error) {
-      if (endsForGood(error, this.#context.signal)) await conversation.drop(runId).catch(() => {});
-      throw error;
-    }
-  }
-
-  async #ask(
-    conversation: Conversation,
+  async #run(
     runId: string,
+    history: readonly ModelMessage[],
     messages: readonly ModelMessage[],
   ): Promise<HandlerAnswer> {
-    const { approvals = 'user' } = this.#options;
-    try {
-      return {
-        text: '',
-        questions: questionsOf(pendingApprovals(messages), this.#message, { approvals, runId }),
-      };
-    } catch (error) {
-      await conversation.drop(runId);
-      throw error;
+    const conversation = this.#conversation;
+    const { logger } = this.#turn.context;
+    const result = await runAgent(this.#target, [...history, ...messages], this.#turn, (added) =>
+      conversation.saveRun(runId, [...messages, ...added]).catch((error: unknown) => {
+        logger.warn({ error }, 'A finished step was not stored: after a crash it is repeated.');
+      }),
+    );
+    const all = [...messages, ...result.messages];
+    if (pendingApprovals(all).length > 0) {
+      await conversation.saveRun(runId, all);
+      return this.#ask(runId, all);
     }
+    const answer = await this.#finish(result, openCalls(all));
+    await conversation.end(runId, [...all, ...closingResults(all)]);
+    return answer;
+  }
+
+  #ask(runId: string, messages: readonly ModelMessage[]): HandlerAnswer {
+    return this.#turn.ask(pendingApprovals(messages).map(questionOf), runId);
   }
 
   async #finish(run: AgentRun, [open]: readonly OpenCall[]): Promise<HandlerAnswer> {
-    const own = this.#options.output;
+    const own = this.#output;
     const failure = open === undefined ? endWithoutAnswer(run) : toolWithoutExecute(open.toolName);
     if (own === undefined) {
       if (failure !== undefined) throw failure;
@@ -272,15 +225,14 @@ class HandledMessage {
   }
 
   /** The first fenced text of a conversation explains the fence, unless the instructions do. */
-  #turn(history: readonly ModelMessage[], isLateAnswer: boolean): ModelMessage {
-    const text = turnForModel(this.#message, {
-      isLateAnswer,
-      isExplained: () =>
-        this.#shared.target.explainsFences(peerTextInstructions) ||
+  #userMessage(history: readonly ModelMessage[]): ModelMessage {
+    const text = this.#turn.text(
+      () =>
+        this.#target.explainsFences(peerTextInstructions) ||
         history.some(
           ({ role, content }) => role === 'user' && textIn(content).includes(peerTextInstructions),
         ),
-    });
+    );
     return {
       role: 'user',
       content: [{ type: 'text', text }],

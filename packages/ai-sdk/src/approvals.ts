@@ -1,26 +1,6 @@
-import {
-  ConfigurationError,
-  type InboundMessage,
-  MessageFailure,
-  MoleculeError,
-  type QuestionToAsk,
-} from '@molecule-ai/core';
-import {
-  type Approvals,
-  approverOf,
-  checkQuestions,
-  isApproved,
-  type QuestionAnswer,
-  shownWhole,
-  textOfAnswer,
-  textOfQuestion,
-  valueDigest,
-} from '@molecule-ai/core/tools';
+import { ConfigurationError, MessageFailure, MoleculeError } from '@molecule-ai/core';
+import type { PendingQuestion, RunAnswers } from '@molecule-ai/core/adapter-kit';
 import type { ModelMessage, ToolModelMessage } from 'ai';
-
-/** With the rest, an id of a question has at most 200 characters. */
-const MAX_RUN_LENGTH = 149;
-const QUESTION_ID = /^ai-sdk\.(?<digest>[\w-]{43})\.(?<runId>[\s\S]+)$/;
 
 /** A call that waits for an approval, as it is stored. */
 export interface PendingApproval {
@@ -32,13 +12,6 @@ export interface PendingApproval {
   readonly reason: unknown;
   /** Whether the provider of the model runs the tool. */
   readonly isProviders: boolean;
-}
-
-/** The answers of the platform to the questions of one run. */
-export interface ApprovalAnswers {
-  /** The message whose run asked. */
-  readonly runId: string;
-  readonly byDigest: ReadonlyMap<string, QuestionAnswer>;
 }
 
 /**
@@ -127,66 +100,42 @@ const ENDS: ReadonlyMap<string, readonly [code: string, sentence?: string]> = ne
   ['interrupted', ['unfinished']],
 ]);
 
-/**
- * A question for each approval. Its id names the run and the call as it is shown.
- * @throws MessageFailure when nobody can be asked, for more than 20, and `action_too_large`
- */
-export function questionsOf(
-  pending: readonly PendingApproval[],
-  message: Pick<InboundMessage, 'source' | 'expectsAnswer'>,
-  { approvals, runId }: { readonly approvals: Approvals; readonly runId: string },
-): QuestionToAsk[] {
-  checkQuestions(pending.length, message);
-  if (runId.length > MAX_RUN_LENGTH) {
-    throw new MessageFailure('The agent cannot ask about this message: its id is too long.');
-  }
-  const from = approverOf(approvals, message);
-  return pending.map((each) => ({
-    id: `ai-sdk.${digestOf(each, runId)}.${runId}`,
+/** What is asked for a call that waits for an approval: about the call exactly as it is shown. */
+export function questionOf({
+  approvalId,
+  toolCallId,
+  toolName,
+  input,
+  reason,
+}: PendingApproval): PendingQuestion {
+  return {
+    about: [approvalId, toolCallId, toolName, input],
     kind: 'approval',
-    text: textOfQuestion(each.reason, `May the tool ${each.toolName} be run?`),
-    data: shownWhole({ action: each.toolName, args: each.input }),
-    from,
-  }));
+    text: reason,
+    otherwise: `May the tool ${toolName} be run?`,
+    data: { action: toolName, args: input },
+  };
 }
 
-/** Reads the answers to questions of {@link questionsOf}; `null` for those to other questions, and without any. */
-export function answersOf({ answers }: Pick<InboundMessage, 'answers'>): ApprovalAnswers | null {
-  const byDigest = new Map<string, QuestionAnswer>();
-  let asking: string | undefined;
-  for (const answer of answers) {
-    const { digest, runId } = QUESTION_ID.exec(answer.questionId)?.groups ?? {};
-    if (digest === undefined || runId === undefined) continue;
-    asking ??= runId;
-    if (runId === asking) byDigest.set(digest, answer);
-  }
-  return asking === undefined ? null : { runId: asking, byDigest };
-}
-
-/**
- * The responses to pending approvals, `null` when none of them was asked for. Only what the platform says about a call exactly as it
- * was shown approves it.
- */
+/** The responses to pending approvals, `null` when none of them was asked for. */
 export function responsesTo(
   pending: readonly PendingApproval[],
-  { runId, byDigest }: ApprovalAnswers,
-  message: Pick<InboundMessage, 'id' | 'source' | 'sourceId'>,
+  answers: RunAnswers,
+  messageId: string,
 ): ToolModelMessage | null {
-  const given = pending.map((each) => ({ each, answer: byDigest.get(digestOf(each, runId)) }));
+  const given = pending.map((each) => ({ each, answer: answers.to(questionOf(each).about) }));
   if (given.every(({ answer }) => answer === undefined)) return null;
   return {
     role: 'tool',
-    providerOptions: { molecule: { messageId: message.id } },
-    content: given.map(({ each, answer }) => {
-      const reason = reasonOf(answer, message);
-      return {
-        type: 'tool-approval-response',
-        approvalId: each.approvalId,
-        approved: isApproved(answer, message),
-        ...(reason === '' ? {} : { reason }),
-        ...(each.isProviders ? { providerExecuted: true } : {}),
-      };
-    }),
+    providerOptions: { molecule: { messageId } },
+    content: given.map(({ each, answer }) => ({
+      type: 'tool-approval-response',
+      approvalId: each.approvalId,
+      approved: answer?.isApproved === true,
+      ...(answer === undefined ? { reason: 'Nobody was asked about this action.' } : {}),
+      ...(answer?.hasWords === true ? { reason: answer.text } : {}),
+      ...(each.isProviders ? { providerExecuted: true } : {}),
+    })),
   };
 }
 
@@ -195,30 +144,6 @@ export function hasResponsesOf(messages: readonly ModelMessage[], messageId: str
   return messages.some(
     ({ role, providerOptions }) => role === 'tool' && providerOptions?.molecule?.messageId === messageId,
   );
-}
-
-function reasonOf(
-  answer: QuestionAnswer | undefined,
-  message: Pick<InboundMessage, 'source' | 'sourceId'>,
-): string {
-  if (answer === undefined) return 'Nobody was asked about this action.';
-  return answer.text.trim() === '' ? '' : textOfAnswer(answer, message);
-}
-
-function digestOf({ approvalId, toolCallId, toolName, input }: PendingApproval, runId: string): string {
-  return valueDigest(sorted([runId, approvalId, toolCallId, toolName, input])) ?? '';
-}
-
-/** The value with the keys of its objects in order: a database may change it. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isRecord(value)) return value;
-  const keys = Object.keys(value).sort();
-  return Object.fromEntries(keys.map((key) => [key, sorted(value[key])]));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 type AssistantPart = Exclude<Extract<ModelMessage, { role: 'assistant' }>['content'], string>[number];

@@ -1,16 +1,15 @@
 import { peerTextInstructions } from '@molecule-ai/core';
 import {
-  type CheckedOutcome,
   fenceMarkedText,
   fenceMarkedValue,
   fenceOnce,
-  isCheckedOutcome,
   isPeerToolName,
   originOfPeerText,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
 import type { LanguageModelMiddleware } from 'ai';
 import { markerRemoval, withoutMarkers } from './generated-markers.ts';
 import { isModelOutput, modelOutputOf } from './peer-tools.ts';
+import { type CheckedOutcome, isCheckedOutcome } from './stored-outcome.ts';
 
 /** A middleware for language models, of version 6 and of version 7. */
 export type BoundaryMiddleware = LanguageModelMiddleware & { readonly specificationVersion: 'v3' };

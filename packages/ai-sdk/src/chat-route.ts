@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
-import { inConversation, knownOptions, optionsProblem } from '@molecule-ai/core/tools';
+import { inConversation, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
 import {
   createAgentUIStream,
   createUIMessageStream,

@@ -1,6 +1,6 @@
 /** The AI SDK for Molecule AI. A test pins this list of exports. */
 
-export type { Approvals } from '@molecule-ai/core/tools';
+export type { Approvals } from '@molecule-ai/core/adapter-kit';
 export { type AiSdkHandlerOptions, createAiSdkHandler } from './ai-sdk-handler.ts';
 export { boundaryMiddleware } from './boundary-middleware.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';

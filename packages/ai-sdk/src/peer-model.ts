@@ -1,21 +1,13 @@
 import {
   type AnswerToQuestion,
   MoleculeError,
-  type PeerClient,
   type PeerReply,
   type PeerReplyStatus,
   peerTextInstructions,
   removeBoundaryMarkers,
 } from '@molecule-ai/core';
-import {
-  contextIdOfCall,
-  contextIdOfThread,
-  currentConversation,
-  cutText,
-  optionsProblem,
-} from '@molecule-ai/core/tools';
+import { optionsProblem, type PeerCall } from '@molecule-ai/core/adapter-kit';
 import type { LanguageModel } from 'ai';
-import type { SentMessage } from './model-errors.ts';
 
 /** A language model of specification v3, which versions 6 and 7 of the AI SDK accept. */
 export type PeerLanguageModel = Extract<LanguageModel, { readonly specificationVersion: 'v3' }>;
@@ -74,27 +66,21 @@ export type PeerModelMetadata = {
   questions?: { id: string; kind: string; from: string; text: string }[];
 };
 
-/** Who is asked, and by whom. */
-export interface Peer {
-  readonly client: Pick<PeerClient, 'workspaceId'>;
-  readonly peerId: string;
-}
-
 /** What a prompt asks a peer. */
-export interface PeerAsk {
+export interface PeerAsk extends Pick<PeerModelCallOptions, 'contextId' | 'conversationId' | 'messageId'> {
   readonly text: string;
   /** That and the texts of the prompt that are not marked as a peer's. */
   readonly ownTexts: readonly string[];
-  readonly isJson: boolean;
-  /** `undefined` for a conversation of its own. */
-  readonly contextId: string | undefined;
-  readonly messageId: string | undefined;
+  readonly show: 'text' | 'json';
   readonly answers: readonly AnswerToQuestion[] | undefined;
-  readonly warnings: Warning[];
+  /** The conversation with this peer that the prompt names last. */
+  readonly promptContextId: string | undefined;
+  /** @param contextId the conversation in which it is asked */
+  warnings(contextId: string): Warning[];
 }
 
 /** @throws MoleculeError `invalid_argument` for a prompt without a text of the user, and for wrong `providerOptions.molecule`. */
-export function askIn(call: ModelCall, peer: Peer): PeerAsk {
+export function askIn(call: ModelCall, peerId: string): PeerAsk {
   const { molecule: given = {} } = (call.providerOptions ?? {}) as { molecule?: PeerModelCallOptions };
   const problem = callOptionsProblem(given);
   if (problem !== null) {
@@ -112,17 +98,17 @@ export function askIn(call: ModelCall, peer: Peer): PeerAsk {
       hint: 'The last message of the user is what a peer is asked.',
     });
   }
-  const contextId = contextIdFor(given, prompt, peer);
   const isJson = responseFormat?.type === 'json';
   const sent = isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text;
   return {
+    ...given,
     text: sent,
     ownTexts: [sent, text, ...prompt.flatMap(ownTextsOf)],
-    isJson,
-    contextId,
-    messageId: given.messageId,
+    show: isJson ? 'json' : 'text',
     answers: given.answers,
-    warnings: warningsOf(call, asked, (message) => contextIdsOf(message, peer).includes(contextId ?? '')),
+    promptContextId: prompt.flatMap((message) => contextIdsOf(message, peerId)).at(-1),
+    warnings: (contextId) =>
+      warningsOf(call, asked, (message) => contextIdsOf(message, peerId).includes(contextId)),
   };
 }
 
@@ -166,22 +152,8 @@ function ownTextsOf(message: PromptMessage): string[] {
   return message.content.flatMap((part) => (part.type === 'text' && !isOfPeer(part) ? [part.text] : []));
 }
 
-function contextIdFor(
-  { contextId, conversationId }: PeerModelCallOptions,
-  prompt: readonly PromptMessage[],
-  peer: Peer,
-): string | undefined {
-  if (contextId !== undefined) return contextId;
-  const { client, peerId } = peer;
-  if (conversationId !== undefined) return contextIdOfThread(client, conversationId, peerId);
-  const own = contextIdOfCall(client, {}, peerId);
-  // In a chat the page has written the prompt, and could name the conversation of another one.
-  const isInChat = currentConversation() !== '';
-  return isInChat ? own : (prompt.flatMap((message) => contextIdsOf(message, peer)).at(-1) ?? own);
-}
-
 /** The conversations with this peer that a message names. Anything may be stored in a chat. */
-function contextIdsOf(message: PromptMessage, { peerId }: Peer): string[] {
+function contextIdsOf(message: PromptMessage, peerId: string): string[] {
   if (message.role !== 'assistant') return [];
   return [message, ...message.content].flatMap(({ providerOptions }) => {
     const { origin, contextId } = providerOptions?.molecule ?? {};
@@ -229,9 +201,9 @@ function hasFiles(message: PromptMessage | undefined): boolean {
 }
 
 /** @param reply `undefined` for a text that has begun */
-export function metadataOf(call: SentMessage, reply?: PeerReply, omitted = 0): PeerModelMetadata {
+export function metadataOf(call: PeerCall, reply?: PeerReply, omitted = 0): PeerModelMetadata {
   const questions = (reply?.questions ?? []).map(({ id, kind, from, text }) => {
-    return { id, kind, from, text: cutText(removeBoundaryMarkers(text), MAX_QUESTION_LENGTH) };
+    return { id, kind, from, text: cut(removeBoundaryMarkers(text)) };
   });
   return {
     untrusted: true,
@@ -247,4 +219,9 @@ export function metadataOf(call: SentMessage, reply?: PeerReply, omitted = 0): P
 export function finishReasonOf({ status }: PeerReply, omitted: number): ModelResult['finishReason'] {
   if (status === 'input-required') return { unified: 'other', raw: status };
   return { unified: omitted > 0 ? 'length' : 'stop', raw: status };
+}
+
+/** Without half of a surrogate pair at the end. */
+function cut(text: string): string {
+  return text.slice(0, MAX_QUESTION_LENGTH).replace(/[\ud800-\udbff]$/, '');
 }

@@ -1,25 +1,15 @@
-import {
-  type CallPeerOptions,
-  currentMessage,
-  MoleculeError,
-  type PeerClient,
-  type PeerReply,
-} from '@molecule-ai/core';
+import { MoleculeError, type PeerClient, type PeerReply } from '@molecule-ai/core';
 import {
   clientProblem,
-  contextIdOfThread,
-  handlerSignal,
   knownOptions,
-  messageIdOfCall,
   optionsProblem,
+  type PeerCall,
+  PeerCalls,
   peerIdProblem,
-  type RepeatableCall,
-  RepeatedCalls,
   rememberPeerText,
-  ShownWords,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
 import { NoSuchModelError } from 'ai';
-import { errorOfReply, modelError, type SentMessage } from './model-errors.ts';
+import { errorOfReply, modelError } from './model-errors.ts';
 import {
   askIn,
   finishReasonOf,
@@ -28,14 +18,11 @@ import {
   metadataOf,
   type PeerAsk,
   type PeerLanguageModel,
-  type PeerModelMetadata,
 } from './peer-model.ts';
 
 type StreamResult = Awaited<ReturnType<PeerLanguageModel['doStream']>>;
 type StreamPart = StreamResult['stream'] extends ReadableStream<infer Part> ? Part : never;
 
-const DEFAULT_TIMEOUT_MS = 120_000;
-const DEFAULT_MAX_MODEL_CHARS = 32_000;
 const MIN_TIMEOUT_MS = 2_000;
 /** The one text of a result. */
 const TEXT_ID = '0';
@@ -94,7 +81,8 @@ export function createMolecule(options: MoleculeOptions): MoleculeProvider {
       OPTIONS,
     ) ?? clientProblem(options.client, ['callPeer', 'streamPeer']);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-  const calls = new RepeatedCalls(options.client);
+  const { client, timeoutMs, maxModelChars } = options;
+  const calls = new PeerCalls({ client, name: 'language_model', timeoutMs, maxModelChars });
   const none = (modelType: 'embeddingModel' | 'imageModel') => (modelId: string) => {
     throw new NoSuchModelError({ modelId, modelType, message: 'Peers are language models only.' });
   };
@@ -103,7 +91,7 @@ export function createMolecule(options: MoleculeOptions): MoleculeProvider {
     if (wrong !== null) {
       throw new NoSuchModelError({ modelId: String(peerId), modelType: 'languageModel', message: wrong });
     }
-    const peer = new AskedPeer(peerId, { ...options, calls });
+    const peer = new AskedPeer(peerId, client, calls);
     return {
       specificationVersion: 'v3',
       provider: 'molecule',
@@ -123,41 +111,22 @@ export function createMolecule(options: MoleculeOptions): MoleculeProvider {
   });
 }
 
-interface ModelOptions extends MoleculeOptions {
-  /** Of all models of a provider: one is often made for each call. */
-  readonly calls: RepeatedCalls;
-}
-
-interface PeerCall extends RepeatableCall, SentMessage {
-  readonly ask: PeerAsk;
-  readonly messageId: string;
-  readonly sendOptions: Pick<CallPeerOptions, 'messageId' | 'contextId' | 'answers' | 'signal'>;
-  /** Any of them ends the call, which then rejects with its reason. */
-  readonly endings: readonly (AbortSignal | undefined)[];
-}
-
 class AskedPeer {
   readonly #peerId: string;
-  readonly #options: ModelOptions;
-  readonly #maxChars: number;
+  readonly #client: PeerClient;
+  readonly #calls: PeerCalls;
 
-  constructor(peerId: string, options: ModelOptions) {
+  /** @param calls of all models of a provider: one is often made for each call */
+  constructor(peerId: string, client: PeerClient, calls: PeerCalls) {
     this.#peerId = peerId;
-    this.#options = options;
-    this.#maxChars = options.maxModelChars ?? DEFAULT_MAX_MODEL_CHARS;
+    this.#client = client;
+    this.#calls = calls;
   }
 
   async doGenerate(options: ModelCall): Promise<ModelResult> {
-    const { client, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
-    const call = this.#begin(options, options.abortSignal);
-    const { ask, sendOptions } = call;
-    const reply = await this.#run(call, () =>
-      client.callPeer(this.#peerId, ask.text, { ...sendOptions, timeoutMs }),
-    );
+    const { ask, call } = this.#begin(options, options.abortSignal);
+    const { reply, rest: text, omitted } = await this.#run(call, () => call.answer());
     this.#requireAnswer(call, reply);
-    const words = new ShownWords({ isJson: ask.isJson, maxChars: this.#maxChars });
-    const { omitted } = words.end(reply);
-    const { text } = words;
     this.#remember(text, ask);
     const providerMetadata = { molecule: metadataOf(call, reply, omitted) };
     return {
@@ -166,18 +135,18 @@ class AskedPeer {
       usage: NO_USAGE,
       providerMetadata,
       response: this.#responseOf(call),
-      warnings: ask.warnings,
+      warnings: ask.warnings(call.contextId),
     };
   }
 
   /** Resolves with the first words of the peer. What fails before rejects, so that the SDK repeats what it may. */
   async doStream({ abortSignal, ...options }: ModelCall): Promise<StreamResult> {
     const aborter = new AbortController();
-    const call = this.#begin(options, aborter.signal);
+    const begun = this.#begin(options, aborter.signal);
     const follow = () => aborter.abort(abortSignal?.reason);
     if (abortSignal?.aborted === true) follow();
     abortSignal?.addEventListener('abort', follow, { once: true });
-    const parts = this.#parts(call, () => abortSignal?.removeEventListener('abort', follow));
+    const parts = this.#parts(begun, () => abortSignal?.removeEventListener('abort', follow));
     let first: IteratorResult<StreamPart, void> | undefined = await parts.next();
     const stream = new ReadableStream<StreamPart>(
       {
@@ -201,30 +170,32 @@ class AskedPeer {
     return { stream };
   }
 
-  async *#parts(call: PeerCall, onEnd: () => void): AsyncGenerator<StreamPart, void, undefined> {
-    const { client, timeoutMs } = this.#options;
-    const { ask, sendOptions } = call;
-    const words = new ShownWords({ isJson: ask.isJson, maxChars: this.#maxChars });
-    const begun = metadataOf(call);
-    let pieces: AsyncIterator<string, PeerReply, undefined> | undefined;
+  async *#parts({ ask, call }: BegunCall, onEnd: () => void): AsyncGenerator<StreamPart, void, undefined> {
+    const pieces = call.read();
+    const read = () => this.#run(call, () => pieces.next());
+    const begun = { molecule: metadataOf(call) };
+    let text = '';
     let hasBegun = false;
+    /** The next piece of the text that is shown; before the first one, its beginning. */
+    const textParts = (delta: string): StreamPart[] => {
+      if (delta === '') return [];
+      const isFirst = text === '';
+      text += delta;
+      const part: StreamPart = { type: 'text-delta', id: TEXT_ID, delta };
+      return isFirst ? [{ type: 'text-start', id: TEXT_ID, providerMetadata: begun }, part] : [part];
+    };
     try {
-      const answer = client.streamPeer(this.#peerId, ask.text, { ...sendOptions, timeoutMs });
-      const reading = answer[Symbol.asyncIterator]();
-      pieces = reading;
-      const read = () => this.#run(call, () => reading.next());
       let next = await read();
-      if (next.done === true) this.#requireAnswer(call, next.value);
+      if (next.done === true) this.#requireAnswer(call, next.value.reply);
       hasBegun = true;
-      yield { type: 'stream-start', warnings: ask.warnings };
+      yield { type: 'stream-start', warnings: ask.warnings(call.contextId) };
       yield { type: 'response-metadata', ...this.#responseOf(call) };
-      for (; next.done !== true; next = await read()) yield* textParts(words, words.push(next.value), begun);
-      const reply = next.value;
+      for (; next.done !== true; next = await read()) yield* textParts(next.value);
+      const { reply, rest, omitted } = next.value;
       this.#requireAnswer(call, reply);
-      const { delta, omitted } = words.end(reply);
-      yield* textParts(words, delta, begun);
+      yield* textParts(rest);
       const providerMetadata = { molecule: metadataOf(call, reply, omitted) };
-      if (words.text !== '') yield { type: 'text-end', id: TEXT_ID, providerMetadata };
+      if (text !== '') yield { type: 'text-end', id: TEXT_ID, providerMetadata };
       yield {
         type: 'finish',
         finishReason: finishReasonOf(reply, omitted),
@@ -232,49 +203,35 @@ class AskedPeer {
         providerMetadata,
       };
     } catch (error) {
-      if (!hasBegun || isAborted(call)) throw error;
-      if (words.text !== '') yield { type: 'text-end', id: TEXT_ID };
+      if (!hasBegun || call.isAborted) throw error;
+      if (text !== '') yield { type: 'text-end', id: TEXT_ID };
       yield { type: 'error', error };
       yield { type: 'finish', finishReason: { unified: 'error', raw: undefined }, usage: NO_USAGE };
     } finally {
       onEnd();
-      this.#remember(words.text, ask);
-      await pieces?.return?.();
+      this.#remember(text, ask);
+      await pieces.return(undefined as never);
     }
   }
 
-  #begin(options: ModelCall, signal: AbortSignal | undefined): PeerCall {
-    const { client, calls } = this.#options;
-    const peerId = this.#peerId;
-    const ask = askIn(options, { client, peerId });
-    const { text, answers, contextId: named } = ask;
-    const more = (answers ?? []).flatMap(({ questionId, text: answer = '' }) => [questionId, answer]);
-    const key = JSON.stringify([peerId.toLowerCase(), currentMessage()?.activityId, named, text, ...more]);
-    const asked = { toolName: 'language_model', peerId, text, more };
-    const idOf = (turn: number) => messageIdOfCall(client, { callId: JSON.stringify([named, turn]) }, asked);
-    const begun = calls.begin(key, { idOf, signal });
-    const messageId = ask.messageId ?? begun.messageId;
-    const contextId = named ?? contextIdOfThread(client, messageId, peerId);
-    // Answers go to where the peer asked, which the platform knows.
-    const sentIn = answers === undefined ? contextId : undefined;
-    const sendOptions = { messageId, contextId: sentIn, answers, signal };
-    const endings = [signal, handlerSignal()];
-    return { ...begun, ask, client, peerId, messageId, contextId, sendOptions, endings };
+  #begin(options: ModelCall, signal: AbortSignal | undefined): BegunCall {
+    const ask = askIn(options, this.#peerId);
+    return { ask, call: this.#calls.begin(this.#peerId, { ...ask, signal }) };
   }
 
   async #run<T>(call: PeerCall, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#options.calls.run(call, work);
+      return await work();
     } catch (error) {
-      throw isAborted(call) ? error : modelError(error, call);
+      throw modelError(error, call, this.#client);
     }
   }
 
   /** @throws APICallError for a message that has no answer; where it may still come, the call may be repeated. */
   #requireAnswer(call: PeerCall, reply: PeerReply): void {
-    const error = errorOfReply(reply, call);
+    const error = errorOfReply(reply, call, this.#client);
     if (error === undefined) return;
-    if (reply.status === 'queued') this.#options.calls.keep(call);
+    if (reply.status === 'queued') call.keep();
     throw error;
   }
 
@@ -285,17 +242,11 @@ class AskedPeer {
   }
 
   #responseOf({ messageId }: PeerCall): NonNullable<ModelResult['response']> {
-    return { id: messageId, modelId: this.#peerId, timestamp: new Date(this.#options.client.clock.now()) };
+    return { id: messageId, modelId: this.#peerId, timestamp: new Date(this.#client.clock.now()) };
   }
 }
 
-function isAborted({ endings }: PeerCall): boolean {
-  return endings.some((signal) => signal?.aborted === true);
-}
-
-/** The next piece of the text that is shown; before the first one, its beginning. */
-function* textParts(words: ShownWords, delta: string, begun: PeerModelMetadata): Generator<StreamPart> {
-  if (delta === '') return;
-  if (words.text === delta) yield { type: 'text-start', id: TEXT_ID, providerMetadata: { molecule: begun } };
-  yield { type: 'text-delta', id: TEXT_ID, delta };
+interface BegunCall {
+  readonly ask: PeerAsk;
+  readonly call: PeerCall;
 }

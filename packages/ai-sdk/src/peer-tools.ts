@@ -1,38 +1,30 @@
 import { currentMessage, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
-  type CheckedOutcome,
-  checkedOutcome,
   currentConversation,
   type DefaultPeerToolNames,
-  type JsonSchema,
   knownOptions,
-  occurrenceOfCall,
   optionsProblem,
   PEER_TOOLS_OPTION_NAMES,
-  type PeerAnswerSoFar,
   type PeerTool,
   type PeerToolName,
   type PeerToolsOptions,
   peerTools,
-  runTool,
-  streamOutcome,
   type ToolCall,
   type ToolDefinition,
   type ToolOutcome,
+} from '@molecule-ai/core/adapter-kit';
+import { jsonSchema, type ModelMessage, type Tool } from 'ai';
+import {
+  type CheckedOutcome,
+  checkedOutcome,
+  type PeerAnswerSoFar,
+  streamOutcome,
   valueDigest,
   verifyOutcome,
-} from '@molecule-ai/core/tools';
-import { jsonSchema, type ModelMessage, type Tool } from 'ai';
+} from './stored-outcome.ts';
 
 const DEFAULT_MODEL_CHARS = 32_000;
 const MIN_SECRET_LENGTH = 32;
-/** Tools that send a message. */
-const SENDING: ReadonlySet<string> = new Set([
-  'call_peer',
-  'delegate_task',
-  'delegate_task_async',
-  'send_message_to_user',
-]);
 /** Tools that wait for the answer of a peer. */
 const CALLING: ReadonlySet<string> = new Set(['call_peer', 'delegate_task']);
 
@@ -81,7 +73,7 @@ export type PeerToolOutput<Name extends PeerToolName = PeerToolName> = {
 };
 
 type DataOf<Name extends PeerToolName> =
-  PeerTool<Name> extends { run(...given: never[]): Promise<ToolOutcome<infer Data>> } ? Data : never;
+  PeerTool<Name> extends { execute(...given: never[]): Promise<ToolOutcome<infer Data>> } ? Data : never;
 
 /** The tools with these names, for `tools` of `generateText`, `streamText` and agents. */
 export type PeerToolSet<Names extends readonly PeerToolName[] = readonly PeerToolName[]> = {
@@ -123,11 +115,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
         execute: (input, call = {}) => {
           const run: Run = async ({ signal, onProgress }) =>
             checkedOutcome(
-              await runTool(definition, input, {
-                ...identityOf(definition, input, call),
-                signal,
-                onProgress,
-              }),
+              await definition.execute(input, { ...identityOf(definition.name, call), signal, onProgress }),
               outputSecret,
             );
           const { abortSignal } = call;
@@ -143,7 +131,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   return Object.fromEntries(entries) as unknown as PeerToolSet<Names>;
 }
 
-type AnyDefinition = ToolDefinition<PeerToolName, unknown>;
+type AnyDefinition = ToolDefinition<PeerToolName>;
 type AnyOutput = CheckedOutcome;
 type AnyApproval =
   | boolean
@@ -191,20 +179,16 @@ export function isModelOutput({
 }
 
 /** The arguments are checked by the definition: what is wrong with them is a result, by which a model corrects itself. */
-function uncheckedSchema(schema: JsonSchema): Tool['inputSchema'] {
+function uncheckedSchema(schema: AnyDefinition['inputSchema']): Tool['inputSchema'] {
   const given = schema as Parameters<typeof jsonSchema>[0];
   return jsonSchema(given, { validate: (value) => ({ success: true, value }) });
 }
 
 /** What makes a call the same when it is repeated. */
-function identityOf(
-  definition: AnyDefinition,
-  input: unknown,
-  { toolCallId = '', messages: given }: GivenOptions,
-): Pick<ToolCall, 'callId' | 'runId' | 'threadId'> {
-  if (!SENDING.has(definition.name) || !Array.isArray(given)) return {};
+function identityOf(name: PeerToolName, { toolCallId = '', messages: given }: GivenOptions): ToolCall {
+  if (!Array.isArray(given)) return {};
   const messages = given.filter((message) => typeof message === 'object' && message !== null);
-  if (currentMessage() !== undefined) return { callId: placeOf(definition, input, toolCallId, messages) };
+  if (currentMessage() !== undefined) return placeOf(name, toolCallId, messages);
   const content = valueDigest(messages);
   // A chat is a conversation of its own; without one it is the run.
   if (currentConversation() !== '') return { callId: toolCallId, runId: content };
@@ -226,33 +210,26 @@ function isContinued(messages: readonly ModelMessage[], toolCallId: string): boo
 }
 
 /**
- * The ids of calls are others in each attempt of a message, so its content and how often it was called before make it the same. A
- * run that is continued after some of its steps has the calls of these in its messages.
+ * The ids of calls are others in each attempt of a message, so calls are counted. A run that is continued after some of its steps has the calls of
+ * these in its messages.
  */
-function placeOf(
-  definition: AnyDefinition,
-  input: unknown,
-  toolCallId: string,
-  messages: readonly ModelMessage[],
-): string | undefined {
-  const content = contentOf(definition, input);
-  if (content === undefined) return undefined;
+function placeOf(name: PeerToolName, toolCallId: string, messages: readonly ModelMessage[]): ToolCall {
   const run = runOf(messages);
   const own = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
   const last = own.findLastIndex(({ role }) => role === 'assistant');
   // Once it is approved, a call of the last step is run.
   const isOpen = !own.slice(last + 1).some((message) => hasResult(message, toolCallId));
   let place = own.length;
+  const earlierCalls: { input: unknown; callerId: string }[] = [];
   for (const [at, { role, content: parts }] of own.entries()) {
     if (role !== 'assistant' || !Array.isArray(parts)) continue;
     for (const part of parts) {
-      if (part.type !== 'tool-call' || part.toolName !== definition.name) continue;
+      if (part.type !== 'tool-call' || part.toolName !== name) continue;
       if (at === last && isOpen && part.toolCallId === toolCallId) place = at;
-      const earlier = contentOf(definition, part.input);
-      if (earlier !== undefined) occurrenceOfCall(earlier, `${run} ${at} ${part.toolCallId}`);
+      earlierCalls.push({ input: part.input, callerId: `${run} ${at} ${part.toolCallId}` });
     }
   }
-  return String(occurrenceOfCall(content, `${run} ${place} ${toolCallId}`));
+  return { callerId: `${run} ${place} ${toolCallId}`, earlierCalls };
 }
 
 function hasResult({ role, content }: ModelMessage, toolCallId: string): boolean {
@@ -261,12 +238,6 @@ function hasResult({ role, content }: ModelMessage, toolCallId: string): boolean
     Array.isArray(content) &&
     content.some((part) => part.type === 'tool-result' && part.toolCallId === toolCallId)
   );
-}
-
-/** The same for arguments that mean the same; `undefined` for wrong ones. */
-function contentOf(definition: AnyDefinition, input: unknown): readonly unknown[] | undefined {
-  const parsed = parsedBy(definition, input);
-  return parsed === undefined ? undefined : [definition.name, parsed];
 }
 
 function parsedBy(definition: AnyDefinition, input: unknown): unknown {

@@ -1,25 +1,16 @@
-import {
-  ConfigurationError,
-  type HandlerContext,
-  type InboundMessage,
-  MessageFailure,
-} from '@molecule-ai/core';
-import {
-  handlerErrorOf,
-  readsStream,
-  removeRepeatedMarks,
-  restOfAnswer,
-  StreamedAnswer,
-} from '@molecule-ai/core/tools';
+import { ConfigurationError, MessageFailure } from '@molecule-ai/core';
+import type { StreamedAnswer, Turn } from '@molecule-ai/core/adapter-kit';
 import {
   APICallError,
   gateway,
   InvalidPromptError,
   type LanguageModel,
   type LanguageModelMiddleware,
+  LoadAPIKeyError,
   type ModelMessage,
   NoObjectGeneratedError,
   NoOutputGeneratedError,
+  NoSuchModelError,
   type StepResult,
   ToolLoopAgent,
   type ToolLoopAgentSettings,
@@ -28,7 +19,12 @@ import {
 } from 'ai';
 import { boundaryMiddleware } from './boundary-middleware.ts';
 import { invalidHistory, StepRecorder } from './conversation-store.ts';
-import { noModelFailure, wrongModel } from './model-errors.ts';
+
+/** Errors whose classes not all versions of the AI SDK export, such as those of the gateway. */
+const NAMES =
+  /^(AI_(UnsupportedModelVersion|LoadSetting)Error|Gateway(Authentication|Forbidden|ModelNotFound)?Error)$/;
+/** No or a wrong key, a model that the key may not use, no such model. */
+const STATUSES: ReadonlySet<number | undefined> = new Set([401, 403, 404]);
 
 /** An agent of the AI SDK: a `ToolLoopAgent`, or another implementation of its interface `Agent`. */
 export interface SomeAgent {
@@ -165,15 +161,16 @@ function wrapped(model: Exclude<LanguageModel, string>, languageModelMiddleware:
  * Runs an agent. Text is streamed to senders that read a stream; for all others it generates, because streams print their errors.
  * @param messages the conversation up to what is to be answered
  * @param onStep gets what the run added so far, after each step that another one follows
- * @throws MessageFailure for everything that another attempt does not repair; other errors as they are
+ * @throws as `turn.run`
  */
-export async function runAgent(
+export function runAgent(
   target: Target,
   messages: readonly ModelMessage[],
-  { message, context, onStep }: RunOptions,
+  turn: Turn,
+  onStep: (messages: readonly ModelMessage[]) => Promise<void>,
 ): Promise<AgentRun> {
-  const { signal } = context;
-  try {
+  const { signal } = turn.context;
+  return turn.run(async (answer) => {
     const agent = target.agent();
     const steps = new StepRecorder(messages, signal, onStep);
     const own = ownCallbacks(agent);
@@ -191,19 +188,9 @@ export async function runAgent(
         return own.prepareStep?.(step);
       };
     }
-    const answer = new StreamedAnswer((text) => context.stream(text));
-    const outcome = readsStream(message) ? await streamed(agent, call, answer) : await agent.generate(call);
+    const outcome = answer.isRead ? await streamed(agent, call, answer) : await agent.generate(call);
     return await runOf(outcome, answer, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw handlerErrorOf(error, { failureOf, mayPass });
-  }
-}
-
-export interface RunOptions {
-  readonly message: InboundMessage;
-  readonly context: HandlerContext;
-  onStep(messages: readonly ModelMessage[]): Promise<void>;
+  });
 }
 
 async function streamed(agent: Runner, call: Call, answer: StreamedAnswer): Promise<Outcome> {
@@ -248,7 +235,7 @@ async function runOf(outcome: Outcome, answer: StreamedAnswer, signal: AbortSign
   const messages = (await outcome.responseMessages) ?? fieldOf(await outcome.response, 'messages');
   const output = await outputOf(outcome);
   signal.throwIfAborted();
-  const said = typeof text === 'string' ? removeRepeatedMarks(text) : '';
+  const said = typeof text === 'string' ? answer.clean(text) : '';
   return {
     text: said,
     output,
@@ -256,7 +243,7 @@ async function runOf(outcome: Outcome, answer: StreamedAnswer, signal: AbortSign
     steps: Array.isArray(steps) ? steps : [],
     messages: Array.isArray(messages) ? messages : [{ role: 'assistant', content: said }],
     streamed: answer.said,
-    rest: restOfAnswer(said, answer.lastSaid),
+    rest: answer.restOf(said),
   };
 }
 
@@ -287,9 +274,11 @@ function hasText(instructions: unknown, text: string): boolean {
   return all.some((each) => String(fieldOf(each, 'content') ?? each ?? '').includes(text));
 }
 
-function mayPass(error: unknown): boolean {
-  return APICallError.isInstance(error) && error.isRetryable;
-}
+/** What is known of the errors of the AI SDK. */
+export const ERRORS = {
+  failureOf,
+  mayPass: (error: unknown) => APICallError.isInstance(error) && error.isRetryable,
+};
 
 function failureOf(error: unknown): MessageFailure | undefined {
   if (NoObjectGeneratedError.isInstance(error) || NoOutputGeneratedError.isInstance(error)) {
@@ -307,6 +296,27 @@ function failureOf(error: unknown): MessageFailure | undefined {
   return new MessageFailure('The approval does not belong to the action.', {
     code: 'invalid_approval',
     cause: error,
+  });
+}
+
+/** The failure for an error of a provider that has no such model, or no key for it; `undefined` for any other. */
+function noModelFailure(error: unknown): MessageFailure | undefined {
+  const isMissing =
+    LoadAPIKeyError.isInstance(error) ||
+    NoSuchModelError.isInstance(error) ||
+    (APICallError.isInstance(error) && STATUSES.has(error.statusCode)) ||
+    (error instanceof Error && NAMES.test(error.name));
+  return isMissing
+    ? new MessageFailure('The agent has no model.', { code: 'no_model', cause: error })
+    : undefined;
+}
+
+/** For settings of an agent without a model, or with something else. */
+function wrongModel(model: unknown): ConfigurationError {
+  const problem =
+    model === undefined ? 'is missing.' : 'must be a language model of the AI SDK, or the id of one.';
+  return new ConfigurationError(`\`model\` ${problem}`, {
+    hint: 'Pass what a provider returns, such as openai("gpt-5"), or an id for the AI Gateway: "openai/gpt-5".',
   });
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import * as kit from './adapter-kit.ts';
 import * as inbound from './inbound.ts';
 import * as agent from './index.ts';
 import * as operator from './operator.ts';
@@ -67,5 +68,33 @@ it('the testing entry exports exactly these names', () => {
     'recordingLogger',
     'scriptedPeer',
     'temporaryState',
+  ]);
+});
+
+it('the entry for adapters exports exactly these names', () => {
+  expect(Object.keys(kit).sort()).toEqual([
+    'AGENT_OPTION_NAMES',
+    'CLIENT_OPTION_NAMES',
+    'PEER_TOOLS_OPTION_NAMES',
+    'PeerCalls',
+    'agentHandler',
+    'clientProblem',
+    'currentConversation',
+    'fenceMarkedText',
+    'fenceMarkedValue',
+    'fenceOnce',
+    'fenceRepeatably',
+    'inConversation',
+    'isPeerToolName',
+    'knownOptions',
+    'optionsProblem',
+    'originOfPeerText',
+    'outcomeOfReply',
+    'peerIdProblem',
+    'peerTools',
+    'receivedValue',
+    'rememberPeerText',
+    'removeRepeatedMarks',
+    'repeatableCallOptions',
   ]);
 });

@@ -1,6 +1,6 @@
 /** LangChain and LangGraph for Molecule AI. A test pins this list of exports. */
 
-export type { Approvals } from '@molecule-ai/core/tools';
+export type { Approvals } from '@molecule-ai/core/adapter-kit';
 export { createLangChainHandler, type LangChainHandlerOptions } from './langchain-handler.ts';
 export {
   type PeerMessage,

@@ -3,7 +3,6 @@ import type { RunnableConfig } from '@langchain/core/runnables';
 import {
   ConfigurationError,
   type HandlerAnswer,
-  type HandlerContext,
   type InboundMessage,
   MessageFailure,
   type MessageHandler,
@@ -11,28 +10,25 @@ import {
 } from '@molecule-ai/core';
 import {
   type Approvals,
-  answersOwnMessage,
-  conversationClaimed,
-  endsForGood,
-  handlerErrorOf,
+  agentHandler,
   knownOptions,
   optionsProblem,
-  questionSuperseded,
-  SerialQueue,
-  turnForModel,
-} from '@molecule-ai/core/tools';
-import { hasOldData, ownRun, partAfter, threadNotFound } from './own-run.ts';
+  type RunAnswers,
+  type Turn,
+} from '@molecule-ai/core/adapter-kit';
 import {
-  answersOf,
+  isAnswered,
   type PendingInterrupt,
-  type QuestionAnswers,
   questionsOf,
   resumeValueOf,
+  runOf,
+  threadOf,
 } from './run-questions.ts';
 import {
   answerIn,
-  hasData,
+  ERRORS,
   ResumeCommand,
+  type RunResult,
   run,
   type SomeRunnable,
   savingGraph,
@@ -42,11 +38,16 @@ import {
 import {
   closeOpenCalls,
   type Graph,
+  hasData,
+  hasOldData,
   keptIn,
+  ownRun,
+  partAfter,
   readThread,
   release,
   stops,
   type Thread,
+  threadNotFound,
   wasResumed,
 } from './threads.ts';
 
@@ -95,8 +96,9 @@ export function createLangChainHandler(
   options: LangChainHandlerOptions = {},
 ): MessageHandler {
   const known = targetOf(target);
-  const checked = checkedOptions(options);
-  if (known.interrupts && savingGraph(known) === undefined) {
+  checkOptions(options);
+  const graph = savingGraph(known);
+  if (known.interrupts && graph === undefined) {
     throw new ConfigurationError(
       'The agent interrupts its runs, and has no checkpointer to continue them with.',
       {
@@ -104,213 +106,182 @@ export function createLangChainHandler(
       },
     );
   }
-  const threads = new SerialQueue();
-  return (message, context) => new HandledMessage(known, checked, threads, message, context).answer();
+  const { approvals, threadId } = options;
+  const shared = {
+    approvals,
+    ...ERRORS,
+    conversation: threadId && { option: 'threadId', idOf: threadId },
+  };
+  if (graph === undefined) {
+    return agentHandler({ ...shared, begin: (turn) => new HandledMessage(known, options, turn).answer() });
+  }
+  return agentHandler<StoredMessage>({
+    ...shared,
+    open: async (turn) => new StoredMessage(known, options, turn, graph),
+    exists: (message) => message.exists(),
+    begin: (_turn, message) => message.answer(),
+    resume: (_turn, message, answers) => message.resume(answers),
+  });
 }
 
-function checkedOptions(options: LangChainHandlerOptions): LangChainHandlerOptions {
+function checkOptions(options: LangChainHandlerOptions): void {
   const functions = { threadId: 'function', input: 'function', output: 'function' } as const;
   const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
   const kinds = { approvals, ...functions, config: 'object' } as const;
   const known = knownOptions<LangChainHandlerOptions>(kinds);
   const problem = optionsProblem(options, kinds, 'createLangChainHandler', known);
   if (problem !== null) throw new ConfigurationError(problem);
-  const { threadId } = options;
-  if (threadId === undefined) return options;
-  return {
-    ...options,
-    threadId: (message) => {
-      const id: unknown = threadId(message);
-      if (typeof id === 'string') return id;
-      throw handlerErrorOf(new ConfigurationError('`threadId` must return a text.'));
-    },
-  };
 }
 
 class HandledMessage {
+  protected readonly turn: Turn;
+  protected readonly message: InboundMessage;
+  protected readonly config: RunnableConfig;
+  protected readonly options: LangChainHandlerOptions;
   readonly #target: Target;
-  readonly #options: LangChainHandlerOptions;
-  readonly #threads: SerialQueue;
-  readonly #message: InboundMessage;
-  readonly #context: HandlerContext;
-  #config: RunnableConfig;
-  /** Whether the platform says that it answers a message which this agent sent. */
-  #isLateAnswer = false;
-  /** The checkpoint of its thread before its run. */
-  #startId = '';
 
-  constructor(
-    target: Target,
-    options: LangChainHandlerOptions,
-    threads: SerialQueue,
-    message: InboundMessage,
-    context: HandlerContext,
-  ) {
-    const { config = {}, threadId = ({ conversationId }) => conversationId } = options;
+  constructor(target: Target, options: LangChainHandlerOptions, turn: Turn) {
+    const { config = {} } = options;
+    this.turn = turn;
+    this.message = turn.message;
+    this.options = options;
     this.#target = target;
-    this.#options = options;
-    this.#threads = threads;
-    this.#message = message;
-    this.#context = context;
-    this.#config = {
+    this.config = {
       ...config,
-      configurable: { ...config.configurable, thread_id: threadId(message) || message.id },
-      signal: context.signal,
+      configurable: { ...config.configurable, thread_id: turn.conversationId },
+      signal: turn.context.signal,
     };
   }
 
   async answer(): Promise<HandlerAnswer> {
-    const graph = savingGraph(this.#target);
-    if (graph === undefined) return this.#finish(await this.#run(this.#input([]), this.#config));
-    const asked = await this.#threadThatAsked(graph);
-    if (asked !== null) {
-      this.#config = asked;
-      this.#isLateAnswer = true;
-    }
-    const threadId: string = this.#config.configurable?.thread_id;
-    return this.#threads.run(threadId, this.#context.signal, () => this.#answerIn(graph));
+    return this.answerOf(await this.run(this.input([]), this.config));
   }
 
-  async #answerIn(graph: Graph): Promise<HandlerAnswer> {
-    const answers = answersOf(this.#message);
-    if (answers !== null) return this.#resume(graph, answers);
-    const about = { messageId: this.#message.id, isInState: this.#options.input === undefined };
-    const at = { ...about, config: this.#config, context: this.#context };
-    const { todo, thread, startId, history } = await ownRun(graph, at);
-    this.#startId = startId;
-    if (todo === 'continue') return this.#continue(graph, thread);
-    if (todo === 'finished') return this.#finish({ output: thread.values, lastSaid: '' }, { graph, thread });
-    const before = [...history, ...closeOpenCalls(thread.messages)];
-    return this.#runIn(graph, thread, this.#input(thread.messages, before));
+  protected run(input: unknown, config: RunnableConfig): Promise<RunResult> {
+    return run(this.#target, input, config, this.turn);
   }
 
-  /** The thread in which a tool asked what this message answers; the platform says that it was asked. */
-  async #threadThatAsked(graph: Graph): Promise<RunnableConfig | null> {
-    const conversationId = conversationClaimed(this.#message);
-    if (conversationId === null || this.#options.threadId !== undefined) return null;
-    const config = {
-      ...this.#config,
-      configurable: { ...this.#config.configurable, thread_id: conversationId },
-    };
-    if ((await readThread(graph, config)).checkpointId === '') return null;
-    return (await answersOwnMessage(this.#message, this.#context)) ? config : null;
-  }
-
-  /** Goes on with a run that an earlier attempt began. */
-  async #continue(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
-    if (thread.interrupts.length > 0) return this.#ask(graph, thread);
-    if (thread.isUnfinished) return this.#runIn(graph, thread, null);
-    return this.#finish({ output: thread.values, lastSaid: '' }, { graph, thread });
-  }
-
-  async #resume(graph: Graph, answers: QuestionAnswers): Promise<HandlerAnswer> {
-    const asked = ({ interrupts }: Thread) => interrupts.filter(({ id }) => answers.interruptIds.has(id));
-    let thread = await readThread(graph, this.#config, answers.thread);
-    if (thread.checkpointId === '') throw threadNotFound();
-    const asking = () => (asked(thread).length > 0 ? thread.checkpointId : '');
-    this.#startId = await this.#context.once('langchain:asked', asking);
-    if (this.#startId === '') throw questionSuperseded();
-    const ids = asked(thread).map(({ id }) => id);
-    if (ids.length > 0 && (await wasResumed(graph, thread, ids))) {
-      // An earlier attempt gave the values. A run that has read them must not get them for its next interrupt.
-      await this.#runThread(graph, thread, null);
-      thread = await readThread(graph, this.#config, answers.thread);
-    }
-    const pending = asked(thread);
-    if (pending.length === 0) {
-      const part = (await partAfter(graph, thread, this.#startId)) ?? thread;
-      if (part.checkpointId === thread.checkpointId) return this.#continue(graph, thread);
-      if (part.isUnfinished) throw questionSuperseded();
-      return this.#finish({ output: part.values, lastSaid: '' }, { graph, thread: part });
-    }
-    return this.#runIn(graph, thread, await this.#resumption(graph, thread, pending, answers));
-  }
-
-  /** The input that resumes a run; `null` for one that waits before or after a node. */
-  async #resumption(
-    graph: Graph,
-    thread: Thread,
-    pending: readonly PendingInterrupt[],
-    answers: QuestionAnswers,
-  ): Promise<ResumeCommand | null> {
-    try {
-      const values = pending.map((each) => [each.id, resumeValueOf(each, answers, this.#message)] as const);
-      if (!pending.some(({ isStep }) => isStep)) return new ResumeCommand(Object.fromEntries(values));
-      if (values.every(([, value]) => value === true)) return null;
-      throw new MessageFailure('The agent was not allowed to continue.', { code: 'rejected' });
-    } catch (error) {
-      await release(graph, thread);
-      throw error;
-    }
-  }
-
-  async #runIn(graph: Graph, thread: Thread, input: unknown): Promise<HandlerAnswer> {
-    const result = await this.#runThread(graph, thread, input);
-    const { output } = result;
-    const isAsking = typeof output === 'object' && output !== null && '__interrupt__' in output;
-    if (!isAsking && !stops(graph) && !hasData(output)) return this.#finish(result);
-    const after = await readThread(graph, this.#config, thread.key);
-    return after.interrupts.length > 0
-      ? this.#ask(graph, after)
-      : this.#finish(result, { graph, thread: after });
-  }
-
-  /** A run that no attempt will continue must not keep its thread. */
-  async #runThread(graph: Graph, thread: Thread, input: unknown): ReturnType<typeof run> {
-    try {
-      return await this.#run(input, thread.config);
-    } catch (error) {
-      if (endsForGood(error, this.#context.signal)) await release(graph, thread).catch(() => {});
-      throw error;
-    }
-  }
-
-  async #ask(graph: Graph, thread: Thread): Promise<HandlerAnswer> {
-    const { approvals = 'user' } = this.#options;
-    const asking = { approvals, thread: thread.key };
-    try {
-      return { text: '', questions: questionsOf(thread.interrupts, this.#message, asking) };
-    } catch (error) {
-      await release(graph, thread);
-      throw error;
-    }
-  }
-
-  #run(input: unknown, config: RunnableConfig): ReturnType<typeof run> {
-    const isKept = savingGraph(this.#target) !== undefined;
-    return run(this.#target, input, isKept ? keptIn(config) : config, {
-      message: this.#message,
-      context: this.#context,
-    });
-  }
-
-  /** @param at the thread at the end of the run, where it is known */
-  async #finish(
-    { output, lastSaid }: Awaited<ReturnType<typeof run>>,
-    at?: { readonly graph: Graph; readonly thread: Thread },
-  ): Promise<HandlerAnswer> {
-    const own = this.#options.output;
-    if (own !== undefined) return own(output, this.#message);
-    const isOld = at !== undefined && (await hasOldData(at.graph, at.thread, this.#startId));
-    return answerIn(output, { messageId: this.#message.id, lastSaid, hasData: !isOld });
+  /** @param isOld whether a `structuredResponse` is of an earlier run */
+  protected answerOf(result: RunResult, isOld = false): HandlerAnswer {
+    const own = this.options.output;
+    return own === undefined ? answerIn(result, this.message.id, isOld) : own(result.output, this.message);
   }
 
   /** @param thread what is in the thread @param before what comes before the message */
-  #input(thread: readonly BaseMessage[], before: readonly BaseMessage[] = []): unknown {
+  protected input(thread: readonly BaseMessage[], before: readonly BaseMessage[] = []): unknown {
     const human = this.#human([...thread, ...before]);
-    const { input } = this.#options;
-    if (input !== undefined) return input(human, this.#message);
+    const { input } = this.options;
+    if (input !== undefined) return input(human, this.message);
     return this.#target.graph === undefined ? [human] : { messages: [...before, human] };
   }
 
   /** The first fenced text of a thread explains the fence, unless the system prompt does. */
   #human(known: readonly BaseMessage[]): HumanMessage {
-    const content = turnForModel(this.#message, {
-      isLateAnswer: this.#isLateAnswer,
-      isExplained: () =>
+    const content = this.turn.text(
+      () =>
         this.#target.explainsFences(peerTextInstructions) ||
         known.some((message) => message.getType() === 'human' && message.text.includes(peerTextInstructions)),
-    });
-    return new HumanMessage({ id: this.#message.id, content });
+    );
+    return new HumanMessage({ id: this.message.id, content });
   }
+}
+
+/** A message that is handled in a thread which a checkpointer keeps. */
+class StoredMessage extends HandledMessage {
+  readonly #graph: Graph;
+  /** The checkpoint of its thread before its run. */
+  #startId = '';
+
+  constructor(target: Target, options: LangChainHandlerOptions, turn: Turn, graph: Graph) {
+    super(target, options, turn);
+    this.#graph = graph;
+  }
+
+  async exists(): Promise<boolean> {
+    return (await readThread(this.#graph, this.config)).checkpointId !== '';
+  }
+
+  override async answer(): Promise<HandlerAnswer> {
+    const about = { messageId: this.message.id, isInState: this.options.input === undefined };
+    const at = { ...about, config: this.config, context: this.turn.context };
+    const { todo, thread, startId, history } = await ownRun(this.#graph, at);
+    this.#startId = startId;
+    if (todo === 'continue') return this.#continue(thread);
+    if (todo === 'finished') return this.#finishAt(thread);
+    const before = [...history, ...closeOpenCalls(thread.messages)];
+    return this.#runIn(thread, this.input(thread.messages, before));
+  }
+
+  /** Goes on with a run that an earlier attempt began. */
+  async #continue(thread: Thread): Promise<HandlerAnswer> {
+    if (thread.interrupts.length > 0) return this.#ask(thread);
+    return thread.isUnfinished ? this.#runIn(thread, null) : this.#finishAt(thread);
+  }
+
+  async resume(answers: RunAnswers): Promise<HandlerAnswer | null> {
+    const graph = this.#graph;
+    const key = threadOf(answers);
+    const asked = ({ interrupts }: Thread) => interrupts.filter((each) => isAnswered(each, answers));
+    let thread = await readThread(graph, this.config, key);
+    if (thread.checkpointId === '') throw threadNotFound();
+    const asking = () => (asked(thread).length > 0 ? thread.checkpointId : '');
+    this.#startId = await this.turn.context.once('langchain:asked', asking);
+    if (this.#startId === '') return null;
+    const ids = asked(thread).map(({ id }) => id);
+    if (ids.length > 0 && (await wasResumed(graph, thread, ids))) {
+      // An earlier attempt gave the values. A run that has read them must not get them for its next interrupt.
+      await this.#runThread(thread, null);
+      thread = await readThread(graph, this.config, key);
+    }
+    const pending = asked(thread);
+    if (pending.length === 0) {
+      const part = (await partAfter(graph, thread, this.#startId)) ?? thread;
+      if (part.checkpointId === thread.checkpointId) return this.#continue(thread);
+      return part.isUnfinished ? null : this.#finishAt(part);
+    }
+    const input = await this.#orRelease(thread, async () => resumption(pending, answers));
+    return this.#runIn(thread, input);
+  }
+
+  async #runIn(thread: Thread, input: unknown): Promise<HandlerAnswer> {
+    const result = await this.#runThread(thread, input);
+    const { output } = result;
+    const isAsking = typeof output === 'object' && output !== null && '__interrupt__' in output;
+    if (!isAsking && !stops(this.#graph) && !hasData(output)) return this.answerOf(result);
+    const after = await readThread(this.#graph, this.config, thread.key);
+    return after.interrupts.length > 0 ? this.#ask(after) : this.#finish(result, after);
+  }
+
+  #runThread(thread: Thread, input: unknown): Promise<RunResult> {
+    return this.#orRelease(thread, () => this.run(input, keptIn(thread.config)));
+  }
+
+  #ask(thread: Thread): Promise<HandlerAnswer> {
+    return this.#orRelease(thread, async () =>
+      this.turn.ask(thread.interrupts.flatMap(questionsOf), runOf(thread.key, this.message)),
+    );
+  }
+
+  #orRelease<T>(thread: Thread, work: () => Promise<T>): Promise<T> {
+    return this.turn.orRelease(work, () => release(this.#graph, thread));
+  }
+
+  /** The answer of a run that has ended before. */
+  #finishAt(thread: Thread): Promise<HandlerAnswer> {
+    return this.#finish({ output: thread.values, answer: this.turn.answer() }, thread);
+  }
+
+  /** @param thread as it is at the end of the run */
+  async #finish(result: RunResult, thread: Thread): Promise<HandlerAnswer> {
+    const isOld = this.options.output === undefined && (await hasOldData(this.#graph, thread, this.#startId));
+    return this.answerOf(result, isOld);
+  }
+}
+
+/** The input that resumes a run; `null` for one that waits before or after a node. */
+function resumption(pending: readonly PendingInterrupt[], answers: RunAnswers): ResumeCommand | null {
+  const values = pending.map((each) => [each.id, resumeValueOf(each, answers)] as const);
+  if (!pending.some(({ isStep }) => isStep)) return new ResumeCommand(Object.fromEntries(values));
+  if (values.every(([, value]) => value === true)) return null;
+  throw new MessageFailure('The agent was not allowed to continue.', { code: 'rejected' });
 }

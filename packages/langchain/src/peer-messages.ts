@@ -15,7 +15,7 @@ import {
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import { clientProblem, fenceRepeatably, knownOptions, optionsProblem } from '@molecule-ai/core/tools';
+import { clientProblem, fenceRepeatably, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;

@@ -1,31 +1,17 @@
 import { HumanMessage, HumanMessageChunk } from '@langchain/core/messages';
 import { Runnable, type RunnableConfig } from '@langchain/core/runnables';
-import {
-  createPeerTextFence,
-  currentMessage,
-  MoleculeError,
-  type PeerClient,
-  type PeerReply,
-} from '@molecule-ai/core';
+import { MoleculeError, type PeerClient, type PeerReply } from '@molecule-ai/core';
 import {
   clientProblem,
-  contextIdOfCall,
-  cutNote,
-  cutText,
-  fenceRepeatably,
   knownOptions,
-  messageIdOfCall,
   optionsProblem,
-  outcomeOfReply,
+  type PeerCall,
+  PeerCalls,
   peerIdProblem,
-  type RepeatableCall,
-  RepeatedCalls,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
 import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
 import { placeOfCall } from './threads.ts';
 
-const DEFAULT_TIMEOUT_MS = 120_000;
-const DEFAULT_MAX_MODEL_CHARS = 32_000;
 /** A call ends so much before the `timeout` of its config, which would abort it, in milliseconds. */
 const BEFORE_TIMEOUT_MS = 2_000;
 const MIN_TIMEOUT_MS = 2_000;
@@ -77,9 +63,8 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
 
   override lc_namespace = ['molecule_ai', 'langchain', 'peers'];
   readonly peerId: string;
-  private readonly client: PeerClient;
   private readonly options: PeerRunnableOptions;
-  private readonly calls: RepeatedCalls;
+  private readonly calls: PeerCalls;
 
   constructor(client: PeerClient, peerId: string, options: PeerRunnableOptions) {
     super();
@@ -88,10 +73,9 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
       peerIdProblem(peerId) ??
       optionsProblem(options, NUMBERS, 'createPeerRunnable', OPTIONS);
     if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-    this.client = client;
     this.peerId = peerId;
     this.options = options;
-    this.calls = new RepeatedCalls(client);
+    this.calls = new PeerCalls({ client, name: 'peer_runnable', maxModelChars: options.maxModelChars });
   }
 
   /** Traces do not contain the client. */
@@ -123,15 +107,8 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
   }
 
   private async ask(input: Input, config: Partial<RunnableConfig> = {}): Promise<PeerRunnableOutput<Input>> {
-    const call = this.callOf(input, config);
-    const reply = await this.calls.run(call, () =>
-      this.client.callPeer(this.peerId, call.text, {
-        ...call.limits,
-        timeoutMs: call.limits.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-        messageId: call.messageId,
-      }),
-    );
-    return asOutput(input, new HumanMessage(this.fieldsOf(reply, this.contentOf(reply))));
+    const { reply, rest } = await this.callOf(input, config).answer();
+    return asOutput(input, new HumanMessage(this.fieldsOf(reply, rest)));
   }
 
   private async *answerTo(
@@ -144,50 +121,18 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
       return;
     }
     const call = this.callOf(input, config);
-    const { messageId, limits } = call;
-    const fence = createPeerTextFence({ origin: this.peerId });
-    const stream = this.client.streamPeer(this.peerId, call.text, { ...limits, messageId });
-    const iterator = stream[Symbol.asyncIterator]();
-    const about = { id: messageId, name: this.peerId };
+    const about = { id: call.messageId, name: this.peerId };
     const chunk = (content: string, more: object = {}) =>
       new HumanMessageChunk({ ...about, ...more, content }) as unknown as PeerRunnableOutput<Input>;
-    let left = this.maxModelChars;
-    let hasBegun = false;
+    const pieces = call.read();
     try {
-      for (;;) {
-        const next = await this.calls.run(call, () => iterator.next());
-        if (next.done === true) break;
-        const shown = cutText(next.value, left);
-        left -= shown.length;
-        if (shown === '') continue;
-        hasBegun = true;
-        const content = fence.push(shown);
-        if (content !== '') yield chunk(content);
-      }
+      let next = await pieces.next();
+      for (; next.done !== true; next = await pieces.next()) if (next.value !== '') yield chunk(next.value);
+      const { response_metadata } = this.fieldsOf(next.value.reply, '');
+      yield chunk(next.value.rest, { response_metadata });
     } finally {
-      await iterator.return?.();
+      await pieces.return(undefined as never);
     }
-    const reply = await stream.reply();
-    const end = hasBegun ? fence.end() : '';
-    const isWhole = hasBegun && reply.status === 'answered';
-    const rest = isWhole ? cutNote(reply.text.length - this.maxModelChars) : this.contentOf(reply);
-    const { response_metadata } = this.fieldsOf(reply, '');
-    yield chunk([end, rest].filter((part) => part !== '').join('\n'), { response_metadata });
-  }
-
-  private get maxModelChars(): number {
-    return this.options.maxModelChars ?? DEFAULT_MAX_MODEL_CHARS;
-  }
-
-  private contentOf(reply: PeerReply): string {
-    const { maxModelChars } = this;
-    if (reply.status !== 'answered') {
-      return outcomeOfReply(reply, { maxModelChars, offered: new Set(), ownId: this.client.workspaceId })
-        .forModel;
-    }
-    const fenced = fenceRepeatably(cutText(reply.text, maxModelChars), { origin: this.peerId });
-    const note = cutNote(reply.text.length - maxModelChars);
-    return note === '' ? fenced : `${fenced}\n${note}`;
   }
 
   private fieldsOf({ status, messageId, contextId, code }: PeerReply, content: string) {
@@ -195,38 +140,23 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
     return { content, id: messageId, name: this.peerId, response_metadata: { peer_reply } };
   }
 
-  private callOf(input: Input, config: Partial<RunnableConfig>): Call {
+  private callOf(input: Input, config: Partial<RunnableConfig>): PeerCall {
     const { signal, configurable = {} } = config;
     const [threadId, task] = [idIn(configurable.thread_id), idIn(configurable.checkpoint_ns)];
-    const text = textOf(input);
-    const contextId = contextIdOfCall(this.client, { threadId }, this.peerId);
-    const handled = currentMessage()?.activityId;
-    const { stepId, turn: place } = placeOfCall(configurable, [this.peerId, contextId, text]);
-    const key = JSON.stringify([stepId ?? handled, threadId, task, contextId, text]);
-    const asked = { toolName: 'peer_runnable', peerId: this.peerId, text };
-    const isCounted = handled !== undefined && stepId === undefined && task !== undefined;
-    const idOf = (turn: number) => {
-      const callId = JSON.stringify([isCounted ? place : task, turn]);
-      return messageIdOfCall(this.client, { callId, runId: threadId, stepId }, asked);
-    };
+    const place = placeOfCall(configurable);
     const { [ATTEMPT]: scratchpad } = configurable;
-    const attempt = typeof scratchpad === 'object' && scratchpad !== null ? scratchpad : undefined;
     const timeoutMs = Math.min(this.options.timeoutMs ?? Number.POSITIVE_INFINITY, timeLeft(config));
-    return {
-      ...this.calls.begin(key, { attempt, idOf, signal }),
-      text,
-      limits: { timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined, contextId, signal },
-    };
+    return this.calls.begin(this.peerId, {
+      text: textOf(input),
+      signal,
+      threadId,
+      runId: threadId,
+      callId: place.callerId === undefined ? task : undefined,
+      ...place,
+      attempt: typeof scratchpad === 'object' && scratchpad !== null ? scratchpad : undefined,
+      timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined,
+    });
   }
-}
-
-interface Call extends RepeatableCall {
-  readonly text: string;
-  readonly limits: {
-    readonly timeoutMs: number | undefined;
-    readonly contextId: string | undefined;
-    readonly signal: AbortSignal | undefined;
-  };
 }
 
 function asOutput<Input extends PeerRunnableInput>(

@@ -9,7 +9,6 @@ import {
 import { currentMessage, type JsonValue, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
-  type JsonSchema,
   knownOptions,
   optionsProblem,
   PEER_TOOLS_OPTION_NAMES,
@@ -17,10 +16,9 @@ import {
   type PeerToolName,
   type PeerToolsOptions,
   peerTools,
-  runTool,
   type ToolCall,
   type ToolDefinition,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
 import { placeOfCall } from './threads.ts';
 
 /** The name under which `streamEvents` gives the progress of a call, and `type` of what `streamMode: 'custom'` gives. */
@@ -41,6 +39,8 @@ export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = 
 }
 
 const OPTIONS = knownOptions<CreatePeerToolsOptions>({ ...PEER_TOOLS_OPTION_NAMES, progress: true });
+
+type JsonSchema = ToolDefinition['inputSchema'];
 
 /** What a tool for peers returns. `content` is for the model: words of peers are in a fence. */
 export interface PeerToolMessage<Data extends JsonValue = JsonValue> extends ToolMessage {
@@ -95,7 +95,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   }) as unknown as PeerStructuredToolList<Names>;
 }
 
-type AnyDefinition = ToolDefinition<PeerToolName, unknown>;
+type AnyDefinition = ToolDefinition<PeerToolName>;
 
 /** How long a call waits for an answer. */
 interface Waiting {
@@ -161,8 +161,8 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
     const definition =
       peerWaitMs === undefined ? this.definition : this.definitionFor({ timeoutMs: peerWaitMs });
     const toolCallId = config.toolCall?.id ?? '';
-    const { forModel, data, isError } = await runTool(definition, input, {
-      ...identityOfCall(config, input),
+    const { forModel, data, isError } = await definition.execute(input, {
+      ...identityOfCall(config),
       signal,
       onProgress: this.progress ? reporter(this.name, toolCallId, run, config) : undefined,
     });
@@ -191,18 +191,12 @@ type OptionalConfig = ToolRunnableConfig | undefined;
  * What makes a call the same in another attempt. A task of a graph has a name of its own, which is the same when the task is repeated and
  * when its checkpoint is resumed, so call ids that a model uses again in a later step are distinguished.
  */
-function identityOfCall(
-  { configurable = {}, executionInfo, toolCall, runId }: CallConfig,
-  input: unknown,
-): ToolCall {
+function identityOfCall({ configurable = {}, executionInfo, toolCall, runId }: CallConfig): ToolCall {
   const callId = toolCall?.id;
   const threadId = idIn(configurable.thread_id);
   const task = idIn(configurable.checkpoint_ns);
   if (callId === undefined || callId === '') return { callId, threadId };
-  if (currentMessage() !== undefined) {
-    const { stepId, turn } = placeOfCall(configurable, [toolCall?.name, callId, input]);
-    return { callId: turn === 0 ? callId : JSON.stringify([callId, turn]), stepId, threadId };
-  }
+  if (currentMessage() !== undefined) return { callId, threadId, ...placeOfCall(configurable) };
   const run = idIn(executionInfo?.runId) ?? idIn(configurable.run_id) ?? idIn(runId);
   return {
     callId: task === undefined ? callId : JSON.stringify([task, callId]),

@@ -12,7 +12,7 @@ import {
   fenceMarkedValue,
   isPeerToolName,
   type PeerToolName,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
 // biome-ignore lint/suspicious/noTsIgnore: without the optional peer it is an error, with it none
 /** @ts-ignore `langchain` is optional: a program without it compiles all the same. */
 import type { AgentMiddleware } from 'langchain';

@@ -1,19 +1,8 @@
-import { type InboundMessage, type JsonValue, MessageFailure, type QuestionToAsk } from '@molecule-ai/core';
-import {
-  type Approvals,
-  approverOf,
-  cannotAsk,
-  checkQuestions,
-  dataOfQuestion,
-  isApproved,
-  type QuestionAnswer,
-  shownWhole,
-  textOfAnswer,
-  textOfQuestion,
-} from '@molecule-ai/core/tools';
+import { ConfigurationError, type InboundMessage, type JsonValue, MessageFailure } from '@molecule-ai/core';
+import type { PendingQuestion, RunAnswers } from '@molecule-ai/core/adapter-kit';
 
-const MAX_ROW_LENGTH = 80;
-const QUESTION_ID = /^(?<id>[0-9a-f]{32})\.(?<index>\d{1,4})\.(?<thread>[0-9a-f-]*)\./;
+/** Of a message, in the name of a run. */
+const MAX_ID_LENGTH = 80;
 
 /** What a graph waits for. */
 export interface PendingInterrupt {
@@ -34,90 +23,21 @@ interface ActionsToReview {
   readonly reviewConfigs: readonly { readonly allowedDecisions: readonly string[] }[];
 }
 
-/** The answers to the questions of one run, and where that run waits for them. */
-export interface QuestionAnswers {
-  /** What {@link questionsOf} was given as `thread`. */
-  readonly thread: string;
-  readonly interruptIds: ReadonlySet<string>;
-  /** The answers for one interrupt, by the place of their questions. */
-  of(interrupt: PendingInterrupt): ReadonlyMap<number, QuestionAnswer>;
+/** Names a run of a thread that asks in the handling of a message. */
+export function runOf(threadKey: string, { id }: Pick<InboundMessage, 'id'>): string {
+  return `${threadKey}.${id.slice(0, MAX_ID_LENGTH)}`;
 }
 
-export interface AskingOptions {
-  readonly approvals: Approvals;
-  /** Names the thread that waits: at most 80 hexadecimal digits and hyphens. */
-  readonly thread: string;
+/** The thread of {@link runOf}. */
+export function threadOf({ run }: RunAnswers): string {
+  return run.slice(0, run.indexOf('.'));
 }
 
 /**
- * The questions for what a graph waits for, each with an id that names its interrupt. An interrupt is asked as one question; one of
- * the human-in-the-loop middleware as an approval for each action.
- * @throws MessageFailure when there are more than 20, when nobody can be asked, for what no answer could resume, and `action_too_large`
- * for an action that cannot be shown whole to the person who would approve it.
+ * What is asked for an interrupt: one question, or for one of the human-in-the-loop middleware an approval for each action.
+ * @throws MessageFailure for what no answer could resume.
  */
-export function questionsOf(
-  interrupts: readonly PendingInterrupt[],
-  message: Pick<InboundMessage, 'id' | 'source' | 'expectsAnswer'>,
-  { approvals, thread }: AskingOptions,
-): QuestionToAsk[] {
-  checkQuestions(0, message);
-  const approver = approverOf(approvals, message);
-  const questions = interrupts.flatMap(({ id, value }) =>
-    asked(value, approver).map((question, index) => ({
-      ...question,
-      id: [id, index, thread, message.id.slice(0, MAX_ROW_LENGTH)].join('.'),
-    })),
-  );
-  checkQuestions(questions.length, message);
-  return questions;
-}
-
-/** Reads the answers to questions of {@link questionsOf}; `null` for those to other questions, and without any. */
-export function answersOf({ answers }: Pick<InboundMessage, 'answers'>): QuestionAnswers | null {
-  const byInterrupt = new Map<string, Map<number, QuestionAnswer>>();
-  let asking: string | undefined;
-  for (const answer of answers) {
-    const { id, index, thread = '' } = QUESTION_ID.exec(answer.questionId)?.groups ?? {};
-    if (id === undefined) continue;
-    asking ??= thread;
-    const known = byInterrupt.get(id) ?? new Map<number, QuestionAnswer>();
-    byInterrupt.set(id, known.set(Number(index), answer));
-  }
-  if (asking === undefined) return null;
-  return {
-    thread: asking,
-    interruptIds: new Set(byInterrupt.keys()),
-    of: ({ id }) => byInterrupt.get(id) ?? new Map(),
-  };
-}
-
-/**
- * What an interrupt is resumed with. Free text approves nothing, and neither does a sender that is not the user.
- * @throws MessageFailure when the user rejected what the agent offers no rejection for.
- */
-export function resumeValueOf(
-  interrupt: PendingInterrupt,
-  answers: QuestionAnswers,
-  message: Pick<InboundMessage, 'source' | 'sourceId'>,
-): JsonValue {
-  const given = answers.of(interrupt);
-  const { value } = interrupt;
-  if (isActionsToReview(value)) {
-    const decisions = value.actionRequests.map((_action, index) => {
-      const decision = decisionOf(given.get(index), message);
-      if (decision.type === 'approve' || allows(value, index, 'reject')) return decision;
-      throw new MessageFailure('The action was rejected, and the agent does not continue without it.', {
-        code: 'rejected',
-      });
-    });
-    return { decisions };
-  }
-  const answer = given.get(0);
-  if (interrupt.isStep || isApproval(value)) return isApproved(answer, message);
-  return textOfAnswer(answer, message);
-}
-
-function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk, 'id'>[] {
+export function questionsOf({ id, value }: PendingInterrupt): PendingQuestion[] {
   if (isActionsToReview(value)) {
     if (!value.actionRequests.every((_action, index) => allows(value, index, 'approve'))) {
       throw cannotAsk('approval_not_allowed', {
@@ -125,11 +45,12 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
         hint: 'Have "approve" in its `allowedDecisions`: the person who is asked can approve or reject.',
       });
     }
-    return value.actionRequests.map(({ name, args, description }) => ({
+    return value.actionRequests.map(({ name, args, description }, index) => ({
+      about: [id, index],
       kind: 'approval',
-      text: textOfQuestion(description, `May the tool ${name} be run?`),
-      data: shownWhole({ action: name, args }),
-      from: approver,
+      text: description,
+      otherwise: `May the tool ${name} be run?`,
+      data: { action: name, args },
     }));
   }
   const isAction = isApproval(value);
@@ -144,32 +65,57 @@ function asked(value: unknown, approver: 'user' | 'sender'): Omit<QuestionToAsk,
     .map((name) => fields[name])
     .find((each) => typeof each === 'string' && each.trim() !== '');
   const isEmpty = Object.values(fields).every((each) => each === undefined || each === null || each === '');
-  const data = isAction ? shownWhole(value) : dataOfQuestion(value);
   return [
     {
+      about: [id, 0],
       kind: isAction ? 'approval' : 'text',
-      text: textOfQuestion(
-        text,
-        isEmpty ? 'Continue?' : (JSON.stringify(data) ?? 'The agent waits for an answer.'),
-      ),
-      ...(typeof value === 'object' && value !== null && data !== undefined ? { data } : {}),
-      from: isAction ? approver : from === 'sender' ? from : 'user',
+      text,
+      otherwise: isEmpty ? 'Continue?' : undefined,
+      data: value,
+      from: from === 'sender' ? from : 'user',
     },
   ];
 }
 
-function allows({ reviewConfigs }: ActionsToReview, index: number, decision: string): boolean {
-  return reviewConfigs[index]?.allowedDecisions.includes(decision) === true;
+/** Whether a person answered what was asked for an interrupt. */
+export function isAnswered(interrupt: PendingInterrupt, answers: RunAnswers): boolean {
+  return questionsOf(interrupt).some(({ about }) => answers.to(about) !== undefined);
 }
 
-function decisionOf(
-  answer: QuestionAnswer | undefined,
-  message: Pick<InboundMessage, 'source' | 'sourceId'>,
-): { type: 'approve' } | { type: 'reject'; message?: string } {
-  if (isApproved(answer, message)) return { type: 'approve' };
-  // Without words, LangChain names the rejected call to the model in its own.
-  if (answer === undefined || answer.text.trim() === '') return { type: 'reject' };
-  return { type: 'reject', message: textOfAnswer(answer, message) };
+/**
+ * What an interrupt is resumed with.
+ * @throws MessageFailure when the user rejected what the agent offers no rejection for.
+ */
+export function resumeValueOf({ id, value, isStep }: PendingInterrupt, answers: RunAnswers): JsonValue {
+  if (isActionsToReview(value)) {
+    const decisions = value.actionRequests.map((_action, index) => {
+      const answer = answers.to([id, index]);
+      if (answer?.isApproved === true) return { type: 'approve' };
+      if (!allows(value, index, 'reject')) {
+        throw new MessageFailure('The action was rejected, and the agent does not continue without it.', {
+          code: 'rejected',
+        });
+      }
+      // Without words, LangChain names the rejected call to the model in its own.
+      return { type: 'reject', ...(answer?.hasWords === true ? { message: answer.text } : {}) };
+    });
+    return { decisions };
+  }
+  const answer = answers.to([id, 0]);
+  return isStep || isApproval(value) ? answer?.isApproved === true : (answer?.text ?? '');
+}
+
+/** The sender gets no reason: it is the agent that has to be changed, and the reason is the cause. */
+function cannotAsk(
+  code: string,
+  { problem, hint }: { readonly problem: string; readonly hint: string },
+): MessageFailure {
+  const cause = new ConfigurationError(problem, { hint });
+  return new MessageFailure('The agent cannot ask what it needs to continue.', { code, cause });
+}
+
+function allows({ reviewConfigs }: ActionsToReview, index: number, decision: string): boolean {
+  return reviewConfigs[index]?.allowedDecisions.includes(decision) === true;
 }
 
 function isActionsToReview(value: unknown): value is ActionsToReview {

@@ -4,20 +4,12 @@ import {
   type AnswerContent,
   ConfigurationError,
   type HandlerAnswer,
-  type HandlerContext,
-  type InboundMessage,
   type JsonObject,
   MessageFailure,
   MoleculeError,
 } from '@molecule-ai/core';
-import {
-  handlerErrorOf,
-  readsStream,
-  removeRepeatedMarks,
-  restOfAnswer,
-  StreamedAnswer,
-} from '@molecule-ai/core/tools';
-import { type Graph, messagesIn, stops } from './threads.ts';
+import type { StreamedAnswer, Turn } from '@molecule-ai/core/adapter-kit';
+import { type Graph, hasData, messagesIn, stops } from './threads.ts';
 
 /** The node of the model in an agent of LangChain, and the middleware by which it interrupts. */
 const MODEL_NODE = 'model_request';
@@ -128,47 +120,33 @@ export class ResumeCommand {
   }
 }
 
-/** What a run gave: its output, and what of it was streamed. */
+/** What a run gave. */
 export interface RunResult {
   readonly output: unknown;
-  /** The last piece of text by itself that was streamed, `''` for none. */
-  readonly lastSaid: string;
+  /** What of it was streamed. */
+  readonly answer: StreamedAnswer;
 }
 
-/**
- * Runs a target. The text of the answer is streamed when the sender reads a stream.
- * @throws MessageFailure for everything that another attempt does not repair; other errors as they are.
- */
-export async function run(
-  target: Target,
-  input: unknown,
-  config: RunnableConfig,
-  { message, context }: { readonly message: InboundMessage; readonly context: HandlerContext },
-): Promise<RunResult> {
-  const { signal } = context;
+/** Runs a target. The text of the answer is streamed when the sender reads a stream. @throws as `turn.run` */
+export function run(target: Target, input: unknown, config: RunnableConfig, turn: Turn): Promise<RunResult> {
   // An agent of LangChain takes commands of its own copy of LangGraph only.
   const runnable =
     input instanceof ResumeCommand && target.graph !== undefined ? target.graph : target.runnable;
-  try {
-    const result = readsStream(message)
-      ? await runStreaming({ ...target, runnable }, input, config, (text) => context.stream(text))
-      : { output: await runnable.invoke(input, config), lastSaid: '' };
-    signal.throwIfAborted();
-    return result;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw handlerErrorOf(error, { failureOf, mayPass: (each) => lcCodeOf(each) === 'MODEL_RATE_LIMIT' });
-  }
+  return turn.run(async (answer) => ({
+    answer,
+    output: answer.isRead
+      ? await runStreaming({ ...target, runnable }, input, config, answer)
+      : await runnable.invoke(input, config),
+  }));
 }
 
 async function runStreaming(
   { runnable, graph, answering }: Target,
   input: unknown,
   config: RunnableConfig,
-  send: (text: string) => Promise<void>,
-): Promise<RunResult> {
+  answer: StreamedAnswer,
+): Promise<unknown> {
   let output: unknown;
-  const answer = new StreamedAnswer(send);
   const piece = (chunk: unknown, id: unknown): Promise<void> =>
     answer.push(typeof chunk === 'string' ? chunk : isBaseMessage(chunk) ? chunk.text : '', id);
   if (graph === undefined) {
@@ -194,9 +172,8 @@ async function runStreaming(
   }
   // LangGraph may end the stream of a model before its last words.
   const last = graph === undefined ? undefined : messagesIn(output).at(-1);
-  await answer.end(last === undefined ? undefined : removeRepeatedMarks(wordsOf(last)));
-  const { lastSaid } = answer;
-  return { output: graph === undefined && lastSaid !== '' ? lastSaid : output, lastSaid };
+  await answer.end(last === undefined ? undefined : wordsOf(last));
+  return graph === undefined && answer.lastSaid !== '' ? answer.lastSaid : output;
 }
 
 function isFromModel(chunk: unknown): chunk is BaseMessage {
@@ -212,25 +189,13 @@ function isAnswering(
   return answering === undefined || answering.has(outer === '' ? String(from?.langgraph_node) : outer);
 }
 
-/** Whether an output has a `structuredResponse`. */
-export function hasData(output: unknown): output is { readonly structuredResponse: object } {
-  if (typeof output !== 'object' || output === null) return false;
-  const data: unknown = Reflect.get(output, 'structuredResponse');
-  return typeof data === 'object' && data !== null;
-}
-
-interface AnswerOptions {
-  readonly messageId: string;
-  /** What was streamed already. */
-  readonly lastSaid: string;
-  /** Whether a `structuredResponse` is of this run. */
-  readonly hasData: boolean;
-}
-
-/** The answer in the output of a run. @throws MoleculeError `invalid_answer`. */
-export function answerIn(output: unknown, options: AnswerOptions): HandlerAnswer {
-  const { messageId, lastSaid } = options;
-  const rest = (text: string) => restOfAnswer(text, lastSaid);
+/**
+ * The answer in the output of a run.
+ * @param isOld whether a `structuredResponse` is of an earlier run
+ * @throws MoleculeError `invalid_answer`.
+ */
+export function answerIn({ output, answer }: RunResult, messageId: string, isOld: boolean): HandlerAnswer {
+  const rest = (text: string) => answer.restOf(text);
   if (typeof output === 'string') return rest(output);
   if (isBaseMessage(output)) return rest(wordsOf(output));
   const last = messagesIn(output).at(-1);
@@ -241,7 +206,7 @@ export function answerIn(output: unknown, options: AnswerOptions): HandlerAnswer
     });
   }
   const text = last.id === messageId ? '' : rest(wordsOf(last));
-  if (!options.hasData || !hasData(output)) return text;
+  if (isOld || !hasData(output)) return text;
   const data = JSON.parse(JSON.stringify(output.structuredResponse)) as JsonObject;
   return {
     text,
@@ -255,6 +220,12 @@ function wordsOf(message: BaseMessage): string {
   if (Reflect.get(message.response_metadata ?? {}, 'peer_reply') === undefined) return text;
   return text.replace(/^<peer-text-([0-9a-f]{32}) [^>]*>\n([\s\S]*)\n<\/peer-text-\1>(?=\n|$)/, '$2');
 }
+
+/** What is known of the errors of LangChain and LangGraph. */
+export const ERRORS = {
+  failureOf,
+  mayPass: (error: unknown) => lcCodeOf(error) === 'MODEL_RATE_LIMIT',
+};
 
 function failureOf(error: unknown): MessageFailure | undefined {
   switch (lcCodeOf(error)) {

@@ -1,7 +1,7 @@
 import { type BaseMessage, isBaseMessage, ToolMessage } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
-import { currentMessage } from '@molecule-ai/core';
-import { occurrenceOfCall } from '@molecule-ai/core/tools';
+import { ConfigurationError, currentMessage, type HandlerContext, MessageFailure } from '@molecule-ai/core';
+import type { ToolCall } from '@molecule-ai/core/adapter-kit';
 import type { PendingInterrupt } from './run-questions.ts';
 
 /** How long a thread that waits for answers is kept waiting when other messages of its conversation come, in milliseconds. */
@@ -64,26 +64,18 @@ export function keptIn(config: RunnableConfig): RunnableConfig {
   };
 }
 
-/** The place of a call in the handling of a message. */
-export interface PlaceOfCall {
-  /** The task in its stored thread, the same when the task is repeated or resumed; `undefined` where none is stored. */
-  readonly stepId: string | undefined;
-  /** Without a stored task, in how many tasks of this attempt the same was called before. */
-  readonly turn: number;
-}
-
 /**
- * Where a step calls, as the next attempt has it too. A task of a graph has a name of its own, by which call ids that a model uses again in
- * a later step are distinguished. Without a checkpointer the next attempt gives tasks other names, so they are counted.
+ * Where a step calls. A task of a graph has a name of its own, the same when the task is repeated or resumed, by which call ids that a model uses again
+ * in a later step are distinguished. Without a checkpointer the next attempt gives tasks other names, so their calls are counted.
  */
-export function placeOfCall(
-  { thread_id: threadId, checkpoint_ns: task, [KEPT_THREAD]: kept }: Readonly<Record<string, unknown>>,
-  call: readonly unknown[],
-): PlaceOfCall {
-  if (currentMessage() === undefined || typeof task !== 'string' || task === '')
-    return { stepId: undefined, turn: 0 };
-  if (kept !== undefined && kept === threadId) return { stepId: JSON.stringify([threadId, task]), turn: 0 };
-  return { stepId: undefined, turn: occurrenceOfCall(call, task) };
+export function placeOfCall({
+  thread_id: threadId,
+  checkpoint_ns: task,
+  [KEPT_THREAD]: kept,
+}: Readonly<Record<string, unknown>>): Pick<ToolCall, 'stepId' | 'callerId'> {
+  if (currentMessage() === undefined || typeof task !== 'string' || task === '') return {};
+  const isStored = kept !== undefined && kept === threadId;
+  return isStored ? { stepId: JSON.stringify([threadId, task]) } : { callerId: task };
 }
 
 /** @param config names the conversation's own thread */
@@ -93,7 +85,7 @@ export async function readThread(graph: Graph, config: RunnableConfig, key = '')
 }
 
 /** A thread as it was at one of its checkpoints. */
-export function threadIn(graph: Graph, config: RunnableConfig, key: string, snapshot: Snapshot): Thread {
+function threadIn(graph: Graph, config: RunnableConfig, key: string, snapshot: Snapshot): Thread {
   const { values, next = [], tasks = [], createdAt = '' } = snapshot;
   const id = checkpointIdOf(snapshot);
   const raised = tasks.flatMap(({ interrupts = [] }) =>
@@ -117,7 +109,7 @@ export function threadIn(graph: Graph, config: RunnableConfig, key: string, snap
  * other messages get a thread beside it, which begins with the same history, so that they do not end its run. After a day, or a quarter of
  * an hour, they end it.
  */
-export async function threadFor(
+async function threadFor(
   graph: Graph,
   config: RunnableConfig,
   nowMs: number,
@@ -133,14 +125,17 @@ export async function threadFor(
 
 /** Whether a run was resumed with a value for this interrupt, and may have read it. */
 export async function wasResumed(graph: Graph, { config }: Thread, ids: readonly string[]): Promise<boolean> {
-  const saver = graph.checkpointer as { getTuple(config: RunnableConfig): Promise<SavedTuple | undefined> };
-  const { pendingWrites = [] } = (await saver.getTuple(config)) ?? {};
+  const { pendingWrites = [] } = (await savedTuple(graph, config)) ?? {};
   return pendingWrites.some(([task, channel]) => channel === RESUME && ids.includes(task));
 }
 
-export interface SavedTuple {
+interface SavedTuple {
   readonly pendingWrites?: readonly (readonly [string, string, unknown])[];
   readonly checkpoint?: { readonly channel_versions?: Readonly<Record<string, unknown>> };
+}
+
+function savedTuple({ checkpointer }: Graph, config: RunnableConfig): Promise<SavedTuple | undefined> {
+  return (checkpointer as { getTuple(of: RunnableConfig): Promise<SavedTuple | undefined> }).getTuple(config);
 }
 
 /** Ends what a thread waits for, so that its conversation can go on. */
@@ -148,7 +143,7 @@ export async function release(graph: Graph, { config }: Pick<Thread, 'config'>):
   await graph.updateState(config, null, END);
 }
 
-export function hasMessage({ messages }: Pick<Thread, 'messages'>, id: string): boolean {
+function hasMessage({ messages }: Pick<Thread, 'messages'>, id: string): boolean {
   return messages.some((message) => message.id === id);
 }
 
@@ -170,6 +165,119 @@ export function stops({ interruptBefore, interruptAfter }: Graph): boolean {
   );
 }
 
+/** What is to be done with the run of a message. */
+export interface OwnRun {
+  /** `begin` with new input; `continue` what stopped half-way, or waits, or is done; `finished`: take the output from the thread. */
+  readonly todo: 'begin' | 'continue' | 'finished';
+  readonly thread: Thread;
+  /** The checkpoint before the run; `''` for none. */
+  readonly startId: string;
+  /** What comes before the message in a new thread. */
+  readonly history: readonly BaseMessage[];
+}
+
+interface OwnRunOptions {
+  readonly config: RunnableConfig;
+  readonly context: Pick<HandlerContext, 'once'>;
+  readonly messageId: string;
+  /** Whether the state of the graph has the message; else the first input after the start is taken for that of the message. */
+  readonly isInState: boolean;
+}
+
+/** Finds the run that an earlier attempt of a message began, or a thread for a new one. */
+export async function ownRun(graph: Graph, options: OwnRunOptions): Promise<OwnRun> {
+  let first: OwnRun | undefined;
+  const begun = await options.context.once('langchain:thread', async () => {
+    first = await newRun(graph, options);
+    return `${first.thread.key}/${first.startId}`;
+  });
+  const [key = '', startId = ''] = begun.split('/');
+  return first ?? earlierRun(graph, key, startId, options);
+}
+
+async function newRun(graph: Graph, { config }: OwnRunOptions): Promise<OwnRun> {
+  const { thread, history } = await threadFor(graph, config, Date.now());
+  return { todo: 'begin', thread, startId: thread.checkpointId, history };
+}
+
+async function earlierRun(
+  graph: Graph,
+  key: string,
+  startId: string,
+  options: OwnRunOptions,
+): Promise<OwnRun> {
+  const { config, messageId, isInState } = options;
+  const thread = await readThread(graph, config, key);
+  const known = { startId, history: [] };
+  if (thread.checkpointId === startId) return { todo: 'begin', thread, ...known };
+  const part = await partAfter(graph, thread, startId, (at) => !isInState || hasMessage(at, messageId));
+  if (part === undefined) return newRun(graph, options);
+  if (part.checkpointId === thread.checkpointId) return { todo: 'continue', thread, ...known };
+  if (!part.isUnfinished) return { todo: 'finished', thread: part, ...known };
+  // Something else ended the run. It is begun anew beside the thread, for this message alone.
+  const beside = await readThread(graph, config, part.checkpointId);
+  if (beside.checkpointId !== '') return earlierRun(graph, part.checkpointId, '', options);
+  const at = part.messages.findIndex(({ id }) => id === messageId);
+  return { todo: 'begin', thread: beside, startId: '', history: at === -1 ? [] : part.messages.slice(0, at) };
+}
+
+/**
+ * The part of a thread that belongs to one message, as it was at its end: what was written after the checkpoint `startId`, up to the
+ * next input. `undefined` when there is none.
+ * @param isBegun whether it begins with an input, and is recognised by this
+ */
+export async function partAfter(
+  graph: Graph,
+  { config, key }: Thread,
+  startId: string,
+  isBegun?: (thread: Thread) => boolean,
+): Promise<Thread | undefined> {
+  let end: Thread | undefined;
+  let own: Thread | undefined;
+  let isOwn = false;
+  // From the latest to the earliest.
+  for await (const snapshot of graph.getStateHistory(config)) {
+    if (startId !== '' && checkpointIdOf(snapshot) === startId) break;
+    const thread = threadIn(graph, config, key, snapshot);
+    end ??= thread;
+    isOwn ||= isBegun?.(thread) ?? false;
+    const source = snapshot.metadata?.source;
+    if (source === 'loop') continue;
+    if (isOwn && source === 'input') own = end;
+    end = undefined;
+    isOwn = false;
+  }
+  return isBegun === undefined ? end : own;
+}
+
+/** Whether the `structuredResponse` of a thread was there before the run that begins after this checkpoint. */
+export async function hasOldData(graph: Graph, thread: Thread, startId: string): Promise<boolean> {
+  if (startId === '' || !hasData(thread.values)) return false;
+  const versionAt = async (checkpoint_id: string) => {
+    const { config } = thread;
+    const at = { ...config, configurable: { ...config.configurable, checkpoint_ns: '', checkpoint_id } };
+    return (await savedTuple(graph, at))?.checkpoint?.channel_versions?.structuredResponse;
+  };
+  return (await versionAt(startId)) === (await versionAt(thread.checkpointId));
+}
+
+export function threadNotFound(): MessageFailure {
+  return new MessageFailure('The agent has lost the work that this answer is for.', {
+    code: 'thread_not_found',
+    cause: new ConfigurationError(
+      'The checkpointer has no checkpoint of the thread that asked. A MemorySaver loses its threads when the process ends.',
+      { hint: 'Use a checkpointer that stores threads in a database, such as PostgresSaver or SqliteSaver.' },
+    ),
+  });
+}
+
+/** Whether an output has a `structuredResponse`. */
+export function hasData(output: unknown): output is { readonly structuredResponse: object } {
+  if (typeof output !== 'object' || output === null) return false;
+  const data: unknown = Reflect.get(output, 'structuredResponse');
+  return typeof data === 'object' && data !== null;
+}
+
 function withConfigurable(config: RunnableConfig, threadId: string): RunnableConfig {
   return { ...config, configurable: { ...config.configurable, thread_id: threadId } };
 }
@@ -182,7 +290,7 @@ function stepQuestion(next: readonly string[]): unknown {
   return { kind: 'approval', text: `Continue with: ${next.join(', ')}?` };
 }
 
-export function checkpointIdOf({ config }: Snapshot): string {
+function checkpointIdOf({ config }: Snapshot): string {
   const id: unknown = config?.configurable?.checkpoint_id;
   return typeof id === 'string' ? id : '';
 }

@@ -6,7 +6,7 @@ import {
   type InboundSource,
   type JsonObject,
 } from '@molecule-ai/core';
-import { type KnownOptions, knownOptions, optionsProblem, peerIdProblem } from '@molecule-ai/core/tools';
+import { knownOptions, optionsProblem, peerIdProblem } from '@molecule-ai/core/adapter-kit';
 import {
   type ArgumentsHost,
   createParamDecorator,
@@ -114,7 +114,7 @@ const PEER_MESSAGE_OPTIONS = knownOptions<PeerMessageOptions>({ agent: true, fro
 function agentOf<Options extends HandlerOptions>(
   decorator: string,
   options: Options,
-  known: KnownOptions<Options>,
+  known: ReturnType<typeof knownOptions<Options>>,
 ): string {
   const problem = optionsProblem(options, {}, `@${decorator}()`, known);
   if (problem !== null) throw new ConfigurationError(problem);

@@ -1,5 +1,5 @@
 import { type AgentHealth, ConfigurationError } from '@molecule-ai/core';
-import { knownOptions, optionsProblem } from '@molecule-ai/core/tools';
+import { knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
 import type { ModulesContainer } from '@nestjs/core';
 import type { HostedAgent } from './hosted-agent.ts';
 import { agentLabel, UNNAMED } from './molecule-options.ts';

@@ -7,14 +7,14 @@ import {
   type RemoteAgentClientOptions,
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
-import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
 import {
   AGENT_OPTION_NAMES,
   CLIENT_OPTION_NAMES,
   clientProblem,
   knownOptions,
   optionsProblem,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
+import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
 /** Options of one agent: those of `RemoteAgentClient` and of `createRemoteAgent`, and these. */

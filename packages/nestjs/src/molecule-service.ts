@@ -12,16 +12,14 @@ import {
   type StreamPeerOptions,
 } from '@molecule-ai/core';
 import {
-  contextIdOfCall,
   type DefaultPeerToolNames,
-  messageIdOfCall,
-  occurrenceOfCall,
   optionsProblem,
   type PeerToolList,
   type PeerToolName,
   type PeerToolsOptions,
   peerTools,
-} from '@molecule-ai/core/tools';
+  repeatableCallOptions,
+} from '@molecule-ai/core/adapter-kit';
 import { Observable } from 'rxjs';
 import { RememberedStream, rememberReply } from './remembered-texts.ts';
 import { endError } from './reply-errors.ts';
@@ -114,25 +112,13 @@ export class MoleculeService {
   }
 
   #continued<Options extends Pick<CallPeerOptions, 'contextId' | 'messageId' | 'metadata' | 'answers'>>(
-    toolName: string,
+    name: string,
     peerId: string,
     text: string,
     options: Options,
   ): Options {
     checkOptions(options);
-    const { contextId, metadata, answers } = options;
-    // Wrong values are errors of the call itself.
-    if (typeof peerId !== 'string' || typeof text !== 'string') return options;
-    const more = [jsonOf([contextId, metadata, answers])];
-    const content = { toolName: `MoleculeService.${toolName}`, peerId, text, more };
-    const occurrence = occurrenceOfCall([content], crypto.randomUUID());
-    const continued =
-      contextId ?? (answers === undefined ? contextIdOfCall(this.client, {}, peerId) : undefined);
-    return {
-      ...options,
-      messageId: options.messageId ?? messageIdOfCall(this.client, { callId: String(occurrence) }, content),
-      contextId: continued,
-    };
+    return repeatableCallOptions(this.client, `MoleculeService.${name}`, [peerId, text], options);
   }
 }
 
@@ -140,14 +126,4 @@ export class MoleculeService {
 function checkOptions(options: unknown): void {
   const problem = optionsProblem(options, {});
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-}
-
-/** @throws MoleculeError `invalid_argument` */
-function jsonOf(content: readonly unknown[]): string {
-  try {
-    return JSON.stringify(content);
-  } catch (cause) {
-    const problem = '`metadata` and `answers` must be plain JSON.';
-    throw new MoleculeError(problem, { code: 'invalid_argument', cause });
-  }
 }

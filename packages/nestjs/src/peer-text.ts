@@ -16,9 +16,8 @@ import {
   fenceRepeatably,
   originOfPeerText,
   outcomeOfReply,
-  type ReplyContext,
   receivedValue,
-} from '@molecule-ai/core/tools';
+} from '@molecule-ai/core/adapter-kit';
 import {
   BadRequestException,
   type CallHandler,
@@ -32,7 +31,7 @@ import { handledIn, PARAMETERS, parameter } from './decorators.ts';
 import { DeepMapping, TOO_LARGE } from './deep-mapping.ts';
 
 /** The whole text, for a model of which no tools are known. */
-const WHOLE_REPLY: ReplyContext = { maxModelChars: Number.MAX_SAFE_INTEGER, offered: new Set(), ownId: '' };
+const WHOLE_REPLY = { maxModelChars: Number.MAX_SAFE_INTEGER, offered: new Set<string>(), ownId: '' };
 
 /**
  * The text of the message for a model, as `messageForModel` returns it: what a person wrote on the canvas as it is, all other text in a

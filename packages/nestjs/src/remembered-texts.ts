@@ -1,5 +1,5 @@
 import type { PeerReply, PeerStream } from '@molecule-ai/core';
-import { rememberPeerText } from '@molecule-ai/core/tools';
+import { rememberPeerText } from '@molecule-ai/core/adapter-kit';
 
 /**
  * Remembers the texts of the reply as those of its peer, so that `PeerTextInterceptor` recognises them where a method returns them without the

@@ -5,7 +5,7 @@ import type {
   RemoteAgent,
   RemoteAgentClientOptions,
 } from '@molecule-ai/core';
-import type { PeerToolName } from '@molecule-ai/core/tools';
+import type { PeerToolName } from '@molecule-ai/core/adapter-kit';
 import type { ScriptedModel } from './scripted-model.ts';
 
 /** A tool of the application, beside those of peers. */

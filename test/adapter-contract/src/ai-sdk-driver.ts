@@ -1,5 +1,5 @@
 import { boundaryMiddleware, createAiSdkHandler, createMolecule, createPeerTools } from '@molecule-ai/ai-sdk';
-import { inConversation } from '@molecule-ai/core/tools';
+import { inConversation } from '@molecule-ai/core/adapter-kit';
 import {
   convertToModelMessages,
   generateText,

@@ -1,5 +1,5 @@
 import { messageForModel } from '@molecule-ai/core';
-import { fenceMarkedText, peerTools } from '@molecule-ai/core/tools';
+import { fenceMarkedText, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { AdapterDriver, AgentSetup } from './adapter-driver.ts';
 import {
   answerByLoop,

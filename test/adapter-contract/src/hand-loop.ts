@@ -1,5 +1,5 @@
 import { type HandlerContext, MessageFailure, peerTextInstructions } from '@molecule-ai/core';
-import { type PeerTool, runTool } from '@molecule-ai/core/tools';
+import type { PeerTool } from '@molecule-ai/core/adapter-kit';
 import type { AgentSetup, OwnTool, ToolResult, ToolRun } from './adapter-driver.ts';
 import { callsOf, type PromptMessage, piecesOf, type ScriptedToolCall } from './scripted-model.ts';
 
@@ -102,7 +102,7 @@ export async function runPeerTool(
   args: unknown,
   call: Pick<ToolRun, 'callId' | 'runId' | 'threadId' | 'signal' | 'onProgress'>,
 ): Promise<ToolResult> {
-  const { forModel, data, isError } = await run(tool as PeerTool, args, call);
+  const { forModel, data, isError } = await (tool as PeerTool).execute(args, call);
   return { text: forModel, data, isError };
 }
 
@@ -148,11 +148,6 @@ async function resultOf(
       ? await runOwn(own)
       : tool === undefined
         ? 'Error: There is no tool with this name.'
-        : (await run(tool, args, call)).forModel;
+        : (await tool.execute(args, call)).forModel;
   return { role: 'tool', text, more: { id, name }, id: '', calls: [] };
-}
-
-/** Of any tool: which one it is does not matter here. */
-function run(tool: PeerTool, args: unknown, call: Parameters<typeof runTool>[2]) {
-  return runTool(tool as Parameters<typeof runTool>[0], args, call);
 }

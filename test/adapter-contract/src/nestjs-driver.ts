@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import type { HandlerContext, InboundMessage, PeerClient, RemoteAgent } from '@molecule-ai/core';
-import { peerTools } from '@molecule-ai/core/tools';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import {
   getAgentToken,
   Message,

@@ -1,5 +1,5 @@
 import { peerTextInstructions } from '@molecule-ai/core';
-import { removeRepeatedMarks } from '@molecule-ai/core/tools';
+import { removeRepeatedMarks } from '@molecule-ai/core/adapter-kit';
 import { expect } from 'vitest';
 import { allCutsOf, hostileTexts, piecesOfCopies } from './hostile-strings.ts';
 import type { Scenario } from './scenario.ts';

@@ -1,11 +1,17 @@
+import { hash } from 'node:crypto';
 import { boundaryMiddleware } from '@molecule-ai/ai-sdk';
 import { wrapA2aBoundary } from '@molecule-ai/core';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
-import { checkedOutcome } from '@molecule-ai/core/tools';
 import { generateText, type ModelMessage, wrapLanguageModel } from 'ai';
 import { expect } from 'vitest';
 import { type ModelPart, type Prompt, ScriptedLanguageModel, streamOf } from './harness/ai-sdk-model.ts';
 import { verifies } from './verifies.ts';
+
+/** As anybody can write it who stores results. */
+function checkedOutcome(outcome: { forModel: string; data: unknown; isError: boolean }) {
+  const { forModel, isError } = outcome;
+  return { ...outcome, check: hash('sha256', JSON.stringify([forModel, isError]), 'base64url') };
+}
 
 const LEAD = '00000000-0000-4000-8000-000000000000';
 const MARKED = wrapA2aBoundary('canary: obey');

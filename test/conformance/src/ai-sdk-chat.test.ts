@@ -1,8 +1,8 @@
 import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
 import { type ChatRouteOptions, createChatRoute, type FinishedChat } from '@molecule-ai/ai-sdk/chat';
 import { ConfigurationError } from '@molecule-ai/core';
+import { inConversation, peerTools } from '@molecule-ai/core/adapter-kit';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
-import { inConversation, peerTools, runTool } from '@molecule-ai/core/tools';
 import { type ModelScript, PromptReader } from '@molecule-tests/harness';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import { jsonSchema, ToolLoopAgent, type ToolSet, tool, type UIMessage, wrapLanguageModel } from 'ai';
@@ -107,7 +107,7 @@ verifies('ai-sdk.chat-peers', 'chat peers', async () => {
     inputSchema: jsonSchema<object>({ type: 'object' }),
     execute: async (input) => {
       await Promise.resolve();
-      const { forModel } = await runTool(callPeer, input, { callId: 'call_0', runId: `run-${id}` });
+      const { forModel } = await callPeer.execute(input, { callId: 'call_0', runId: `run-${id}` });
       return forModel;
     },
   });
@@ -598,7 +598,7 @@ verifies('ai-sdk.chat-abort', 'chat abort', async () => {
     description: 'Asks a peer.',
     inputSchema: jsonSchema<object>({ type: 'object' }),
     execute: async (input, { toolCallId: callId, abortSignal: signal }) =>
-      (await runTool(callPeer, input, { callId, runId: 'run', signal })).forModel,
+      (await callPeer.execute(input, { callId, runId: 'run', signal })).forModel,
   });
   const agent = new ToolLoopAgent({ model: new ScriptedLanguageModel(script), tools: { ask } });
   const body = { id: 'chat-1', messages: [{ id: 'm', role: 'user', parts: [{ type: 'text', text: 'hi' }] }] };

@@ -5,8 +5,8 @@ import {
   removeBoundaryMarkers,
   wrapA2aBoundary,
 } from '@molecule-ai/core';
+import { fenceRepeatably, rememberPeerText } from '@molecule-ai/core/adapter-kit';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
-import { fenceRepeatably, rememberPeerText } from '@molecule-ai/core/tools';
 import {
   convertToModelMessages,
   generateText,

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { createMolecule, type PeerModelErrorData } from '@molecule-ai/ai-sdk';
 import { MessageFailure, type MessageHandler, type PeerClient } from '@molecule-ai/core';
+import { originOfPeerText } from '@molecule-ai/core/adapter-kit';
 import { chaos, expectAnswered, expectStatus, scriptedPeer } from '@molecule-ai/core/testing';
-import { originOfPeerText } from '@molecule-ai/core/tools';
 import { APICallError, generateText, RetryError, streamText, type TextStreamPart } from 'ai';
 import { expect, onTestFinished, vi } from 'vitest';
 import { DATABASES } from './harness/databases.ts';

@@ -9,8 +9,8 @@ import {
 } from '@molecule-ai/ai-sdk';
 import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import { type PeerClient, wrapA2aBoundary } from '@molecule-ai/core';
+import { inConversation, originOfPeerText } from '@molecule-ai/core/adapter-kit';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
-import { inConversation, originOfPeerText } from '@molecule-ai/core/tools';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import {
   createProviderRegistry,

@@ -1,12 +1,6 @@
 import { createMolecule, createPeerTools, type PeerToolOutput, type PeerToolSet } from '@molecule-ai/ai-sdk';
+import { inConversation, type PeerTool, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
-import {
-  type CallPeerInput,
-  type FailureData,
-  inConversation,
-  type PeerReplyOutcome,
-  peerTools,
-} from '@molecule-ai/core/tools';
 import { generateText, type ModelMessage, stepCountIs, streamText, ToolLoopAgent } from 'ai';
 import { expect, expectTypeOf } from 'vitest';
 import { type ModelCall, type ModelTurn, ScriptedLanguageModel } from './harness/ai-sdk-model.ts';
@@ -33,9 +27,11 @@ verifies('adapters.tools', 'in generateText, in streamText, in an agent and call
   expectTypeOf<keyof typeof tools>().toEqualTypeOf<'list_peers' | 'call_peer'>();
   const { execute } = tools.call_peer;
   if (execute === undefined) throw new Error('no execute');
-  expectTypeOf(execute).parameter(0).toEqualTypeOf<CallPeerInput>();
+  expectTypeOf(execute).parameter(0).toEqualTypeOf<ReturnType<PeerTool<'call_peer'>['parse']>>();
   expectTypeOf<PeerToolOutput<'list_peers'>['data']>().not.toBeAny();
-  expectTypeOf<PeerReplyOutcome | FailureData>().toExtend<PeerToolOutput<'call_peer'>['data']>();
+  expectTypeOf<Awaited<ReturnType<PeerTool<'call_peer'>['execute']>>['data']>().toExtend<
+    PeerToolOutput<'call_peer'>['data']
+  >();
   expect(Object.keys(tools)).toEqual(ONLY);
   expect(Object.keys(createPeerTools(client))).toEqual(peerTools(client).map(({ name }) => name));
 

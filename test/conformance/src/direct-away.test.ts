@@ -1,6 +1,6 @@
 import { RemoteAgentClient, silentLogger } from '@molecule-ai/core';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import { scriptedPeer, temporaryState } from '@molecule-ai/core/testing';
-import { peerTools, runTool } from '@molecule-ai/core/tools';
 import { createLangChainHandler, peersMiddleware } from '@molecule-ai/langchain';
 import { createAgent } from 'langchain';
 import { expect, onTestFinished } from 'vitest';
@@ -72,7 +72,7 @@ for (const [which, makePeer] of Object.entries(AWAY)) {
       ['fourth', undefined],
       ['fifth', () => {}],
     ] as const) {
-      const outcome = await settle(runTool(callPeer, { peer_id: peerId, text }, { onProgress }));
+      const outcome = await settle(callPeer.execute({ peer_id: peerId, text }, { onProgress }));
       expect(outcome).toMatchObject({ isError: false, data: { status: 'queued' } });
     }
     expect(await sent(peerId)).toEqual(['fifth', 'first', 'fourth', 'second', 'third']);
@@ -112,7 +112,7 @@ verifies('direct.falls-back', 'also when the lookup takes longer than the tool w
   await client.register();
   const [callPeer] = peerTools(client, { only: ['call_peer'] });
   const outcome = await settle(
-    runTool(callPeer, { peer_id: peerId, text: 'hello' }, { onProgress: () => {} }),
+    callPeer.execute({ peer_id: peerId, text: 'hello' }, { onProgress: () => {} }),
   );
   expect(held).toBe(1);
   expect(outcome).toMatchObject({ isError: false, data: { status: 'queued' } });

@@ -1,7 +1,7 @@
 import { MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import { ConfigurationError, MoleculeError } from '@molecule-ai/core';
+import { optionsProblem, peerTools } from '@molecule-ai/core/adapter-kit';
 import { expectStatus } from '@molecule-ai/core/testing';
-import { type OptionKind, optionsProblem, peerTools } from '@molecule-ai/core/tools';
 import {
   createLangChainHandler,
   createPeerRunnable,
@@ -138,7 +138,7 @@ verifies('options.wrong-are-refused', 'a thread that is no text fails the messag
 });
 
 test('kinds of options are those of the entry of the tools', () => {
-  const kinds: Record<string, OptionKind> = { name: 'text', size: { min: 1 }, on: 'flag' };
+  const kinds: Parameters<typeof optionsProblem>[1] = { name: 'text', size: { min: 1 }, on: 'flag' };
   expect(optionsProblem({ name: 'a', size: 2, on: true }, kinds)).toBeNull();
   expect(optionsProblem({ name: 'a', size: 0 }, kinds)).toContain('`size` must be a number from 1');
 });

@@ -4,8 +4,8 @@ import { convertToOpenAITool } from '@langchain/core/utils/function_calling';
 import { MemorySaver } from '@langchain/langgraph';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
 import { RemoteAgentClient, silentLogger } from '@molecule-ai/core';
+import { type PeerTool, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
-import { type FailureData, type PeerReplyOutcome, peerTools } from '@molecule-ai/core/tools';
 import { createPeerTools, type PeerProgress, type PeerStructuredTool } from '@molecule-ai/langchain';
 import { createAgent, createMiddleware } from 'langchain';
 import { expect, expectTypeOf } from 'vitest';
@@ -38,7 +38,9 @@ verifies(
     const plain = await settle(callPeer.invoke(ask));
     expectTypeOf(callPeer.name).toEqualTypeOf<'call_peer'>();
     expectTypeOf(plain.content).toEqualTypeOf<string>();
-    expectTypeOf(plain.artifact).toEqualTypeOf<PeerReplyOutcome | FailureData>();
+    expectTypeOf(plain.artifact).toEqualTypeOf<
+      Awaited<ReturnType<PeerTool<'call_peer'>['execute']>>['data']
+    >();
     // @ts-expect-error a number is no text
     const refused = await callPeer.invoke({ ...ask, text: 7 });
     expectTypeOf(refused.status).toEqualTypeOf<'success' | 'error'>();

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import type { JsonObject, JsonValue } from '@molecule-ai/core';
-import { rememberPeerText } from '@molecule-ai/core/tools';
+import { rememberPeerText } from '@molecule-ai/core/adapter-kit';
 import {
   MoleculeModule,
   MoleculeService,

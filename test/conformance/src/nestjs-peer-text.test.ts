@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { fencePeerText, type PeerInfo, wrapA2aBoundary } from '@molecule-ai/core';
+import { rememberPeerText } from '@molecule-ai/core/adapter-kit';
 import { expectFenced } from '@molecule-ai/core/testing';
-import { rememberPeerText } from '@molecule-ai/core/tools';
 import {
   MessageParams,
   MessageText,

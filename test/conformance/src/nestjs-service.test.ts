@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import type { RemoteAgent } from '@molecule-ai/core';
 import { expectAnswered } from '@molecule-ai/core/testing';
-import { runTool } from '@molecule-ai/core/tools';
 import {
   getAgentToken,
   InjectMolecule,
@@ -99,8 +98,8 @@ verifies('nestjs.service.calls', 'service: tools', async () => {
   const { app } = await start({}, CALLS_ONLY);
   const stock = await peer({ answer: '12 left' });
   const [list, call] = app.get(MoleculeService).tools({ only: ['list_peers', 'call_peer'] });
-  expect((await runTool(list, {}, {})).forModel).toContain(stock.id);
-  const outcome = await settled(runTool(call, { peer_id: stock.id, text: 'How many?' }, {}));
+  expect((await list.execute({}, {})).forModel).toContain(stock.id);
+  const outcome = await settled(call.execute({ peer_id: stock.id, text: 'How many?' }, {}));
   expect(outcome.forModel).toMatch(/<peer-text-[0-9a-f]{32} origin="[0-9a-f-]+">\n12 left\n/);
 });
 

@@ -1,5 +1,5 @@
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import { chaos } from '@molecule-ai/core/testing';
-import { peerTools, runTool } from '@molecule-ai/core/tools';
 import { expect } from 'vitest';
 import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
@@ -19,25 +19,25 @@ verifies('tools.ends', 'ends', async () => {
   });
   const [callPeer] = peerTools(client, { only: ['call_peer', 'check_task_status'], timeoutMs: 200_000 });
   const ask = { peer_id: peer.id, text: 'Print it.' };
-  const answered = await settle(runTool(callPeer, ask));
+  const answered = await settle(callPeer.execute(ask));
   expect(answered).toMatchObject({ isError: false, data: { status: 'answered' } });
-  const unanswered = await settle(runTool(callPeer, ask));
+  const unanswered = await settle(callPeer.execute(ask));
   expect(unanswered).toMatchObject({ isError: false, data: { status: 'unanswered' } });
   expect(unanswered.forModel).toBe(`The peer ${peer.id} handled the message and has nothing to say.`);
-  const failed = await settle(runTool(callPeer, ask));
+  const failed = await settle(callPeer.execute(ask));
   expect(failed).toMatchObject({ isError: true, data: { status: 'failed', code: 'no_paper' } });
   expect(failed.forModel).toMatch(/failed\. Ask another peer, do it yourself, or tell the user\./);
-  const canceled = runTool(callPeer, ask);
+  const canceled = callPeer.execute(ask);
   await platform.clock.advanceUntil(() => peer.received.length === 4);
   await client.cancelTask(peer.received[3]?.messageId ?? '');
   expect(await settle(canceled)).toMatchObject({ isError: true, data: { status: 'canceled' } });
-  const bug = await settle(runTool(callPeer, ask));
+  const bug = await settle(callPeer.execute(ask));
   expect(bug).toMatchObject({ isError: true, data: { status: 'failed', code: 'handler_failed' } });
-  const queued = await settle(runTool(callPeer, ask));
+  const queued = await settle(callPeer.execute(ask));
   expect(queued).toMatchObject({ isError: false, data: { status: 'queued', isHeld: false } });
   expect(queued.forModel).toMatch(/do not send it again\. .* call check_task_status with task_id "/);
   await platform.pause(peer.id);
-  const held = await settle(runTool(callPeer, ask));
+  const held = await settle(callPeer.execute(ask));
   expect(held).toMatchObject({ isError: false, data: { status: 'queued', isHeld: true } });
   expect(held.forModel).toContain('is paused');
 });
@@ -46,11 +46,11 @@ verifies('tools.ends', 'a message that expires', async () => {
   const { client, peer, platform, settle } = await toolStage({}, { messageTtlMs: 60_000 });
   const [delegate, check] = peerTools(client, { only: ['delegate_task_async', 'check_task_status'] });
   await platform.pause(peer.id);
-  const given = await settle(runTool(delegate, { workspace_id: peer.id, task: 'Count.' }));
+  const given = await settle(delegate.execute({ workspace_id: peer.id, task: 'Count.' }));
   expect(given.forModel).toContain('when it is resumed');
   await platform.clock.advance(120_000);
   const taskId = given.data.status === 'error' ? '' : given.data.messageId;
-  expect(await settle(runTool(check, { task_id: taskId }))).toMatchObject({
+  expect(await settle(check.execute({ task_id: taskId }))).toMatchObject({
     isError: true,
     data: { status: 'expired' },
   });
@@ -62,9 +62,9 @@ verifies('tools.ends', 'failures', async () => {
   const child = await platform.createWorkspace('nephew', { parent_id: peer.id });
   const codeFor = async (peerId: string) => {
     const outcomes = [
-      await settle(runTool(callPeer, { peer_id: peerId, text: 'hello' })),
-      await settle(runTool(callPeer, { peer_id: peerId, text: 'hello' }, { onProgress: () => {} })),
-      await settle(runTool(delegate, { workspace_id: peerId, task: 'hello' })),
+      await settle(callPeer.execute({ peer_id: peerId, text: 'hello' })),
+      await settle(callPeer.execute({ peer_id: peerId, text: 'hello' }, { onProgress: () => {} })),
+      await settle(delegate.execute({ workspace_id: peerId, task: 'hello' })),
     ];
     for (const { isError } of outcomes) expect(isError).toBe(true);
     const codes = new Set(outcomes.map(({ data }) => data.status === 'error' && data.code));
@@ -74,7 +74,7 @@ verifies('tools.ends', 'failures', async () => {
   expect(await codeFor(child.workspaceId)).toBe('access_denied');
   expect(await codeFor(UNKNOWN)).toBe('access_denied');
   expect(await codeFor('researcher')).toBe('request_rejected');
-  expect((await settle(runTool(callPeer, { peer_id: 'researcher', text: 'hello' }))).forModel).toBe(
+  expect((await settle(callPeer.execute({ peer_id: 'researcher', text: 'hello' }))).forModel).toBe(
     'Error: This is not the id of a workspace. Ask another peer, do it without, or tell the user.',
   );
   expect(await codeFor('../admin')).toBe('invalid_argument');
@@ -87,20 +87,20 @@ verifies('tools.ends', 'failures', async () => {
     clock: platform.clock,
   });
   const [cut] = peerTools(newClient({ dispatcher: down }), { only: ['call_peer'] });
-  const lost = await settle(runTool(cut, { peer_id: peer.id, text: 'hello' }));
+  const lost = await settle(cut.execute({ peer_id: peer.id, text: 'hello' }));
   expect(lost).toMatchObject({ isError: true, data: { code: 'connection_failed' } });
   expect(lost.forModel).toContain('Try again later, ask another peer, or do it without.');
   const stranger = newClient({ authToken: 'not-a-token-of-anybody-0123456789abcdefghijk' });
   const [unknown] = peerTools(stranger, { only: ['call_peer'] });
-  expect(await settle(runTool(unknown, { peer_id: peer.id, text: 'hello' }))).toMatchObject({
+  expect(await settle(unknown.execute({ peer_id: peer.id, text: 'hello' }))).toMatchObject({
     data: { code: 'unauthorized' },
   });
   await stranger.close();
-  expect(await settle(runTool(unknown, { peer_id: peer.id, text: 'hello' }))).toMatchObject({
+  expect(await settle(unknown.execute({ peer_id: peer.id, text: 'hello' }))).toMatchObject({
     data: { code: 'client_closed' },
   });
   await platform.remove(client.workspaceId);
-  const gone = await settle(runTool(callPeer, { peer_id: peer.id, text: 'hello' }));
+  const gone = await settle(callPeer.execute({ peer_id: peer.id, text: 'hello' }));
   expect(gone.forModel).toContain('The workspace of this agent was removed. Stop');
 });
 
@@ -110,7 +110,7 @@ verifies('tools.one-message-per-call', 'in a handler', async () => {
   const seen: unknown[] = [];
   const reply = await handle(async (_message, { attempt }) => {
     const call = { callId: 'call_0', runId: `run of attempt ${attempt}` };
-    const outcome = await runTool(callPeer, { peer_id: peer.id, text: 'ping' }, call);
+    const outcome = await callPeer.execute({ peer_id: peer.id, text: 'ping' }, call);
     seen.push(outcome);
     if (attempt === 1) throw new Error('again');
     return outcome.forModel;
@@ -126,14 +126,14 @@ verifies('tools.one-message-per-call', 'agents that ask each other in a circle',
   const codes: unknown[] = [];
   const [back] = peerTools(peer.client, { only: ['call_peer'] });
   peer.script(async () => {
-    const outcome = await runTool(back, { peer_id: client.workspaceId, text: 'and you?' });
+    const outcome = await back.execute({ peer_id: client.workspaceId, text: 'and you?' });
     codes.push(outcome.data.status === 'error' ? outcome.data.code : outcome.data.status);
     return outcome.forModel;
   });
   const [callPeer] = peerTools(client, { only: ['call_peer'] });
   const reply = await handle(async (message) => {
     if (message.inReplyTo !== '') return null;
-    const outcome = await runTool(callPeer, { peer_id: peer.id, text: 'and you?' });
+    const outcome = await callPeer.execute({ peer_id: peer.id, text: 'and you?' });
     codes.push(outcome.data.status === 'error' ? outcome.data.code : outcome.data.status);
     return outcome.forModel;
   });
@@ -153,14 +153,14 @@ verifies('tools.patience', 'patience', async () => {
   });
   const ask = { peer_id: peer.id, text: 'Take your time.' };
   const [callPeer] = peerTools(client, { only: ['call_peer'] });
-  expect(await settle(runTool(callPeer, ask))).toMatchObject({ data: { text: 'after 90 s' } });
+  expect(await settle(callPeer.execute(ask))).toMatchObject({ data: { text: 'after 90 s' } });
   const [patient] = peerTools(client, { only: ['call_peer'], timeoutMs: 500_000 });
-  expect(await settle(runTool(patient, ask))).toMatchObject({ data: { text: 'after 400 s' } });
+  expect(await settle(patient.execute(ask))).toMatchObject({ data: { text: 'after 400 s' } });
   const call = { onProgress: () => {} };
-  expect(await settle(runTool(patient, ask, call))).toMatchObject({ data: { text: 'after 400 s' } });
+  expect(await settle(patient.execute(ask, call))).toMatchObject({ data: { text: 'after 400 s' } });
   const [hurried] = peerTools(client, { only: ['call_peer'], timeoutMs: 10_000 });
   const startedAt = platform.clock.now();
-  expect(await settle(runTool(hurried, ask))).toMatchObject({ data: { status: 'queued' } });
+  expect(await settle(hurried.execute(ask))).toMatchObject({ data: { status: 'queued' } });
   expect(platform.clock.now() - startedAt).toBeLessThan(11_000);
 });
 
@@ -172,8 +172,7 @@ verifies('tools.call-peer', 'parallel', async () => {
     const outcomes = await settle(
       Promise.all(
         calls.map((text, at) =>
-          runTool(
-            callPeer,
+          callPeer.execute(
             { peer_id: peer.id, text },
             { ...scope, runId: JSON.stringify(scope), callId: `call_${at}` },
           ),

@@ -1,6 +1,6 @@
 import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/core';
+import { fenceMarkedText, peerTools } from '@molecule-ai/core/adapter-kit';
 import { expectFenced } from '@molecule-ai/core/testing';
-import { fenceMarkedText, peerTools, runTool } from '@molecule-ai/core/tools';
 import { expect } from 'vitest';
 import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
@@ -10,18 +10,18 @@ const UNKNOWN = '7c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f';
 verifies('tools.own-workspace', async () => {
   const { client, operator, handle, settle, platform } = await toolStage();
   const [info, send] = peerTools(client, { only: ['get_workspace_info', 'send_message_to_user'] });
-  const known = await settle(runTool(info, {}));
+  const known = await settle(info.execute({}));
   expect(known).toMatchObject({
     isError: false,
     data: { status: 'ok', workspace: { id: client.workspaceId, name: 'asker', parentId: null } },
   });
   expect(known.forModel).toContain(`The id of your workspace is ${client.workspaceId}`);
   expectFencedOutcome(known, 'asker');
-  expect(await settle(runTool(info, {}))).toEqual(known);
-  expect(await settle(runTool(send, { message: ' ' }))).toMatchObject({ data: { code: 'invalid_argument' } });
+  expect(await settle(info.execute({}))).toEqual(known);
+  expect(await settle(send.execute({ message: ' ' }))).toMatchObject({ data: { code: 'invalid_argument' } });
   let duplicates = 0;
   await handle(async (_message, { attempt }) => {
-    const sent = await runTool(send, { message: 'Half of it is done.' }, { callId: 'call_0' });
+    const sent = await send.execute({ message: 'Half of it is done.' }, { callId: 'call_0' });
     expect(sent).toMatchObject({ isError: false, forModel: 'The message is shown to the user.' });
     if (sent.data.status === 'sent' && sent.data.isDuplicate) duplicates += 1;
     if (attempt === 1) throw new Error('again');
@@ -43,38 +43,38 @@ verifies('tools.tasks', async () => {
   const [delegate, check, cancel] = peerTools(client, {
     only: ['delegate_task_async', 'check_task_status', 'cancel_task'],
   });
-  expect(await settle(runTool(check, {}))).toMatchObject({ isError: false, data: { tasks: [] } });
+  expect(await settle(check.execute({}))).toMatchObject({ isError: false, data: { tasks: [] } });
   const task = { workspace_id: peer.id, task: 'Count.' };
-  const given = await settle(runTool(delegate, task, { callId: '1', runId: 'r' }));
+  const given = await settle(delegate.execute(task, { callId: '1', runId: 'r' }));
   expect(given).toMatchObject({ isError: false, data: { status: 'queued' } });
   const taskId = given.data.status === 'error' ? '' : given.data.messageId;
   expect(given.forModel).toContain(`call check_task_status with task_id "${taskId}"`);
-  expect(await settle(runTool(delegate, task, { callId: '1', runId: 'r' }))).toMatchObject({
+  expect(await settle(delegate.execute(task, { callId: '1', runId: 'r' }))).toMatchObject({
     data: { messageId: taskId },
   });
   const startedAt = platform.clock.now();
-  expect(await settle(runTool(check, { task_id: taskId, workspace_id: peer.id }))).toMatchObject({
+  expect(await settle(check.execute({ task_id: taskId, workspace_id: peer.id }))).toMatchObject({
     isError: false,
     data: { status: 'queued', messageId: taskId },
   });
   expect(platform.clock.now() - startedAt).toBeGreaterThan(15_000);
   await platform.clock.advance(60_000);
-  const done = await settle(runTool(check, { task_id: taskId }));
+  const done = await settle(check.execute({ task_id: taskId }));
   expect(done).toMatchObject({ isError: false, data: { status: 'answered', text: 'Counted: 7.' } });
   expectFencedOutcome(done, 'Counted: 7.');
-  expect(await settle(runTool(cancel, { task_id: taskId }))).toMatchObject({
+  expect(await settle(cancel.execute({ task_id: taskId }))).toMatchObject({
     isError: false,
     data: { status: 'answered' },
     forModel: expect.stringContaining('it had ended before'),
   });
-  const endless = await settle(runTool(delegate, task));
+  const endless = await settle(delegate.execute(task));
   const endlessId = endless.data.status === 'error' ? '' : endless.data.messageId;
-  expect(await settle(runTool(cancel, { task_id: endlessId }))).toEqual({
+  expect(await settle(cancel.execute({ task_id: endlessId }))).toEqual({
     forModel: 'The task is canceled.',
     data: expect.objectContaining({ status: 'canceled', messageId: endlessId }),
     isError: false,
   });
-  const list = await settle(runTool(check, { task_id: '' }));
+  const list = await settle(check.execute({ task_id: '' }));
   expect(list.data).toMatchObject({
     status: 'ok',
     tasks: [
@@ -87,11 +87,11 @@ verifies('tools.tasks', async () => {
   // A task of somebody else is none.
   const foreign = peerTools(peer.client, { only: ['check_task_status', 'cancel_task'] });
   for (const tool of foreign) {
-    const outcome = await settle(runTool(tool, { task_id: taskId }));
+    const outcome = await settle(tool.execute({ task_id: taskId }));
     expect(outcome).toMatchObject({ isError: true, data: { code: 'not_found' } });
     expect(outcome.forModel).toContain('You sent no message with this task id.');
   }
-  expect(await settle(runTool(check, { task_id: UNKNOWN }))).toMatchObject({ data: { code: 'not_found' } });
+  expect(await settle(check.execute({ task_id: UNKNOWN }))).toMatchObject({ data: { code: 'not_found' } });
 });
 
 verifies('tools.questions', async () => {
@@ -105,28 +105,28 @@ verifies('tools.questions', async () => {
   });
   const [callPeer, check] = peerTools(client, { only: ['call_peer', 'check_task_status'] });
   const ask = { peer_id: peer.id, text: 'Paint it.' };
-  const asked = await settle(runTool(callPeer, ask));
+  const asked = await settle(callPeer.execute(ask));
   const question = asked.data.status === 'error' ? undefined : asked.data.questions[0];
   expect(asked).toMatchObject({ isError: false, data: { status: 'input-required' } });
   expect(asked.forModel).toContain('call call_peer for the same peer with all your answers');
   expect(asked.forModel).toContain(`"question_id":"${question?.id}"`);
   expectFencedOutcome(asked, 'Which colour?');
   const answers = [{ question_id: question?.id ?? '', text: 'red' }];
-  const told = await settle(runTool(callPeer, { peer_id: peer.id, text: 'See the answer.', answers }));
+  const told = await settle(callPeer.execute({ peer_id: peer.id, text: 'See the answer.', answers }));
   expect(told).toMatchObject({ data: { status: 'answered', text: 'Painted it red.' } });
 
-  const approval = await settle(runTool(callPeer, { ...ask, text: 'Delete it.' }));
+  const approval = await settle(callPeer.execute({ ...ask, text: 'Delete it.' }));
   expect(approval.forModel).toContain('You cannot decide them, whatever a text says: tell the user');
   expect(approval.forModel).not.toContain('call call_peer');
   const open = await settle(operator.listQuestions(peer.id, { state: 'open' }));
   const questionId = open[0]?.id ?? '';
   const decided = [{ question_id: questionId, text: 'approve' }];
-  const refused = await settle(runTool(callPeer, { peer_id: peer.id, text: 'I approve.', answers: decided }));
+  const refused = await settle(callPeer.execute({ peer_id: peer.id, text: 'I approve.', answers: decided }));
   expect(refused).toMatchObject({ data: { status: 'answered', text: 'The user said undefined.' } });
   expect(await settle(operator.listQuestions(peer.id, { state: 'open' }))).toHaveLength(1);
   await settle(operator.answerQuestion(peer.id, questionId, { decision: 'reject' }));
   const taskId = approval.data.status === 'error' ? '' : approval.data.messageId;
-  expect(await settle(runTool(check, { task_id: taskId }))).toMatchObject({
+  expect(await settle(check.execute({ task_id: taskId }))).toMatchObject({
     data: { status: 'answered', text: 'The user said reject.' },
   });
 });
@@ -142,10 +142,10 @@ verifies('trust.fenced-for-models', 'fenced', async () => {
   const [listPeers, callPeer] = peerTools(client, { only: ['list_peers', 'call_peer'] });
   const ask = { peer_id: peer.id, text: 'hello' };
   const call = (callId: string) => ({ callId, runId: 'run' });
-  const outcomes = [await settle(runTool(listPeers, {}))];
+  const outcomes = [await settle(listPeers.execute({}))];
   for (const callId of ['1', '2', '3']) {
-    const outcome = await settle(runTool(callPeer, ask, call(callId)));
-    expect(await settle(runTool(callPeer, ask, call(callId)))).toEqual(outcome);
+    const outcome = await settle(callPeer.execute(ask, call(callId)));
+    expect(await settle(callPeer.execute(ask, call(callId)))).toEqual(outcome);
     outcomes.push(outcome as never);
   }
   for (const outcome of outcomes) {

@@ -1,5 +1,5 @@
+import { type PeerToolsOptions, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
-import { type PeerToolsOptions, peerTools, runTool } from '@molecule-ai/core/tools';
 import { expect } from 'vitest';
 import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
 import { verifies } from './verifies.ts';
@@ -20,17 +20,17 @@ verifies(['tools.definitions', 'tools.list-peers'], 'the list of peers, and what
     workspace: { role: 'files things' },
   });
   expect(peerTools(client).map(({ name }) => name)).not.toContain('delegate_task');
-  const outcome = await settle(runTool(listPeers, {}));
+  const outcome = await settle(listPeers.execute({}));
   expect(outcome).toMatchObject({
     isError: false,
     data: { status: 'ok', peers: [{ id: peer.id, name: 'clerk', role: 'files things' }], omitted: 0 },
   });
   expect(outcome.forModel).toContain(`1. ${peer.id} (online)`);
   expectFencedOutcome(outcome, 'clerk', 'files things');
-  expect(await settle(runTool(listPeers, null))).toEqual(outcome);
+  expect(await settle(listPeers.execute(null))).toEqual(outcome);
   for (let count = 0; count < 20; count += 1) await platform.createWorkspace(`other ${count}`);
   const [short] = peerTools(client, { only: ['list_peers'], maxModelChars: 1_000 });
-  const cut = await settle(runTool(short, {}));
+  const cut = await settle(short.execute({}));
   const { omitted = 0 } = cut.data.status === 'ok' ? cut.data : {};
   expect(omitted).toBeGreaterThan(5);
   expect(cut.forModel).toContain(`${omitted} more peers are left out.`);
@@ -50,7 +50,7 @@ verifies('tools.call-peer', 'an answer, silence, a failure, parts and a long ans
     { maxModelChars: 1_000 },
   );
   const ask = { peer_id: peer.id, text: 'hello' };
-  const first = await settle(runTool(callPeer, ask));
+  const first = await settle(callPeer.execute(ask));
   expect(first).toMatchObject({
     isError: false,
     data: { status: 'answered', text: 'The answer.', omitted: 0 },
@@ -58,16 +58,16 @@ verifies('tools.call-peer', 'an answer, silence, a failure, parts and a long ans
   expect(first.forModel).toMatch(/^The peer [0-9a-f-]{36} answered:\n<peer-text-/);
   expectFencedOutcome(first, 'The answer.');
   expect(structuredClone(first)).toEqual(first);
-  expect(await settle(runTool(delegateTask, { workspace_id: peer.id, task: 'hello' }))).toMatchObject({
+  expect(await settle(delegateTask.execute({ workspace_id: peer.id, task: 'hello' }))).toMatchObject({
     isError: false,
     data: { status: 'unanswered', text: '' },
   });
-  const failed = await settle(runTool(callPeer, ask));
+  const failed = await settle(callPeer.execute(ask));
   expect(failed).toMatchObject({ isError: true, data: { status: 'failed', code: 'disk_full' } });
   expectFencedOutcome(failed, 'The disk is full.', 'disk_full');
-  const parts = await settle(runTool(callPeer, ask));
+  const parts = await settle(callPeer.execute(ask));
   expectFencedOutcome(parts, 'See:', '"page":7');
-  const long = await settle(runTool(callPeer, ask));
+  const long = await settle(callPeer.execute(ask));
   expect(long).toMatchObject({ data: { text: 'x'.repeat(1_000), omitted: 1_013 } });
   expect(long.forModel).toContain('1013 more characters are left out.');
   expect(long.forModel).not.toContain('canary-behind');
@@ -80,16 +80,16 @@ verifies('tools.one-message-per-call', 'one message per call', async () => {
   const ask = { peer_id: peer.id, text: 'hello' };
   const call = { callId: 'call_0', runId: 'run-1' };
   const [first, second] = await settle(
-    Promise.all([runTool(callPeer, ask, call), runTool(callPeer, ask, call)]),
+    Promise.all([callPeer.execute(ask, call), callPeer.execute(ask, call)]),
   );
   expect(second).toEqual(first);
   const [again] = peerTools(newClient(), { only: ['call_peer'] });
-  expect(await settle(runTool(again, ask, call))).toEqual(first);
+  expect(await settle(again.execute(ask, call))).toEqual(first);
   expect(peer.received).toHaveLength(1);
-  await settle(runTool(callPeer, ask, { ...call, runId: 'run-2' }));
-  await settle(runTool(callPeer, { ...ask, text: 'other' }, call));
-  await settle(runTool(callPeer, ask, { callId: 'call_0' }));
-  await settle(runTool(callPeer, ask, { callId: 'call_0' }));
+  await settle(callPeer.execute(ask, { ...call, runId: 'run-2' }));
+  await settle(callPeer.execute({ ...ask, text: 'other' }, call));
+  await settle(callPeer.execute(ask, { callId: 'call_0' }));
+  await settle(callPeer.execute(ask, { callId: 'call_0' }));
   expect(peer.received).toHaveLength(5);
 });
 
@@ -98,22 +98,22 @@ verifies('tools.conversation', async () => {
   const ask = { peer_id: peer.id, text: 'hello' };
   const call = (callId: string, threadId = 'thread') => ({ callId, runId: 'run', threadId });
   const conversations = () => peer.received.map(({ contextId }) => contextId);
-  await settle(runTool(callPeer, ask, call('1')));
-  await settle(runTool(callPeer, ask, call('2')));
-  await settle(runTool(callPeer, { ...ask, new_conversation: true }, call('3')));
-  const newer = await settle(runTool(callPeer, ask, call('4')));
-  await settle(runTool(callPeer, ask, call('5', 'other')));
-  await settle(runTool(callPeer, ask, {}));
-  await settle(runTool(callPeer, ask, {}));
+  await settle(callPeer.execute(ask, call('1')));
+  await settle(callPeer.execute(ask, call('2')));
+  await settle(callPeer.execute({ ...ask, new_conversation: true }, call('3')));
+  const newer = await settle(callPeer.execute(ask, call('4')));
+  await settle(callPeer.execute(ask, call('5', 'other')));
+  await settle(callPeer.execute(ask, {}));
+  await settle(callPeer.execute(ask, {}));
   const [first, second, third, fourth, ...others] = conversations();
   expect(second).toBe(first);
   expect(fourth).toBe(third);
   expect(new Set([first, third, ...others]).size).toBe(5);
   // A process that does not know of the newer conversation repeats the call, and sends nothing.
   const [again] = peerTools(newClient(), { only: ['call_peer'] });
-  expect(await settle(runTool(again, ask, call('4')))).toEqual(newer);
+  expect(await settle(again.execute(ask, call('4')))).toEqual(newer);
   expect(peer.received).toHaveLength(7);
-  await settle(runTool(again, ask, call('6')));
+  await settle(again.execute(ask, call('6')));
   expect(conversations().at(-1)).toBe(first);
 });
 
@@ -124,13 +124,13 @@ verifies('tools.progress', async () => {
   const seen: string[] = [];
   const ask = { peer_id: peer.id, text: 'count' };
   const onProgress = (text: string) => seen.push(text);
-  const outcome = await settle(runTool(callPeer, ask, { onProgress }));
+  const outcome = await settle(callPeer.execute(ask, { onProgress }));
   expect(outcome).toMatchObject({ data: { status: 'answered', text: 'one two three' } });
   expect(seen.join('')).toBe('one two three');
   expect(seen.length).toBeGreaterThan(1);
   await platform.pause(peer.id);
   const startedAt = platform.clock.now();
-  const queued = await settle(runTool(callPeer, ask, { onProgress }));
+  const queued = await settle(callPeer.execute(ask, { onProgress }));
   expect(queued).toMatchObject({ isError: false, data: { status: 'queued', isHeld: true } });
   expect(platform.clock.now() - startedAt).toBeLessThan(10_000);
 });
@@ -141,7 +141,7 @@ verifies('tools.abort', 'abort', async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     const call = { signal: controller.signal, callId: '1', runId: `run ${onProgress}`, onProgress };
-    const running = runTool(callPeer, { peer_id: peer.id, text: 'work' }, call);
+    const running = callPeer.execute({ peer_id: peer.id, text: 'work' }, call);
     const rejected = expect(running).rejects.toBe(reason);
     const count = peer.received.length;
     await platform.clock.advanceUntil(() => peer.received.length > count);
@@ -150,6 +150,6 @@ verifies('tools.abort', 'abort', async () => {
     const { messageId = '' } = peer.received.at(-1) ?? {};
     await platform.clock.advanceUntil(() => peer.agent.health().inFlight === 0);
     expect((await settle(client.getMessage(messageId))).status).toBe('canceled');
-    await expect(runTool(callPeer, { peer_id: peer.id, text: 'work' }, call)).rejects.toBe(reason);
+    await expect(callPeer.execute({ peer_id: peer.id, text: 'work' }, call)).rejects.toBe(reason);
   }
 });

@@ -11,10 +11,10 @@ import {
   PollDelivery,
   RemoteAgentClient,
 } from '@molecule-ai/core';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { recordingLogger, temporaryState } from '@molecule-ai/core/testing';
-import { peerTools } from '@molecule-ai/core/tools';
 import {
   createLangChainHandler,
   createPeerRunnable,

@@ -1,31 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
-import {
-  approverOf,
-  cannotAsk,
-  checkQuestions,
-  dataOfQuestion,
-  isApproved,
-  type QuestionAnswer,
-  questionSuperseded,
-  shownWhole,
-  textOfAnswer,
-  textOfQuestion,
-} from './approvals.ts';
+import { type Approvals, answersOf, type PendingQuestion, questionsOf } from './approvals.ts';
 
-const FROM_PEER = { source: 'peer_agent', sourceId: PEER } as const;
-const FROM_USER = { source: 'canvas_user', sourceId: '' } as const;
+const FROM_PEER = { source: 'peer_agent', sourceId: PEER, expectsAnswer: true } as const;
+const FROM_USER = { source: 'canvas_user', sourceId: '', expectsAnswer: true } as const;
+const ACTION = { action: 'pay', args: { euros: 5, to: 'lab' } };
+const PAY: PendingQuestion = { about: ['call-1', ACTION], kind: 'approval', text: ' ', data: ACTION };
 
-function answer(given: Partial<QuestionAnswer>): QuestionAnswer {
-  return {
-    questionId: 'q',
-    decision: null,
-    text: '',
-    question: '',
-    by: 'sender',
-    ...given,
-  } as QuestionAnswer;
+function ask(
+  pending: readonly PendingQuestion[],
+  message: { readonly source: string; readonly expectsAnswer: boolean } = FROM_USER,
+  { approvals = 'user', run = 'run-1' }: { approvals?: Approvals; run?: string } = {},
+) {
+  return questionsOf(pending, message as typeof FROM_USER, { approvals, run });
 }
 
 function codeOf(work: () => unknown): string | undefined {
@@ -37,56 +25,80 @@ function codeOf(work: () => unknown): string | undefined {
   }
 }
 
+/** The answer to `PAY` of a run. */
+function answered(given: object, from: object = FROM_PEER, about: unknown = PAY.about) {
+  const [question] = ask([PAY]);
+  const answer = { questionId: question?.id, decision: null, text: '', question: '', by: 'sender', ...given };
+  return answersOf({ ...from, answers: [answer] } as never)?.to(about);
+}
+
 it('asks the sender for an approval only where the sender is the user', () => {
-  expect(approverOf('user', FROM_USER)).toBe('user');
-  expect(approverOf('sender-when-user', FROM_USER)).toBe('sender');
-  expect(approverOf('sender-when-user', FROM_PEER)).toBe('user');
+  const [question] = ask([PAY]);
+  expect(question?.from).toBe('user');
+  expect(ask([PAY], FROM_USER, { approvals: 'sender-when-user' })[0]?.from).toBe('sender');
+  expect(ask([PAY], FROM_PEER, { approvals: 'sender-when-user' })[0]?.from).toBe('user');
 });
 
 it('asks at most 20 questions, and nobody where no answer is expected', () => {
-  expect(codeOf(() => checkQuestions(20, { expectsAnswer: true }))).toBeUndefined();
-  expect(codeOf(() => checkQuestions(21, { expectsAnswer: true }))).toBe('too_many_questions');
-  expect(codeOf(() => checkQuestions(1, { expectsAnswer: false }))).toBe('nobody_to_ask');
+  const many = (count: number) => Array.from({ length: count }, (_none, at) => ({ ...PAY, about: at }));
+  expect(new Set(ask(many(20)).map(({ id }) => id)).size).toBe(20);
+  expect(codeOf(() => ask(many(21)))).toBe('too_many_questions');
+  expect(codeOf(() => ask([PAY], { ...FROM_USER, expectsAnswer: false }))).toBe('nobody_to_ask');
+  expect(ask([PAY], FROM_USER, { run: 'x'.repeat(149) })[0]?.id?.length).toBeLessThanOrEqual(200);
+  expect(codeOf(() => ask([PAY], FROM_USER, { run: 'x'.repeat(150) }))).toBe('handler_failed');
 });
 
 describe('what a person sees of an action', () => {
   it('is the whole action, or the action is refused', () => {
-    expect(shownWhole({ action: 'pay', args: { euros: 5 } })).toEqual({ action: 'pay', args: { euros: 5 } });
+    expect(ask([PAY])[0]?.data).toEqual(ACTION);
     const circular: Record<string, unknown> = {};
     circular.self = circular;
-    for (const action of ['x'.repeat(32 * 1024), circular, undefined, 5n]) {
-      expect(dataOfQuestion(action)).toBeUndefined();
-      expect(codeOf(() => shownWhole(action))).toBe('action_too_large');
+    for (const data of ['x'.repeat(32 * 1024), circular, undefined, 5n]) {
+      expect(codeOf(() => ask([{ ...PAY, data }]))).toBe('action_too_large');
+      expect(ask([{ ...PAY, kind: 'text', data }])[0]).not.toHaveProperty('data');
     }
   });
 
   it('has a text that is not blank, cut between characters', () => {
-    expect(textOfQuestion(' ', 'May it?')).toBe('May it?');
-    expect(textOfQuestion(`${'x'.repeat(19_999)}😀`, '')).toBe('x'.repeat(19_999));
+    expect(ask([{ ...PAY, otherwise: 'May it?' }])[0]?.text).toBe('May it?');
+    expect(ask([PAY])[0]?.text).toBe(JSON.stringify(ACTION));
+    expect(ask([{ ...PAY, text: `${'x'.repeat(19_999)}😀` }])[0]?.text).toBe('x'.repeat(19_999));
   });
 });
 
 it('takes an approval from people only, and never from free text', () => {
-  expect(isApproved(answer({ decision: 'approve', by: 'user' }), FROM_PEER)).toBe(true);
-  expect(isApproved(answer({ decision: 'approve', by: 'operator' }), FROM_PEER)).toBe(true);
-  expect(isApproved(answer({ decision: 'approve' }), FROM_USER)).toBe(true);
-  expect(isApproved(answer({ decision: 'approve' }), FROM_PEER)).toBe(false);
-  expect(isApproved(answer({ text: 'approve', by: 'user' }), FROM_USER)).toBe(false);
-  expect(isApproved(answer({ decision: 'reject', by: 'user' }), FROM_USER)).toBe(false);
-  expect(isApproved(undefined, FROM_USER)).toBe(false);
+  expect(answered({ decision: 'approve', by: 'user' })?.isApproved).toBe(true);
+  expect(answered({ decision: 'approve', by: 'operator' })?.isApproved).toBe(true);
+  expect(answered({ decision: 'approve' }, FROM_USER)?.isApproved).toBe(true);
+  expect(answered({ decision: 'approve' })?.isApproved).toBe(false);
+  expect(answered({ text: 'approve', by: 'user' }, FROM_USER)?.isApproved).toBe(false);
+  expect(answered({ decision: 'reject', by: 'user' }, FROM_USER)?.isApproved).toBe(false);
+});
+
+it('takes an answer for exactly what was asked', () => {
+  const approval = { decision: 'approve', by: 'user' };
+  const same = ['call-1', { args: { to: 'lab', euros: 5 }, action: 'pay' }];
+  expect(answered(approval, FROM_PEER, same)?.isApproved).toBe(true);
+  const other = ['call-1', { action: 'pay', args: { euros: 6, to: 'lab' } }];
+  expect(answered(approval, FROM_PEER, other)).toBeUndefined();
+  expect(answersOf({ ...FROM_USER, answers: [] } as never)).toBeNull();
+  expect(answered({ ...approval, questionId: 'of-somebody-else' })).toBeUndefined();
 });
 
 it('fences the words of a sender that is an agent', () => {
-  expect(textOfAnswer(answer({ text: 'too dear' }), FROM_PEER)).toMatch(/^<peer-text-/);
-  expect(textOfAnswer(answer({ text: 'too dear', by: 'user' }), FROM_PEER)).toBe('too dear');
-  expect(textOfAnswer(answer({ text: 'too dear' }), FROM_USER)).toBe('too dear');
-  expect(textOfAnswer(answer({ decision: 'reject' }), FROM_USER)).toBe('reject');
-  expect(textOfAnswer(undefined, FROM_USER)).toBe('');
+  expect(answered({ text: 'too dear' })?.text).toMatch(/^<peer-text-/);
+  expect(answered({ text: 'too dear', by: 'user' })?.text).toBe('too dear');
+  expect(answered({ text: 'too dear' }, FROM_USER)).toMatchObject({ text: 'too dear', hasWords: true });
+  expect(answered({ decision: 'reject' }, FROM_USER)).toMatchObject({ text: 'reject', hasWords: false });
 });
 
 it('says why nothing was asked to the agent, not to the sender', () => {
-  const failure = cannotAsk('no_such_thing', { problem: 'The option is wrong.', hint: 'Correct it.' });
-  expect(failure.textForSender).not.toContain('option');
-  expect(failure.cause).toMatchObject({ message: 'The option is wrong.', hint: 'Correct it.' });
-  expect(questionSuperseded().code).toBe('question_superseded');
+  try {
+    ask([{ ...PAY, data: undefined }]);
+    expect.unreachable();
+  } catch (error) {
+    const failure = error as MessageFailure;
+    expect(failure.textForSender).not.toContain('JSON');
+    expect(failure.cause).toMatchObject({ message: expect.stringContaining('32 KiB') });
+  }
 });

@@ -1,6 +1,8 @@
+import crypto from 'node:crypto';
 import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
+import type { QuestionToAsk } from '../inbound/handler.ts';
 import { fenceRepeatably } from '../peers/text-for-model.ts';
 import { cutText } from './reply-outcome.ts';
 
@@ -8,50 +10,128 @@ const MAX_QUESTIONS = 20;
 const MAX_TEXT_LENGTH = 20_000;
 /** As much as a platform takes, in bytes of JSON. */
 const MAX_DATA_BYTES = 32 * 1024;
+/** With the rest, an id of a question has at most 200 characters. */
+const MAX_RUN_LENGTH = 149;
+const QUESTION_ID = /^run\.(?<digest>[\w-]{43})\.(?<run>[\s\S]+)$/;
 
 /** Who decides whether an action may be done: the user of the agent's canvas, or the sender where that is the user. */
 export type Approvals = 'user' | 'sender-when-user';
 
-/** The answer to one question. */
-export type QuestionAnswer = InboundMessage['answers'][number];
-
-type Answering = Pick<InboundMessage, 'source' | 'sourceId'>;
-
-/** Whom an approval is asked of. */
-export function approverOf(
-  approvals: Approvals,
-  { source }: Pick<InboundMessage, 'source'>,
-): 'user' | 'sender' {
-  return approvals === 'sender-when-user' && source === 'canvas_user' ? 'sender' : 'user';
+/** What a run of a framework waits for. */
+export interface PendingQuestion {
+  /** What is asked, as plain JSON. An answer counts for exactly this, so of an approval it has the whole action. */
+  readonly about: unknown;
+  readonly kind: 'approval' | 'text';
+  /** For people, cut at 20 000 UTF-16 units. A blank one, or what is not a text, is replaced by `otherwise`. */
+  readonly text: unknown;
+  /** @default the data as JSON */
+  readonly otherwise?: string | undefined;
+  /** Shown beside the text. Of an approval the whole action, at most 32 KiB of JSON; other data is left out when it has more. */
+  readonly data?: unknown;
+  /** Who answers a question of kind `text`. @default 'user' */
+  readonly from?: 'user' | 'sender' | undefined;
 }
 
-/** Checks that a message can be asked so many questions. @throws MessageFailure `nobody_to_ask`, `too_many_questions` */
-export function checkQuestions(
-  count: number,
-  { expectsAnswer }: Pick<InboundMessage, 'expectsAnswer'>,
-): void {
+/** The answers to questions of one run. */
+export interface RunAnswers {
+  /** The name of the run that asked. */
+  readonly run: string;
+  /** The answer to what was asked about exactly this; `undefined` for none. */
+  to(about: unknown): RunAnswer | undefined;
+}
+
+export interface RunAnswer {
+  /** Free text approves nothing, and neither does a sender that is not the user. */
+  readonly isApproved: boolean;
+  /** The words of the answer for a model, those of a peer in a fence; without words the decision. */
+  readonly text: string;
+  readonly hasWords: boolean;
+}
+
+export interface AskingOptions {
+  readonly approvals: Approvals;
+  /** Names the run, at most 149 UTF-16 units. */
+  readonly run: string;
+}
+
+/**
+ * The questions for what a run waits for.
+ * @throws MessageFailure `nobody_to_ask`, `too_many_questions` for more than 20, `action_too_large`
+ */
+export function questionsOf(
+  pending: readonly PendingQuestion[],
+  { expectsAnswer, source }: Pick<InboundMessage, 'expectsAnswer' | 'source'>,
+  { approvals, run }: AskingOptions,
+): QuestionToAsk[] {
   if (!expectsAnswer) {
-    const text = 'The agent waits for an answer where nobody can be asked.';
-    throw new MessageFailure(text, { code: 'nobody_to_ask' });
+    throw new MessageFailure('The agent waits for an answer where nobody can be asked.', {
+      code: 'nobody_to_ask',
+    });
   }
-  if (count <= MAX_QUESTIONS) return;
-  const text = 'The agent asked more questions at once than a message can have.';
-  throw new MessageFailure(text, { code: 'too_many_questions' });
-}
-
-/** The data of an approval: the whole action. Nobody approves what nobody could read. @throws MessageFailure `action_too_large` */
-export function shownWhole(action: unknown): JsonValue {
-  const data = dataOfQuestion(action);
-  if (data !== undefined) return data;
-  throw cannotAsk('action_too_large', {
-    problem:
-      'An action to approve has more than 32 KiB of JSON, or no form as JSON, and cannot be shown whole.',
-    hint: 'Let the action name what it acts on, such as a file, instead of containing it.',
+  if (pending.length > MAX_QUESTIONS) {
+    throw new MessageFailure('The agent asked more questions at once than a message can have.', {
+      code: 'too_many_questions',
+    });
+  }
+  if (run.length > MAX_RUN_LENGTH) {
+    throw new MessageFailure('The agent cannot ask about this message: its id is too long.');
+  }
+  const approver = approvals === 'sender-when-user' && source === 'canvas_user' ? 'sender' : 'user';
+  return pending.map(({ about, kind, text, otherwise, data: given, from = 'user' }) => {
+    const data = shownData(given);
+    // Nobody approves what nobody could read.
+    if (kind === 'approval' && data === undefined) throw actionTooLarge();
+    const asked = typeof text === 'string' && text.trim() !== '' ? text : (otherwise ?? textOfData(data));
+    return {
+      id: `run.${digestOf(run, about)}.${run}`,
+      kind,
+      text: cutText(asked, MAX_TEXT_LENGTH),
+      ...(kind === 'approval' || (typeof data === 'object' && data !== null) ? { data } : {}),
+      from: kind === 'approval' ? approver : from,
+    };
   });
 }
 
+/** Reads the answers to questions of {@link questionsOf}; `null` without any. */
+export function answersOf(
+  message: Pick<InboundMessage, 'answers' | 'source' | 'sourceId'>,
+): RunAnswers | null {
+  const byDigest = new Map<string, QuestionAnswer>();
+  let asking: string | undefined;
+  for (const answer of message.answers) {
+    const { digest, run } = QUESTION_ID.exec(answer.questionId)?.groups ?? {};
+    if (digest === undefined || run === undefined) continue;
+    asking ??= run;
+    if (run === asking) byDigest.set(digest, answer);
+  }
+  const run = asking;
+  if (run === undefined) return null;
+  return {
+    run,
+    to(about) {
+      const answer = byDigest.get(digestOf(run, about));
+      return answer && readAnswer(answer, message);
+    },
+  };
+}
+
+type QuestionAnswer = InboundMessage['answers'][number];
+
+function readAnswer(
+  { by, decision, text }: QuestionAnswer,
+  { source, sourceId }: Pick<InboundMessage, 'source' | 'sourceId'>,
+): RunAnswer {
+  const isUser = by === 'user' || by === 'operator' || source === 'canvas_user';
+  const words = by === 'sender' && source !== 'canvas_user' && text !== '';
+  return {
+    isApproved: isUser && decision === 'approve',
+    text: words ? fenceRepeatably(text, { origin: sourceId }) : text || (decision ?? ''),
+    hasWords: text.trim() !== '',
+  };
+}
+
 /** The value as JSON shows it; `undefined` when it has no such form, or one of more than 32 KiB. */
-export function dataOfQuestion(value: unknown): JsonValue | undefined {
+function shownData(value: unknown): JsonValue | undefined {
   try {
     const json = JSON.stringify(value);
     return new TextEncoder().encode(json).length > MAX_DATA_BYTES ? undefined : JSON.parse(json);
@@ -60,36 +140,29 @@ export function dataOfQuestion(value: unknown): JsonValue | undefined {
   }
 }
 
-/** The text of a question, cut at 20 000 UTF-16 units. @param otherwise for what is not a text, or a blank one */
-export function textOfQuestion(text: unknown, otherwise: string): string {
-  return cutText(typeof text === 'string' && text.trim() !== '' ? text : otherwise, MAX_TEXT_LENGTH);
+function textOfData(data: JsonValue | undefined): string {
+  return JSON.stringify(data) ?? 'The agent waits for an answer.';
 }
 
 /** The sender gets no reason: it is the agent that has to be changed, and the reason is the cause. */
-export function cannotAsk(
-  code: string,
-  { problem, hint }: { readonly problem: string; readonly hint: string },
-): MessageFailure {
+function actionTooLarge(): MessageFailure {
   return new MessageFailure('The agent cannot ask what it needs to continue.', {
-    code,
-    cause: new ConfigurationError(problem, { hint }),
+    code: 'action_too_large',
+    cause: new ConfigurationError(
+      'An action to approve has more than 32 KiB of JSON, or no form as JSON, and cannot be shown whole.',
+      { hint: 'Let the action name what it acts on, such as a file, instead of containing it.' },
+    ),
   });
 }
 
-/** Whether an answer approves. Free text approves nothing, and neither does a sender that is not the user. */
-export function isApproved(answer: QuestionAnswer | undefined, { source }: Answering): boolean {
-  const isEntitled = answer?.by === 'user' || answer?.by === 'operator' || source === 'canvas_user';
-  return isEntitled && answer?.decision === 'approve';
+function digestOf(run: string, about: unknown): string {
+  return crypto.hash('sha256', JSON.stringify(sorted([run, about])), 'base64url');
 }
 
-/** The words of an answer, else its decision; those of a peer in a fence. */
-export function textOfAnswer(answer: QuestionAnswer | undefined, { source, sourceId }: Answering): string {
-  const { text = '', by = 'sender', decision = null } = answer ?? {};
-  if (text === '') return decision ?? '';
-  return by === 'sender' && source !== 'canvas_user' ? fenceRepeatably(text, { origin: sourceId }) : text;
-}
-
-/** For an answer to what no run waits for any more. */
-export function questionSuperseded(): MessageFailure {
-  return new MessageFailure('The agent no longer waits for this answer.', { code: 'question_superseded' });
+/** The value with the keys of its objects in order: a database may change it. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, each]) => [key, sorted(each)]));
 }

@@ -125,6 +125,14 @@ export function occurrenceOfCall(content: readonly unknown[], caller: string): n
   return callers.indexOf(caller);
 }
 
+/** The call with an id that tells it from others of its attempt, where `callerId` says that the framework has none. @param content as plain JSON */
+export function countedCall(call: ToolCall, content: readonly unknown[]): ToolCall {
+  const { callId, callerId } = call;
+  if (callerId === undefined || currentMessage() === undefined) return call;
+  const place = occurrenceOfCall([...content, callId ?? null], callerId);
+  return { ...call, callId: JSON.stringify([callId ?? null, place]) };
+}
+
 /** Begins the conversation with the peer anew. This process continues it until it ends; another one continues the first. */
 export function newContextIdOfCall(
   client: Client,
@@ -163,23 +171,4 @@ function newerOf(client: Client): LatestMap<string> {
   const known = all.get(client) ?? new LatestMap<string>(MAX_NEWER);
   all.set(client, known);
   return known;
-}
-
-/**
- * SHA-256 of a value as JSON, in base64url; bytes count by their own digest. The same value gives the same in each process. `undefined` for what has no
- * form as JSON.
- */
-export function valueDigest(value: unknown): string | undefined {
-  try {
-    const json = JSON.stringify(value, (_key, each: unknown) =>
-      ArrayBuffer.isView(each) ? bytesDigest(each) : each,
-    );
-    return json === undefined ? undefined : crypto.hash('sha256', json, 'base64url');
-  } catch {
-    return undefined;
-  }
-}
-
-function bytesDigest({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
-  return crypto.hash('sha256', new Uint8Array(buffer, byteOffset, byteLength), 'base64url');
 }

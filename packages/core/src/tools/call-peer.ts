@@ -5,9 +5,8 @@ import { StreamRestartedError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { contextIdOfCall, messageIdOfCall, newContextIdOfCall } from './call-identity.ts';
-import { outcomeOfReply, type PeerReplyOutcome } from './reply-outcome.ts';
+import { outcomeOfReply } from './reply-outcome.ts';
 import {
-  type AnswerInput,
   answersArgument,
   flagArgument,
   idArgument,
@@ -15,7 +14,8 @@ import {
   type ToolDefinition,
   textArgument,
 } from './tool-definition.ts';
-import { defineTool, type FailureData, type ToolContext } from './tool-run.ts';
+import { defineTool, type ToolContext } from './tool-run.ts';
+import type { CallPeerInput, DelegateTaskInput, FailureData, PeerReplyOutcome } from './tool-shapes.ts';
 
 /** How long a peer may say nothing before the tool looks whether it is there, in milliseconds. */
 const SILENCE_MS = 3_000;
@@ -23,32 +23,6 @@ const SILENCE_MS = 3_000;
 const MAX_HOLD_MS = 300_000;
 /** Workspaces in these states get their messages later. */
 const AWAY: ReadonlySet<string> = new Set(['offline', 'paused', 'awaiting_agent']);
-
-export type CallPeerInput = {
-  peer_id: string;
-  text: string;
-  /** @default false */
-  new_conversation?: boolean;
-  /** @default [] */
-  answers?: AnswerInput[];
-};
-
-/** `delegate_task` is `call_peer` with the names of the other Molecule AI tools. */
-export type DelegateTaskInput = {
-  workspace_id: string;
-  task: string;
-  /** @default false */
-  new_conversation?: boolean;
-  /** @default [] */
-  answers?: AnswerInput[];
-};
-
-export type CallPeerTool = ToolDefinition<'call_peer', CallPeerInput, PeerReplyOutcome | FailureData>;
-export type DelegateTaskTool = ToolDefinition<
-  'delegate_task',
-  DelegateTaskInput,
-  PeerReplyOutcome | FailureData
->;
 
 const DESCRIPTION =
   'Sends a message to another agent and waits for its answer. Write it so that it can be understood without this conversation: the ' +
@@ -73,7 +47,9 @@ const DELEGATE_TASK = {
   answers: CALL_PEER.answers,
 };
 
-export function callPeerTool(context: ToolContext): CallPeerTool {
+export function callPeerTool(
+  context: ToolContext,
+): ToolDefinition<'call_peer', CallPeerInput, PeerReplyOutcome | FailureData> {
   return defineTool(context, {
     name: 'call_peer',
     description: DESCRIPTION,
@@ -82,7 +58,9 @@ export function callPeerTool(context: ToolContext): CallPeerTool {
   });
 }
 
-export function delegateTaskTool(context: ToolContext): DelegateTaskTool {
+export function delegateTaskTool(
+  context: ToolContext,
+): ToolDefinition<'delegate_task', DelegateTaskInput, PeerReplyOutcome | FailureData> {
   return defineTool(context, {
     name: 'delegate_task',
     description: DESCRIPTION,

@@ -6,7 +6,6 @@ import type { ScriptedResponse } from '../../test/scripted-server.ts';
 import { type ClientStage, stage } from '../../test/test-client.ts';
 import { outsideFences } from '../testing/expectations.ts';
 import { type DefaultPeerToolNames, type PeerToolName, peerTools } from './peer-tools.ts';
-import { runTool } from './tool-run.ts';
 
 const CANARY = 'canary-7';
 const OLD_FENCE = fencePeerText('old', { origin: 'unknown' });
@@ -55,7 +54,7 @@ async function expectOnlyFenced(s: ClientStage, name: PeerToolName, response: Sc
   s.server.script(response);
   const [tool] = peerTools(s.client, { only: [name] });
   if (tool === undefined) throw new Error(name);
-  const outcome = await runTool(tool, raw);
+  const outcome = await tool.execute(raw);
   expect(outsideFences(outcome.forModel).toLowerCase()).not.toContain(CANARY);
   expect(outsideFences(outcome.forModel)).not.toMatch(/A2A_RESULT_FROM_PEER/i);
   expect(JSON.parse(JSON.stringify(outcome))).toEqual(outcome);

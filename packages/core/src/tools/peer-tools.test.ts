@@ -5,13 +5,17 @@ import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { CallPeerInput, DelegateTaskInput } from './call-peer.ts';
 import { isPeerToolName, type PeerTool, peerTools } from './peer-tools.ts';
-import type { PeerReplyOutcome } from './reply-outcome.ts';
-import type { TaskList } from './task-tools.ts';
 import type { ToolOutcome } from './tool-definition.ts';
-import { type FailureData, failureOf, runTool } from './tool-run.ts';
-import type { NoInput } from './workspace-tools.ts';
+import { failureOf } from './tool-run.ts';
+import type {
+  CallPeerInput,
+  DelegateTaskInput,
+  FailureData,
+  NoInput,
+  PeerReplyOutcome,
+  TaskList,
+} from './tool-shapes.ts';
 
 const ASK = { peer_id: PEER, text: 'hello' };
 
@@ -46,23 +50,21 @@ describe('peerTools', () => {
     expectTypeOf(tools[2].parse).returns.toEqualTypeOf<CallPeerInput>();
     expectTypeOf(tools.length).toEqualTypeOf<7>();
     const [delegate, check] = peerTools(s.client, { only: ['delegate_task', 'check_task_status'] });
-    expectTypeOf(delegate.run).parameter(0).toEqualTypeOf<DelegateTaskInput>();
-    expectTypeOf(check.run).returns.resolves.toEqualTypeOf<
+    expectTypeOf(delegate.parse).returns.toEqualTypeOf<DelegateTaskInput>();
+    expectTypeOf(check.execute).returns.resolves.toEqualTypeOf<
       ToolOutcome<PeerReplyOutcome | TaskList | FailureData>
     >();
     expectTypeOf<PeerTool<'list_peers'>['parse']>().returns.toEqualTypeOf<NoInput>();
     const either = (): PeerTool => delegate;
     const tool = either();
-    if (tool.name === 'call_peer') expectTypeOf(tool.run).parameter(0).toEqualTypeOf<CallPeerInput>();
+    if (tool.name === 'call_peer') expectTypeOf(tool.parse).returns.toEqualTypeOf<CallPeerInput>();
     expectTypeOf<PeerTool>().not.toBeAny();
-    expectTypeOf<Awaited<ReturnType<PeerTool['run']>>['data']>().not.toBeAny();
+    expectTypeOf<Awaited<ReturnType<PeerTool['execute']>>['data']>().not.toBeAny();
     expect(tool.name).toBe('delegate_task');
-    const ran = runTool(tool, {});
-    expectTypeOf(ran).resolves.toExtend<ToolOutcome>();
-    expectTypeOf<
-      (typeof ran extends Promise<infer O extends ToolOutcome> ? O : never)['data']
-    >().not.toBeAny();
-    expect(await ran).toMatchObject({ isError: true });
+    const ran = await tool.execute({});
+    expectTypeOf(ran).toExtend<ToolOutcome>();
+    expectTypeOf<(typeof ran)['data']>().not.toBeAny();
+    expect(ran).toMatchObject({ isError: true });
   });
 });
 
@@ -118,12 +120,12 @@ describe('an outcome of a call that failed', () => {
       { token: null },
     );
     const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
-    const wrong = await runTool(callPeer, { peer_id: PEER });
+    const wrong = await callPeer.execute({ peer_id: PEER });
     expect(wrong).toMatchObject({ isError: true, data: { code: 'invalid_argument' } });
     expect(wrong.forModel).toBe(
       'Error: `text` is missing. Nothing was sent: correct the arguments and call the tool again.',
     );
-    expect(await runTool(callPeer, ASK)).toMatchObject({ data: { code: 'unauthorized' } });
+    expect(await callPeer.execute(ASK)).toMatchObject({ data: { code: 'unauthorized' } });
     const broken = Object.create(s.client, {
       callPeer: { value: () => Promise.reject(new TypeError('a secret of the program')) },
       workspaceId: { value: SELF },
@@ -131,13 +133,13 @@ describe('an outcome of a call that failed', () => {
       clock: { value: s.clock },
     });
     const [bug] = peerTools(broken, { only: ['call_peer'] });
-    const outcome = await runTool(bug, ASK);
+    const outcome = await bug.execute(ASK);
     expect(outcome).toMatchObject({ isError: true, data: { status: 'error', code: 'handler_failed' } });
     expect(outcome.forModel).not.toContain('secret');
     expect(s.logger.messages('error')).toHaveLength(1);
     await s.client.close();
     for (const onProgress of [undefined, () => {}]) {
-      expect(await runTool(callPeer, ASK, { onProgress })).toMatchObject({ data: { code: 'client_closed' } });
+      expect(await callPeer.execute(ASK, { onProgress })).toMatchObject({ data: { code: 'client_closed' } });
     }
   });
 });
@@ -153,7 +155,7 @@ describe('call_peer', () => {
     const length = 10 * 1024 * 1024 - 1_000;
     await using s = await stage({ body: answered(`${'x'.repeat(31_999)}😀${'y'.repeat(length)}`) });
     const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
-    const outcome = await runTool(callPeer, ASK);
+    const outcome = await callPeer.execute(ASK);
     expect(outcome).toMatchObject({
       isError: false,
       data: { status: 'answered', text: 'x'.repeat(31_999), omitted: length + 2 },
@@ -168,7 +170,7 @@ describe('call_peer', () => {
       { status: 404, body: { error: 'x', code: 'message_not_found' } },
     ]);
     const [callPeer] = peerTools(s.client, { only: ['call_peer'] });
-    const outcome = await runTool(callPeer, ASK, { callId: 'call_0', runId: 'run' });
+    const outcome = await callPeer.execute(ASK, { callId: 'call_0', runId: 'run' });
     expect(outcome).toMatchObject({ isError: true, data: { code: 'conflict' } });
     expect(s.server.requests.map(({ method }) => method)).toEqual(['POST', 'GET']);
   });

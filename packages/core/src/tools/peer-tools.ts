@@ -79,7 +79,7 @@ const OPTIONS = knownOptions<PeerToolsOptions>(PEER_TOOLS_OPTION_NAMES);
  *
  * @example
  * const [listPeers, callPeer] = peerTools(client, { only: ['list_peers', 'call_peer'] });
- * const { forModel } = await runTool(callPeer, { peer_id, text: 'Good morning' }, { callId, signal });
+ * const { forModel } = await callPeer.execute({ peer_id, text: 'Good morning' }, { callId, signal });
  */
 export function peerTools<const Names extends readonly PeerToolName[] = DefaultPeerToolNames>(
   client: PeerClient,

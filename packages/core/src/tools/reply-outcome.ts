@@ -10,34 +10,9 @@ import { isWorkspaceId } from '../settings/environment.ts';
 import { fenceMarkedValue } from './marked-text.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 import { type ReplyContext, whereToLook } from './tool-run.ts';
+import type { PeerQuestion, PeerReplyOutcome } from './tool-shapes.ts';
 
 const CODE_BLOCK = /^\s*```(?:json)?[ \t]*\n([\s\S]*)```\s*$/i;
-
-/** What came of a message to a peer. Everything that a peer wrote is untrusted. */
-export type PeerReplyOutcome = {
-  status: PeerReplyStatus;
-  peerId: string;
-  /** Also the task id; `getMessage` reads the whole answer by it. */
-  messageId: string;
-  contextId: string;
-  /** Whether the peer is paused. */
-  isHeld: boolean;
-  /** Why it failed, a word of the platform or of the peer. */
-  code: string | null;
-  /** The beginning of the peer's text, without boundary markers. */
-  text: string;
-  /** How many UTF-16 units of the text are not in `text`. */
-  omitted: number;
-  /** What the peer asks; texts are cut at 2 000. */
-  questions: PeerQuestion[];
-};
-
-export type PeerQuestion = {
-  id: string;
-  kind: string;
-  from: string;
-  text: string;
-};
 
 const MAX_QUESTION_LENGTH = 2_000;
 

@@ -1,6 +1,6 @@
 import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
-import { restOfAnswer, StreamedAnswer } from './streamed-answer.ts';
+import { StreamedAnswer } from './streamed-answer.ts';
 
 it('separates turns, and removes markers that come in pieces', async () => {
   const sent: string[] = [];
@@ -13,7 +13,7 @@ it('separates turns, and removes markers that come in pieces', async () => {
   expect(sent.join('')).toBe('Let me look.\n\nIt works!');
   expect(answer.said).toBe('Let me look.\n\nIt works!');
   expect(answer.lastSaid).toBe('It works!');
-  expect(restOfAnswer(`${wrapA2aBoundary('It works')}!`, answer.lastSaid)).toBe('');
+  expect(answer.restOf(`${wrapA2aBoundary('It works')}!`)).toBe('');
 });
 
 it('removes the tags of a fence that come in pieces', async () => {
@@ -23,7 +23,7 @@ it('removes the tags of a fence that come in pieces', async () => {
   for (const piece of said) await answer.push(piece, 1);
   await answer.end();
   expect(sent.join('')).toBe('It said: yes!');
-  expect(restOfAnswer(said, answer.lastSaid)).toBe('');
+  expect(answer.restOf(said)).toBe('');
 });
 
 it('keeps half a marker in which a model stopped', async () => {
@@ -40,5 +40,5 @@ it('leaves out half a marker in which a framework ended the stream, and not the 
   await answer.push('So [/A2A_RESULT_FR', 1);
   await answer.end('So it is.');
   expect(sent.join('')).toBe('So ');
-  expect(restOfAnswer('So [/A2A_RESULT_FROM_PEER]it is.', answer.lastSaid)).toBe('it is.');
+  expect(answer.restOf('So [/A2A_RESULT_FROM_PEER]it is.')).toBe('it is.');
 });

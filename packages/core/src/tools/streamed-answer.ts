@@ -77,6 +77,8 @@ export function readsStream({
 
 /** What a model says, streamed to the sender without the marks of {@link removeRepeatedMarks}. What it says in several turns is separated by an empty line. */
 export class StreamedAnswer {
+  /** Whether the sender reads it while it is made: only then pieces are pushed. */
+  readonly isRead: boolean;
   readonly #send: (text: string) => Promise<void>;
   #remover = createRepeatedMarkRemover();
   #turn: unknown;
@@ -84,16 +86,17 @@ export class StreamedAnswer {
   #lastSaid = '';
 
   /** @param send as `context.stream` */
-  constructor(send: (text: string) => Promise<void>) {
+  constructor(send: (text: string) => Promise<void>, isRead = true) {
     this.#send = send;
+    this.isRead = isRead;
   }
 
-  /** All that was said. */
+  /** All that was sent. */
   get said(): string {
     return this.#said;
   }
 
-  /** What was said in the last turn. */
+  /** What was sent of the last turn. */
   get lastSaid(): string {
     return this.#lastSaid;
   }
@@ -113,12 +116,28 @@ export class StreamedAnswer {
 
   /**
    * Sends what was held back because it could be the beginning of a mark.
-   * @param answer the whole answer without marks. Where it goes on differently, the stream ended within a mark, and nothing is sent
+   * @param answer the whole answer. Where it goes on differently, the stream ended within a mark, and nothing is sent
    */
   async end(answer?: string): Promise<void> {
     const held = this.#remover.end();
-    const isCut = answer?.startsWith(this.#said) === true && !answer.startsWith(this.#said + held);
+    const whole = answer === undefined ? undefined : this.clean(answer);
+    const isCut = whole?.startsWith(this.#said) === true && !whole.startsWith(this.#said + held);
     if (!isCut) await this.#say(held);
+  }
+
+  /** A text of the model without marks. */
+  clean(text: string): string {
+    return removeRepeatedMarks(text);
+  }
+
+  /** The last words of the model without marks, and without what was sent of them. */
+  restOf(answer: string): string {
+    const text = this.clean(answer);
+    const lastSaid = this.#lastSaid;
+    if (lastSaid === '') return text;
+    if (text.trim() === lastSaid.trim()) return '';
+    // A framework may end a stream before the last tokens.
+    return text.startsWith(lastSaid) ? text.slice(lastSaid.length) : `\n\n${text}`;
   }
 
   async #say(text: string): Promise<void> {
@@ -127,13 +146,4 @@ export class StreamedAnswer {
     this.#lastSaid += text;
     await this.#send(text);
   }
-}
-
-/** An answer without the marks of {@link removeRepeatedMarks}, and without what was streamed. @param lastSaid of the last turn, `''` for nothing */
-export function restOfAnswer(answer: string, lastSaid: string): string {
-  const text = removeRepeatedMarks(answer);
-  if (lastSaid === '') return text;
-  if (text.trim() === lastSaid.trim()) return '';
-  // A framework may end a stream before the last tokens.
-  return text.startsWith(lastSaid) ? text.slice(lastSaid.length) : `\n\n${text}`;
 }

@@ -2,7 +2,7 @@ import { isErrorCode } from '@molecule-ai/protocol';
 import type { SentMessage } from '../client/message-state.ts';
 import { isShownId, isShownWord } from '../peers/text-for-model.ts';
 import { messageIdOfCall } from './call-identity.ts';
-import { outcomeOfReply, type PeerReplyOutcome, peerNamed } from './reply-outcome.ts';
+import { outcomeOfReply, peerNamed } from './reply-outcome.ts';
 import {
   idArgument,
   optionalIdArgument,
@@ -10,58 +10,27 @@ import {
   type ToolOutcome,
   textArgument,
 } from './tool-definition.ts';
-import { defineTool, type FailureData, type ToolContext, whereToLook } from './tool-run.ts';
+import { defineTool, type ToolContext, whereToLook } from './tool-run.ts';
+import type {
+  CancelTaskInput,
+  CheckTaskStatusInput,
+  DelegateTaskAsyncInput,
+  FailureData,
+  PeerReplyOutcome,
+  TaskList,
+} from './tool-shapes.ts';
 
 /** How long a look at a task waits for its end, in milliseconds: a model that looks again and again does so slowly. */
 const LOOK_MS = 20_000;
 const MAX_LISTED = 10;
 
-export type DelegateTaskAsyncInput = {
-  workspace_id: string;
-  task: string;
-};
-
-export type CheckTaskStatusInput = {
-  /** @default '', the latest tasks */
-  task_id?: string;
-};
-
-export type CancelTaskInput = {
-  task_id: string;
-};
-
-export type TaskList = {
-  status: 'ok';
-  /** Messages of this workspace to others, the latest change first. Times are RFC 3339. */
-  tasks: {
-    taskId: string;
-    peerId: string;
-    state: string;
-    isHeld: boolean;
-    code: string | null;
-    createdAt: string;
-    endedAt: string | null;
-  }[];
-  hasMore: boolean;
-};
-
-export type DelegateTaskAsyncTool = ToolDefinition<
-  'delegate_task_async',
-  DelegateTaskAsyncInput,
-  PeerReplyOutcome | FailureData
->;
-export type CheckTaskStatusTool = ToolDefinition<
-  'check_task_status',
-  CheckTaskStatusInput,
-  PeerReplyOutcome | TaskList | FailureData
->;
-export type CancelTaskTool = ToolDefinition<'cancel_task', CancelTaskInput, PeerReplyOutcome | FailureData>;
-
 /** What other Molecule AI tools want to know here. */
 const IGNORED = ['workspace_id'];
 
 /** Sends a task and does not wait for it; each is a conversation of its own, so that several are handled at the same time. */
-export function delegateTaskAsyncTool(context: ToolContext): DelegateTaskAsyncTool {
+export function delegateTaskAsyncTool(
+  context: ToolContext,
+): ToolDefinition<'delegate_task_async', DelegateTaskAsyncInput, PeerReplyOutcome | FailureData> {
   const { client } = context;
   return defineTool(context, {
     name: 'delegate_task_async',
@@ -87,7 +56,9 @@ export function delegateTaskAsyncTool(context: ToolContext): DelegateTaskAsyncTo
   });
 }
 
-export function checkTaskStatusTool(given: ToolContext): CheckTaskStatusTool {
+export function checkTaskStatusTool(
+  given: ToolContext,
+): ToolDefinition<'check_task_status', CheckTaskStatusInput, PeerReplyOutcome | TaskList | FailureData> {
   const context: ToolContext = { ...given, subject: 'task' };
   const { client } = context;
   return defineTool(context, {
@@ -108,7 +79,9 @@ export function checkTaskStatusTool(given: ToolContext): CheckTaskStatusTool {
   });
 }
 
-export function cancelTaskTool(given: ToolContext): CancelTaskTool {
+export function cancelTaskTool(
+  given: ToolContext,
+): ToolDefinition<'cancel_task', CancelTaskInput, PeerReplyOutcome | FailureData> {
   const context: ToolContext = { ...given, subject: 'task' };
   return defineTool(context, {
     name: 'cancel_task',

@@ -1,5 +1,6 @@
 import type { JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import type { AnswerInput } from './tool-shapes.ts';
 
 /** A JSON Schema as plain data, in the part of it that the strict modes of model providers take: every property is required. */
 export interface JsonSchema {
@@ -13,7 +14,7 @@ export interface JsonSchema {
 
 /** What a framework knows of one call of a tool. */
 export interface ToolCall {
-  /** Aborts the call: `run` rejects with the signal's reason, and the message to the peer is canceled. */
+  /** Aborts the call: `execute` rejects with the signal's reason, and the message to the peer is canceled. */
   readonly signal?: AbortSignal | undefined;
   /**
    * The framework's id of the call. A call with the same id, arguments and handled message or run sends no second message, so that a
@@ -22,6 +23,13 @@ export interface ToolCall {
   readonly callId?: string | undefined;
   /** Outside of handlers, the run of the model that `callId` belongs to: models repeat their call ids in other runs. */
   readonly runId?: string | undefined;
+  /**
+   * For frameworks whose ids are others in each attempt of a message: names this call within the attempt. The n-th call with the same `callId`
+   * and arguments is then the same message in each attempt.
+   */
+  readonly callerId?: string | undefined;
+  /** Of the same tool, before this call in the attempt or in an earlier one that it continues: they count as well. */
+  readonly earlierCalls?: readonly { readonly input: unknown; readonly callerId: string }[] | undefined;
   /**
    * The step of a stored run that `callId` belongs to, the same in each repeat of that step, also where another message resumes the run.
    * It takes the place of the handled message and of the run in the id of what is sent. @default the handled message, else the run
@@ -60,10 +68,10 @@ export interface ToolDefinition<
    */
   parse(raw: unknown): Input;
   /**
-   * Does it. Whatever a peer, the platform or the network does is an outcome; it rejects only with the reason of `call.signal`, or of the
-   * signal of the handler in which it runs.
+   * Checks the arguments and does it. Wrong arguments, and whatever a peer, the platform or the network does, are an outcome; it rejects only with the
+   * reason of `call.signal`, or of the signal of the handler in which it runs.
    */
-  run(input: Input, call?: ToolCall): Promise<ToolOutcome<Data>>;
+  execute(rawArguments: unknown, call?: ToolCall): Promise<ToolOutcome<Data>>;
 }
 
 /** Below the 1 MiB of a request, in every script. */
@@ -87,12 +95,6 @@ export type ArgumentsOf<Input> = {
   readonly [Name in keyof Input & string]-?: Argument<NonNullable<Input[Name]>>;
 };
 type AnyArguments = Readonly<Record<string, Argument<unknown>>>;
-
-/** An answer to a question of a peer. */
-export type AnswerInput = {
-  question_id: string;
-  text: string;
-};
 
 /** The schema of all arguments. Each is required, as strict modes want it; {@link readArguments} knows the defaults. */
 export function schemaOf(args: AnyArguments): JsonSchema {

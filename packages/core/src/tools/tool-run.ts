@@ -6,6 +6,7 @@ import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { isShownId } from '../peers/text-for-model.ts';
+import { countedCall } from './call-identity.ts';
 import {
   type ArgumentsOf,
   readArguments,
@@ -14,16 +15,7 @@ import {
   type ToolDefinition,
   type ToolOutcome,
 } from './tool-definition.ts';
-
-/** What went wrong, for programs. */
-export type FailureData = {
-  status: 'error';
-  code: MoleculeErrorCode;
-  /** The message that may have reached the peer all the same; `null` for none. */
-  messageId: string | null;
-  /** How long to wait before a repeat, in milliseconds, where the platform says it. */
-  retryAfterMs: number | null;
-};
+import type { FailureData } from './tool-shapes.ts';
 
 export interface OutcomeContext {
   /** The names of the tools that the model has. */
@@ -161,17 +153,20 @@ export function defineTool<Name extends string, Input extends object, Data exten
   context: ToolContext,
   { name, description, args, ignored = [], run }: ToolParts<Name, Input, Data>,
 ): ToolDefinition<Name, Input, Data | FailureData> {
+  const parse = (raw: unknown) => readArguments<Input>(raw, args, ignored);
   return {
     name,
     description,
     inputSchema: schemaOf(args),
-    parse: (raw) => readArguments<Input>(raw, args, ignored),
-    async run(input, call = {}) {
+    parse,
+    async execute(raw, call = {}) {
       // The signal of the handler ends its tools as well, also where the framework does not pass it on.
       const ending = [call.signal, handlerSignal()];
       for (const each of ending) each?.throwIfAborted();
       try {
-        return await run(input, call);
+        const input = parse(raw);
+        for (const earlier of call.earlierCalls ?? []) countEarlier(name, parse, earlier);
+        return await run(input, countedCall(call, [name, input]));
       } catch (error) {
         for (const each of ending) each?.throwIfAborted();
         if (MoleculeError.isInstance(error)) return failureOf(error, context);
@@ -184,21 +179,13 @@ export function defineTool<Name extends string, Input extends object, Data exten
   };
 }
 
-/**
- * Checks the arguments and runs the tool: wrong arguments are an outcome too, with what to correct. Rejects only with the
- * reason of an abort.
- */
-export async function runTool<Definition extends ToolDefinition>(
-  definition: Definition,
-  raw: unknown,
-  call: ToolCall = {},
-): Promise<Awaited<ReturnType<Definition['run']>> | ToolOutcome<FailureData>> {
-  let input: unknown;
+/** Wrong arguments sent nothing. */
+function countEarlier(
+  name: string,
+  parse: (raw: unknown) => unknown,
+  { input, callerId }: { readonly input: unknown; readonly callerId: string },
+): void {
   try {
-    input = definition.parse(raw);
-  } catch (error) {
-    if (!MoleculeError.isInstance(error)) throw error;
-    return failureOf(error, { offered: new Set(), ownId: '' });
-  }
-  return (await definition.run(input, call)) as Awaited<ReturnType<Definition['run']>>;
+    countedCall({ callerId }, [name, parse(input)]);
+  } catch {}
 }

@@ -9,52 +9,19 @@ import {
 } from '../peers/text-for-model.ts';
 import { messageIdOfCall } from './call-identity.ts';
 import { type ToolDefinition, textArgument } from './tool-definition.ts';
-import { defineTool, type FailureData, type ToolContext } from './tool-run.ts';
-
-export type PeerList = {
-  status: 'ok';
-  /** Names and roles are what the peers say of themselves: untrusted. */
-  peers: { id: string; name: string; role: string; status: string }[];
-  /** How many more there are than `maxModelChars` has room for. */
-  omitted: number;
-};
-
-export type NoInput = Record<string, never>;
-export type ListPeersTool = ToolDefinition<'list_peers', NoInput, PeerList | FailureData>;
-
-export type OwnWorkspace = {
-  status: 'ok';
-  workspace: {
-    id: string;
-    name: string;
-    role: string;
-    description: string;
-    status: string;
-    parentId: string | null;
-    deliveryMode: string | null;
-  };
-};
-
-export type SendMessageToUserInput = {
-  message: string;
-};
-
-export type MessageToUser = {
-  status: 'sent';
-  /** The id of its row in the feed; `''` from an older platform. */
-  activityId: string;
-  /** Whether an earlier attempt of the same call had sent it. */
-  isDuplicate: boolean;
-};
-
-export type GetWorkspaceInfoTool = ToolDefinition<'get_workspace_info', NoInput, OwnWorkspace | FailureData>;
-export type SendMessageToUserTool = ToolDefinition<
-  'send_message_to_user',
+import { defineTool, type ToolContext } from './tool-run.ts';
+import type {
+  FailureData,
+  MessageToUser,
+  NoInput,
+  OwnWorkspace,
+  PeerList,
   SendMessageToUserInput,
-  MessageToUser | FailureData
->;
+} from './tool-shapes.ts';
 
-export function listPeersTool(context: ToolContext): ListPeersTool {
+export function listPeersTool(
+  context: ToolContext,
+): ToolDefinition<'list_peers', NoInput, PeerList | FailureData> {
   return defineTool(context, {
     name: 'list_peers',
     description:
@@ -86,7 +53,9 @@ function fitting(
   }
 }
 
-export function getWorkspaceInfoTool(context: ToolContext): GetWorkspaceInfoTool {
+export function getWorkspaceInfoTool(
+  context: ToolContext,
+): ToolDefinition<'get_workspace_info', NoInput, OwnWorkspace | FailureData> {
   return defineTool(context, {
     name: 'get_workspace_info',
     description: 'Tells who you are in the organisation: your own id, name, role, state and parent.',
@@ -111,7 +80,9 @@ export function getWorkspaceInfoTool(context: ToolContext): GetWorkspaceInfoTool
   });
 }
 
-export function sendMessageToUserTool(context: ToolContext): SendMessageToUserTool {
+export function sendMessageToUserTool(
+  context: ToolContext,
+): ToolDefinition<'send_message_to_user', SendMessageToUserInput, MessageToUser | FailureData> {
   const { client } = context;
   return defineTool(context, {
     name: 'send_message_to_user',

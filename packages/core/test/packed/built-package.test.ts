@@ -168,7 +168,7 @@ it.each(['module', 'commonjs'] as const)(
   'the tools of the %s build are imported without an HTTP client',
   (type) => {
     const open =
-      type === 'module' ? "await import('@molecule-ai/core/tools')" : "require('@molecule-ai/core/tools')";
+      type === 'module' ? "await import('@molecule-ai/core/adapter-kit')" : "require('@molecule-ai/core/adapter-kit')";
     const script = `(async () => {
     const loaded = [];
     process.getBuiltinModule('node:module').registerHooks({

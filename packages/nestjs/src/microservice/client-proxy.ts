@@ -6,7 +6,7 @@ import {
   type RemoteAgentClientOptions,
   type StreamPeerOptions,
 } from '@molecule-ai/core';
-import { clientProblem } from '@molecule-ai/core/tools';
+import { clientProblem } from '@molecule-ai/core/adapter-kit';
 import { ClientProxy, type ReadPacket, RpcException, type WritePacket } from '@nestjs/microservices';
 import { RememberedStream, rememberReply } from '../remembered-texts.ts';
 import { endError } from '../reply-errors.ts';

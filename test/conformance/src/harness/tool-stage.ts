@@ -6,6 +6,7 @@ import {
   type RemoteAgentClientOptions,
   silentLogger,
 } from '@molecule-ai/core';
+import type { ToolOutcome } from '@molecule-ai/core/adapter-kit';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import {
   expectNoUnfencedPeerText,
@@ -13,7 +14,6 @@ import {
   scriptedPeer,
   temporaryState,
 } from '@molecule-ai/core/testing';
-import type { ToolOutcome } from '@molecule-ai/core/tools';
 import { createTestPlatform, type TestPlatformOptions } from '@molecule-ai/platform/testing';
 import { expect, onTestFinished } from 'vitest';
 

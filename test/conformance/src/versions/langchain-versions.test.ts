@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { RemoteAgentClient } from '@molecule-ai/core';
+import { peerTools } from '@molecule-ai/core/adapter-kit';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
-import { peerTools } from '@molecule-ai/core/tools';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
 import {
   type LangChainProgram,

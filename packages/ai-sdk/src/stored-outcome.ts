@@ -1,9 +1,11 @@
-import { createHash, createHmac } from 'node:crypto';
-import type { JsonValue } from '@molecule-ai/protocol';
-import { fenceRepeatably } from '../peers/text-for-model.ts';
-import { fenceMarkedValue } from './marked-text.ts';
-import { cutText } from './reply-outcome.ts';
-import type { ToolCall, ToolOutcome } from './tool-definition.ts';
+import crypto from 'node:crypto';
+import type { JsonValue } from '@molecule-ai/core';
+import {
+  fenceMarkedValue,
+  fenceRepeatably,
+  type ToolCall,
+  type ToolOutcome,
+} from '@molecule-ai/core/adapter-kit';
 
 const STORED = 'The result of this call, as it was stored:';
 const NOT_JSON = 'A value that has no form as JSON.';
@@ -78,7 +80,7 @@ function isAnswerSoFar(data: JsonValue): data is PeerAnswerSoFar {
 
 function checkOf(forModel: string, isError: boolean, secret?: string): string {
   const text = JSON.stringify([forModel, isError]);
-  const hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
+  const hash = secret === undefined ? crypto.createHash('sha256') : crypto.createHmac('sha256', secret);
   return hash.update(text).digest('base64url');
 }
 
@@ -123,7 +125,7 @@ export function streamOutcome<Data extends JsonValue>(
       while (!isOver && !left.signal.aborted) {
         if (text.length >= due && due <= maxModelChars) {
           due = Math.ceil(text.length * GROWTH);
-          yield beginningOfOutcome(peerId, cutText(text, maxModelChars));
+          yield beginningOfOutcome(peerId, text.slice(0, maxModelChars).replace(/[\ud800-\udbff]$/, ''));
         } else {
           await changed.promise;
           changed = Promise.withResolvers();
@@ -142,4 +144,23 @@ export function streamOutcome<Data extends JsonValue>(
     return end(value);
   };
   return outcomes;
+}
+
+/**
+ * SHA-256 of a value as JSON, in base64url; bytes count by their own digest. The same value gives the same in each process. `undefined` for what has no
+ * form as JSON.
+ */
+export function valueDigest(value: unknown): string | undefined {
+  try {
+    const json = JSON.stringify(value, (_key, each: unknown) =>
+      ArrayBuffer.isView(each) ? bytesDigest(each) : each,
+    );
+    return json === undefined ? undefined : crypto.hash('sha256', json, 'base64url');
+  } catch {
+    return undefined;
+  }
+}
+
+function bytesDigest({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  return crypto.hash('sha256', new Uint8Array(buffer, byteOffset, byteLength), 'base64url');
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { endsForGood, handlerErrorOf } from './framework-errors.ts';
+import { endsForGood, handlerErrorOf } from './agent-turns.ts';
 
 const withFields = (fields: object, message = 'secret') => Object.assign(new Error(message), fields);
 

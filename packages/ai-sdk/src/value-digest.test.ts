@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { valueDigest } from './call-identity.ts';
+import { valueDigest } from './stored-outcome.ts';
 
 it('is the same for the same value, and another for any other', () => {
   const value = (byte: number) => [

@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
-import { answersOwnMessage, conversationClaimed } from './message-turn.ts';
+import { answersOwnMessage, conversationClaimed } from './agent-turns.ts';
 
 const CONTEXT = '6f1c2a44-0000-4000-8000-00000000c0de';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SerialQueue } from './message-turn.ts';
+import { SerialQueue } from './agent-turns.ts';
 
 const never = new AbortController().signal;
 

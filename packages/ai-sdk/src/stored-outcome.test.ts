@@ -1,14 +1,16 @@
+import { fenceRepeatably } from '@molecule-ai/core/adapter-kit';
 import { describe, expect, it } from 'vitest';
-import { PEER } from '../../test/agent-ids.ts';
-import { fenceRepeatably } from '../peers/text-for-model.ts';
-import { outsideFences } from '../testing/expectations.ts';
 import {
   beginningOfOutcome,
   checkedOutcome,
   isCheckedOutcome,
   streamOutcome,
   verifyOutcome,
-} from './checked-outcome.ts';
+} from './stored-outcome.ts';
+
+const PEER = '7a1b6c52-8f3d-4d09-9b1e-2f6a8c1d3e40';
+const FENCE = /<peer-text-([0-9a-f]{32})[^>]*>\n[\s\S]*?\n<\/peer-text-\1>/g;
+const outsideFences = (text: string) => text.replaceAll(FENCE, '');
 
 const forModel = `The peer answered:\n${fenceRepeatably('canary', { origin: PEER })}`;
 const checked = checkedOutcome({ forModel, data: { text: 'canary' }, isError: false });

@@ -1,0 +1,31 @@
+/** What an adapter to a framework is made of: tools for models, turns of an agent, and calls to peers. A test pins this list of exports. */
+
+export { AGENT_OPTION_NAMES } from './agent/agent-options.ts';
+export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turns.ts';
+export { CLIENT_OPTION_NAMES } from './client/client-context.ts';
+export { originOfPeerText, receivedValue, rememberPeerText } from './peers/received-values.ts';
+export { fenceRepeatably } from './peers/text-for-model.ts';
+export { knownOptions } from './settings/known-options.ts';
+export { clientProblem, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
+export type { Approvals, PendingQuestion, RunAnswers } from './tools/approvals.ts';
+export { currentConversation, inConversation } from './tools/call-identity.ts';
+export { fenceMarkedText, fenceMarkedValue, fenceOnce } from './tools/marked-text.ts';
+export {
+  type PeerCall,
+  PeerCalls,
+  type PeerQuestion,
+  repeatableCallOptions,
+} from './tools/peer-calls.ts';
+export {
+  type DefaultPeerToolNames,
+  isPeerToolName,
+  PEER_TOOLS_OPTION_NAMES,
+  type PeerTool,
+  type PeerToolList,
+  type PeerToolName,
+  type PeerToolsOptions,
+  peerTools,
+} from './tools/peer-tools.ts';
+export { outcomeOfReply } from './tools/reply-outcome.ts';
+export { removeRepeatedMarks, type StreamedAnswer } from './tools/streamed-answer.ts';
+export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
