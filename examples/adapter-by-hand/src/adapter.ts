@@ -8,6 +8,7 @@ import {
 import {
   type Approvals,
   agentHandler,
+  type PeerToolsOptions,
   type PendingQuestion,
   peerTools,
   type Turn,
@@ -16,13 +17,15 @@ import { type Loop, type LoopMessage, type LoopTool, type ToolUse, TooManySteps 
 
 // #region tools
 /** The tools by which a model of the framework works with peers. */
-export function loopTools(client: PeerClient): LoopTool[] {
-  return peerTools(client).map((tool) => ({
+export function loopTools(client: PeerClient, options: PeerToolsOptions = {}): LoopTool[] {
+  return peerTools(client, options).map((tool) => ({
     name: tool.name,
     description: tool.description,
     inputSchema: tool.inputSchema,
-    execute: async (input, { id: callId, signal }) =>
-      (await tool.execute(input, { callId, signal })).forModel,
+    execute: async (input, { id: callId, ...call }) => {
+      const { forModel: text, data, isError } = await tool.execute(input, { callId, ...call });
+      return { text, data, isError };
+    },
   }));
 }
 // #endregion tools

@@ -14,13 +14,30 @@ export interface LoopMessage {
   readonly calls?: readonly ToolUse[];
 }
 
+export interface LoopCall {
+  readonly id: string;
+  /** The run that calls, as the application names it. */
+  readonly runId?: string | undefined;
+  readonly signal: AbortSignal;
+  /** Gets what a tool says while it works. */
+  readonly onProgress?: ((text: string) => void) | undefined;
+}
+
+export interface LoopResult {
+  /** What the model reads. */
+  readonly text: string;
+  /** The same for programs. */
+  readonly data?: unknown;
+  readonly isError?: boolean;
+}
+
 export interface LoopTool {
   readonly name: string;
   readonly description: string;
   readonly inputSchema: object;
   /** Whether a call waits until it is decided. @default false */
   readonly needsApproval?: boolean;
-  execute(input: unknown, call: { readonly id: string; readonly signal: AbortSignal }): Promise<string>;
+  execute(input: unknown, call: LoopCall): Promise<LoopResult>;
 }
 
 /** Reads the conversation and gives its words in pieces; returns the tools that it calls. */
@@ -41,8 +58,7 @@ export interface LoopOptions {
   readonly maxSteps?: number;
 }
 
-export interface LoopRun {
-  readonly signal: AbortSignal;
+export interface LoopRun extends Omit<LoopCall, 'id'> {
   /** What was decided about calls, by their ids. */
   readonly decisions?: ReadonlyMap<string, boolean>;
   onText(piece: string, step: number): Promise<void> | void;
@@ -60,21 +76,27 @@ export class Loop {
   }
 
   /** Adds to the messages until the model calls no more tools, or calls wait: `waiting` of them. Returns the last words of the model. */
-  async run(messages: LoopMessage[], { signal, decisions = new Map(), onText }: LoopRun): Promise<string> {
+  async run(messages: LoopMessage[], { decisions = new Map(), onText, ...run }: LoopRun): Promise<string> {
     const { model, instructions, tools, maxSteps = 10 } = this.#options;
     for (let step = 0; step < maxSteps; step += 1) {
-      for (const call of openCalls(messages)) {
-        const tool = tools.find(({ name }) => name === call.name);
-        const decision = tool?.needsApproval === true ? decisions.get(call.id) : true;
-        if (decision === undefined) return '';
-        const text = await resultOf(tool, call, { signal, isAllowed: decision });
-        messages.push({ role: 'tool', id: call.id, text });
-      }
-      const turn = model({ instructions, messages, tools }, signal);
+      const asked = openCalls(messages).map((call) => ({
+        call,
+        tool: tools.find(({ name }) => name === call.name),
+      }));
+      const decided = asked.filter(
+        ({ call, tool }) => tool?.needsApproval !== true || decisions.has(call.id),
+      );
+      const results = decided.map(async ({ call, tool }): Promise<LoopMessage> => {
+        const isAllowed = decisions.get(call.id) ?? true;
+        return { role: 'tool', id: call.id, text: await resultOf(tool, call, isAllowed, run) };
+      });
+      messages.push(...(await Promise.all(results)));
+      if (decided.length < asked.length) return '';
+      const turn = model({ instructions, messages, tools }, run.signal);
       let text = '';
       let next = await turn.next();
       for (; next.done !== true; next = await turn.next()) {
-        signal.throwIfAborted();
+        run.signal.throwIfAborted();
         text += next.value;
         await onText(next.value, step);
       }
@@ -94,10 +116,11 @@ export class Loop {
 async function resultOf(
   tool: LoopTool | undefined,
   { id, input }: ToolUse,
-  { signal, isAllowed }: { readonly signal: AbortSignal; readonly isAllowed: boolean },
+  isAllowed: boolean,
+  run: Omit<LoopCall, 'id'>,
 ): Promise<string> {
   if (tool === undefined) return 'There is no tool with this name.';
-  return isAllowed ? await tool.execute(input, { id, signal }) : 'This call was not allowed.';
+  return isAllowed ? (await tool.execute(input, { id, ...run })).text : 'This call was not allowed.';
 }
 
 function openCalls(messages: readonly LoopMessage[]): readonly ToolUse[] {

@@ -73,7 +73,7 @@ const publish: LoopTool = {
   needsApproval: true,
   execute: async (input) => {
     published.push(input);
-    return 'Published.';
+    return { text: 'Published.' };
   },
 };
 

@@ -168,7 +168,9 @@ it.each(['module', 'commonjs'] as const)(
   'the tools of the %s build are imported without an HTTP client',
   (type) => {
     const open =
-      type === 'module' ? "await import('@molecule-ai/core/adapter-kit')" : "require('@molecule-ai/core/adapter-kit')";
+      type === 'module'
+        ? "await import('@molecule-ai/core/adapter-kit')"
+        : "require('@molecule-ai/core/adapter-kit')";
     const script = `(async () => {
     const loaded = [];
     process.getBuiltinModule('node:module').registerHooks({
