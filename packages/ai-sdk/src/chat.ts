@@ -1,3 +1,309 @@
-/** A chat route for web pages of the AI SDK. A test pins this list of exports. */
+import { ConfigurationError } from '@molecule-ai/core';
+import { inConversation, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
+import {
+  createAgentUIStream,
+  createUIMessageStream,
+  createUIMessageStreamResponse,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai';
+import { type ApprovalSigner, approvalSigner, releaseApprovals, useApprovals } from './chat-approvals.ts';
+import { approvalOf, type Chat, type ChatPart, invalidMessages, Refusal, readChat } from './chat-request.ts';
+import { silent } from './runs.ts';
 
-export { type ChatAgent, type ChatRouteOptions, createChatRoute, type FinishedChat } from './chat-route.ts';
+const DEFAULT_BODY_BYTES = 4 * 1024 * 1024;
+const ERROR_TEXT = 'Something went wrong. Please try again.';
+
+/** An agent of the AI SDK: a `ToolLoopAgent`, or any other. Its call options, if it has some, must be optional. */
+export interface ChatAgent {
+  readonly version: 'agent-v1';
+  readonly id?: string | undefined;
+  readonly tools?: object | undefined;
+  stream(options: never): PromiseLike<object>;
+}
+
+/** What came of one request, for programs that store chats. */
+export interface FinishedChat {
+  readonly chatId: string;
+  /** The whole chat, as the page has it now. Tool results in it have words of peers: keep it as private as credentials. */
+  readonly messages: readonly UIMessage[];
+  /** The last of them, which the agent began or continued. */
+  readonly responseMessage: UIMessage;
+  /** `aborted` when the page closed the connection. */
+  readonly outcome: 'finished' | 'aborted' | 'failed';
+}
+
+export interface ChatRouteOptions {
+  readonly agent: ChatAgent;
+  /** Gets what went wrong in a run, for logs: the page gets `errorText`. */
+  onError(error: unknown, chat: { readonly chatId: string }): void;
+  /** Called at the end of each run, also of one that failed. What it throws goes to `onError`. */
+  onFinish?(chat: FinishedChat): void | PromiseLike<void>;
+  /**
+   * The conversation in which peers are asked, for the id that the page chose. With several users, put that of the user into it: who knows
+   * the id of a chat continues its conversations with peers. @default the id of the page
+   */
+  chatId?(id: string, request: Request): string | PromiseLike<string>;
+  /** Signs approvals, 32 characters or more, the same for all processes that serve the route. @default a random one of this process */
+  readonly approvalSecret?: string | undefined;
+  /** @default 4 194 304 */
+  readonly maxBodyBytes?: number | undefined;
+  /** Whether the agent may be given a file by this URL, from which it is then downloaded. @default files are sent as `data:` URLs only */
+  allowFileUrl?(url: URL): boolean;
+  /** @default true */
+  readonly sendReasoning?: boolean | undefined;
+  /** @default false */
+  readonly sendSources?: boolean | undefined;
+  /** What the page shows instead of an error. @default 'Something went wrong. Please try again.' */
+  readonly errorText?: string | undefined;
+}
+
+/**
+ * A chat endpoint for `useChat` and `DefaultChatTransport`, as `POST` of a route of Next.js or of any server with standard requests. A wrong request
+ * gets a 4xx response with `{ error, code, hint }`.
+ * @throws ConfigurationError for wrong options.
+ *
+ * @example
+ * export const POST = createChatRoute({ agent, onError: (error) => log.error(error) });
+ */
+export function createChatRoute(options: ChatRouteOptions): (request: Request) => Promise<Response> {
+  const problem = problemOf(options);
+  if (problem !== null)
+    throw new ConfigurationError(problem, { hint: 'createChatRoute({ agent, onError })' });
+  const signer = approvalSigner(options.approvalSecret);
+  return async (request) => {
+    try {
+      return await respond(request, options, signer);
+    } catch (error) {
+      if (error instanceof Refusal) return error.response();
+      // Nobody reads it.
+      if (request.signal.aborted) return new Response(null, { status: 499 });
+      reportTo(options, error, '');
+      return new Refusal(500, 'run_failed', 'The chat could not be continued.', 'Try again.').response();
+    }
+  };
+}
+
+function problemOf(options: ChatRouteOptions): string | null {
+  const kinds = {
+    agent: 'object',
+    onError: 'function',
+    onFinish: 'function',
+    chatId: 'function',
+    approvalSecret: 'text',
+    maxBodyBytes: { min: 1_000, isInteger: true },
+    allowFileUrl: 'function',
+    sendReasoning: 'flag',
+    sendSources: 'flag',
+    errorText: 'text',
+  } as const;
+  const problem = optionsProblem(options, kinds, 'createChatRoute', knownOptions<ChatRouteOptions>(kinds));
+  if (problem !== null) return problem;
+  if (typeof Reflect.get(Object(options.agent), 'stream') !== 'function')
+    return '`agent` must be an agent of the AI SDK, such as a ToolLoopAgent.';
+  if (options.onError === undefined)
+    return '`onError` is missing: nothing else gets what goes wrong in a run.';
+  const isShort = options.approvalSecret !== undefined && options.approvalSecret.length < 32;
+  return isShort ? '`approvalSecret` must have 32 characters or more.' : null;
+}
+
+async function respond(
+  request: Request,
+  options: ChatRouteOptions,
+  signer: ApprovalSigner,
+): Promise<Response> {
+  const { agent, maxBodyBytes = DEFAULT_BODY_BYTES } = options;
+  const chat = await readChat(request, {
+    signer,
+    maxBodyBytes,
+    tools: agent.tools ?? {},
+    chatId: (id) => (options.chatId === undefined ? id : options.chatId(id, request)),
+    allowFileUrl: (url) => options.allowFileUrl?.(url) ?? false,
+  });
+  request.signal.throwIfAborted();
+  if (!useApprovals(chat.approved)) {
+    const hint = 'Load the chat again: it may have gone on.';
+    throw new Refusal(409, 'approval_used', 'What was approved has been begun before.', hint);
+  }
+  // Peers that are asked belong to the chat, also in the steps that the stream runs later.
+  return await inConversation(chat.chatId, () => streamRun(request.signal, options, chat, signer));
+}
+
+/** Runs the agent, for a page that reads along. */
+async function streamRun(
+  closing: AbortSignal,
+  options: ChatRouteOptions,
+  { chatId, given, clean, approved, denied }: Chat,
+  signer: ApprovalSigner,
+): Promise<Response> {
+  const { agent, onFinish, sendReasoning = true, sendSources = false } = options;
+  const leaving = new AbortController();
+  const abortSignal = AbortSignal.any([closing, leaving.signal]);
+  const errors = new RunErrors(options, chatId, abortSignal);
+  let hasBegun = false;
+  const stream = (call: never) => {
+    hasBegun = true;
+    return silent(agent).stream(call);
+  };
+  const run = await createAgentUIStream({
+    agent: { version: 'agent-v1', id: agent.id, tools: agent.tools, stream } as never,
+    uiMessages: [...clean],
+    abortSignal,
+    experimental_transform: () => errors.transform() as never,
+    onError: errors.onError,
+    // Their texts are replaced below. The framework prints a warning where it does that.
+    redactToolErrors: false,
+    sendReasoning,
+    sendSources,
+  }).catch((error: unknown) => {
+    // An agent that fails later may have made the calls.
+    if (!hasBegun) releaseApprovals(approved);
+    throw hasBegun || abortSignal.aborted ? error : invalidMessages(error);
+  });
+  const sign = (approvalId: string, call: ChatPart, request: object) =>
+    signer.sign(approvalId, approvalOf(call, request, chatId));
+  const page = createUIMessageStream({
+    originalMessages: given as unknown as UIMessage[],
+    onError: errors.onError,
+    onFinish: async ({ messages, responseMessage, isAborted }) => {
+      const outcome = isAborted || abortSignal.aborted ? 'aborted' : errors.hasFailed ? 'failed' : 'finished';
+      try {
+        await onFinish?.({ chatId, messages, responseMessage, outcome });
+      } catch (error) {
+        reportTo(options, error, chatId);
+      }
+    },
+    execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream({ errors, sign, denied }))),
+  });
+  return createUIMessageStreamResponse({ stream: endingRun(page, leaving, abortSignal) });
+}
+
+/** What goes wrong in a run: reported once each, and shown to the page without its words. */
+class RunErrors {
+  readonly text: string;
+  readonly report: (error: unknown) => void;
+  readonly #calls = new Set<unknown>();
+  #isToShow = false;
+  hasFailed = false;
+
+  constructor(options: ChatRouteOptions, chatId: string, signal: AbortSignal) {
+    this.text = options.errorText ?? ERROR_TEXT;
+    const reported = new Set<unknown>();
+    this.report = (error) => {
+      if (signal.aborted || reported.has(error)) return;
+      reported.add(error);
+      reportTo(options, error, chatId);
+    };
+  }
+
+  readonly onError = (error: unknown): string => {
+    // What reads the page for `onFinish` finds the errors that it shows.
+    if (!(error instanceof Error && error.message === this.text)) this.report(error);
+    return this.text;
+  };
+
+  /** Takes errors out of the stream of the framework, which prints those that it finds there. */
+  transform(): TransformStream<ChatPart, ChatPart> {
+    return new TransformStream({
+      transform: (part, controller) => {
+        if (part.type === 'error' || part.type === 'tool-error') this.report(part.error);
+        if (part.type === 'tool-error') this.#calls.add(part.toolCallId);
+        if (part.type === 'error') this.#isToShow = true;
+        else controller.enqueue(part);
+      },
+    });
+  }
+
+  /** The chunks that the page gets for the next one, or for the end of the stream. */
+  chunksFor(chunk?: UIMessageChunk): UIMessageChunk[] {
+    const shown: UIMessageChunk[] = this.#isToShow ? [{ type: 'error', errorText: this.text }] : [];
+    this.#isToShow = false;
+    if (shown.length > 0 || chunk?.type === 'error') this.hasFailed = true;
+    return chunk === undefined ? shown : [...shown, this.#withoutWords(chunk)];
+  }
+
+  #withoutWords(chunk: UIMessageChunk): UIMessageChunk {
+    if (chunk.type !== 'tool-output-error' && chunk.type !== 'tool-input-error') return chunk;
+    const { toolCallId, errorText } = chunk;
+    if (!this.#calls.has(toolCallId) && errorText !== this.text) this.report(new Error(errorText));
+    return { ...chunk, errorText: this.text };
+  }
+}
+
+interface PageStreamOptions {
+  readonly errors: RunErrors;
+  readonly denied: readonly string[];
+  sign(approvalId: string, call: ChatPart, request: object): string;
+}
+
+/** The stream as the page may have it. */
+function pageStream({
+  errors,
+  sign,
+  denied,
+}: PageStreamOptions): TransformStream<UIMessageChunk, UIMessageChunk> {
+  const calls = new Map<string, ChatPart>();
+  const signed = (chunk: UIMessageChunk): UIMessageChunk => {
+    if (chunk.type === 'tool-input-available')
+      calls.set(chunk.toolCallId, { ...chunk, type: 'dynamic-tool' });
+    // What the agent decided by itself is not for the page to approve.
+    if (chunk.type !== 'tool-approval-request' || chunk.isAutomatic === true) return chunk;
+    const call = calls.get(chunk.toolCallId);
+    return call === undefined ? chunk : { ...chunk, approvalId: sign(chunk.approvalId, call, chunk) };
+  };
+  return new TransformStream({
+    transform(chunk, controller) {
+      for (const each of errors.chunksFor(signed(chunk))) controller.enqueue(each);
+      if (chunk.type !== 'start') return;
+      // Version 7.0.0 of the framework does not add it.
+      for (const toolCallId of denied) controller.enqueue({ type: 'tool-output-denied', toolCallId });
+    },
+    flush(controller) {
+      for (const each of errors.chunksFor()) controller.enqueue(each);
+    },
+  });
+}
+
+/** The page, whose end by its reader ends the run. What an aborted run leaves is read in any case, so that its end is known. */
+function endingRun<Chunk>(
+  page: ReadableStream<Chunk>,
+  leaving: AbortController,
+  ending: AbortSignal,
+): ReadableStream<Chunk> {
+  const reader = page.getReader();
+  let isOpen = true;
+  let rest: Promise<void> | undefined;
+  const forward = async (to: ReadableStreamDefaultController<Chunk>) => {
+    const { done, value } = await reader.read();
+    if (isOpen && !done) to.enqueue(value);
+    if (isOpen && done) to.close();
+    isOpen &&= !done;
+    return done;
+  };
+  return new ReadableStream({
+    start(controller) {
+      const readRest = async () => {
+        while (!(await forward(controller)));
+      };
+      const end = () => {
+        rest = readRest().catch((error: unknown) => controller.error(error));
+      };
+      if (ending.aborted) end();
+      else ending.addEventListener('abort', end, { once: true });
+    },
+    pull: async (controller) => void (await forward(controller)),
+    async cancel(reason) {
+      isOpen = false;
+      leaving.abort(reason);
+      await rest;
+    },
+  });
+}
+
+function reportTo({ onError }: ChatRouteOptions, error: unknown, chatId: string): void {
+  try {
+    onError(error, { chatId });
+  } catch {
+    // There is nobody else to report it to.
+  }
+}

@@ -4,8 +4,12 @@ export type { Approvals } from '@molecule-ai/core/adapter-kit';
 export { type AiSdkHandlerOptions, createAiSdkHandler } from './ai-sdk-handler.ts';
 export { boundaryMiddleware } from './boundary-middleware.ts';
 export { type ConversationStore, MemoryConversationStore } from './conversation-store.ts';
-export type { PeerModelErrorData } from './model-errors.ts';
-export type { PeerLanguageModel, PeerModelCallOptions, PeerModelMetadata } from './peer-model.ts';
+export type {
+  PeerLanguageModel,
+  PeerModelCallOptions,
+  PeerModelErrorData,
+  PeerModelMetadata,
+} from './peer-model.ts';
 export { createMolecule, type MoleculeOptions, type MoleculeProvider } from './peer-provider.ts';
 export {
   type CreatePeerToolsOptions,

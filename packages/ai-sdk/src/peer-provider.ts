@@ -9,13 +9,14 @@ import {
   rememberPeerText,
 } from '@molecule-ai/core/adapter-kit';
 import { NoSuchModelError } from 'ai';
-import { errorOfReply, modelError } from './model-errors.ts';
 import {
   askIn,
+  errorOfReply,
   finishReasonOf,
   type ModelCall,
   type ModelResult,
   metadataOf,
+  modelError,
   type PeerAsk,
   type PeerLanguageModel,
 } from './peer-model.ts';

@@ -10,10 +10,8 @@ import {
   peerIdProblem,
 } from '@molecule-ai/core/adapter-kit';
 import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
-import { placeOfCall } from './threads.ts';
+import { idIn, placeOfCall, waitWithin } from './threads.ts';
 
-/** A call ends so much before the `timeout` of its config, which would abort it, in milliseconds. */
-const BEFORE_TIMEOUT_MS = 2_000;
 const MIN_TIMEOUT_MS = 2_000;
 const NUMBERS = {
   timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
@@ -170,9 +168,5 @@ function asOutput<Input extends PeerRunnableInput>(
 function timeLeft({ metadata }: Partial<RunnableConfig>): number {
   const timeoutMs: unknown = metadata?.timeoutMs;
   if (typeof timeoutMs !== 'number') return Number.POSITIVE_INFINITY;
-  return Math.max(MIN_TIMEOUT_MS, timeoutMs - BEFORE_TIMEOUT_MS);
-}
-
-function idIn(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return waitWithin(timeoutMs);
 }

@@ -19,14 +19,10 @@ import {
   type ToolCall,
   type ToolDefinition,
 } from '@molecule-ai/core/adapter-kit';
-import { placeOfCall } from './threads.ts';
+import { idIn, placeOfCall, waitWithin } from './threads.ts';
 
 /** The name under which `streamEvents` gives the progress of a call, and `type` of what `streamMode: 'custom'` gives. */
 const PROGRESS = 'peer_progress';
-/** A call ends so much before the `timeout` of its config, which would abort it, in milliseconds. */
-const BEFORE_TIMEOUT_MS = 2_000;
-/** Shortest wait that a tool takes, in milliseconds. */
-const MIN_WAIT_MS = 2_000;
 /** Accepts everything. */
 const ANY_SCHEMA = {};
 /** In the place of arguments that are none. */
@@ -88,19 +84,12 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   const problem = optionsProblem(given, { progress: 'flag' }, 'createPeerTools', OPTIONS);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const { progress = true, ...options } = given;
-  return peerTools(client, options).map(({ name }, place) => {
-    const definitionFor = ({ timeoutMs = options.timeoutMs }: Waiting): AnyDefinition =>
-      peerTools<readonly PeerToolName[]>(client, { ...options, timeoutMs })[place] as AnyDefinition;
-    return new ToolOfDefinition(name, definitionFor, progress);
-  }) as unknown as PeerStructuredToolList<Names>;
+  return peerTools<readonly PeerToolName[]>(client, options).map(
+    (definition) => new ToolOfDefinition(definition, progress),
+  ) as unknown as PeerStructuredToolList<Names>;
 }
 
 type AnyDefinition = ToolDefinition<PeerToolName>;
-
-/** How long a call waits for an answer. */
-interface Waiting {
-  readonly timeoutMs?: number | undefined;
-}
 
 /** What LangGraph adds to the config of a tool, and this file to that of a call with a `timeout`. */
 interface CallConfig extends ToolRunnableConfig {
@@ -118,16 +107,14 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
   readonly description: string;
   readonly schema: JsonSchema;
   private readonly definition: AnyDefinition;
-  private readonly definitionFor: (waiting: Waiting) => AnyDefinition;
   private readonly progress: boolean;
 
-  constructor(name: PeerToolName, definitionFor: (waiting: Waiting) => AnyDefinition, progress: boolean) {
+  constructor(definition: AnyDefinition, progress: boolean) {
     super();
-    this.name = name;
-    this.definitionFor = definitionFor;
-    this.definition = definitionFor({});
-    this.description = this.definition.description;
-    this.schema = this.definition.inputSchema;
+    this.name = definition.name;
+    this.definition = definition;
+    this.description = definition.description;
+    this.schema = definition.inputSchema;
     this.progress = progress;
   }
 
@@ -138,7 +125,7 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
     // The framework makes a signal of it, and where it leaves the number, a timeout of the whole run leaves its own.
     const timeout = config?.timeout ?? this.defaultConfig?.timeout;
     if (timeout === undefined) return await super.invoke(input, config);
-    const peerWaitMs = Math.max(MIN_WAIT_MS, Math.floor(timeout) - BEFORE_TIMEOUT_MS);
+    const peerWaitMs = waitWithin(timeout);
     return await super.invoke(input, { ...config, peerWaitMs } as unknown as Config);
   }
 
@@ -157,13 +144,11 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
     run?: CallbackManagerForToolRun,
     config: CallConfig = {},
   ): Promise<ToolMessage> {
-    const { peerWaitMs, signal } = config;
-    const definition =
-      peerWaitMs === undefined ? this.definition : this.definitionFor({ timeoutMs: peerWaitMs });
     const toolCallId = config.toolCall?.id ?? '';
-    const { forModel, data, isError } = await definition.execute(input, {
+    const { forModel, data, isError } = await this.definition.execute(input, {
       ...identityOfCall(config),
-      signal,
+      signal: config.signal,
+      timeoutMs: config.peerWaitMs,
       onProgress: this.progress ? reporter(this.name, toolCallId, run, config) : undefined,
     });
     return new ToolMessage({
@@ -203,10 +188,6 @@ function identityOfCall({ configurable = {}, executionInfo, toolCall, runId }: C
     runId: threadId !== undefined && task !== undefined ? threadId : (run ?? task),
     threadId,
   };
-}
-
-function idIn(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** Reports to `streamMode: 'custom'` and to `streamEvents`; `undefined` where nobody could read it. */

@@ -8,6 +8,10 @@ import type { PendingInterrupt } from './run-questions.ts';
 const WAITS_FOR_MS = 24 * 3_600_000;
 /** The same for a run that failed, and is continued when its message is tried again. */
 const RETRIED_FOR_MS = 15 * 60_000;
+/** A call ends so much before the `timeout` of its config, which would abort it, in milliseconds. */
+const BEFORE_TIMEOUT_MS = 2_000;
+/** Shortest wait of a call, in milliseconds. */
+const MIN_WAIT_MS = 2_000;
 /** As LangGraph names the end of a graph, and the channel of what an interrupt is resumed with. */
 const END = '__end__';
 const RESUME = '__resume__';
@@ -76,6 +80,16 @@ export function placeOfCall({
   if (currentMessage() === undefined || typeof task !== 'string' || task === '') return {};
   const isStored = kept !== undefined && kept === threadId;
   return isStored ? { stepId: JSON.stringify([threadId, task]) } : { callerId: task };
+}
+
+/** An id in the config of a run. */
+export function idIn(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** How long a call waits that is aborted after so long, in milliseconds: it ends a little before. */
+export function waitWithin(timeoutMs: number): number {
+  return Math.max(MIN_WAIT_MS, Math.floor(timeoutMs) - BEFORE_TIMEOUT_MS);
 }
 
 /** @param config names the conversation's own thread */

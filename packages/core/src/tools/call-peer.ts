@@ -97,7 +97,8 @@ function composeCall(
   return { peerId, text, options: { messageId, contextId, signal } };
 }
 
-async function callPeer(context: ToolContext, input: CallPeerInput, call: ToolCall) {
+async function callPeer(tool: ToolContext, input: CallPeerInput, call: ToolCall) {
+  const context = { ...tool, timeoutMs: call.timeoutMs ?? tool.timeoutMs };
   const { client, timeoutMs } = context;
   const message = composeCall(client, input, call);
   const { signal } = message.options;

@@ -46,8 +46,6 @@ export interface PeerQuestion extends Omit<ToolCall, 'onProgress' | 'earlierCall
   readonly promptContextId?: string | undefined;
   /** One object for each attempt of the work that calls. @default the handled message */
   readonly attempt?: object | undefined;
-  /** Shorter than that of all calls, in milliseconds. */
-  readonly timeoutMs?: number | undefined;
 }
 
 export interface PeerAnswer {

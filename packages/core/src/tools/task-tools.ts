@@ -68,12 +68,15 @@ export function checkTaskStatusTool(
       `when it is there. Waits up to ${LOOK_MS / 1_000} s for it.`,
     args: { task_id: optionalIdArgument('The task_id as it was given to you; "" for the latest tasks.') },
     ignored: IGNORED,
-    run: async ({ task_id: taskId = '' }, { signal }): Promise<ToolOutcome<PeerReplyOutcome | TaskList>> => {
+    run: async (
+      { task_id: taskId = '' },
+      { signal, timeoutMs: given },
+    ): Promise<ToolOutcome<PeerReplyOutcome | TaskList>> => {
       if (taskId === '') {
         const { messages, hasMore } = await client.listMessages({ limit: MAX_LISTED, signal });
         return listOf(messages, hasMore);
       }
-      const timeoutMs = Math.min(context.timeoutMs, LOOK_MS);
+      const timeoutMs = Math.min(given ?? context.timeoutMs, LOOK_MS);
       return outcomeOfReply(await client.waitForAnswer(taskId, { signal, timeoutMs }), context);
     },
   });

@@ -37,6 +37,8 @@ export interface ToolCall {
   readonly stepId?: string | undefined;
   /** Outside of handlers, the conversation in which the tool is called. @default the run */
   readonly threadId?: string | undefined;
+  /** How long this call waits for an answer, in milliseconds, 2 000 or more. @default that of all tools */
+  readonly timeoutMs?: number | undefined;
   /**
    * Gets the peer's answer while it is made, piece by piece, at most one piece each 250 ms: for people. Untrusted, without boundary
    * markers and not fenced; a model gets `ToolOutcome.forModel`. What it throws ends the reports.
