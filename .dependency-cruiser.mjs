@@ -218,6 +218,13 @@ export default {
       },
     },
     {
+      name: 'ai-sdk-chat-is-an-entry-of-its-own',
+      comment: 'The main entry loads nothing of the chat route.',
+      severity: 'error',
+      from: { path: '^packages/ai-sdk/src/(?!chat)', pathNot: '\\.test\\.ts$' },
+      to: { path: '^packages/ai-sdk/src/chat' },
+    },
+    {
       name: 'nestjs-imports-core-and-its-framework',
       comment:
         'What else an adapter needs belongs in core. Nest is imported by its package names, which differ in nothing between 10 and 12.',
