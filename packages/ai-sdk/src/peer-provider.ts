@@ -1,5 +1,6 @@
 import { MoleculeError, type PeerClient, type PeerReply } from '@molecule-ai/core';
 import {
+  clientPort,
   clientProblem,
   knownOptions,
   optionsProblem,
@@ -243,7 +244,8 @@ class AskedPeer {
   }
 
   #responseOf({ messageId }: PeerCall): NonNullable<ModelResult['response']> {
-    return { id: messageId, modelId: this.#peerId, timestamp: new Date(this.#client.clock.now()) };
+    const { clock } = clientPort(this.#client);
+    return { id: messageId, modelId: this.#peerId, timestamp: new Date(clock.now()) };
   }
 }
 

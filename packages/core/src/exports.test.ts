@@ -32,6 +32,7 @@ it('the agent entry exports exactly these names', () => {
     'createPeerTextFence',
     'createRemoteAgent',
     'currentMessage',
+    'deriveMessageId',
     'fencePeerText',
     'findLookAlikes',
     'listDeadLetters',

@@ -35,7 +35,6 @@ export type {
   AgentListener,
 } from './agent/agent-events.ts';
 export type {
-  AgentClient,
   ConflictPolicy,
   ExitWhenDead,
   HandlerContext,
@@ -48,18 +47,16 @@ export type { AgentStartOptions, AgentStopOptions, RemoteAgent } from './agent/r
 export { createRemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/remote-agent-client.ts';
 export { RemoteAgentClient } from './agent/remote-agent-client.ts';
-export type { CancellationPage, FetchCancellationsOptions } from './client/cancellation.ts';
 export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HistoryEntry, HistoryOptions, HistoryPage } from './client/conversation-history.ts';
 export { type CurrentMessage, currentMessage } from './client/current-message.ts';
-export type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from './client/heartbeat.ts';
+export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
 export type {
   Acknowledgement,
   AcknowledgeOptions,
   FetchInboundOptions,
   InboundPage,
   MessageOutcome,
-  ReadInboundOptions,
 } from './client/inbound-page.ts';
 export type {
   ListMessagesOptions,
@@ -69,8 +66,8 @@ export type {
 } from './client/message-state.ts';
 export type { CallPeerOptions, StreamPeerOptions } from './client/peer-calls.ts';
 export type { PeerStream } from './client/peer-stream.ts';
-export type { PeerClient, ProbeResult } from './client/platform-client.ts';
-export type { AnswerToQuestion, AskedQuestion, QuestionReply, QuestionsToAsk } from './client/questions.ts';
+export type { PeerClient } from './client/peer-client.ts';
+export type { AnswerToQuestion } from './client/questions.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
   NotifyOptions,
@@ -104,8 +101,6 @@ export {
 export { MOLECULE_ERROR_CODES, type MoleculeErrorCode } from './errors/error-codes.ts';
 export { MessageFailure, type MessageFailureOptions } from './errors/message-failure.ts';
 export { ConfigurationError, MoleculeError } from './errors/molecule-error.ts';
-export type { HeartbeatThread, HeartbeatThreadOptions } from './heartbeat-worker/heartbeat-thread.ts';
-export type { RepeatedHeartbeat } from './heartbeat-worker/worker-messages.ts';
 export {
   type DeliveryChoice,
   LongPollDelivery,
@@ -138,7 +133,7 @@ export {
 } from './peers/peer-reply.ts';
 export { type MessageForModelOptions, messageForModel, peersForModel } from './peers/text-for-model.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
-export { type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
+export { deriveMessageId, type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { LoopOutcome } from './presence/presence-machine.ts';
 export type {
@@ -154,4 +149,4 @@ export type {
   RequestDispatcher,
 } from './settings/connection-settings.ts';
 export type { Clock, SleepOptions, Timer } from './time/clock.ts';
-export type { CallOptions, InstanceOptions } from './transport/platform-request.ts';
+export type { CallOptions } from './transport/platform-request.ts';

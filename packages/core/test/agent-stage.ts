@@ -1,6 +1,6 @@
 import type { AgentCard, Capability, DeliveryMode, InboundMessage, Jwks } from '@molecule-ai/protocol';
 import type { AgentEventName } from '../src/agent/agent-events.ts';
-import type { AgentClient, RemoteAgentOptions } from '../src/agent/agent-options.ts';
+import type { RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import type { RemoteAgent } from '../src/agent/remote-agent.ts';
 import { createRemoteAgent } from '../src/agent/remote-agent.ts';
 import type { CancellationPage } from '../src/client/cancellation.ts';
@@ -13,13 +13,19 @@ import type {
   MessageOutcome,
   ReadInboundOptions,
 } from '../src/client/inbound-page.ts';
-import type { ProbeResult } from '../src/client/platform-client.ts';
+import {
+  CLIENT_PORT,
+  type ClientPort,
+  type ProbeResult,
+  type ProgressReceipt,
+} from '../src/client/client-port.ts';
+import type { PeerClient } from '../src/client/peer-client.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { RegisterOptions, Registration } from '../src/client/registration.ts';
 import type { ReplyContent, ReplyOptions, ReplyReceipt } from '../src/client/reply.ts';
 import { MemoryInboundStore } from '../src/inbound/inbound-store.ts';
 import { recordingLogger } from '../src/testing/recording-logger.ts';
-import type { InstanceOptions } from '../src/transport/platform-request.ts';
+import type { RunningAgentOptions } from '../src/transport/platform-request.ts';
 import { PEER, SELF } from './agent-ids.ts';
 import { ManualClock } from './manual-clock.ts';
 import { PresenceDouble, unreachable } from './presence-double.ts';
@@ -76,8 +82,9 @@ export function messageOf(id: string): InboundMessage {
   };
 }
 
-/** A client without a network: the presence double and a feed in memory that holds requests. */
-export class AgentClientDouble extends PresenceDouble implements AgentClient {
+/** The port of a client without a network: the presence double and a feed in memory that holds requests. */
+export class AgentClientDouble extends PresenceDouble implements ClientPort {
+  readonly [CLIENT_PORT] = this;
   readonly workspaceId = SELF;
   readonly platformUrl = 'http://platform.test';
   capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'instances']);
@@ -191,16 +198,42 @@ export class AgentClientDouble extends PresenceDouble implements AgentClient {
   /** The cards that were registered, in order. */
   readonly cards: (AgentCard | undefined)[] = [];
 
-  override async register(options: RegisterOptions): Promise<Registration> {
+  override async register(options: RegisterOptions & RunningAgentOptions): Promise<Registration> {
     this.cards.push(options.agentCard);
     this.instances.push(options.instanceId);
     this.modes.push(options.deliveryMode);
     return { ...(await super.register(options)), issuer: this.issuer };
   }
 
-  override heartbeat(metrics: HeartbeatMetrics, options: InstanceOptions): Promise<HeartbeatReport> {
+  override heartbeat(metrics: HeartbeatMetrics, options: RunningAgentOptions): Promise<HeartbeatReport> {
     this.instances.push(options.instanceId);
     return super.heartbeat(metrics, options);
+  }
+
+  /** Where an agent takes a client. */
+  get asClient(): PeerClient {
+    return this as unknown as PeerClient;
+  }
+
+  async currentToken(): Promise<undefined> {
+    return undefined;
+  }
+
+  openHeartbeatThread(): null {
+    return null;
+  }
+
+  onPeerChanged(): () => void {
+    return () => {};
+  }
+
+  async reportProgress(): Promise<ProgressReceipt> {
+    return { isTaken: false, nextOffset: null };
+  }
+
+  async sendInboundProbe(messageId: string): Promise<void> {
+    this.#rows.push({ ...messageOf(messageId), messageId, peerId: SELF, sourceId: SELF });
+    for (const wake of [...this.#waiting]) wake();
   }
 
   async goodbye(instanceId: string): Promise<void> {
@@ -264,18 +297,23 @@ export interface AgentStage {
   readonly events: string[];
 }
 
+/** Options of an agent whose client is a double. */
+export type StageOptions = Partial<Omit<RemoteAgentOptions, 'client'>> & {
+  readonly client?: AgentClientDouble | undefined;
+};
+
 /** Creates an agent that stores nothing on disk, unless `store` is `undefined`. */
 export function agentStage(
-  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
-  client: AgentClientDouble = options.client ?? new AgentClientDouble(),
+  { client: given, ...options }: StageOptions = {},
+  client: AgentClientDouble = given ?? new AgentClientDouble(),
 ): AgentStage {
-  const agent = createRemoteAgent<AgentClientDouble>({
+  const agent = createRemoteAgent({
     onMessage: (message) => `echo ${message.id}`,
     store: new MemoryInboundStore(),
     random: () => 1,
     concurrency: 1,
     ...options,
-    client,
+    client: client.asClient,
   });
   const events: string[] = [];
   for (const name of EVENTS)
@@ -285,7 +323,7 @@ export function agentStage(
 
 /** Creates and starts an agent. */
 export async function runningAgent(
-  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
+  options: StageOptions = {},
 ): Promise<AgentStage> {
   const stage = agentStage(options);
   await stage.agent.start();

@@ -1,8 +1,7 @@
 import type { JsonObject } from '@molecule-ai/protocol';
-import type { RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { createInboundHandler } from '../src/inbound-http/inbound-handler.ts';
 import { PEER } from './agent-ids.ts';
-import { type AgentClientDouble, type AgentStage, agentStage } from './agent-stage.ts';
+import { type AgentClientDouble, type AgentStage, agentStage, type StageOptions } from './agent-stage.ts';
 
 export const INBOUND_SECRET = 'a-secret-of-28-characters-ok';
 
@@ -40,7 +39,7 @@ export interface PushOptions extends PostOptions {
 
 /** Starts an agent with `delivery: 'push'`, unless the options name another one. */
 export async function arrivalStage(
-  options: Partial<RemoteAgentOptions<AgentClientDouble>> & { readonly isStarted?: boolean } = {},
+  options: StageOptions & { readonly isStarted?: boolean } = {},
   client?: AgentClientDouble,
 ): Promise<ArrivalStage> {
   const { isStarted = true, ...rest } = options;

@@ -1,7 +1,6 @@
 import type { JsonObject } from '@molecule-ai/protocol';
-import type { RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import { PEER } from './agent-ids.ts';
-import { AgentClientDouble } from './agent-stage.ts';
+import { AgentClientDouble, type StageOptions } from './agent-stage.ts';
 import { type ArrivalStage, arrivalStage, pushOf, type Received } from './arrival-stage.ts';
 import { ISSUER, TestSigner } from './peer-tokens.ts';
 
@@ -26,7 +25,7 @@ export interface DirectOptions {
 
 /** Starts an agent with `inboundAuth: 'peer-tokens'`. */
 export async function directStage(
-  options: Partial<RemoteAgentOptions<AgentClientDouble>> = {},
+  options: StageOptions = {},
   client = new AgentClientDouble(),
 ): Promise<DirectStage> {
   const signer = await TestSigner.start(client.clock);

@@ -7,7 +7,7 @@ import type {
   InboundPage,
   MessageOutcome,
 } from '../src/client/inbound-page.ts';
-import type { ProgressReceipt, ProgressReport } from '../src/client/platform-client.ts';
+import type { ProgressReceipt, ProgressReport } from '../src/client/client-port.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/api-error.ts';

@@ -1,5 +1,5 @@
 import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
-import type { PlatformClient } from '../src/client/platform-client.ts';
+import type { ClientPort } from '../src/client/client-port.ts';
 import type { Registration } from '../src/client/registration.ts';
 import { ApiError, WorkspaceRemovedError } from '../src/errors/api-error.ts';
 import { ConnectionError } from '../src/errors/connection-error.ts';
@@ -10,7 +10,7 @@ import type { CallOptions } from '../src/transport/platform-request.ts';
 import { SELF } from './agent-ids.ts';
 
 type Responder<T> = (options: CallOptions) => T | Promise<T>;
-type PresenceMethods = Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
+type PresenceMethods = Pick<ClientPort, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
 
 const ONLINE: WorkspaceStateReport = {
   workspaceId: SELF,

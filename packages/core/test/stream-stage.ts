@@ -1,19 +1,19 @@
-import type { HandlerContext, RemoteAgentOptions } from '../src/agent/agent-options.ts';
-import { AgentClientDouble } from './agent-stage.ts';
+import type { HandlerContext } from '../src/agent/agent-options.ts';
+import { AgentClientDouble, type StageOptions } from './agent-stage.ts';
 import { type ArrivalStage, arrivalStage, type PushOptions, pushOf } from './arrival-stage.ts';
 import { EventStream } from './event-stream.ts';
 import { ISSUER, TestSigner } from './peer-tokens.ts';
 
-export type StreamStageOptions = Partial<RemoteAgentOptions<AgentClientDouble>>;
+export type StreamStageOptions = StageOptions;
 
 /** A handler that the test runs step by step. */
 export class Script {
-  contexts: HandlerContext<AgentClientDouble>[] = [];
+  contexts: HandlerContext[] = [];
   #ends: ((end: () => unknown) => void)[] = [];
 
   readonly handler = async (
     _message: unknown,
-    context: HandlerContext<AgentClientDouble>,
+    context: HandlerContext,
   ): Promise<never> => {
     this.contexts.push(context);
     const end = await new Promise<() => unknown>((resolve, reject) => {
@@ -23,7 +23,7 @@ export class Script {
     return (await end()) as never;
   };
 
-  get context(): HandlerContext<AgentClientDouble> {
+  get context(): HandlerContext {
     const context = this.contexts.at(-1);
     if (context === undefined) throw new Error('The handler has not begun.');
     return context;

@@ -1,5 +1,6 @@
 import { RemoteAgentClient } from '../src/agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../src/client/client-context.ts';
+import { type ClientPort, clientPort } from '../src/client/client-port.ts';
 import { OperatorClient } from '../src/client/operator-client.ts';
 import { MemoryTokenStore, type TokenStore } from '../src/credentials/token-store.ts';
 import type { OperatorClientOptions } from '../src/settings/client-settings.ts';
@@ -11,6 +12,7 @@ import { type ScriptedResponse, ScriptedServer } from './scripted-server.ts';
 /** A client and its scripted server. */
 export interface ClientStage extends AsyncDisposable {
   readonly client: RemoteAgentClient;
+  readonly port: ClientPort;
   readonly server: ScriptedServer;
   readonly store: MemoryTokenStore;
   readonly clock: InstantClock;
@@ -38,6 +40,7 @@ export async function stage(
   });
   return {
     client,
+    port: clientPort(client),
     server,
     store,
     clock,

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
+import { clientPort, findClientPort } from '@molecule-ai/core/tools';
 import {
   Module,
   type OnApplicationBootstrap,
@@ -209,7 +210,8 @@ async function startAgent(hosted: HostedAgent): Promise<void> {
   const { manualStart, strategy } = options;
   if (manualStart) return;
   if (strategy === undefined) return startNow(hosted);
-  client.logger.info({}, 'The agent starts when the microservice of its MoleculeStrategy listens.');
+  const { logger } = clientPort(client);
+  logger.info({}, 'The agent starts when the microservice of its MoleculeStrategy listens.');
   strategy.listening
     .then(() => {
       for (const method of strategy.methods ?? []) {
@@ -217,12 +219,12 @@ async function startAgent(hosted: HostedAgent): Promise<void> {
       }
       return startNow(hosted);
     })
-    .catch((error: unknown) => client.logger.error({ error }, 'The agent could not start.'));
+    .catch((error: unknown) => logger.error({ error }, 'The agent could not start.'));
 }
 
-function warn({ logger }: HostedAgent['client'], text: string | undefined): void {
-  // A double of a client may have none.
-  if (text !== undefined) logger?.warn({}, text);
+function warn(client: HostedAgent['client'], text: string | undefined): void {
+  // A double of a client has no port.
+  if (text !== undefined) findClientPort(client)?.logger.warn({}, text);
 }
 
 async function startNow({ name, agent }: HostedAgent): Promise<void> {

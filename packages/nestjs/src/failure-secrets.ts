@@ -1,4 +1,5 @@
 import { type HandlerContext, MessageFailure } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/tools';
 
 const REDACTED = '[redacted]';
 /** Shorter values, and shorter rests of them, are words of ordinary texts. */
@@ -20,7 +21,8 @@ export async function withoutSecrets(error: unknown, { client }: HandlerContext)
 /** None of a client that cannot read them, or that a test has made. */
 async function secretsOf(client: HandlerContext['client']): Promise<(string | undefined)[]> {
   try {
-    return await Promise.all([client.currentToken(), client.currentInboundSecret()]);
+    const port = clientPort(client);
+    return await Promise.all([port.currentToken(), port.currentInboundSecret()]);
   } catch {
     return [];
   }

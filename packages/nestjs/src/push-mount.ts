@@ -1,5 +1,6 @@
 import { ConfigurationError, toNodeListener } from '@molecule-ai/core';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
+import { findClientPort } from '@molecule-ai/core/tools';
 import type { HttpServer } from '@nestjs/common';
 import type { HostedAgent } from './hosted-agent.ts';
 import { agentLabel, type PushOptions } from './molecule-options.ts';
@@ -116,8 +117,9 @@ const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/;
 function pushOf({
   name,
   options,
-  client: { reportedUrl },
+  client,
 }: HostedAgent): (PushOptions & { readonly path: string }) | null {
+  const reportedUrl = findClientPort(client)?.reportedUrl;
   const { push, delivery = 'auto' } = options;
   const takesPush = delivery === 'auto' || delivery === 'push';
   if (push === false) return null;

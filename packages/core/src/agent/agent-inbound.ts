@@ -22,7 +22,7 @@ import type { AgentWatch } from './watch.ts';
 const WARNING_INTERVALS_MS = { body: 60_000, secret: 60_000, clock: 3_600_000 } as const;
 
 export interface AgentInboundOptions {
-  readonly settings: Pick<RemoteAgentSettings, 'client' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
+  readonly settings: Pick<RemoteAgentSettings, 'port' | 'deliveryChoice' | 'inboundAuth' | 'inboundSecret'>;
   readonly inbound: Inbound;
   readonly logger: Logger;
   readonly report: AgentReport;
@@ -46,7 +46,7 @@ export class AgentInbound implements InboundPort {
   constructor(options: AgentInboundOptions) {
     this.#options = options;
     this.#verifier = new PeerTokenVerifier({
-      client: options.settings.client,
+      client: options.settings.port,
       onIssuerChanged: () => options.presence.registrationNeeded(),
       onClockSkew: (skewMs) => this.#clockSkewed(skewMs),
     });
@@ -54,8 +54,8 @@ export class AgentInbound implements InboundPort {
 
   /** @throws ConfigurationError for an agent whose URL is announced and not served. */
   checkServed(): void {
-    const { client, deliveryChoice } = this.#options.settings;
-    const isAnnounced = client.reportedUrl !== null && ['push', 'auto'].includes(deliveryChoice);
+    const { port, deliveryChoice } = this.#options.settings;
+    const isAnnounced = port.reportedUrl !== null && ['push', 'auto'].includes(deliveryChoice);
     if (this.#isAttached || !isAnnounced) return;
     throw new ConfigurationError('The client has a reportedUrl, but nothing serves the agent there.', {
       hint: 'Mount createInboundHandler(agent) or start an A2AServer before agent.start(), or set delivery to "long-poll".',
@@ -88,7 +88,7 @@ export class AgentInbound implements InboundPort {
 
   /** Complete for clients of A2A 0.3 and 1.0 where the agent knows its address; what the application wrote is kept. */
   card(): JsonObject {
-    const { agentCard, reportedUrl } = this.#options.settings.client;
+    const { agentCard, reportedUrl } = this.#options.settings.port;
     const given = withStreaming(agentCard as JsonObject);
     const url = typeof given.url === 'string' ? given.url : reportedUrl;
     if (url === null) return given;
@@ -99,7 +99,7 @@ export class AgentInbound implements InboundPort {
   /** The card to register; `undefined` for that of the client. */
   get registeredCard(): AgentCard | undefined {
     return this.#isAttached
-      ? withStreaming(this.#options.settings.client.agentCard as JsonObject)
+      ? withStreaming(this.#options.settings.port.agentCard as JsonObject)
       : undefined;
   }
 
@@ -114,8 +114,8 @@ export class AgentInbound implements InboundPort {
   }
 
   async #authenticateBySecret(headers: Pick<Headers, 'get'>): Promise<InboundAccess> {
-    const { client, inboundSecret } = this.#options.settings;
-    const secret = inboundSecret ?? (await client.currentInboundSecret());
+    const { port, inboundSecret } = this.#options.settings;
+    const secret = inboundSecret ?? (await port.currentInboundSecret());
     if (secret === undefined) this.#warnOfSecret();
     if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
     const hint = 'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.';
@@ -166,7 +166,7 @@ export class AgentInbound implements InboundPort {
   }
 
   #isDue(problem: keyof typeof WARNING_INTERVALS_MS): boolean {
-    const now = this.#options.settings.client.clock.monotonic();
+    const now = this.#options.settings.port.clock.monotonic();
     const sinceMs = now - (this.#loggedAt.get(problem) ?? Number.NEGATIVE_INFINITY);
     const isDue = sinceMs >= WARNING_INTERVALS_MS[problem];
     if (isDue) this.#loggedAt.set(problem, now);

@@ -89,13 +89,13 @@ describe('runAgentLoop', () => {
 
   it('resolves with stopped when the signal aborts: before, while starting, while running', async () => {
     const early = new AgentClientDouble('/dev/null/agent');
-    expect(await runAgentLoop(early, () => {}, { ...quiet, signal: AbortSignal.abort() })).toBe('stopped');
+    expect(await runAgentLoop(early.asClient, () => {}, { ...quiet, signal: AbortSignal.abort() })).toBe('stopped');
     expect(early.calls).toEqual([]);
     for (const isDown of [true, false]) {
       const client = new AgentClientDouble('/dev/null/agent');
       if (isDown) client.goDown();
       const abort = new AbortController();
-      const running = runAgentLoop(client, () => {}, { ...quiet, signal: abort.signal });
+      const running = runAgentLoop(client.asClient, () => {}, { ...quiet, signal: abort.signal });
       await client.clock.waitForPending();
       abort.abort();
       expect(await running).toBe('stopped');
@@ -106,7 +106,7 @@ describe('runAgentLoop', () => {
   it('rejects with the error of start', async () => {
     const client = new AgentClientDouble('/dev/null/agent');
     client.refuse();
-    await expect(runAgentLoop(client, () => {}, quiet)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(runAgentLoop(client.asClient, () => {}, quiet)).rejects.toMatchObject({ code: 'unauthorized' });
     expect(client.clock.pending).toBe(0);
   });
 
@@ -116,7 +116,7 @@ describe('runAgentLoop', () => {
       client[when] = async () => {
         throw removed();
       };
-      expect(await runAgentLoop(client, () => {}, quiet)).toBe('removed');
+      expect(await runAgentLoop(client.asClient, () => {}, quiet)).toBe('removed');
       expect(client.clock.pending).toBe(0);
     }
   });

@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
+import { type ClientPort, clientPort } from '../client/client-port.ts';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { chooseDelivery, type DeliveryChoice } from '../inbound/deliveries.ts';
 import type { InboundDelivery } from '../inbound/delivery.ts';
@@ -35,7 +36,6 @@ const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
 const DEFAULT_EXIT_AFTER_MS = 300_000;
 const EXIT_HINT = 'Pass true for five minutes, or { afterMs: 300_000 }, in milliseconds.';
-const CLIENT_METHODS = ['register', 'heartbeat', 'fetchInboundPage', 'acknowledge', 'reply'];
 const PAUSE_POLICIES = ['wait', 'stop'] as const;
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
 
@@ -56,52 +56,14 @@ export type ExitWhenDead =
       readonly afterMs?: number | undefined;
     };
 
-/** The methods of a client that the agent uses. `RemoteAgentClient` implements them; a test double can as well. */
-export type AgentClient = Pick<
-  PeerClient,
-  | 'workspaceId'
-  | 'platformUrl'
-  | 'capabilities'
-  | 'stateDirectory'
-  | 'clock'
-  | 'logger'
-  | 'register'
-  | 'heartbeat'
-  | 'goodbye'
-  | 'pollState'
-  | 'getWorkspace'
-  | 'fetchInboundPage'
-  | 'fetchCancellations'
-  | 'acknowledge'
-  | 'reply'
-  | 'askQuestions'
-  | 'reportedUrl'
-  | 'agentCard'
-  | 'fetchSigningKeys'
-  | 'currentInboundSecret'
-  | 'probe'
-> &
-  Partial<
-    Pick<
-      PeerClient,
-      | 'sendInboundProbe'
-      | 'openHeartbeatThread'
-      | 'onPeerChanged'
-      | 'observeReply'
-      | 'reportProgress'
-      | 'closeSignal'
-      | 'conversationHistory'
-    >
-  >;
-
 /** The second argument of a handler. It belongs to one attempt at one message. */
-export interface HandlerContext<Client extends AgentClient = PeerClient> extends AttemptContext {
+export interface HandlerContext extends AttemptContext {
   /** The client of the agent, for calls to peers: they carry this message as their parent, and end with `signal` and its deadline. */
-  readonly client: Client;
+  readonly client: PeerClient;
   /**
    * What was said before in the conversation of this message, oldest first: `client.conversationHistory` without this message and what
    * came after it, so that another attempt gets the same. Texts of others are untrusted: a model gets `entry.forModel()`.
-   * @throws MoleculeError `not_supported` for a client without it, `invalid_argument`; what a request throws.
+   * @throws MoleculeError `invalid_argument`; what a request throws.
    */
   history(options?: HistoryOptions): Promise<HistoryPage>;
   /** The logger of the client; adds the row id of the message to each line. */
@@ -116,17 +78,17 @@ export interface HandlerContext<Client extends AgentClient = PeerClient> extends
  * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
  * model through `messageForModel` only.
  */
-export type MessageHandler<Client extends AgentClient = PeerClient> = (
+export type MessageHandler = (
   message: InboundMessage,
-  context: HandlerContext<Client>,
+  context: HandlerContext,
 ) => HandlerAnswer | Promise<HandlerAnswer>;
 
 /** Options of `createRemoteAgent`. */
-export interface RemoteAgentOptions<Client extends AgentClient = AgentClient> extends IsolationOptions {
+export interface RemoteAgentOptions extends IsolationOptions {
   /** Not closed by the agent, which ends when it is closed: stop the agent first. */
-  client: Client;
+  client: PeerClient;
   /** Handles each message to the agent, late answers of peers included: they have `inReplyTo`. */
-  onMessage: MessageHandler<Client>;
+  onMessage: MessageHandler;
   /**
    * How messages arrive. @default `'auto'`: push when the client has a `reportedUrl` and the platform reaches the agent
    * there, switching with it; else long-poll, or poll where the platform does not hold requests
@@ -219,17 +181,15 @@ const AGENT_OPTIONS = knownOptions<RemoteAgentOptions>({
 });
 
 /** {@link RemoteAgentOptions} with their defaults. */
-type CompleteOptions<Client extends AgentClient> = {
-  readonly [Name in keyof RemoteAgentOptions<Client>]-?: Exclude<RemoteAgentOptions<Client>[Name], undefined>;
+type CompleteOptions = {
+  readonly [Name in keyof RemoteAgentOptions]-?: Exclude<RemoteAgentOptions[Name], undefined>;
 };
 
 /** Validated {@link RemoteAgentOptions} with all defaults applied. */
-export interface RemoteAgentSettings<Client extends AgentClient = AgentClient>
-  extends Omit<
-    CompleteOptions<Client>,
-    'client' | 'delivery' | 'inboundSecret' | 'probeAfterMs' | 'exitWhenDead'
-  > {
-  readonly client: Client;
+export interface RemoteAgentSettings
+  extends Omit<CompleteOptions, 'delivery' | 'inboundSecret' | 'probeAfterMs' | 'exitWhenDead'> {
+  /** What the agent uses of the client. */
+  readonly port: ClientPort;
   readonly delivery: InboundDelivery;
   /** The name of the delivery, or `own`. */
   readonly deliveryChoice: 'auto' | 'long-poll' | 'poll' | 'push' | 'own';
@@ -244,19 +204,17 @@ export interface RemoteAgentSettings<Client extends AgentClient = AgentClient>
 }
 
 /** @throws ConfigurationError naming the option. */
-export function resolveRemoteAgentOptions<Client extends AgentClient>(
-  options: RemoteAgentOptions<Client>,
-): RemoteAgentSettings<Client> {
+export function resolveRemoteAgentOptions(options: RemoteAgentOptions): RemoteAgentSettings {
   checkObject('options', options, 'Pass an object, such as { client, onMessage }.');
   checkOptionNames('createRemoteAgent', options, AGENT_OPTIONS);
   const { client, onMessage } = options;
-  checkMethods('client', client, CLIENT_METHODS, 'Pass a RemoteAgentClient.');
+  const port = clientPort(client);
   if (typeof onMessage !== 'function') {
     throw new ConfigurationError(`onMessage must be a function, got ${describe(onMessage)}.`, {
       hint: 'Pass the handler of messages, such as (message) => message.text.',
     });
   }
-  if (options.delivery === 'push' && client.reportedUrl === null) {
+  if (options.delivery === 'push' && port.reportedUrl === null) {
     throw new ConfigurationError(
       'delivery "push" needs reportedUrl, the URL under which the platform reaches the agent.',
       { hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.' },
@@ -267,6 +225,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
   const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
   return Object.freeze({
     client,
+    port,
     onMessage,
     delivery: chooseDelivery(options.delivery),
     deliveryChoice: typeof options.delivery === 'object' ? 'own' : (options.delivery ?? 'auto'),
@@ -281,7 +240,7 @@ export function resolveRemoteAgentOptions<Client extends AgentClient>(
     ...checkInboundAuth(options),
     store: checkMethods(
       'store',
-      options.store ?? new FileInboundStore(client.stateDirectory),
+      options.store ?? new FileInboundStore(port.stateDirectory),
       ['load', 'append', 'replace'],
       'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.',
     ),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InboundMessage } from '@molecule-ai/protocol';
+import type { ClientPort } from '../client/client-port.ts';
 import type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from '../client/heartbeat.ts';
 import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';
 import type { RegisterOptions, Registration } from '../client/registration.ts';
@@ -11,7 +12,8 @@ import type { InboundOptions } from '../inbound/inbound-options.ts';
 import type { Logger } from '../logging/logger.ts';
 import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
 import { orAborted, withDeadline } from '../time/linked-abort.ts';
-import type { AgentClient, ConflictPolicy } from './agent-options.ts';
+import type { RunningAgentOptions } from '../transport/platform-request.ts';
+import type { ConflictPolicy } from './agent-options.ts';
 import type { AgentReport } from './agent-report.ts';
 
 /** The time between two reads of an agent that waits for another one to end, in milliseconds. */
@@ -29,7 +31,7 @@ type FeedClient = InboundOptions['client'];
 type RepeatedRequest = 'register' | 'heartbeat' | 'state' | 'acknowledge' | 'read' | 'reply';
 
 export interface AgentRequestsOptions {
-  readonly client: AgentClient;
+  readonly port: ClientPort;
   readonly logger: Logger;
   readonly onConflict: ConflictPolicy;
   readonly report: AgentReport;
@@ -49,20 +51,21 @@ export interface AgentRequestsOptions {
  */
 export class AgentRequests implements FeedClient {
   readonly workspaceId: string;
-  readonly getWorkspace: AgentClient['getWorkspace'] = (...asked) => this.#client.getWorkspace(...asked);
-  readonly askQuestions: AgentClient['askQuestions'] = (...asked) => this.#client.askQuestions(...asked);
-  readonly fetchCancellations: AgentClient['fetchCancellations'] = (...asked) =>
-    this.#client.fetchCancellations(...asked);
-  readonly pollState: AgentClient['pollState'] = (...asked) =>
-    this.#followed('state', this.#client.pollState(...asked));
-  readonly acknowledge: AgentClient['acknowledge'] = (...acknowledged) =>
-    this.#followed('acknowledge', this.#client.acknowledge(...acknowledged));
-  readonly reply: AgentClient['reply'] = (...answer) =>
-    this.#followed('reply', this.#client.reply(...answer));
-  readonly reportProgress?: NonNullable<FeedClient['reportProgress']>;
+  readonly getWorkspace: ClientPort['getWorkspace'] = (...asked) => this.#port.getWorkspace(...asked);
+  readonly askQuestions: ClientPort['askQuestions'] = (...asked) => this.#port.askQuestions(...asked);
+  readonly fetchCancellations: ClientPort['fetchCancellations'] = (...asked) =>
+    this.#port.fetchCancellations(...asked);
+  readonly pollState: ClientPort['pollState'] = (...asked) =>
+    this.#followed('state', this.#port.pollState(...asked));
+  readonly acknowledge: ClientPort['acknowledge'] = (...acknowledged) =>
+    this.#followed('acknowledge', this.#port.acknowledge(...acknowledged));
+  readonly reply: ClientPort['reply'] = (...answer) =>
+    this.#followed('reply', this.#port.reply(...answer));
+  readonly reportProgress: ClientPort['reportProgress'] = (...report) => this.#port.reportProgress(...report);
+  readonly observeReply: ClientPort['observeReply'] = (message) => this.#port.observeReply(message);
   /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
   readonly firstRead = Promise.withResolvers<void>();
-  readonly #client: AgentClient;
+  readonly #port: ClientPort;
   readonly #options: AgentRequestsOptions;
   /** The kinds of requests that are limited. */
   readonly #limited = new Set<RepeatedRequest>();
@@ -72,16 +75,14 @@ export class AgentRequests implements FeedClient {
   #isLost = false;
 
   constructor(options: AgentRequestsOptions) {
-    const { client } = options;
-    this.#client = client;
+    this.#port = options.port;
     this.#options = options;
-    this.workspaceId = client.workspaceId;
-    if (client.reportProgress) this.reportProgress = client.reportProgress.bind(client);
+    this.workspaceId = options.port.workspaceId;
     this.firstRead.promise.catch(() => {});
   }
 
-  get capabilities(): AgentClient['capabilities'] {
-    return this.#client.capabilities;
+  get capabilities(): ClientPort['capabilities'] {
+    return this.#port.capabilities;
   }
 
   /** Takes the name that the workspace's folder holds, or stores a new one. Call it under the folder's lock, before any request. */
@@ -97,45 +98,41 @@ export class AgentRequests implements FeedClient {
   }
 
   get #instanceFile(): string {
-    return join(this.#client.stateDirectory, INSTANCE_FILE);
+    return join(this.#port.stateDirectory, INSTANCE_FILE);
   }
 
-  async register(options?: RegisterOptions): Promise<Registration> {
+  async register(options?: RunningAgentOptions): Promise<Registration> {
     const { registration, onRegistered } = this.#options;
     const request = { ...options, ...registration(), instanceId: this.#instanceId };
-    const registered = await this.#followed('register', this.#client.register(request));
+    const registered = await this.#followed('register', this.#port.register(request));
     onRegistered(registered);
     return registered;
   }
 
   heartbeat(metrics: HeartbeatMetrics, options?: HeartbeatOptions): Promise<HeartbeatReport> {
-    const sent = this.#client.heartbeat(metrics, { ...options, instanceId: this.#instanceId });
+    const sent = this.#port.heartbeat(metrics, { ...options, instanceId: this.#instanceId });
     return this.#followed('heartbeat', sent);
   }
 
   /** Reports that no task is running any more. Never rejects. */
   async lastHeartbeat(): Promise<void> {
     const idle = { ...this.#options.report.metrics(), activeTasks: 0, currentTask: '' };
-    await this.#last('The last heartbeat', (signal) => this.#client.heartbeat(idle, { signal }));
+    await this.#last('The last heartbeat', (signal) => this.#port.heartbeat(idle, { signal }));
   }
 
   /** Reports that this agent stops, so that nobody waits for it. Never rejects. */
   async goodbye(): Promise<void> {
-    if (!this.#client.capabilities.has('instances')) return;
-    await this.#last('The goodbye', (signal) => this.#client.goodbye(this.#instanceId, { signal }));
+    if (!this.#port.capabilities.has('instances')) return;
+    await this.#last('The goodbye', (signal) => this.#port.goodbye(this.#instanceId, { signal }));
   }
 
   async #last(what: string, send: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
-    const { clock } = this.#client;
+    const { clock } = this.#port;
     await withDeadline({ clock, timeoutMs: LAST_REQUEST_MS, what }, send).catch(() => {});
   }
 
   fetchInboundPage(options: ReadInboundOptions = {}): Promise<InboundPage> {
     return this.#followed('read', this.#read(options));
-  }
-
-  observeReply(message: InboundMessage): boolean {
-    return this.#client.observeReply?.(message) ?? false;
   }
 
   /** Follows a request that the agent repeats by itself. One that succeeds ends the limit of those of its `kind`. */
@@ -160,7 +157,7 @@ export class AgentRequests implements FeedClient {
     for (;;) {
       try {
         const read = { ...options, instanceId: this.#instanceId, ...(takeover ? { takeover } : {}) };
-        const page = await this.#client.fetchInboundPage(read);
+        const page = await this.#port.fetchInboundPage(read);
         this.granted();
         return page;
       } catch (error) {
@@ -176,7 +173,7 @@ export class AgentRequests implements FeedClient {
         takeover = onConflict === 'takeover';
         this.#refused(error);
         const waitMs = Math.min(error.retryAfterMs ?? LONGEST_RETRY_MS, LONGEST_RETRY_MS);
-        await this.#client.clock.sleep(waitMs, { signal: options.signal });
+        await this.#port.clock.sleep(waitMs, { signal: options.signal });
       }
     }
   }

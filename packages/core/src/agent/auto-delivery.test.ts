@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, type AgentStage, agentStage } from '../../test/agent-stage.ts';
 import { arrivalStage, INBOUND_SECRET } from '../../test/arrival-stage.ts';
 import { unreachable } from '../../test/presence-double.ts';
-import type { ProbeResult } from '../client/platform-client.ts';
+import type { ProbeResult } from '../client/client-port.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
 import { deliveryHint } from './watch.ts';

@@ -35,7 +35,7 @@ function watch({
   const client = Object.assign(new AgentClientDouble(), { clock });
   const onMessage = (): void => {};
   new AgentWatch({
-    settings: resolveRemoteAgentOptions({ client, onMessage, exitWhenDead: { afterMs } }),
+    settings: resolveRemoteAgentOptions({ client: client.asClient, onMessage, exitWhenDead: { afterMs } }),
     logger,
     report: events,
     register: async () => {},

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto';
 import type { CryptoKey } from 'jose';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { ClientPort } from '../client/client-port.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { unauthorized } from './inbound-auth.ts';
@@ -15,7 +15,7 @@ const WORKSPACE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface PeerTokenVerifierOptions {
   /** Its workspace, in lower case, is the audience of the tokens. */
-  readonly client: Pick<PeerClient, 'workspaceId' | 'clock' | 'fetchSigningKeys'>;
+  readonly client: Pick<ClientPort, 'workspaceId' | 'clock' | 'fetchSigningKeys'>;
   /** The platform signs its pushes in another name than it registered with, as it does when its public URL is changed. */
   readonly onIssuerChanged: () => void;
   /**

@@ -1,16 +1,18 @@
+import type { AgentCard, Capability } from '@molecule-ai/protocol';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
-import { type PeerClient, PlatformClient } from '../client/platform-client.ts';
+import { CLIENT_PORT, type ClientPort, createClientPort } from '../client/client-port.ts';
+import {
+  addClientCalls,
+  type ClientParts,
+  createClientParts,
+  type PeerClient,
+} from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { type HeartbeatLoopRunOptions, runHeartbeatLoop } from '../presence/run-heartbeat-loop.ts';
 import { checkObject } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import {
-  AGENT_OPTION_NAMES,
-  type AgentClient,
-  type MessageHandler,
-  type RemoteAgentOptions,
-} from './agent-options.ts';
+import { AGENT_OPTION_NAMES, type MessageHandler, type RemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
 
 /**
@@ -21,7 +23,7 @@ import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
  * await client.register();
  * const reply = await client.callPeer(peerId, 'Summarise the incident');
  */
-export interface RemoteAgentClient extends PeerClient {
+export interface RemoteAgentClient extends PeerClient, AsyncDisposable {
   /**
    * Sends heartbeats until the workspace is paused or removed, its token is revoked, or the signal aborts. For an agent
    * that receives its work from elsewhere. Register before.
@@ -32,30 +34,62 @@ export interface RemoteAgentClient extends PeerClient {
    * Registers, sends heartbeats, receives messages and answers them until the workspace is paused or removed, the
    * token is revoked, or the signal aborts. For an agent that stays running during a pause, use `createRemoteAgent`.
    */
-  runAgentLoop(
-    onMessage: MessageHandler<RemoteAgentClient>,
-    options?: AgentLoopOptions<RemoteAgentClient>,
-  ): Promise<LoopOutcome>;
+  runAgentLoop(onMessage: MessageHandler, options?: AgentLoopOptions): Promise<LoopOutcome>;
+
+  /** Closes all connections, after up to a second for aborted calls; pending calls reject with `client_closed`. Idempotent. */
+  close(): Promise<void>;
 }
 
 /** @throws ConfigurationError naming the option and its environment variable. */
-export const RemoteAgentClient: new (options?: RemoteAgentClientOptions) => RemoteAgentClient =
-  class RemoteAgentClient extends PlatformClient {
-    runHeartbeatLoop(options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
-      return runHeartbeatLoop(this, options);
-    }
+export const RemoteAgentClient = class RemoteAgentClient {
+  static {
+    addClientCalls(RemoteAgentClient.prototype, (client) => client.#parts);
+  }
 
-    runAgentLoop(
-      onMessage: MessageHandler<RemoteAgentClient>,
-      options: AgentLoopOptions<RemoteAgentClient> = {},
-    ): Promise<LoopOutcome> {
-      return runAgentLoop<RemoteAgentClient>(this, onMessage, options);
-    }
-  };
+  readonly #parts: ClientParts;
+  readonly #port: ClientPort;
+
+  constructor(options: RemoteAgentClientOptions = {}) {
+    this.#parts = createClientParts(options);
+    this.#port = createClientPort(this.#parts);
+    Object.defineProperty(this, CLIENT_PORT, { value: this.#port });
+  }
+
+  get workspaceId(): string {
+    return this.#port.workspaceId;
+  }
+
+  get platformUrl(): string {
+    return this.#port.platformUrl;
+  }
+
+  get agentCard(): AgentCard {
+    return this.#port.agentCard;
+  }
+
+  get capabilities(): ReadonlySet<Capability> {
+    return this.#port.capabilities;
+  }
+
+  runHeartbeatLoop(options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
+    return runHeartbeatLoop(this.#port, options);
+  }
+
+  runAgentLoop(onMessage: MessageHandler, options: AgentLoopOptions = {}): Promise<LoopOutcome> {
+    return runAgentLoop(this as unknown as PeerClient, onMessage, options);
+  }
+
+  close(): Promise<void> {
+    return this.#parts.sent.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+} as unknown as new (options?: RemoteAgentClientOptions) => RemoteAgentClient;
 
 /** The options of `createRemoteAgent` except client and handler. */
-export interface AgentLoopOptions<Client extends AgentClient = AgentClient>
-  extends Omit<RemoteAgentOptions<Client>, 'client' | 'onMessage'> {
+export interface AgentLoopOptions extends Omit<RemoteAgentOptions, 'client' | 'onMessage'> {
   /** Stops the agent; the loop then resolves with `stopped`. */
   signal?: AbortSignal | undefined;
   /** Called once the agent is registered, sending heartbeats and receiving messages. */
@@ -72,10 +106,10 @@ const LOOP_OPTIONS = knownOptions<AgentLoopOptions>({
  * Registers and runs an agent until it is paused, removed, revoked or stopped by the signal.
  * @throws the errors of `RemoteAgent.start`, except for a removed workspace, which is an outcome.
  */
-export async function runAgentLoop<Client extends AgentClient>(
-  client: Client,
-  onMessage: MessageHandler<Client>,
-  options: AgentLoopOptions<Client> = {},
+export async function runAgentLoop(
+  client: PeerClient,
+  onMessage: MessageHandler,
+  options: AgentLoopOptions,
 ): Promise<LoopOutcome> {
   checkObject('options', options, 'Pass an object, such as { signal }.');
   checkOptionNames('runAgentLoop', options, LOOP_OPTIONS);

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { Inbound } from '../inbound/inbound.ts';
@@ -22,7 +23,6 @@ import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import {
-  type AgentClient,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
@@ -60,8 +60,8 @@ const STOP_OPTIONS = knownOptions<AgentStopOptions>({ timeoutMs: true });
 export interface RemoteAgent extends Pick<AgentRuntime, keyof AgentRuntime> {}
 
 /** Runs the parts of an agent: presence and inbound messages. */
-export class AgentRuntime<Client extends AgentClient = AgentClient> {
-  readonly #settings: RemoteAgentSettings<Client>;
+export class AgentRuntime {
+  readonly #settings: RemoteAgentSettings;
   readonly #logger: Logger;
   readonly #report: AgentReport;
   readonly #requests: AgentRequests;
@@ -84,11 +84,11 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   #hasLoaded = false;
 
   /** Connects the parts, without any I/O. */
-  constructor(options: RemoteAgentOptions<Client>) {
+  constructor(options: RemoteAgentOptions) {
     const settings = resolveRemoteAgentOptions(options);
-    const { client, random, heartbeatIntervalMs: intervalMs, deliveryChoice } = settings;
-    const { clock, closeSignal } = client;
-    const logger = childLogger(client.logger, { workspaceId: client.workspaceId });
+    const { client, port, random, heartbeatIntervalMs: intervalMs, deliveryChoice } = settings;
+    const { clock, closeSignal } = port;
+    const logger = childLogger(port.logger, { workspaceId: port.workspaceId });
     const report = new AgentReport({
       clock,
       logger,
@@ -97,11 +97,11 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
     this.#settings = settings;
     this.#logger = logger;
     this.#report = report;
-    const onClosed = (): void => this.#clientClosed(closeSignal?.reason);
-    closeSignal?.addEventListener('abort', onClosed, { once: true });
-    report.onEnd(() => closeSignal?.removeEventListener('abort', onClosed));
-    const stopObserving = client.onPeerChanged?.((change) => report.emit('peer-changed', change));
-    report.onEnd(() => stopObserving?.());
+    const onClosed = (): void => this.#clientClosed(closeSignal.reason);
+    closeSignal.addEventListener('abort', onClosed, { once: true });
+    report.onEnd(() => closeSignal.removeEventListener('abort', onClosed));
+    const stopObserving = port.onPeerChanged((change) => report.emit('peer-changed', change));
+    report.onEnd(stopObserving);
     const requests = new AgentRequests({
       ...settings,
       report,
@@ -139,7 +139,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       logger,
       random,
       intervalMs,
-      openThread: threadOpener(client, settings),
+      openThread: threadOpener(port, settings),
       metrics: () => report.metrics(),
       onChange: (change, error) => this.#onPresence(change, error),
     });
@@ -271,17 +271,17 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
   async #start(options: AgentStartOptions): Promise<void> {
     if (this.#finishing !== undefined) throw agentStopped();
     this.#state = 'starting';
-    const { client, random, usesFolder } = this.#settings;
-    const { clock } = client;
+    const { port, random, usesFolder } = this.#settings;
+    const { clock } = port;
     const logger = this.#logger;
     const report = this.#report;
     const requests = this.#requests;
     const presence = this.#presence;
-    using limit = linkAbort(options.signal, client.closeSignal, this.#life.signal);
+    using limit = linkAbort(options.signal, port.closeSignal, this.#life.signal);
     try {
       this.#port.checkServed();
       if (usesFolder) {
-        this.#lock = lockWorkspace(client.stateDirectory, clock, logger);
+        this.#lock = lockWorkspace(port.stateDirectory, clock, logger);
         await this.#lock;
         await requests.load();
       }
@@ -289,7 +289,7 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
       this.#hasLoaded = true;
       await registerWithRetry({
         client: requests,
-        platformUrl: client.platformUrl,
+        platformUrl: port.platformUrl,
         clock,
         logger,
         random,
@@ -406,14 +406,14 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
   /** Stops receiving, waits for handlers, acknowledges, and says goodbye to the platform. Never rejects. */
   async #shutDown(outcome: LoopOutcome, timeoutMs: number): Promise<void> {
-    const { client } = this.#settings;
+    const { port } = this.#settings;
     const logger = this.#logger;
     const report = this.#report;
     const inbound = this.#inbound;
     const requests = this.#requests;
     this.#state = 'stopping';
     const isRefused = outcome === 'removed' || outcome === 'revoked';
-    const isRegistered = this.#heartbeats !== undefined && !isRefused && client.closeSignal?.aborted !== true;
+    const isRegistered = this.#heartbeats !== undefined && !isRefused && port.closeSignal.aborted !== true;
     const isReached = this.#presence.lastSuccess !== undefined && !report.isDegraded('platform-unreachable');
     const steps = [
       () => Promise.all([inbound.suspend(), this.#transition]),
@@ -454,16 +454,10 @@ export class AgentRuntime<Client extends AgentClient = AgentClient> {
 
 /** The history without the message. A direct message has no row in the feed: what is there came before it. */
 async function historyBefore(
-  client: AgentClient,
+  client: PeerClient,
   message: InboundMessage,
   options: HistoryOptions,
 ): Promise<HistoryPage> {
-  if (client.conversationHistory === undefined) {
-    throw new MoleculeError('The client of this agent has no history.', {
-      code: 'not_supported',
-      hint: 'Use a RemoteAgentClient.',
-    });
-  }
   const { conversationId, id } = message;
   try {
     return await client.conversationHistory(conversationId, { ...options, before: options.before ?? id });
@@ -496,8 +490,6 @@ checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, { wait: true, si
  * process.once('SIGTERM', () => agent.stop());
  * await agent.closed;
  */
-export function createRemoteAgent<Client extends AgentClient>(
-  options: RemoteAgentOptions<Client>,
-): RemoteAgent {
+export function createRemoteAgent(options: RemoteAgentOptions): RemoteAgent {
   return new AgentRuntime(options);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AgentClientDouble, type AgentStage, agentStage, runningAgent } from '../../test/agent-stage.ts';
 import { unreachable } from '../../test/presence-double.ts';
-import type { ProbeResult } from '../client/platform-client.ts';
+import type { ProbeResult } from '../client/client-port.ts';
 import { createInboundHandler } from '../inbound-http/inbound-handler.ts';
 
 const NO: ProbeResult = { isReachable: false, reason: 'timeout' };

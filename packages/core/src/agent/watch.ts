@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DeliveryMode, InboundMessage } from '@molecule-ai/protocol';
-import type { ProbeResult } from '../client/platform-client.ts';
+import type { ProbeResult } from '../client/client-port.ts';
 import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
 import { LongPollDelivery, PushDelivery } from '../inbound/deliveries.ts';
 import {
@@ -49,7 +49,7 @@ const OWN_MESSAGE_ID = 'inbound-probe-';
 export interface WatchOptions {
   readonly settings: Pick<
     RemoteAgentSettings,
-    | 'client'
+    | 'port'
     | 'delivery'
     | 'deliveryChoice'
     | 'inboundAuth'
@@ -119,16 +119,15 @@ export class AgentWatch implements InboundWatch {
 
   constructor(options: WatchOptions) {
     const { settings, report } = options;
-    const { client, deliveryChoice, delivery, probeAfterMs, exitAfterMs } = settings;
-    const canSwitch = deliveryChoice === 'auto' && client.reportedUrl !== null;
+    const { port, deliveryChoice, delivery, probeAfterMs, exitAfterMs } = settings;
+    const canSwitch = deliveryChoice === 'auto' && port.reportedUrl !== null;
     this.#options = options;
-    this.#clock = client.clock;
+    this.#clock = port.clock;
     this.#isPushed = deliveryChoice === 'push';
-    this.#switched = canSwitch ? new SwitchedDelivery(client.clock) : null;
+    this.#switched = canSwitch ? new SwitchedDelivery(port.clock) : null;
     this.delivery = this.#switched ?? delivery;
     this.#staleMs = STALE_AFTER_SILENCES * this.delivery.expectedSilenceMs;
-    const canAsk = this.#isPushed || client.sendInboundProbe !== undefined;
-    this.#probeAfterMs = (canAsk ? probeAfterMs : null) ?? Number.POSITIVE_INFINITY;
+    this.#probeAfterMs = probeAfterMs ?? Number.POSITIVE_INFINITY;
     if (exitAfterMs !== null) this.#watchDead();
     report.onEnd(() => {
       this.#due.clear();
@@ -168,7 +167,7 @@ export class AgentWatch implements InboundWatch {
   }
 
   received({ messageId, sourceId }: InboundMessage): boolean {
-    const { workspaceId } = this.#options.settings.client;
+    const { workspaceId } = this.#options.settings.port;
     const isOwn =
       messageId.startsWith(OWN_MESSAGE_ID) && sourceId.toLowerCase() === workspaceId.toLowerCase();
     if (!this.#isPushed && (!isOwn || this.#sent.includes(messageId))) this.#arrived();
@@ -298,12 +297,12 @@ export class AgentWatch implements InboundWatch {
    */
   async #askItself(signal: AbortSignal): Promise<ProbeResult | null> {
     const { settings, logger } = this.#options;
-    const { client } = settings;
+    const { port } = settings;
     if (!this.#isReading) return null;
     const messageId = `${OWN_MESSAGE_ID}${randomUUID()}`;
     this.#sent = [...this.#sent.slice(-MISSES_UNTIL_DEAD), messageId];
     try {
-      await client.sendInboundProbe?.(messageId, { signal });
+      await port.sendInboundProbe(messageId, { signal });
     } catch (error) {
       // Whether the platform can be reached is not the question here.
       this.#sent = this.#sent.filter((id) => id !== messageId);
@@ -320,7 +319,7 @@ export class AgentWatch implements InboundWatch {
 
   /** Whether a message that is sent now would be read, on a platform where messages to oneself come and end without an answer. */
   get #isReading(): boolean {
-    const { capabilities } = this.#options.settings.client;
+    const { capabilities } = this.#options.settings.port;
     const isOffered = capabilities.has('acknowledge') && capabilities.has('outcomes');
     return isOffered && this.#options.mayRead() && !this.#isStale;
   }
@@ -328,11 +327,11 @@ export class AgentWatch implements InboundWatch {
   /** Asks the platform whether it reaches the agent; `null` when that is not known. */
   async #askPlatform(signal: AbortSignal): Promise<ProbeResult | null> {
     const { settings, logger } = this.#options;
-    const { client, inboundAuth } = settings;
+    const { port, inboundAuth } = settings;
     if (inboundAuth !== 'peer-tokens') return { isReachable: false, reason: 'inbound_auth' };
-    if (!client.capabilities.has('probe')) return { isReachable: false, reason: 'not_offered' };
+    if (!port.capabilities.has('probe')) return { isReachable: false, reason: 'not_offered' };
     try {
-      return await client.probe(client.reportedUrl ?? '', { signal });
+      return await port.probe(port.reportedUrl ?? '', { signal });
     } catch (error) {
       if (!signal.aborted) logger.debug({ error }, 'Whether the platform reaches the agent is not known.');
       return isRefused(error) ? { isReachable: false, reason: 'probe_refused' } : null;

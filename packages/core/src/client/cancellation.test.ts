@@ -130,8 +130,8 @@ describe('held reads', () => {
     const held = { waitSecs: 25, takesTurns: true, isRetried: false } as const;
     type Read = (options: typeof held & { readonly signal?: AbortSignal }) => Promise<unknown>;
     const reads: Read[] = [
-      (options) => s.client.fetchCancellations(options),
-      (options) => s.client.fetchInboundPage(options),
+      (options) => s.port.fetchCancellations(options),
+      (options) => s.port.fetchInboundPage(options),
     ];
     for (const [index, read] of reads.entries()) {
       const abort = new AbortController();
@@ -141,7 +141,7 @@ describe('held reads', () => {
       await aborted;
       await expect(read(held)).rejects.toMatchObject({ status: 500 });
     }
-    await s.client.fetchInboundPage(held);
+    await s.port.fetchInboundPage(held);
     expect(s.server.requests).toHaveLength(5);
     for (const { query } of s.server.requests) expect(query.get('wait')).toBe('25');
   });

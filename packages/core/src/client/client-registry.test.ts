@@ -42,7 +42,7 @@ describe('register', () => {
       message: expect.stringContaining('auth_token: A token must'),
     });
     expect(await s.store.load()).toBe(TOKEN);
-    expect(await s.client.currentToken()).toBe(TOKEN);
+    expect(await s.port.currentToken()).toBe(TOKEN);
   });
 
   it('does not take another field for the URL', async () => {
@@ -158,7 +158,7 @@ describe('tokens', () => {
       s.server.routes.set(`DELETE ${tokens}/t-new`, { body: { status: 'revoked' } });
       await expect(s.client.rotateToken()).rejects.toMatchObject({ code });
       expect(await s.store.load()).toBe(TOKEN);
-      expect(await s.client.currentToken()).toBe(TOKEN);
+      expect(await s.port.currentToken()).toBe(TOKEN);
       const { path, method, headers } = s.server.last;
       expect([method, path, headers.authorization]).toEqual(['DELETE', `${tokens}/t-new`, `Bearer ${TOKEN}`]);
     },
@@ -175,7 +175,7 @@ describe('tokens', () => {
     s.server.routes.set(`POST ${tokens}`, { status: 201, body: { auth_token, workspace_id: SELF } });
     await expect(s.client.rotateToken()).rejects.toMatchObject({ code });
     expect(await s.store.load()).toBe(TOKEN);
-    expect(await s.client.currentToken()).toBe(TOKEN);
+    expect(await s.port.currentToken()).toBe(TOKEN);
     expect(s.server.requests.some(({ method }) => method === 'DELETE')).toBe(false);
   });
 });

@@ -66,7 +66,7 @@ export interface HistoryPage {
   readonly before: string | null;
 }
 
-/** See `PlatformClient.conversationHistory`. */
+/** See `PeerClient.conversationHistory`. */
 export async function readConversationHistory(
   { api, settings }: ClientContext,
   conversationId: string,

@@ -7,7 +7,7 @@ import {
 import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 import { codeForStatus } from '../transport/api-failure.ts';
-import type { InstanceOptions } from '../transport/platform-request.ts';
+import type { RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
 /** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
@@ -39,9 +39,7 @@ export interface HeartbeatReport {
   readonly serverTime: string | null;
 }
 
-export interface HeartbeatOptions extends InstanceOptions {
-  /** Whether to retry when the platform is unavailable, for ten seconds in all. @default true */
-  isRetried?: boolean | undefined;
+export interface HeartbeatOptions extends RunningAgentOptions {
   /** Sends it from the worker thread of this process. @default none: from the calling thread */
   thread?: HeartbeatThread | undefined;
 }

@@ -13,7 +13,7 @@ import { unreadable } from '../platform-api/platform-api.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
-import type { CallOptions, InstanceOptions } from '../transport/platform-request.ts';
+import type { CallOptions, RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { isTooLarge } from './message-state.ts';
 
@@ -45,13 +45,11 @@ export interface FetchInboundOptions extends CallOptions {
 }
 
 /** Options of a read of a running agent, which claims the messages of the workspace for it. */
-export interface ReadInboundOptions extends FetchInboundOptions, InstanceOptions {
+export interface ReadInboundOptions extends FetchInboundOptions, RunningAgentOptions {
   /** Ends another agent that reads for the workspace. @default false: the read is refused while there is one */
   takeover?: boolean | undefined;
   /** Whether not to wait while as many reads of this process are held as `maxHeldReads` allows. @default false */
   takesTurns?: boolean | undefined;
-  /** Whether to retry when the platform is unavailable. @default true */
-  isRetried?: boolean | undefined;
 }
 
 /** One page of the inbound feed. */

@@ -14,7 +14,7 @@ import { isError } from '../errors/is-error.ts';
 import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
-import type { InstanceOptions } from '../transport/platform-request.ts';
+import type { CallOptions, RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
@@ -32,9 +32,7 @@ export interface Registration {
   readonly expiresAt: string | null;
 }
 
-export interface RegisterOptions extends InstanceOptions {
-  /** Whether to retry when the platform is unavailable. @default true */
-  isRetried?: boolean | undefined;
+export interface RegisterOptions extends CallOptions {
   /** How messages are delivered from now on. @default the client's `deliveryMode` */
   deliveryMode?: DeliveryMode | undefined;
   /** @default the client's `agentCard` */
@@ -42,7 +40,10 @@ export interface RegisterOptions extends InstanceOptions {
 }
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
-export async function registerAgent(context: ClientContext, options: RegisterOptions): Promise<Registration> {
+export async function registerAgent(
+  context: ClientContext,
+  options: RegisterOptions & RunningAgentOptions,
+): Promise<Registration> {
   const facts = { 'molecule.workspace.id': context.settings.workspaceId };
   const registering = registrations.start('molecule register', () => facts);
   try {
@@ -55,7 +56,10 @@ export async function registerAgent(context: ClientContext, options: RegisterOpt
   }
 }
 
-async function register(context: ClientContext, options: RegisterOptions): Promise<Registration> {
+async function register(
+  context: ClientContext,
+  options: RegisterOptions & RunningAgentOptions,
+): Promise<Registration> {
   const { tokens, inboundSecret, logger, profile } = context;
   await tokens.load();
   const response = await sendRegistration(context, options);
@@ -101,7 +105,7 @@ export function checkIssued(route: Route, token: string): string {
 /** Older platforms require a URL even in poll mode: then the request is repeated with the Python SDK's placeholder. */
 async function sendRegistration(
   context: ClientContext,
-  { signal, isRetried, instanceId, deliveryMode: wanted, agentCard }: RegisterOptions,
+  { signal, isRetried, instanceId, deliveryMode: wanted, agentCard }: RegisterOptions & RunningAgentOptions,
 ): Promise<RegisterResponse> {
   const { settings, api, tokens, logger, profile } = context;
   const deliveryMode = wanted ?? settings.deliveryMode;

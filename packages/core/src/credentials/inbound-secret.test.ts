@@ -31,13 +31,13 @@ describe('the secret for pushes', () => {
     for (let sent = 0; sent < 3; sent += 1) await s.client.heartbeat();
     expect(tokenStore.saved).toEqual(['secret-1', 'secret-2']);
     expect(await tokenStore.loadInboundSecret()).toBe('secret-2');
-    expect(await s.client.currentToken()).toBe('token-1');
+    expect(await s.port.currentToken()).toBe('token-1');
   });
 
   it('is redacted in logs', async () => {
     await using s = await stage(registered('secret-of-the-platform'));
     await s.client.register();
-    s.client.logger.info({ note: 'secret-of-the-platform' }, 'It is secret-of-the-platform.');
+    s.port.logger.info({ note: 'secret-of-the-platform' }, 'It is secret-of-the-platform.');
     expect(JSON.stringify(s.logger.lines)).not.toContain('secret-of-the-platform');
   });
 

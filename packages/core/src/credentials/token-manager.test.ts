@@ -14,18 +14,18 @@ describe('the token of a client', () => {
   it('is read once for concurrent calls, and redacted in logs', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
     await using s = await stage([], { tokenStore });
-    const { client } = s;
-    await Promise.all([client.currentToken(), client.currentToken(), client.currentToken()]);
-    expect([await client.currentToken(), tokenStore.loads]).toEqual([TOKEN, 1]);
-    client.logger.info({ note: TOKEN }, `The token is ${TOKEN}.`);
+    const { port } = s;
+    await Promise.all([port.currentToken(), port.currentToken(), port.currentToken()]);
+    expect([await port.currentToken(), tokenStore.loads]).toEqual([TOKEN, 1]);
+    port.logger.info({ note: TOKEN }, `The token is ${TOKEN}.`);
     expect(s.logger.lines).toHaveLength(1);
     expect(JSON.stringify(s.logger.lines)).not.toContain(TOKEN);
   });
 
   it('is read again after the store failed', async () => {
     await using s = await stage([], { tokenStore: new CountingTokenStore(TOKEN, 1) });
-    await expect(s.client.currentToken()).rejects.toThrow('unreadable');
-    expect(await s.client.currentToken()).toBe(TOKEN);
+    await expect(s.port.currentToken()).rejects.toThrow('unreadable');
+    expect(await s.port.currentToken()).toBe(TOKEN);
   });
 
   it('refused, with no other one in the store: an error', async () => {
@@ -38,7 +38,7 @@ describe('the token of a client', () => {
   it('refused for two requests at once: the store is read once, and both use the newer one', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
     await using s = await stage(onlyNewer, { tokenStore, maxConnections: 1 });
-    await s.client.currentToken();
+    await s.port.currentToken();
     await tokenStore.save(NEWER_TOKEN);
     s.server.routes.set(`GET /workspaces/${SELF}`, { body: { id: SELF } });
     tokenStore.loads = 0;
@@ -60,7 +60,7 @@ describe('the token of a client', () => {
   it('refused after another request has renewed it: the store is not read again', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
     await using s = await stage(onlyNewer, { tokenStore });
-    await s.client.currentToken();
+    await s.port.currentToken();
     await tokenStore.save(NEWER_TOKEN);
     let refuse = (): void => {};
     s.server.script((_request, response) => {
@@ -87,7 +87,7 @@ describe('the token of a client', () => {
     tokenStore.save = () => Promise.reject(new Error('read-only'));
     await using s = await stage({ body: issued }, { tokenStore });
     await expect(s.client.register()).rejects.toThrow('read-only');
-    expect(await s.client.currentToken()).toBe(TOKEN);
+    expect(await s.port.currentToken()).toBe(TOKEN);
     await s.client.heartbeat();
     expect(s.server.last.headers.authorization).toBe(`Bearer ${TOKEN}`);
   });

@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import type { InboundPage } from '../client/inbound-page.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { ClientPort } from '../client/client-port.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
@@ -41,7 +41,7 @@ export interface DeliveryInbox {
 }
 
 export interface DeliveryContext {
-  readonly client: Pick<PeerClient, 'capabilities' | 'fetchInboundPage'>;
+  readonly client: Pick<ClientPort, 'capabilities' | 'fetchInboundPage'>;
   readonly inbox: DeliveryInbox;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { PlatformClient } from '../client/platform-client.ts';
+import type { ClientPort } from '../client/client-port.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
@@ -21,7 +21,7 @@ export interface InboundWatch {
 
 export interface InboundOptions {
   readonly client: Pick<
-    PlatformClient,
+    ClientPort,
     | 'workspaceId'
     | 'capabilities'
     | 'fetchInboundPage'
@@ -31,7 +31,7 @@ export interface InboundOptions {
     | 'observeReply'
     | 'askQuestions'
   > &
-    Partial<Pick<PlatformClient, 'reportProgress'>>;
+    Partial<Pick<ClientPort, 'reportProgress'>>;
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
   readonly handler: AttemptHandler;

@@ -40,7 +40,8 @@ export function deriveUuid(...input: readonly string[]): string {
 }
 
 /**
- * Returns the id of a message that a workspace sends for a key; the same in every process.
+ * Returns a message id, a UUID, that depends on the workspace that sends and on the key only, in every process. Sending another text
+ * or to another peer with the same id is refused.
  * @throws MoleculeError `invalid_argument` for a blank key.
  */
 export function deriveMessageId(workspaceId: string, key: string): string {

@@ -1,5 +1,5 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
-import type { PlatformClient } from '../client/platform-client.ts';
+import type { ClientPort } from '../client/client-port.ts';
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
@@ -43,7 +43,7 @@ interface ReportedState {
 }
 
 export interface HeartbeatLoopOptions {
-  readonly client: Pick<PlatformClient, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
+  readonly client: Pick<ClientPort, 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: RandomSource;

@@ -1,4 +1,4 @@
-import type { PlatformClient } from '../client/platform-client.ts';
+import type { ClientPort } from '../client/client-port.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -15,7 +15,7 @@ const NEEDS_REGISTRATION: ReadonlySet<string | null> = new Set(['awaiting_agent'
 const FIRST_SPREAD_MS = 2_000;
 
 export interface RegisterWithRetryOptions {
-  readonly client: Pick<PlatformClient, 'register'>;
+  readonly client: Pick<ClientPort, 'register'>;
   /** For the log. */
   readonly platformUrl: string;
   readonly clock: Clock;

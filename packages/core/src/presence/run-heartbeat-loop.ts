@@ -1,5 +1,5 @@
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
-import type { PlatformClient } from '../client/platform-client.ts';
+import type { ClientPort } from '../client/client-port.ts';
 import { checkBoolean, checkNumbers, checkRandom } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { RandomSource } from '../time/backoff.ts';
@@ -63,8 +63,8 @@ const HEARTBEAT_LOOP_OPTIONS = knownOptions<HeartbeatLoopRunOptions>({
  * @throws ConfigurationError for an interval outside 1 000–30 000 ms.
  */
 export async function runHeartbeatLoop(
-  client: Pick<PlatformClient, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'> &
-    Partial<Pick<PlatformClient, 'openHeartbeatThread' | 'closeSignal'>>,
+  client: Pick<ClientPort, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'> &
+    Partial<Pick<ClientPort, 'openHeartbeatThread' | 'closeSignal'>>,
   options: HeartbeatLoopRunOptions = {},
 ): Promise<LoopOutcome> {
   checkOptionNames('runHeartbeatLoop', options, HEARTBEAT_LOOP_OPTIONS);
@@ -121,7 +121,7 @@ export function checkHeartbeats(
 
 /** How a loop opens its thread; `undefined` when it needs none. */
 export function threadOpener(
-  client: Partial<Pick<PlatformClient, 'openHeartbeatThread'>>,
+  client: Partial<Pick<ClientPort, 'openHeartbeatThread'>>,
   { isolateHeartbeat, maxBlockMs, heartbeatIntervalMs: intervalMs }: ReturnType<typeof checkHeartbeats>,
 ): HeartbeatLoopOptions['openThread'] {
   if (!isolateHeartbeat) return undefined;

@@ -52,7 +52,7 @@ describe('options of a call', () => {
 
   it('an agent refuses them at its start, and stops all the same', async () => {
     const double = new AgentClientDouble();
-    const agent = createRemoteAgent({ client: double, onMessage: () => {} });
+    const agent = createRemoteAgent({ client: double.asClient, onMessage: () => {} });
     await expect(agent.start({ timeout: 5 } as never)).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(agent.stop({ timeout: 5 } as never)).resolves.toBeUndefined();
     expect(double.logger.find('stop has no option "timeout"', 'warn')?.fields).toMatchObject({

@@ -3,8 +3,9 @@ import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agen
 import { createRemoteAgent, type RemoteAgent } from '../agent/remote-agent.ts';
 import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
+import { clientPort } from '../client/client-port.ts';
 import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import type { AnswerContent, HandlerAnswer } from '../inbound/handler.ts';
@@ -76,7 +77,7 @@ export interface ScriptedPeerOptions {
   /** Of its client, for example a `dispatcher` with faults. */
   readonly client?: RemoteAgentClientOptions | undefined;
   /** Of its agent, for example its `delivery`. */
-  readonly agent?: Omit<Partial<RemoteAgentOptions<RemoteAgentClient>>, 'client' | 'onMessage'> | undefined;
+  readonly agent?: Omit<Partial<RemoteAgentOptions>, 'client' | 'onMessage'> | undefined;
 }
 
 const PEER_OPTIONS = knownOptions<ScriptedPeerOptions>({
@@ -141,7 +142,7 @@ export async function scriptedPeer(
   let answers = options.script ?? [options.answer === undefined ? 'ok' : options.answer];
   let next = 0;
   const received: InboundMessage[] = [];
-  const agent = createRemoteAgent<RemoteAgentClient>({
+  const agent = createRemoteAgent({
     store: new MemoryInboundStore(),
     ...options.agent,
     client,
@@ -189,7 +190,7 @@ export async function scriptedPeer(
 async function giveAnswer(
   answer: PeerAnswer,
   message: InboundMessage,
-  context: HandlerContext<PeerClient>,
+  context: HandlerContext,
 ): Promise<HandlerAnswer> {
   if (typeof answer === 'function') return answer(message, context);
   if (answer === null || typeof answer === 'string') return answer;
@@ -199,7 +200,7 @@ async function giveAnswer(
   const { signal, client } = context;
   if ('stream' in answer) return pieces(answer, context);
   if ('afterMs' in answer) {
-    await client.clock.sleep(answer.afterMs, { signal });
+    await clientPort(client).clock.sleep(answer.afterMs, { signal });
     return giveAnswer(answer.answer, message, context);
   }
   if (!('never' in answer)) return answer;
@@ -208,10 +209,10 @@ async function giveAnswer(
 
 async function* pieces(
   { stream, everyMs = 0 }: Extract<PeerAnswer, { stream: unknown }>,
-  { client, signal }: HandlerContext<PeerClient>,
+  { client, signal }: HandlerContext,
 ): AsyncGenerator<string> {
   for (const [at, text] of stream.entries()) {
-    if (at > 0 && everyMs > 0) await client.clock.sleep(everyMs, { signal });
+    if (at > 0 && everyMs > 0) await clientPort(client).clock.sleep(everyMs, { signal });
     yield text;
   }
 }

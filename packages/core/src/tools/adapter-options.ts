@@ -1,3 +1,4 @@
+import { findClientPort } from '../client/client-port.ts';
 import {
   describe,
   eitherOf,
@@ -34,7 +35,8 @@ export function optionsProblem<Options>(
 
 /** What is wrong with a client, by the methods that are used of it; `null` when nothing is. */
 export function clientProblem(client: unknown, methods: readonly string[] = ['callPeer']): string | null {
-  if (methods.every((name) => typeof Reflect.get(Object(client), name) === 'function')) return null;
+  const isComplete = methods.every((name) => typeof Reflect.get(Object(client), name) === 'function');
+  if (isComplete && findClientPort(client) !== undefined) return null;
   return `The client must be a RemoteAgentClient, or that of a running agent or of a handler's context, got ${describe(client)}.`;
 }
 

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import crypto from 'node:crypto';
 import { canceledCalls } from '../client/cancellation.ts';
 import { currentMessage } from '../client/current-message.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';

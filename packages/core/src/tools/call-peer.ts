@@ -1,5 +1,6 @@
 import type { CallPeerOptions } from '../client/peer-calls.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import { clientPort } from '../client/client-port.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { StreamRestartedError } from '../errors/connection-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -102,8 +103,9 @@ async function callPeer(tool: ToolContext, input: CallPeerInput, call: ToolCall)
   const { client, timeoutMs } = context;
   const message = composeCall(client, input, call);
   const { signal } = message.options;
-  const endsAt = client.clock.monotonic() + timeoutMs;
-  const left = () => Math.max(1, Math.ceil(endsAt - client.clock.monotonic()));
+  const { clock } = clientPort(client);
+  const endsAt = clock.monotonic() + timeoutMs;
+  const left = () => Math.max(1, Math.ceil(endsAt - clock.monotonic()));
   const reply = await sendOnce(context, message, () =>
     call.onProgress === undefined
       ? client.callPeer(message.peerId, message.text, { ...message.options, timeoutMs })
@@ -143,7 +145,7 @@ async function callWithProgress(
   { peerId, text, options }: CallMessage,
   onProgress: (text: string) => void,
 ): Promise<PeerReply> {
-  const { clock } = client;
+  const { clock } = clientPort(client);
   const reports = reportProgress(onProgress, { clock });
   const stream = client.streamPeer(peerId, text, { ...options, timeoutMs });
   const { messageId } = stream;

@@ -1,7 +1,7 @@
 import { createPeerTextFence } from '@molecule-ai/protocol';
 import { currentMessage, handlerSignal } from '../client/current-message.ts';
 import type { CallPeerOptions } from '../client/peer-calls.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { fenceRepeatably } from '../peers/text-for-model.ts';

@@ -1,4 +1,4 @@
-import type { PeerClient } from '../client/platform-client.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { knownOptions } from '../settings/known-options.ts';
 import { clientProblem, optionsProblem } from './adapter-options.ts';

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
+import { CLIENT_PORT } from '../client/client-port.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { mayHaveArrived, RepeatedCalls } from './repeated-calls.ts';
 
 let now = 0;
-const client = { clock: { monotonic: () => now } as never };
+const client = { [CLIENT_PORT]: { clock: { monotonic: () => now } } } as never;
 const lost = new ConnectionError('lost', { origin: 'http://p', delivered: 'unknown' });
 const refused = new ConnectionError('refused', { origin: 'http://p', delivered: 'no' });
 const fail = (error: unknown) => () => Promise.reject(error);

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { isErrorCode } from '@molecule-ai/protocol';
 import { currentMessage } from '../client/current-message.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import { clientPort } from '../client/client-port.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { LatestMap } from '../storage/latest-map.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** Calls without an end that may be repeated. */
 const MAX_OPEN = 1_000;
@@ -35,12 +37,12 @@ export interface RepeatableCall {
  * last ten minutes.
  */
 export class RepeatedCalls {
-  readonly #client: Pick<PeerClient, 'clock'>;
+  readonly #clock: Clock;
   readonly #open = new LatestMap<OpenCall>(MAX_OPEN);
   readonly #turns = new WeakMap<object, Map<string, number>>();
 
-  constructor(client: Pick<PeerClient, 'clock'>) {
-    this.#client = client;
+  constructor(client: PeerClient) {
+    this.#clock = clientPort(client).clock;
   }
 
   /** @param key what is asked, and where */
@@ -75,7 +77,7 @@ export class RepeatedCalls {
 
   /** Keeps the id of a call whose message has not ended. */
   keep({ key, messageId, attempt }: RepeatableCall): void {
-    const endsAtMs = attempt === undefined ? this.#client.clock.monotonic() + REPEATS_WITHIN_MS : undefined;
+    const endsAtMs = attempt === undefined ? this.#clock.monotonic() + REPEATS_WITHIN_MS : undefined;
     this.#open.set(key, { messageId, endsAtMs, attempt: attempt && new WeakRef(attempt) });
   }
 
@@ -86,7 +88,7 @@ export class RepeatedCalls {
 
   #openOf(key: string): OpenCall | undefined {
     const found = this.#open.get(key);
-    if (found?.endsAtMs === undefined || this.#client.clock.monotonic() < found.endsAtMs) return found;
+    if (found?.endsAtMs === undefined || this.#clock.monotonic() < found.endsAtMs) return found;
     this.#open.delete(key);
     return undefined;
   }

@@ -1,6 +1,7 @@
 import type { JsonValue } from '@molecule-ai/protocol';
 import { handlerSignal } from '../client/current-message.ts';
-import type { PeerClient } from '../client/platform-client.ts';
+import { clientPort } from '../client/client-port.ts';
+import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
@@ -170,7 +171,7 @@ export function defineTool<Name extends string, Input extends object, Data exten
       } catch (error) {
         for (const each of ending) each?.throwIfAborted();
         if (MoleculeError.isInstance(error)) return failureOf(error, context);
-        context.client.logger.error({ error }, 'A tool for peers failed.');
+        clientPort(context.client).logger.error({ error }, 'A tool for peers failed.');
         // Its words may quote anything.
         const data = { code: 'handler_failed', messageId: null, retryAfterMs: null } as const;
         return failed(`The tool failed in this program. ${TELL_USER}`, data);

@@ -5,13 +5,15 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Options of the requests that identify one running agent of a workspace. */
-export interface InstanceOptions extends CallOptions {
+/** What a running agent says of its requests. */
+export interface RunningAgentOptions extends CallOptions {
   /**
    * The running agent that sends this, 1–200 printable ASCII characters. The platform lets one of them at a time read
    * the messages of a workspace. @default none: the request neither claims nor renews anything
    */
   instanceId?: string | undefined;
+  /** Whether to retry when the platform is unavailable. @default true */
+  isRetried?: boolean | undefined;
 }
 
 /**

@@ -26,7 +26,7 @@ describe('with all requests of a client in use by calls', () => {
     expect(await s.client.fetchInbound()).toEqual([]);
     await s.client.acknowledge(1);
     await s.client.notify('still here');
-    await s.client.goodbye(SELF);
+    await s.port.goodbye(SELF);
     s.server.routes.set(`POST /workspaces/${PEER}/a2a`, {
       status: 200,
       body: { jsonrpc: '2.0', result: {} },
