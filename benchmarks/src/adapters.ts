@@ -30,7 +30,7 @@ async function measureCalls(rounds: number): Promise<Figure[]> {
   const client = new RemoteAgentClient({ ...platform, ...workspace, ...state, logger: silentLogger });
   const figures: Figure[] = [];
   let last: Handled | undefined;
-  const agent = createRemoteAgent<RemoteAgentClient>({
+  const agent = createRemoteAgent({
     client,
     onMessage: async (message, context) => {
       const reply = await client.callPeer(peer.id, 'How are the tests?');

@@ -1,6 +1,6 @@
 // #region find
 import type { MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
-import { MoleculeError, stripA2aBoundary } from '@molecule-ai/core';
+import { deriveMessageId, MoleculeError, stripA2aBoundary } from '@molecule-ai/core';
 
 /** The id of the first peer with this name. Names are chosen by the peers, and several may have the same. */
 export async function findPeer(client: RemoteAgentClient, name: string): Promise<string | undefined> {
@@ -28,7 +28,7 @@ export async function ask(client: RemoteAgentClient, peerId: string, question: s
 /** Asks once, and waits for as long as it takes, also when the program is started again with the same `job`. */
 export async function askPatiently(client: RemoteAgentClient, peerId: string, question: string, job: string) {
   // #region patient
-  const messageId = client.deriveMessageId(job); // the same in each run of the program
+  const messageId = deriveMessageId(client.workspaceId, job); // the same in each run of the program
   let reply = await client.callPeer(peerId, question, { messageId });
   while (reply.status === 'queued') reply = await client.waitForAnswer(messageId);
   // #endregion patient
@@ -58,7 +58,7 @@ export async function askInTime(client: RemoteAgentClient, peerId: string) {
 export const relay =
   (peerId: string): MessageHandler =>
   async (message, { client, signal }) => {
-    const messageId = client.deriveMessageId(`relay ${message.id}`); // another attempt sends no second message
+    const messageId = deriveMessageId(client.workspaceId, `relay ${message.id}`); // another attempt sends no second message
     const reply = await client.callPeer(peerId, message.text, { messageId, signal });
     return reply.status === 'answered' ? reply.text : `I got no answer: ${reply.status}.`;
   };
@@ -73,7 +73,7 @@ export const delegate =
       await client.notify(`The result: ${stripA2aBoundary(message.text)}`); // of the peer, for people
       return;
     }
-    const messageId = client.deriveMessageId(`delegate ${message.id}`);
+    const messageId = deriveMessageId(client.workspaceId, `delegate ${message.id}`);
     await client.sendToPeer(peerId, message.text, { messageId, signal });
     return 'Passed on. The result will be on the canvas.';
   };
@@ -82,7 +82,7 @@ export const delegate =
 // #region errors
 /** Asks, and explains why that was not possible. */
 export async function tryToAsk(client: RemoteAgentClient, peerId: string): Promise<string> {
-  const messageId = client.deriveMessageId('what-is-new');
+  const messageId = deriveMessageId(client.workspaceId, 'what-is-new');
   try {
     return (await client.callPeer(peerId, 'What is new?', { messageId })).text;
   } catch (error) {

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import type { RemoteAgent } from '@molecule-ai/core';
 import { getAgentToken, MoleculeModule } from '@molecule-ai/nestjs';
 import type { ModelScript } from '@molecule-tests/harness';
@@ -35,8 +36,8 @@ export async function checkNestFrameworks(stage: Stage): Promise<void> {
 }
 
 async function startApplication(stage: Stage, name: string, provider: Type, model: object): Promise<string> {
-  const { id, client } = await stage.member(`nest-${name}`);
-  const { stateDirectory } = client;
+  const { id } = await stage.member(`nest-${name}`);
+  const stateDirectory = join(stage.folder, id);
   const options = { platformUrl: stage.platform.url, workspaceId: id, stateDirectory, agentCard: { name } };
   class Root {}
   Module({

@@ -24,7 +24,7 @@ import { testPlanner } from './nestjs-unit-test.ts';
 import type { Stage } from './stage.ts';
 
 /** Applications of Nest: one agent, two agents, each kind of handler, and errors. */
-export async function checkNest({ member, agent, operator, platform, onEnd }: Stage): Promise<void> {
+export async function checkNest({ member, agent, operator, platform, folder, onEnd }: Stage): Promise<void> {
   const opened = async (root: Type, ...names: (string | undefined)[]): Promise<INestApplicationContext> => {
     const app = await NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
     onEnd(() => app.close());
@@ -35,15 +35,15 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
   await testApplication();
   const one = await member('orders');
   Object.assign(process.env, { MOLECULE_PLATFORM_URL: platform.url, MOLECULE_WORKSPACE_ID: one.id });
-  process.env.MOLECULE_STATE_DIR = one.client.stateDirectory;
+  process.env.MOLECULE_STATE_DIR = join(folder, one.id);
   const app = await opened(AppModule, undefined);
   for (const name of ['PLATFORM_URL', 'WORKSPACE_ID', 'STATE_DIR']) delete process.env[`MOLECULE_${name}`];
   assert.equal((await operator.sendMessage(one.id, 'A-17')).text, 'Order A-17 was shipped yesterday.');
   await app.close();
 
   const optionsOf = async (name: string) => {
-    const { id, client } = await member(name);
-    const { stateDirectory } = client;
+    const { id } = await member(name);
+    const stateDirectory = join(folder, id);
     return { platformUrl: platform.url, workspaceId: id, stateDirectory, agentCard: { name } };
   };
   const [sales, support] = [await optionsOf('sales'), await optionsOf('support')];
@@ -119,7 +119,7 @@ export async function checkNest({ member, agent, operator, platform, onEnd }: St
 
   const tasks = await member('tasks');
   Object.assign(process.env, { MOLECULE_PLATFORM_URL: platform.url, MOLECULE_WORKSPACE_ID: tasks.id });
-  process.env.MOLECULE_STATE_DIR = tasks.client.stateDirectory;
+  process.env.MOLECULE_STATE_DIR = join(folder, tasks.id);
   const microservice = await bootstrap();
   for (const name of ['PLATFORM_URL', 'WORKSPACE_ID', 'STATE_DIR']) delete process.env[`MOLECULE_${name}`];
   await started(microservice.get(getAgentToken()));

@@ -3,7 +3,7 @@
 export { AGENT_OPTION_NAMES } from './agent/agent-options.ts';
 export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turns.ts';
 export { CLIENT_OPTION_NAMES } from './client/client-context.ts';
-export { clientPort } from './client/client-port.ts';
+export { clientPort, findClientPort } from './client/client-port.ts';
 export { originOfPeerText, receivedValue, rememberPeerText } from './peers/received-values.ts';
 export { fenceRepeatably } from './peers/text-for-model.ts';
 export { knownOptions } from './settings/known-options.ts';

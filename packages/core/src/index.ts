@@ -65,8 +65,8 @@ export type {
   WaitForAnswerOptions,
 } from './client/message-state.ts';
 export type { CallPeerOptions, StreamPeerOptions } from './client/peer-calls.ts';
-export type { PeerStream } from './client/peer-stream.ts';
 export type { PeerClient } from './client/peer-client.ts';
+export type { PeerStream } from './client/peer-stream.ts';
 export type { AnswerToQuestion } from './client/questions.ts';
 export type { RegisterOptions, Registration } from './client/registration.ts';
 export type {
@@ -133,7 +133,11 @@ export {
 } from './peers/peer-reply.ts';
 export { type MessageForModelOptions, messageForModel, peersForModel } from './peers/text-for-model.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
-export { deriveMessageId, type IdempotencyKeyOptions, makeIdempotencyKey } from './platform-api/idempotency-key.ts';
+export {
+  deriveMessageId,
+  type IdempotencyKeyOptions,
+  makeIdempotencyKey,
+} from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { LoopOutcome } from './presence/presence-machine.ts';
 export type {

@@ -4,6 +4,12 @@ import type { RemoteAgentOptions } from '../src/agent/agent-options.ts';
 import type { RemoteAgent } from '../src/agent/remote-agent.ts';
 import { createRemoteAgent } from '../src/agent/remote-agent.ts';
 import type { CancellationPage } from '../src/client/cancellation.ts';
+import {
+  CLIENT_PORT,
+  type ClientPort,
+  type ProbeResult,
+  type ProgressReceipt,
+} from '../src/client/client-port.ts';
 import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type {
   Acknowledgement,
@@ -13,12 +19,6 @@ import type {
   MessageOutcome,
   ReadInboundOptions,
 } from '../src/client/inbound-page.ts';
-import {
-  CLIENT_PORT,
-  type ClientPort,
-  type ProbeResult,
-  type ProgressReceipt,
-} from '../src/client/client-port.ts';
 import type { PeerClient } from '../src/client/peer-client.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { RegisterOptions, Registration } from '../src/client/registration.ts';
@@ -322,9 +322,7 @@ export function agentStage(
 }
 
 /** Creates and starts an agent. */
-export async function runningAgent(
-  options: StageOptions = {},
-): Promise<AgentStage> {
+export async function runningAgent(options: StageOptions = {}): Promise<AgentStage> {
   const stage = agentStage(options);
   await stage.agent.start();
   await stage.client.flushPromises();

@@ -1,5 +1,6 @@
 import type { Capability, InboundMessage } from '@molecule-ai/protocol';
 import type { CancellationPage, FetchCancellationsOptions } from '../src/client/cancellation.ts';
+import type { ProgressReceipt, ProgressReport } from '../src/client/client-port.ts';
 import type {
   Acknowledgement,
   AcknowledgeOptions,
@@ -7,7 +8,6 @@ import type {
   InboundPage,
   MessageOutcome,
 } from '../src/client/inbound-page.ts';
-import type { ProgressReceipt, ProgressReport } from '../src/client/client-port.ts';
 import type { QuestionsToAsk } from '../src/client/questions.ts';
 import type { ReplyContent, ReplyReceipt } from '../src/client/reply.ts';
 import { CursorLostError } from '../src/errors/api-error.ts';

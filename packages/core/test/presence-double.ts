@@ -1,5 +1,5 @@
-import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type { ClientPort } from '../src/client/client-port.ts';
+import type { HeartbeatMetrics, HeartbeatReport } from '../src/client/heartbeat.ts';
 import type { Registration } from '../src/client/registration.ts';
 import { ApiError, WorkspaceRemovedError } from '../src/errors/api-error.ts';
 import { ConnectionError } from '../src/errors/connection-error.ts';

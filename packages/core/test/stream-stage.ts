@@ -11,10 +11,7 @@ export class Script {
   contexts: HandlerContext[] = [];
   #ends: ((end: () => unknown) => void)[] = [];
 
-  readonly handler = async (
-    _message: unknown,
-    context: HandlerContext,
-  ): Promise<never> => {
+  readonly handler = async (_message: unknown, context: HandlerContext): Promise<never> => {
     this.contexts.push(context);
     const end = await new Promise<() => unknown>((resolve, reject) => {
       this.#ends.push(resolve);

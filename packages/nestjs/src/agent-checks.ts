@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
-import { findClientPort } from '@molecule-ai/core/tools';
+import { findClientPort } from '@molecule-ai/core/adapter-kit';
 import type { ModulesContainer } from '@nestjs/core';
 import type { HandlerMark } from './decorators.ts';
 import type { NestModule } from './handler-discovery.ts';
@@ -21,7 +21,8 @@ export function checkAgents(agents: readonly HostedAgent[], modules: ModulesCont
   );
   checkPairs(
     agents,
-    ({ client, options }) => (options.store === undefined ? findClientPort(client)?.stateDirectory : undefined),
+    ({ client, options }) =>
+      options.store === undefined ? findClientPort(client)?.stateDirectory : undefined,
     (both) =>
       new ConfigurationError(`One state directory for two agents: ${both} have the same stateDirectory.`, {
         hint: 'Set it in each forRoot(), or leave it and MOLECULE_STATE_DIR out: each workspace then has a directory of its own.',

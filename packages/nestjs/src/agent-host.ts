@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@molecule-ai/core';
-import { clientPort, findClientPort } from '@molecule-ai/core/tools';
+import { clientPort, findClientPort } from '@molecule-ai/core/adapter-kit';
 import {
   Module,
   type OnApplicationBootstrap,

@@ -1,5 +1,5 @@
 import { type HandlerContext, MessageFailure } from '@molecule-ai/core';
-import { clientPort } from '@molecule-ai/core/tools';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 
 const REDACTED = '[redacted]';
 /** Shorter values, and shorter rests of them, are words of ordinary texts. */

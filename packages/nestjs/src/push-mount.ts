@@ -1,6 +1,6 @@
 import { ConfigurationError, toNodeListener } from '@molecule-ai/core';
+import { findClientPort } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
-import { findClientPort } from '@molecule-ai/core/tools';
 import type { HttpServer } from '@nestjs/common';
 import type { HostedAgent } from './hosted-agent.ts';
 import { agentLabel, type PushOptions } from './molecule-options.ts';
@@ -114,11 +114,7 @@ class AgentRequests {
 const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/;
 
 /** What an agent is to be mounted with; `null` for one that is not. */
-function pushOf({
-  name,
-  options,
-  client,
-}: HostedAgent): (PushOptions & { readonly path: string }) | null {
+function pushOf({ name, options, client }: HostedAgent): (PushOptions & { readonly path: string }) | null {
   const reportedUrl = findClientPort(client)?.reportedUrl;
   const { push, delivery = 'auto' } = options;
   const takesPush = delivery === 'auto' || delivery === 'push';

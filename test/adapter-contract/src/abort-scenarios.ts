@@ -1,3 +1,4 @@
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { expect } from 'vitest';
 import type { Scenario } from './scenario.ts';
 import { calling, saying } from './scripted-model.ts';
@@ -102,7 +103,7 @@ function peerThatStreams({ peer }: Stage): Promise<void> {
     signal.addEventListener('abort', () => ended.resolve());
     for (;;) {
       yield 'more ';
-      await client.clock.sleep(300, { signal });
+      await clientPort(client).clock.sleep(300, { signal });
     }
   });
   return ended.promise;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MessageFailure } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import type { HostileText } from './hostile-strings.ts';
 import type { ScriptedToolCall } from './scripted-model.ts';
 import type { Stage } from './stage.ts';
@@ -124,7 +125,7 @@ function card(id: string, about: string, length: number, fieldsOf: (text: string
     about,
     batch: BATCH,
     bring: async (stage, texts) => {
-      const token = await stage.peer.client.currentToken();
+      const token = await clientPort(stage.peer.client).currentToken();
       const path = `/registry/${stage.peer.id}/peers`;
       const { body } = await stage.platform.request('GET', path, { token });
       const peers = texts.map(({ text }) => ({ ...body[0], id: randomUUID(), ...fieldsOf(text) }));

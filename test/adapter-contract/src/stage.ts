@@ -12,6 +12,7 @@ import {
   silentLogger,
   toNodeListener,
 } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import {
@@ -159,7 +160,7 @@ export class Stage implements AsyncDisposable {
 
   /** Messages of the peer as it may write them itself, at once. */
   async sendAsPeer(...messages: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
-    const token = await this.peer.client.currentToken();
+    const token = await clientPort(this.peer.client).currentToken();
     const sent = messages.map((message) => {
       const params = {
         message: { role: 'user', messageId: randomUUID(), contextId: randomUUID(), ...message },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { type AgentScript, ManualClock } from '@molecule-tests/harness';
 import { describe, expect } from 'vitest';
 import { textAt } from './harness/http.ts';
@@ -29,10 +30,11 @@ function heldHandler() {
 }
 
 /** Counts the reads of control rows of a client. */
-function countReads(client: { fetchCancellations: (...options: never[]) => unknown }): () => number {
+function countReads(client: object): () => number {
   let count = 0;
-  const read = client.fetchCancellations.bind(client);
-  client.fetchCancellations = (...options) => {
+  const port = clientPort(client);
+  const read = port.fetchCancellations;
+  port.fetchCancellations = (...options) => {
     count += 1;
     return read(...options);
   };

@@ -1,4 +1,5 @@
 import { MessageFailure } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { describe, expect } from 'vitest';
 import { textAt, trackCall, valueAt } from './harness/http.ts';
 import { inbox, inboxTexts, type Member, onboard, send } from './harness/members.ts';
@@ -114,7 +115,7 @@ onEachDatabase('the end of a message', (environment) => {
       const { platform, member, clock, stateDirectory, until } = first;
       const client = environment.client(platform, member, { clock });
       // Nothing that it acknowledges reaches the platform any more.
-      first.client.acknowledge = () => new Promise(() => {});
+      clientPort(first.client).acknowledge = () => new Promise(() => {});
       const peer = await onboard(platform);
       await send(peer.caller, member.id, 'hello', { messageId: 'm' });
       await until(() => first.handled.length === 1);

@@ -9,7 +9,7 @@ import {
 } from '@molecule-ai/ai-sdk';
 import { createChatRoute } from '@molecule-ai/ai-sdk/chat';
 import { type PeerClient, wrapA2aBoundary } from '@molecule-ai/core';
-import { inConversation, originOfPeerText } from '@molecule-ai/core/adapter-kit';
+import { clientPort, inConversation, originOfPeerText } from '@molecule-ai/core/adapter-kit';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import {
@@ -62,7 +62,7 @@ verifies('ai-sdk.provider-asks', 'provider asks', async () => {
   expect(result.rawFinishReason).toBe('answered');
   expect(result.usage.totalTokens).toBeUndefined();
   expect(result.response).toMatchObject({ id: received?.messageId, modelId: lab.id });
-  expect(result.response.timestamp.getTime()).toBe(client.clock.now());
+  expect(result.response.timestamp.getTime()).toBe(clientPort(client).clock.now());
   expect(result.warnings).toEqual([]);
   expect(originOfPeerText(result.text)).toBe(lab.id);
 

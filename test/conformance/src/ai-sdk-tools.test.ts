@@ -1,5 +1,5 @@
 import { createMolecule, createPeerTools, type PeerToolOutput, type PeerToolSet } from '@molecule-ai/ai-sdk';
-import { inConversation, type PeerTool, peerTools } from '@molecule-ai/core/adapter-kit';
+import { clientPort, inConversation, type PeerTool, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import { generateText, type ModelMessage, stepCountIs, streamText, ToolLoopAgent } from 'ai';
 import { expect, expectTypeOf } from 'vitest';
@@ -327,7 +327,9 @@ async function afterLimits(
   const reply = await handle(async () => {
     attempts += 1;
     const limit = new AbortController();
-    const timer = client.clock.setTimer(5_000, () => limit.abort(new Error('the limit of the application')));
+    const timer = clientPort(client).clock.setTimer(5_000, () =>
+      limit.abort(new Error('the limit of the application')),
+    );
     return asks(staged, limit.signal).finally(() => timer.cancel());
   });
   expect({ attempts, text: reply.text }).toEqual({ attempts: 3, text: 'painted' });

@@ -8,6 +8,7 @@ import {
   WorkspaceRemovedError,
   wrapA2aBoundary,
 } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { NIL_UUID } from '@molecule-ai/protocol';
 import { expect } from 'vitest';
 import { textAt } from './harness/http.ts';
@@ -33,7 +34,7 @@ onEachDatabase('the client', (environment) => {
       expect(await first.register()).toMatchObject({ tokenIssued: false });
       const second = environment.client(platform, { id: member.id }, { stateDirectory });
       expect(await second.pollState()).toMatchObject({ status: 'online', shouldStop: false });
-      expect(await second.currentToken()).toBe(await first.currentToken());
+      expect(await clientPort(second).currentToken()).toBe(await clientPort(first).currentToken());
       expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);
       const files = readdirSync(stateDirectory).map((name) => join(stateDirectory, name));
       expect(files.length).toBeGreaterThan(0);
@@ -238,9 +239,9 @@ onEachDatabase('the client', (environment) => {
     const member = await createMember(platform);
     const client = environment.client(platform, { id: member.id });
     await client.register();
-    const old = await client.currentToken();
+    const old = await clientPort(client).currentToken();
     await client.rotateToken();
-    expect(await client.currentToken()).not.toBe(old);
+    expect(await clientPort(client).currentToken()).not.toBe(old);
     await client.heartbeat();
     expect((await heartbeat({ ...member, caller: platform.as(old ?? '') })).status).toBe(401);
     expect(await client.listTokens()).toHaveLength(1);

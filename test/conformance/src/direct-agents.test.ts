@@ -1,6 +1,7 @@
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRemoteAgent, MessageFailure, type RemoteAgentClient } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { expect } from 'vitest';
 import { textAt } from './harness/http.ts';
 import { type Member, onboard, registerMember, send, waitForRow } from './harness/members.ts';
@@ -145,7 +146,11 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
       'The disk is full.',
     ]);
     // The platform brings all ends as messages, too; they were returned before.
-    const asking = { ...member, id: callerId, caller: platform.as(String(await caller.currentToken())) };
+    const asking = {
+      ...member,
+      id: callerId,
+      caller: platform.as(String(await clientPort(caller).currentToken())),
+    };
     const rows = await waitForRow(asking, 3);
     expect(rows.map((row) => row.in_reply_to).sort()).toEqual(['m-0', 'm-1', 'm-2']);
     expect(await caller.fetchInbound()).toEqual([]);
@@ -231,7 +236,7 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     const reply = await caller.waitForAnswer('m-1');
     expect(reply).toMatchObject({ status: 'answered', via: 'direct', text: 'done', code: null });
     // One that does not know of the call.
-    const token = String(await caller.currentToken());
+    const token = String(await clientPort(caller).currentToken());
     const [late] = await environment.client(platform, { id: callerId, token }).fetchInbound();
     expect(late?.metadata).toEqual({ state: 'failed', code: 'disk_full', note: 'kept', in_reply_to: 'm-1' });
   });

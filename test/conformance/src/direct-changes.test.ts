@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRemoteAgent, MemoryInboundStore } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { recordingLogger } from '@molecule-ai/core/testing';
 import { answering } from '@molecule-tests/harness';
 import { expect } from 'vitest';
@@ -17,7 +18,7 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
     const stage = { script: DIRECT, client: { logger }, discovered: () => facts };
     const { client, peerId } = await stageDirect(environment, stage);
     const seen: unknown[] = [];
-    const stop = client.onPeerChanged((change) => seen.push(change));
+    const stop = clientPort(client).onPeerChanged((change) => seen.push(change));
     const agent = createRemoteAgent({ client, onMessage: () => {}, store: new MemoryInboundStore() });
     const emitted: unknown[] = [];
     agent.on('peer-changed', (change) => emitted.push(change));
@@ -58,7 +59,7 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
     const again = async () => {
       const client = environment.client(first.platform, { id: first.client.workspaceId }, options.client);
       const seen: unknown[] = [];
-      client.onPeerChanged((change) => seen.push(change.changed));
+      clientPort(client).onPeerChanged((change) => seen.push(change.changed));
       await client.discoverPeer(first.peerId);
       await client.close();
       return seen;
@@ -80,7 +81,7 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
         discovered: () => ({ name }),
       });
       let changes = 0;
-      client.onPeerChanged(() => {
+      clientPort(client).onPeerChanged(() => {
         changes += 1;
       });
       await client.callPeer(peerId, 'hello');

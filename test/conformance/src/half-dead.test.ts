@@ -6,6 +6,7 @@ import {
   type RemoteAgentOptions,
   type RequestDispatcher,
 } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { type ChaosRule, chaos, recordingLogger, scriptedPeer } from '@molecule-ai/core/testing';
@@ -144,8 +145,9 @@ verifies('agent.half-dead.probe', 'half dead: push', async () => {
   const handler = createInboundHandler(agent);
   // Tokens are signed and verified in another thread, for which the clock has to wait.
   const probing = new Set<Promise<unknown>>();
-  const probe = client.probe.bind(client);
-  client.probe = (...query) => {
+  const port = clientPort(client);
+  const { probe } = port;
+  port.probe = (...query) => {
     const asked = probe(...query);
     probing.add(asked);
     return asked;

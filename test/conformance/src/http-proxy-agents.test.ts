@@ -1,10 +1,6 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import {
-  createRemoteAgent,
-  type HeartbeatThread,
-  RemoteAgentClient,
-  type RemoteAgentOptions,
-} from '@molecule-ai/core';
+import { createRemoteAgent, RemoteAgentClient, type RemoteAgentOptions } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { recordingLogger } from '@molecule-ai/core/testing';
 import { Agent } from 'undici';
 import { expect, vi } from 'vitest';
@@ -139,13 +135,14 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     const member = await onboard(platform);
     const proxy = await startProxy(environment);
     const client = environment.client(behindProxy(platform), member, { proxy: proxy.url });
-    const thread = client.openHeartbeatThread({
+    const thread = clientPort(client).openHeartbeatThread({
       intervalMs: 30_000,
       maxBlockMs: 300_000,
       onRepeated: () => {},
-    }) as HeartbeatThread;
+    });
+    if (thread === null) throw new Error('No thread was opened.');
     environment.onCleanup(() => thread.close());
-    const heartbeat = () => client.heartbeat({}, { isRetried: false, thread });
+    const heartbeat = () => clientPort(client).heartbeat({}, { isRetried: false, thread });
     await heartbeat();
     await expect.poll(() => thread.place, PATIENCE).toBe('worker');
     const before = proxy.targets.length;

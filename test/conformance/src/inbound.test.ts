@@ -5,6 +5,7 @@ import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { A2AServer, MessageFailure, toNodeListener } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { expect } from 'vitest';
 import { directPosts } from './harness/direct-posts.ts';
@@ -301,7 +302,7 @@ onEachDatabase('an agent with a server', (environment) => {
     const first = await again();
     expect(textAt(first, 'result', 'parts', 0, 'text')).toBe('echo: hello');
     await stop();
-    const { stateDirectory } = client;
+    const { stateDirectory } = clientPort(client);
     const port = Number(new URL(url).port);
     const options = { ...trusted, stateDirectory, port };
     const restarted = await startPushAgent(environment, platform, member, options);

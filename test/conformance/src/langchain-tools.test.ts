@@ -4,7 +4,7 @@ import { convertToOpenAITool } from '@langchain/core/utils/function_calling';
 import { MemorySaver } from '@langchain/langgraph';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
 import { RemoteAgentClient, silentLogger } from '@molecule-ai/core';
-import { type PeerTool, peerTools } from '@molecule-ai/core/adapter-kit';
+import { clientPort, type PeerTool, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { ScriptedPeerOptions } from '@molecule-ai/core/testing';
 import { createPeerTools, type PeerProgress, type PeerStructuredTool } from '@molecule-ai/langchain';
 import { createAgent, createMiddleware } from 'langchain';
@@ -272,7 +272,7 @@ verifies('adapters.tools', 'the client of the CommonJS build (microsoft/TypeScri
   const other = new commonJs.RemoteAgentClient({
     ...platform,
     workspaceId: client.workspaceId,
-    authToken: (await client.currentToken()) ?? '',
+    authToken: (await clientPort(client).currentToken()) ?? '',
     logger: silentLogger,
   });
   const [, callPeer] = createPeerTools(other, { only: ONLY });

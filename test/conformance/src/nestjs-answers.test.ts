@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { HandlerContext, InboundMessage, PeerReply } from '@molecule-ai/core';
 import { MessageFailure, MoleculeError } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import { MessageContext, MessageText, OnMessage } from '@molecule-ai/nestjs';
 import { MoleculeRpcException } from '@molecule-ai/nestjs/microservice';
@@ -107,7 +108,7 @@ async function piecesOf({ operator }: NestStage, id: string, text: string): Prom
 async function* slowly(context: HandlerContext, ...texts: string[]) {
   for (const text of texts) {
     yield text;
-    await context.client.clock.sleep(1_000);
+    await clientPort(context.client).clock.sleep(1_000);
   }
 }
 
@@ -387,7 +388,7 @@ verifies('nestjs.errors.secrets', async () => {
   ];
   const works = errors.map(([make]): Work => {
     return async (_text, { client }) => {
-      const token = await client.currentToken();
+      const token = await clientPort(client).currentToken();
       throw make(token ?? '');
     };
   });

@@ -1,3 +1,4 @@
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import 'reflect-metadata';
 import { MoleculeError, type PeerReply, type RemoteAgent, type RemoteAgentClient } from '@molecule-ai/core';
 import { getAgentToken, getMoleculeClientToken, MoleculeModule } from '@molecule-ai/nestjs';
@@ -81,7 +82,7 @@ verifies('nestjs.microservice.client', async () => {
   expect((await settled(firstValueFrom(other.send<PeerReply>(stock.id, 'Again?')))).text).toBe('2');
   await settled(other.close());
   await peers.close();
-  expect(client.closeSignal.aborted).toBe(false);
+  expect(clientPort(client).closeSignal.aborted).toBe(false);
 
   let isAborted = false;
   const slow = await peer({

@@ -1,4 +1,5 @@
 import type { HandlerContext, InboundMessage, PeerReply } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import { getAgentToken, MessageContext, MessageText, MoleculeModule, OnMessage } from '@molecule-ai/nestjs';
 import {
@@ -197,7 +198,7 @@ verifies('nestjs.errors.filters', 'an error in the middle of each kind of stream
   async function* slowly({ client }: HandlerContext) {
     for (const text of ['one ', 'two ']) {
       yield text;
-      await client.clock.sleep(1_000);
+      await clientPort(client).clock.sleep(1_000);
     }
     throw new Error('broken');
   }

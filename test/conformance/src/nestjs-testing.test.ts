@@ -1,3 +1,4 @@
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import type { RemoteAgent } from '@molecule-ai/core';
@@ -57,7 +58,9 @@ verifies('testing.no-environment', 'with the testing module of NestJS', async ()
   expectAnswered(await testing.ask('Tea'), 'Tea costs 3');
   expectAnswered(await testing.say('Tea'), 'Tea costs 3');
   const { client } = await testing.peer();
-  expect([client.reportedUrl, app.get(getMoleculeClientToken()).reportedUrl]).toEqual([null, null]);
+  expect([clientPort(client).reportedUrl, clientPort(app.get(getMoleculeClientToken())).reportedUrl]).toEqual(
+    [null, null],
+  );
   await testing.settled(app.close());
 });
 

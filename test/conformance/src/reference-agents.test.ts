@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRemoteAgent, FileTokenStore } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import type { ManualClock } from '@molecule-tests/harness';
 import { expect } from 'vitest';
 import {
@@ -153,7 +154,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
       await pass(clock, 90_000);
       for (const refused of [
         client.cancelTask('m-1'),
-        client.fetchCancellations(),
+        clientPort(client).fetchCancellations(),
         client.listMessages(),
         client.callPeer(PEER, 'an answer', { answers: [{ questionId: 'q-1' }] }),
       ]) {

@@ -1,4 +1,5 @@
 import { FileTokenStore } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { recordingLogger } from '@molecule-ai/core/testing';
 import type { AgentRequest } from '@molecule-tests/harness';
 import { expect } from 'vitest';
@@ -41,7 +42,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
       });
       const client = environment.client(platform, { id: MEMBER.id });
       expect(await client.register(), JSON.stringify(keys)).toMatchObject({ tokenIssued: true });
-      expect(await client.currentToken()).toBe('issued-once');
+      expect(await clientPort(client).currentToken()).toBe('issued-once');
       await client.register();
     }
     const platform = await startReference(environment);
@@ -58,7 +59,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     const tokens = new ReferenceTokens(platform, MEMBER.id, MEMBER.token);
     const client = environment.client(platform, MEMBER);
     expect(await client.rotateToken()).toEqual({ revokedTokenId: 't-1' });
-    expect(await client.currentToken()).toBe('2-issued-token');
+    expect(await clientPort(client).currentToken()).toBe('2-issued-token');
     expect(tokens.live).toEqual(['2-issued-token']);
     await client.heartbeat();
     const old = environment.client(platform, MEMBER);
@@ -71,7 +72,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
     platform.routes.set('POST /registry/heartbeat', () => ok({ status: 'ok' }));
     const client = environment.client(platform, MEMBER);
     await expect(client.rotateToken()).rejects.toMatchObject({ code: 'rotation_incomplete' });
-    expect(await client.currentToken()).toBe('2-issued-token');
+    expect(await clientPort(client).currentToken()).toBe('2-issued-token');
   });
 
   verifies('client.rotation-failed', 'rotation restored', async () => {
@@ -92,7 +93,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
       const stateDirectory = environment.folder();
       const client = environment.client(platform, MEMBER, { stateDirectory });
       await expect(client.rotateToken(), name).rejects.toMatchObject({ code: expect.any(String) });
-      expect(await client.currentToken()).toBe(MEMBER.token);
+      expect(await clientPort(client).currentToken()).toBe(MEMBER.token);
       const stored = await new FileTokenStore({ directory: stateDirectory }).load();
       expect([undefined, MEMBER.token], name).toContain(stored);
       expect(tokens.live, name).toEqual([MEMBER.token]);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createRemoteAgent, messageForModel, RemoteAgentClient } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import {
   expectAnswered,
@@ -45,7 +46,7 @@ verifies('testing.no-environment', 'no environment', async () => {
   await using peer = await scriptedPeer(platform, { script: ['Filed.'] });
   await using caller = await scriptedPeer(platform);
   expect(await caller.client.callPeer(peer.id, 'File this.')).toBeAnswered('Filed.');
-  expect(peer.client.reportedUrl).toBeNull();
+  expect(clientPort(peer.client).reportedUrl).toBeNull();
 });
 
 verifies('testing.peers', 'answers by texts, failures, silence and what a function returns', async () => {
@@ -141,7 +142,7 @@ verifies('testing.peers', 'keeps late answers apart, ends at once, and leaves no
   slow.script({ never: true });
   const held = asking.client.callPeer(slow.id, 'and never');
   await platform.clock.settle();
-  const folders = [slow, asking].map(({ client }) => client.stateDirectory);
+  const folders = [slow, asking].map(({ client }) => clientPort(client).stateDirectory);
   const abandoned = expect(held).rejects.toMatchObject({ code: 'client_closed' });
   await Promise.all([slow.stop(), asking.stop(), slow.stop()]);
   await abandoned;

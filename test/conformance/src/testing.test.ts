@@ -8,6 +8,7 @@ import {
   type RemoteAgentOptions,
   silentLogger,
 } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { temporaryState } from '@molecule-ai/core/testing';
@@ -254,7 +255,7 @@ verifies('testing.in-process', 'serve', async () => {
   });
   expect(() => platform.serve('https://agent.test', handler)).toThrow('already served');
   await agent.start();
-  expect(await client.probe(url)).toMatchObject({ isReachable: true });
+  expect(await clientPort(client).probe(url)).toMatchObject({ isReachable: true });
   const operator = operatorOf(platform);
   const stream = operator.streamMessage(workspace.workspaceId, 'hello');
   let text = '';
@@ -269,7 +270,7 @@ verifies('testing.in-process', 'serve', async () => {
   const refused = await fetchServed(handler, url);
   expect(refused.status).toBe(401);
   await end();
-  expect(await client.probe(url)).toMatchObject({ isReachable: false });
+  expect(await clientPort(client).probe(url)).toMatchObject({ isReachable: false });
 });
 
 /** As somebody who is not the platform. */

@@ -1,5 +1,6 @@
 import {
   createRemoteAgent,
+  deriveMessageId,
   type InboundMessage,
   MemoryInboundStore,
   messageForModel,
@@ -85,9 +86,9 @@ onEachDatabase('values that travel', (environment) => {
     const target = await onboard(platform);
     const [first, restarted] = [environment.client(platform, member), environment.client(platform, member)];
     const other = environment.client(platform, target);
-    const messageId = first.deriveMessageId('order 7: ask for the invoice');
-    expect(restarted.deriveMessageId('order 7: ask for the invoice')).toBe(messageId);
-    expect(other.deriveMessageId('order 7: ask for the invoice')).not.toBe(messageId);
+    const messageId = deriveMessageId(first.workspaceId, 'order 7: ask for the invoice');
+    expect(deriveMessageId(restarted.workspaceId, 'order 7: ask for the invoice')).toBe(messageId);
+    expect(deriveMessageId(other.workspaceId, 'order 7: ask for the invoice')).not.toBe(messageId);
     for (const client of [first, restarted]) {
       expect(await client.sendToPeer(target.id, 'The invoice?', { messageId })).toMatchObject({ messageId });
     }

@@ -37,7 +37,7 @@ const agent = createRemoteAgent({
 });
 agent.on('delivery-changed', (mode, reason) => log('delivery', { mode, reason }));
 
-const port = portSabotaged(Number(new URL(client.reportedUrl ?? '').port));
+const port = portSabotaged(Number(new URL(process.env.MOLECULE_REPORTED_URL ?? '').port));
 let server = new A2AServer({ agent, port });
 let isServing = true;
 await server.start();

@@ -98,9 +98,7 @@ export class AgentInbound implements InboundPort {
 
   /** The card to register; `undefined` for that of the client. */
   get registeredCard(): AgentCard | undefined {
-    return this.#isAttached
-      ? withStreaming(this.#options.settings.port.agentCard as JsonObject)
-      : undefined;
+    return this.#isAttached ? withStreaming(this.#options.settings.port.agentCard as JsonObject) : undefined;
   }
 
   authenticate(headers: Pick<Headers, 'get'>): InboundAccess | Promise<InboundAccess> {

@@ -89,7 +89,9 @@ describe('runAgentLoop', () => {
 
   it('resolves with stopped when the signal aborts: before, while starting, while running', async () => {
     const early = new AgentClientDouble('/dev/null/agent');
-    expect(await runAgentLoop(early.asClient, () => {}, { ...quiet, signal: AbortSignal.abort() })).toBe('stopped');
+    expect(await runAgentLoop(early.asClient, () => {}, { ...quiet, signal: AbortSignal.abort() })).toBe(
+      'stopped',
+    );
     expect(early.calls).toEqual([]);
     for (const isDown of [true, false]) {
       const client = new AgentClientDouble('/dev/null/agent');
@@ -106,7 +108,9 @@ describe('runAgentLoop', () => {
   it('rejects with the error of start', async () => {
     const client = new AgentClientDouble('/dev/null/agent');
     client.refuse();
-    await expect(runAgentLoop(client.asClient, () => {}, quiet)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(runAgentLoop(client.asClient, () => {}, quiet)).rejects.toMatchObject({
+      code: 'unauthorized',
+    });
     expect(client.clock.pending).toBe(0);
   });
 

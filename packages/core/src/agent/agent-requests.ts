@@ -59,8 +59,7 @@ export class AgentRequests implements FeedClient {
     this.#followed('state', this.#port.pollState(...asked));
   readonly acknowledge: ClientPort['acknowledge'] = (...acknowledged) =>
     this.#followed('acknowledge', this.#port.acknowledge(...acknowledged));
-  readonly reply: ClientPort['reply'] = (...answer) =>
-    this.#followed('reply', this.#port.reply(...answer));
+  readonly reply: ClientPort['reply'] = (...answer) => this.#followed('reply', this.#port.reply(...answer));
   readonly reportProgress: ClientPort['reportProgress'] = (...report) => this.#port.reportProgress(...report);
   readonly observeReply: ClientPort['observeReply'] = (message) => this.#port.observeReply(message);
   /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */

@@ -87,7 +87,12 @@ describe('createRemoteAgent refuses', () => {
   it.each(casesOf(OF_AGENT))('%s, a %s: %o', (option, _type, value) => {
     const client = new AgentClientDouble();
     const auth = option === 'inboundSecret' ? { inboundAuth: 'shared-secret' as const } : {};
-    const options = { client: client.asClient, onMessage: () => '', ...auth, [option]: value } as RemoteAgentOptions;
+    const options = {
+      client: client.asClient,
+      onMessage: () => '',
+      ...auth,
+      [option]: value,
+    } as RemoteAgentOptions;
     expect(() => createRemoteAgent(options)).toThrow(refused(option));
     expect([client.calls, client.heartbeats, client.reads]).toEqual([[], [], []]);
   });
@@ -100,7 +105,9 @@ describe('createRemoteAgent refuses', () => {
     const client = new AgentClientDouble();
     const delivery = { name: 'own', expectedSilenceMs: Number.POSITIVE_INFINITY, run: async () => {} };
     for (const each of [delivery, new PollDelivery()])
-      expect(createRemoteAgent({ client: client.asClient, onMessage: () => '', delivery: each }).state).toBe('idle');
+      expect(createRemoteAgent({ client: client.asClient, onMessage: () => '', delivery: each }).state).toBe(
+        'idle',
+      );
   });
 });
 
@@ -135,7 +142,8 @@ describe('RemoteAgentClient refuses', () => {
 it('exitWhenDead is off unless it is set, and five minutes unless it says how long', () => {
   const client = new AgentClientDouble();
   const read = [undefined, false, true, {}, { afterMs: 10_000 }].map(
-    (exitWhenDead) => resolveRemoteAgentOptions({ client: client.asClient, onMessage: () => '', exitWhenDead }).exitAfterMs,
+    (exitWhenDead) =>
+      resolveRemoteAgentOptions({ client: client.asClient, onMessage: () => '', exitWhenDead }).exitAfterMs,
   );
   expect(read).toEqual([null, null, 300_000, 300_000, 10_000]);
 });

@@ -86,7 +86,9 @@ export const RemoteAgentClient = class RemoteAgentClient {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-} as unknown as new (options?: RemoteAgentClientOptions) => RemoteAgentClient;
+} as unknown as new (
+  options?: RemoteAgentClientOptions,
+) => RemoteAgentClient;
 
 /** The options of `createRemoteAgent` except client and handler. */
 export interface AgentLoopOptions extends Omit<RemoteAgentOptions, 'client' | 'onMessage'> {

@@ -1,4 +1,10 @@
-import { type AgentCard, buildSendMessage, type InboundMessage, type Jwks, routes } from '@molecule-ai/protocol';
+import {
+  type AgentCard,
+  buildSendMessage,
+  type InboundMessage,
+  type Jwks,
+  routes,
+} from '@molecule-ai/protocol';
 import { withTraceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';

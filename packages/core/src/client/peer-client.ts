@@ -232,7 +232,9 @@ export function createClientParts(options: RemoteAgentClientOptions): ClientPart
 }
 
 type Methods<Type> = {
-  readonly [Name in keyof Type as Type[Name] extends (...args: never[]) => unknown ? Name : never]: Type[Name];
+  readonly [Name in keyof Type as Type[Name] extends (...args: never[]) => unknown
+    ? Name
+    : never]: Type[Name];
 };
 
 /** A function per method: its first argument is the parts of the client, the others are those of the method. */

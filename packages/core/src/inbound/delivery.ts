@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { InboundPage } from '../client/inbound-page.ts';
 import type { ClientPort } from '../client/client-port.ts';
+import type { InboundPage } from '../client/inbound-page.ts';
 import type { UnreadRow } from '../errors/api-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RandomSource } from '../time/backoff.ts';

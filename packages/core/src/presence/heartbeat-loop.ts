@@ -1,5 +1,5 @@
-import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { ClientPort } from '../client/client-port.ts';
+import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';

@@ -1,5 +1,5 @@
-import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import type { ClientPort } from '../client/client-port.ts';
+import type { HeartbeatMetrics } from '../client/heartbeat.ts';
 import { checkBoolean, checkNumbers, checkRandom } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { RandomSource } from '../time/backoff.ts';

@@ -5,7 +5,6 @@ import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { clientPort } from '../client/client-port.ts';
 import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
-import type { PeerClient } from '../client/peer-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
 import { MessageFailure } from '../errors/message-failure.ts';
 import type { AnswerContent, HandlerAnswer } from '../inbound/handler.ts';

@@ -1,5 +1,5 @@
-import type { CallPeerOptions } from '../client/peer-calls.ts';
 import { clientPort } from '../client/client-port.ts';
+import type { CallPeerOptions } from '../client/peer-calls.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { StreamRestartedError } from '../errors/connection-error.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isErrorCode } from '@molecule-ai/protocol';
-import { currentMessage } from '../client/current-message.ts';
 import { clientPort } from '../client/client-port.ts';
+import { currentMessage } from '../client/current-message.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';

@@ -1,6 +1,6 @@
 import type { JsonValue } from '@molecule-ai/protocol';
-import { handlerSignal } from '../client/current-message.ts';
 import { clientPort } from '../client/client-port.ts';
+import { handlerSignal } from '../client/current-message.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';

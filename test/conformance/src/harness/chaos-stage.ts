@@ -1,4 +1,5 @@
 import {
+  type Clock,
   createRemoteAgent,
   type HandlerContext,
   type InboundMessage,
@@ -12,6 +13,7 @@ import {
   RemoteAgentClient,
   type RequestDispatcher,
 } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { createInboundHandler } from '@molecule-ai/core/inbound';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import {
@@ -110,7 +112,7 @@ export async function stageChaos(
   const helper = await scriptedPeer(platform, {
     name: 'helper',
     answer: async ({ text }, { client, signal }) => {
-      if (text.includes('patience')) await client.clock.sleep(60_000, { signal });
+      if (text.includes('patience')) await clientPort(client).clock.sleep(60_000, { signal });
       return `helper: ${text}`;
     },
     client: { logger },
@@ -149,7 +151,7 @@ export async function stageChaos(
       random,
       ...(delivery === 'push' ? { reportedUrl: URL_OF_WORKER } : {}),
     });
-    const onMessage = (message: InboundMessage, context: HandlerContext<RemoteAgentClient>) =>
+    const onMessage = (message: InboundMessage, context: HandlerContext) =>
       handle(message, context, { effects, helperId: helper.id });
     const agent = createRemoteAgent({ client, onMessage, delivery, store, random, concurrency: 8 });
     const handler = createInboundHandler(agent);
@@ -232,7 +234,7 @@ export async function stageChaos(
   };
 }
 
-async function* pieces(clock: RemoteAgentClient['clock']): AsyncGenerator<string> {
+async function* pieces(clock: Clock): AsyncGenerator<string> {
   for (const piece of ['one ', 'two ', 'three']) {
     await clock.sleep(500);
     yield piece;
@@ -241,7 +243,7 @@ async function* pieces(clock: RemoteAgentClient['clock']): AsyncGenerator<string
 
 async function handle(
   { text, messageId, inReplyTo }: InboundMessage,
-  { once, client, attempt }: HandlerContext<RemoteAgentClient>,
+  { once, client, attempt }: HandlerContext,
   { effects, helperId }: { readonly effects: string[]; readonly helperId: string },
 ) {
   if (inReplyTo !== '') return null;
@@ -250,7 +252,7 @@ async function handle(
     case 'answer':
       return `did ${messageId}`;
     case 'stream':
-      return pieces(client.clock);
+      return pieces(clientPort(client).clock);
     case 'delegate': {
       const [found] = (await client.getPeers()).filter(({ id }) => id === helperId);
       if (found === undefined) throw new Error('The helper is gone.');

@@ -1,5 +1,5 @@
 // The program of `direct-crash.test.ts`: an agent with a server (PORT) whose handler has one effect and answers, or a caller (TARGET).
-import { A2AServer, createRemoteAgent, RemoteAgentClient } from '@molecule-ai/core';
+import { A2AServer, createRemoteAgent, deriveMessageId, RemoteAgentClient } from '@molecule-ai/core';
 
 const log = (event: string, facts: object = {}) =>
   void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
@@ -27,7 +27,7 @@ if (TARGET === undefined) {
 } else {
   const client = new RemoteAgentClient();
   await client.register();
-  const messageId = client.deriveMessageId('the one call');
+  const messageId = deriveMessageId(client.workspaceId, 'the one call');
   log('calling', { messageId });
   const { status, via, text } = await client.callPeer(TARGET, 'work', { messageId, timeoutMs: 60_000 });
   log('returned', { status, via, text });

@@ -7,6 +7,7 @@ import {
   type InboundStore,
   RemoteAgentClient,
 } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 
 const { CRASH_AT = '', CRASH_ON = '', DELIVERY, EFFECTS = '', AGENT_PORT } = process.env;
 const log = (event: string, facts: object = {}) =>
@@ -79,7 +80,7 @@ const agent = createRemoteAgent({
   client,
   delivery: DELIVERY === 'auto' ? 'auto' : 'push',
   reconnectSpreadMs: 1_000,
-  store: new CrashingStore(new FileInboundStore(client.stateDirectory)),
+  store: new CrashingStore(new FileInboundStore(clientPort(client).stateDirectory)),
   onMessage: async ({ text }, { once, attempt, stream }) => {
     log('handling', { text, attempt });
     await crash('began', text);

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RequestDispatcher } from '@molecule-ai/core';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { recordingLogger } from '@molecule-ai/core/testing';
 import { type LogEntry, type LogFile, ProgramProcess } from '@molecule-tests/harness';
 import { Agent } from 'undici';
@@ -138,7 +139,7 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
     const [member = { id: '' }] = members;
     const logger = recordingLogger();
     const client = environment.client(proxy, member, { logger });
-    const thread = client.openHeartbeatThread({
+    const thread = clientPort(client).openHeartbeatThread({
       intervalMs: 30_000,
       maxBlockMs: 300_000,
       onRepeated: () => {},
@@ -155,7 +156,7 @@ onEachDatabase('heartbeats from the worker', { onDisk: true }, (environment) => 
       const { place } = thread;
       const through = () => thread.through(direct);
       const own = { place, through, authorize: () => {}, close: async () => {} };
-      return client.heartbeat({}, { isRetried: false, thread: own });
+      return clientPort(client).heartbeat({}, { isRetried: false, thread: own });
     };
     await expect(heartbeat(failing)).rejects.toThrow();
     await expect.poll(() => thread.place, { timeout: 10_000 }).toBe('worker');

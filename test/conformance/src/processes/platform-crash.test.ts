@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { ManualClock } from '@molecule-tests/harness';
 import { describe, expect } from 'vitest';
 import { type CrashingPlatform, startCrashingPlatform } from '../harness/crashing-platform.ts';
@@ -117,7 +118,10 @@ onEachDatabase('a platform that is killed at a point', { onDisk: true }, (enviro
       const { sender, member, agent } = stage;
       const caller = environment.client(stage.platform, sender);
       await caller.register();
-      const asking = { ...sender, caller: stage.platform.as(String(await caller.currentToken())) };
+      const asking = {
+        ...sender,
+        caller: stage.platform.as(String(await clientPort(caller).currentToken())),
+      };
       const random = faultRandom('late-answer');
       for (const round of ROUNDS) {
         const texts = textsOf(round);
