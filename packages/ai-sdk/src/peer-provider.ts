@@ -81,7 +81,7 @@ export function createMolecule(options: MoleculeOptions): MoleculeProvider {
       },
       'createMolecule',
       OPTIONS,
-    ) ?? clientProblem(options.client, ['callPeer', 'streamPeer']);
+    ) ?? clientProblem(options.client);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
   const { client, timeoutMs, maxModelChars } = options;
   const calls = new PeerCalls({ client, name: 'language_model', timeoutMs, maxModelChars });

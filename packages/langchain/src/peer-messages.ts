@@ -56,7 +56,7 @@ export class PeerMessageHistory extends BaseListChatMessageHistory {
   constructor(client: Pick<PeerClient, 'workspaceId' | 'listActivity'>, options: PeerMessageHistoryOptions) {
     super();
     const problem =
-      clientProblem(client, ['listActivity']) ??
+      clientProblem(client) ??
       optionsProblem(
         options,
         {

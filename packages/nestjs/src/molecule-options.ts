@@ -10,7 +10,6 @@ import {
 import {
   AGENT_OPTION_NAMES,
   CLIENT_OPTION_NAMES,
-  clientProblem,
   knownOptions,
   optionsProblem,
 } from '@molecule-ai/core/adapter-kit';
@@ -114,7 +113,10 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     .setExtras<MoleculeModuleExtras>({ name: undefined, isGlobal: false }, (definition) => definition)
     .build();
 
-const STRATEGY_METHODS = ['attach', 'handle'];
+function isStrategy(value: unknown): boolean {
+  return ['attach', 'handle'].every((name) => typeof Reflect.get(Object(value), name) === 'function');
+}
+
 const KINDS = { globalEnhancers: 'flag', manualStart: 'flag', withoutHandlers: 'flag' } as const;
 
 /** @throws ConfigurationError for what `forRoot` or the factory of `forRootAsync` gave. */
@@ -125,7 +127,7 @@ export function checkOptions(options: unknown): MoleculeModuleOptions {
   if (push !== undefined && push !== false && (typeof push !== 'object' || push === null)) {
     throw new ConfigurationError("`push` must be an object such as { path: '/a2a' }, or false.");
   }
-  if (strategy !== undefined && clientProblem(strategy, STRATEGY_METHODS) !== null) {
+  if (strategy !== undefined && !isStrategy(strategy)) {
     throw new ConfigurationError('`strategy` must be a MoleculeStrategy.', {
       hint: 'Pass the same object as NestFactory.createMicroservice() or app.connectMicroservice() gets.',
     });
