@@ -112,7 +112,6 @@ abstract class FeedDelivery implements InboundDelivery {
     const { clock, logger } = context;
     const { waitSeconds, intervalMs } = this.#reads;
     const reader = new InboundPageReader(context, this.#reads);
-    const pace = new PollPace(context);
     let isHeld = waitSeconds > 0;
     // The first read does not wait, to find out immediately whether the feed can be read.
     for (let waitSecs = 0; ; ) {
@@ -126,19 +125,18 @@ abstract class FeedDelivery implements InboundDelivery {
           : 'The platform does not hold requests: polling at an interval.';
         logger.info({ intervalMs }, text);
       }
-      pace.follow(reading);
       const tookMs = clock.monotonic() - startedAt;
-      const pauseMs = this.#pauseMs(reading, pace, isHeld && isInTurn, tookMs);
+      const pauseMs = this.#pauseMs(reading, reader, isHeld && isInTurn, tookMs);
       if (reading.kind === 'page') waitSecs = waitSeconds;
       if (pauseMs > 0) await clock.sleep(pauseMs, { signal });
     }
   }
 
-  #pauseMs(reading: FeedReading, pace: PollPace, isHeld: boolean, tookMs: number): number {
+  #pauseMs(reading: FeedReading, reader: InboundPageReader, isHeld: boolean, tookMs: number): number {
     if (reading.kind !== 'page') return reading.retryMs;
     if (reading.isProgress && (isHeld || reading.page.hasMore)) return 0;
     // Where it reads from the acknowledged position, unfinished rows end each wait at once.
-    if (!isHeld || reading.page.rows > 0) return pace.pauseMs(this.#reads.intervalMs);
+    if (!isHeld || reading.page.rows > 0) return reader.pauseMs(this.#reads.intervalMs);
     // A platform that confirms the wait but returns an empty page immediately must not be flooded with requests.
     return reading.page.waitApplied && tookMs < MIN_POLL_INTERVAL_MS ? MIN_POLL_INTERVAL_MS : 0;
   }
@@ -181,41 +179,6 @@ const QUICK_INTERVAL_MS = 1_000;
 const QUICK_TIME_MS = 30_000;
 const PAUSE_AFTER_LIMIT_MS = 60_000;
 
-/**
- * How long polling pauses between two reads. Who wrote or got an answer often writes again soon: for 30 s after a message
- * was read, and after one was finished, the feed is read every second. Not for a minute after the platform limited the rate
- * of reads.
- */
-class PollPace {
-  readonly #context: DeliveryContext;
-  #mayBeQuickAt = Number.NEGATIVE_INFINITY;
-  /** When a message was read last. */
-  #readAt = Number.NEGATIVE_INFINITY;
-
-  constructor(context: DeliveryContext) {
-    this.#context = context;
-  }
-
-  /** Call after each read. */
-  follow(reading: FeedReading): void {
-    const now = this.#context.clock.monotonic();
-    if (reading.kind === 'limited') this.#mayBeQuickAt = now + PAUSE_AFTER_LIMIT_MS;
-    if (reading.kind === 'page' && reading.isProgress && reading.page.messages.length > 0) this.#readAt = now;
-  }
-
-  get isQuick(): boolean {
-    const { clock, inbox } = this.#context;
-    const now = clock.monotonic();
-    const latest = Math.max(this.#readAt, inbox.lastFinishedAt ?? Number.NEGATIVE_INFINITY);
-    return now >= this.#mayBeQuickAt && now < latest + QUICK_TIME_MS;
-  }
-
-  /** In milliseconds: `intervalMs`, or less. */
-  pauseMs(intervalMs: number): number {
-    return this.isQuick ? Math.min(intervalMs, QUICK_INTERVAL_MS) : intervalMs;
-  }
-}
-
 const PUSH_PAGE_LIMIT = 100;
 
 /**
@@ -249,7 +212,7 @@ async function readStored(context: DeliveryContext, signal: AbortSignal): Promis
 /** What one read of the feed came to. `isProgress`: the position moved, so the next page is read without a pause. */
 type FeedReading =
   | { readonly kind: 'page'; readonly page: InboundPage; readonly isProgress: boolean }
-  | { readonly kind: 'cursor-lost' | 'failed' | 'limited'; readonly retryMs: number };
+  | { readonly kind: 'failed'; readonly retryMs: number };
 
 /** What a delivery reads at once, and how far back. */
 export interface PageReads {
@@ -270,6 +233,9 @@ class InboundPageReader {
   #failures = 0;
   #isReported = false;
   #hasLostCursor = false;
+  /** When a message was read last. */
+  #readAt = Number.NEGATIVE_INFINITY;
+  #mayBeQuickAt = Number.NEGATIVE_INFINITY;
 
   constructor(context: DeliveryContext, reads: PageReads) {
     this.#context = context;
@@ -302,14 +268,16 @@ class InboundPageReader {
       this.#succeeded();
       this.#limit = page.hasMore ? Math.min(pageLimit, this.#limit + 1) : pageLimit;
       const fresh = inbox.acceptPage(page);
-      return { kind: 'page', page, isProgress: fresh > 0 || inbox.position !== position };
+      const isProgress = fresh > 0 || inbox.position !== position;
+      if (isProgress && page.messages.length > 0) this.#readAt = this.#context.clock.monotonic();
+      return { kind: 'page', page, isProgress };
     } catch (error) {
       signal.throwIfAborted();
       if (PageTooLargeError.isInstance(error)) return this.#tooLarge(error, limit);
       if (!CursorLostError.isInstance(error)) return this.#failed(error);
       this.#hasLostCursor = true;
       await inbox.cursorLost(error);
-      return { kind: 'cursor-lost', retryMs: CURSOR_LOST_PAUSE_MS };
+      return { kind: 'failed', retryMs: CURSOR_LOST_PAUSE_MS };
     }
   }
 
@@ -361,9 +329,10 @@ class InboundPageReader {
   }
 
   #failed(error: unknown): FeedReading {
-    const { logger } = this.#context;
+    const { clock, logger } = this.#context;
     this.#failures += 1;
     const isLimited = MoleculeError.isInstance(error) && error.code === 'rate_limited';
+    if (isLimited) this.#mayBeQuickAt = clock.monotonic() + PAUSE_AFTER_LIMIT_MS;
     // One failure that is over with the next read is no news.
     const isTransient = MoleculeError.isInstance(error) && error.isRetryable && !isLimited;
     if (!this.#isReported && (this.#failures > 1 || !isTransient)) {
@@ -373,8 +342,20 @@ class InboundPageReader {
         : 'The inbound feed cannot be read; retrying.';
       logger.warn({ error }, problem);
     }
-    const retryMs = this.#delays.next(error, this.#context);
-    return { kind: isLimited ? 'limited' : 'failed', retryMs };
+    return { kind: 'failed', retryMs: this.#delays.next(error, this.#context) };
+  }
+
+  /**
+   * How long polling pauses after a page: `intervalMs`, or less. Who wrote or got an answer often writes again soon: for 30 s after a message
+   * was read, and after one was finished, the feed is read every second. Not for a minute after the platform limited the rate
+   * of reads.
+   */
+  pauseMs(intervalMs: number): number {
+    const { clock, inbox } = this.#context;
+    const now = clock.monotonic();
+    const latest = Math.max(this.#readAt, inbox.lastFinishedAt ?? Number.NEGATIVE_INFINITY);
+    const isQuick = now >= this.#mayBeQuickAt && now < latest + QUICK_TIME_MS;
+    return isQuick ? Math.min(intervalMs, QUICK_INTERVAL_MS) : intervalMs;
   }
 }
 

@@ -56,7 +56,7 @@ export class Inbound implements DeliveryInbox, RequestInbox {
     this.#options = options;
     const ledger = new Ledger(options, () => this.#onFinished());
     const acks = new AckSender(options, ledger);
-    const streams = new AnswerStreams({ clock, isPlaceWanted: () => this.#scheduler.isPlaceWanted });
+    const streams = new AnswerStreams(clock, () => this.#scheduler.isPlaceWanted);
     const scheduler = new Scheduler(options, () => this.#cancellations.emptied());
     const reports = new ProgressReports(options, this.#life.signal);
     this.#ledger = ledger;

@@ -374,10 +374,9 @@ export class Ledger {
   }
 
   /** @param bytes of the message; about, because a character takes up to three */
-  #beginArrival(key: string, arrival: Arrival, bytes: number, isStored?: true): OpenMessage {
+  #beginArrival(key: string, arrival: Arrival, bytes: number): OpenMessage {
     this.#keys.set(arrival.message.id, key);
-    const stored = isStored === undefined ? {} : { isStored };
-    return this.#begin(key, arrival, { place: this.room.add(arrival, bytes), ...stored });
+    return this.#begin(key, arrival, { place: this.room.add(arrival, bytes) });
   }
 
   /** The message counts as never brought. */
@@ -444,7 +443,7 @@ export class Ledger {
     const arrival = arrived === undefined ? null : arrivalOf(arrived);
     if (arrival !== null) {
       const bytes = JSON.stringify(arrival.message.raw).length;
-      this.#beginArrival(messageKey(arrival.message), arrival, bytes, true);
+      this.#beginArrival(messageKey(arrival.message), arrival, bytes).isStored = true;
     }
     if (row !== undefined && progress !== undefined) this.#applyProgress(row, progress);
     for (const outcome of outcomes ?? []) this.#report(outcome);

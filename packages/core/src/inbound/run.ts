@@ -128,27 +128,18 @@ export class MessageRun implements AttemptJournal {
     const isDirect = this.record.via === 'direct';
     let event: LifeEvent = this.#interruption(false) ?? { kind: 'turn' };
     for (;;) {
-      const treatment = {
-        now: clock.now(),
-        isAtMostOnce,
-        isReplay,
-        isWaited: isDirect && this.home.isWaited(),
-      };
+      const isWaited = isDirect && this.home.isWaited();
+      const treatment = { now: clock.now(), isAtMostOnce, isReplay, isWaited };
       const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
-      const changed = change === NO_CHANGE || effect.kind === 'handle' ? null : this.home.change(change);
-      if (changed !== null) await changed;
+      if (change !== NO_CHANGE && effect.kind !== 'handle') await this.home.change(change);
       switch (effect.kind) {
         case 'handle':
-          if (!(await this.home.begin(change, this.#abortable()))) {
+          if (!(await this.home.begin(change, this.#abortable())))
             return { kind: 'ended', how: 'not_stored' };
-          }
           event = this.#interruption(!isAtMostOnce) ?? (await this.#handle());
           break;
         case 'send':
-          if (effect.answer.end === undefined) {
-            const flushed = this.home.flush();
-            if (flushed !== undefined) await flushed;
-          }
+          if (effect.answer.end === undefined) await this.home.flush();
           event = await this.#sendAnswer(effect.answer);
           break;
         case 'retry': {

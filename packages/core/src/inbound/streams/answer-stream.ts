@@ -10,42 +10,34 @@ const MAX_WAIT_MS = 5_000;
 /** How long a failure waits for readers of the text before it, in milliseconds. */
 const MAX_DRAIN_MS = 2_000;
 
-interface ReaderWaits {
-  readonly clock: Clock;
-  /** Whether a message waits until a handler has ended: then no handler waits for readers. */
-  readonly isPlaceWanted: () => boolean;
-  /** Called for each 64 Ki characters by which the text grows while nobody waits for readers that are far behind. */
-  readonly onBehind: () => void;
-}
-
 /**
  * The text of the answer to one message while its handler makes it, for any number of readers. Each attempt begins it anew; once
  * some of it has left, no later attempt shows its own.
  */
 export class AnswerStream {
-  readonly #waits: ReaderWaits | null;
+  readonly #shared: AnswerStreams | null;
   readonly #readers = new Set<AnswerReader>();
   /** Changes of the text, and of what readers get of it. */
   readonly grown = new Changes();
   readonly #taken = new Changes();
   /** That of the present attempt. */
   text: AttemptText | null = null;
-  /** Length of the text when `onBehind` was called last. */
-  #reportedLength = 0;
+  /** Length of the text when the kept texts were trimmed last. */
+  #trimmedLength = 0;
   #waitLeftMs = MAX_WAIT_MS;
   #waitBeganAt = 0;
   #waitTimer: Timer | undefined;
 
-  /** @param waits without it the handler waits for no reader */
-  constructor(waits: ReaderWaits | null = null) {
-    this.#waits = waits;
+  /** @param shared without it the handler waits for no reader */
+  constructor(shared: AnswerStreams | null = null) {
+    this.#shared = shared;
   }
 
   /** Begins the text of an attempt. */
   begin(options: AttemptTextOptions): AttemptText {
     this.text?.discard();
     this.text = new AttemptText(this, options);
-    this.#reportedLength = 0;
+    this.#trimmedLength = 0;
     return this.text;
   }
 
@@ -85,8 +77,8 @@ export class AnswerStream {
 
   /** What to wait for while the readers are far behind; `null` when they are not, or nobody waits for them any more. */
   whenTaken(text: AttemptText): Promise<void> | null {
-    if (this.#waits === null || this.#leadOver(text) <= MAX_LEAD) return null;
-    const { clock, isPlaceWanted, onBehind } = this.#waits;
+    if (this.#shared === null || this.#leadOver(text) <= MAX_LEAD) return null;
+    const { clock, isPlaceWanted, kept } = this.#shared;
     if (this.#waitLeftMs > 0 && !isPlaceWanted()) {
       if (this.#waitTimer === undefined) {
         this.#waitBeganAt = clock.monotonic();
@@ -94,9 +86,9 @@ export class AnswerStream {
       }
       return this.#taken.next();
     }
-    if (text.length - this.#reportedLength > MAX_LEAD) {
-      this.#reportedLength = text.length;
-      onBehind();
+    if (text.length - this.#trimmedLength > MAX_LEAD) {
+      this.#trimmedLength = text.length;
+      kept.trim();
     }
     return null;
   }
@@ -104,10 +96,10 @@ export class AnswerStream {
   /** A reader has taken something, or nobody waits for readers any more: the handler goes on. */
   goOn(): void {
     this.#taken.happened();
-    if (this.#waits === null || this.#waitTimer === undefined) return;
+    if (this.#shared === null || this.#waitTimer === undefined) return;
     this.#waitTimer.cancel();
     this.#waitTimer = undefined;
-    this.#waitLeftMs -= this.#waits.clock.monotonic() - this.#waitBeganAt;
+    this.#waitLeftMs -= this.#shared.clock.monotonic() - this.#waitBeganAt;
   }
 
   #leadOver(text: AttemptText): number {
@@ -444,17 +436,20 @@ export class AnswerReader {
 
 /** What the answers of an agent share. */
 export class AnswerStreams {
-  readonly #waits: ReaderWaits;
+  readonly clock: Clock;
+  /** Whether a message waits until a handler has ended: then no handler waits for readers. */
+  readonly isPlaceWanted: () => boolean;
   /** What is kept for readers, also of answers that are whole. */
   readonly kept = new KeptTexts();
 
-  constructor({ clock, isPlaceWanted }: Pick<ReaderWaits, 'clock' | 'isPlaceWanted'>) {
-    this.#waits = { clock, isPlaceWanted, onBehind: () => this.kept.trim() };
+  constructor(clock: Clock, isPlaceWanted: () => boolean) {
+    this.clock = clock;
+    this.isPlaceWanted = isPlaceWanted;
   }
 
   /** The answer of a message in progress. */
   of(record: { stream?: AnswerStream }): AnswerStream {
-    record.stream ??= new AnswerStream(this.#waits);
+    record.stream ??= new AnswerStream(this);
     return record.stream;
   }
 }
