@@ -23,7 +23,7 @@ export async function benchCallPeer(options: BenchmarkOptions): Promise<Figure[]
     workspaceId: SELF,
     platformUrl: server.url,
     authToken: TOKEN,
-    stateDirectory,
+    storage: { directory: stateDirectory },
   });
   const pool = new Pool(server.url, { connections: 64 });
   const call = async () => {

@@ -27,7 +27,7 @@ export async function benchDirectCall(options: BenchmarkOptions): Promise<Figure
     workspaceId: SELF,
     platformUrl: platform.url,
     authToken: 'k3Jd9aQxk3Jd9aQxk3Jd9aQxk3Jd9aQxk3Jd9aQxk3J',
-    stateDirectory,
+    storage: { directory: stateDirectory },
   });
   const pool = new Pool(server.url, { connections: 64 });
   const published = await publishedClient(server.url);

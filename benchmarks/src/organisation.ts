@@ -40,7 +40,7 @@ export async function startOrganisation(options: Partial<PlatformOptions> = {}):
         workspaceId: created.id,
         platformUrl: joinOptions.platformUrl ?? platform.url,
         authToken: created.authToken ?? undefined,
-        stateDirectory: join(dataDir, created.id),
+        storage: { directory: join(dataDir, created.id) },
         reportedUrl: joinOptions.url,
       });
       await client.register();

@@ -31,7 +31,7 @@ export async function benchSimulatedDay({ simulatedHours }: BenchmarkOptions): P
 async function simulate(delivery: 'long-poll' | 'push', hours: number): Promise<Figure> {
   await using platform = await createTestPlatform();
   using state = temporaryState();
-  const { clock, dispatcher } = platform;
+  const { clock, dispatcher } = platform.connection;
   const isPush = delivery === 'push';
   const workspace = await platform.createWorkspace('agent', isPush ? { url: AGENT_URL } : {});
   const reported = isPush ? { reportedUrl: AGENT_URL } : {};

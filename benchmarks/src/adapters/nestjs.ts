@@ -1,5 +1,10 @@
 import 'reflect-metadata';
-import type { HandlerAnswer, HandlerContext, MessageHandler } from '@molecule-ai/core';
+import type {
+  HandlerAnswer,
+  HandlerContext,
+  MessageHandler,
+  RemoteAgentClientOptions,
+} from '@molecule-ai/core';
 import { temporaryState } from '@molecule-ai/core/testing';
 import { MessageText, MoleculeModule, OnMessage } from '@molecule-ai/nestjs';
 import {
@@ -107,12 +112,7 @@ export async function compareNestMethods(
   const context: HandlerContext = Object.create(shared, { signal: { value: new AbortController().signal } });
   using state = temporaryState();
   const agents = HOSTS.map(({ agent: name }) =>
-    MoleculeModule.forRoot({
-      ...optionsOf(state),
-      name,
-      workspaceId: crypto.randomUUID(),
-      manualStart: true,
-    }),
+    MoleculeModule.forRoot({ client: optionsOf(state), name, manualStart: true }),
   );
   const root = rootOf({ imports: agents, providers: HOSTS.map(({ host }) => host) });
   const app = await NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
@@ -173,8 +173,7 @@ export async function compareNestStarts(starts: number): Promise<Figure[]> {
     const times: { bareMs: number; oursMs: number }[] = [];
     for (let round = 0; round <= starts; round += 1) {
       using state = temporaryState();
-      const options = { ...optionsOf(state), workspaceId: crypto.randomUUID(), manualStart };
-      const agent = MoleculeModule.forRoot({ ...options, withoutHandlers: true });
+      const agent = MoleculeModule.forRoot({ client: optionsOf(state), manualStart, withoutHandlers: true });
       const bareMs = await timeStart(rootOf({}));
       const oursMs = await timeStart(rootOf({ imports: [agent] }));
       // The first one compiles.
@@ -200,8 +199,15 @@ async function timeStart(root: Type): Promise<number> {
   return ms;
 }
 
-function optionsOf({ stateDirectory }: { readonly stateDirectory: string }) {
-  return { platformUrl: PLATFORM_DOWN, authToken: 'token', stateDirectory, agentCard: { name: 'nest' } };
+function optionsOf({ storage }: Awaited<ReturnType<typeof temporaryState>>): RemoteAgentClientOptions {
+  const workspaceId = crypto.randomUUID();
+  return {
+    platformUrl: PLATFORM_DOWN,
+    workspaceId,
+    authToken: 'token',
+    storage,
+    agentCard: { name: 'nest' },
+  };
 }
 
 function rootOf(metadata: Parameters<typeof Module>[0]): Type {

@@ -83,8 +83,8 @@ async function startAgent(
     workspaceId: id,
     platformUrl,
     authToken: token,
-    tokenStore: new MemoryTokenStore(),
-    maxHeldReads,
+    storage: { tokenStore: new MemoryTokenStore() },
+    limits: { maxHeldReads },
   });
   const store = new MemoryInboundStore();
   const agent = createRemoteAgent({ client, store, onMessage: ({ text }) => text });

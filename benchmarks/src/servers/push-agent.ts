@@ -9,7 +9,7 @@ const agent = createRemoteAgent({
   client,
   delivery: 'push',
   concurrency: 64,
-  readAhead: 256,
+  limits: { readAhead: 256 },
   onMessage: () => 'the answer of the peer',
 });
 const server = new A2AServer({ agent, port });

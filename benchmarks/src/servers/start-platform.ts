@@ -45,7 +45,7 @@ export async function startPlatform(synchronous: 'full' | 'normal'): Promise<Ben
         workspaceId: created.id,
         platformUrl: url,
         authToken: token,
-        stateDirectory: join(folder, created.id),
+        storage: { directory: join(folder, created.id) },
         reportedUrl: agentUrl,
       });
       await client.register();

@@ -12,7 +12,7 @@ const agent = createRemoteAgent({
   client,
   delivery: isPushed ? 'push' : 'long-poll',
   concurrency: 64,
-  readAhead: 256,
+  limits: { readAhead: 256 },
   onMessage: ({ text }) => (text.startsWith('{') ? deltasOf(text) : 'ok'),
 });
 if (isPushed) await new A2AServer({ agent, port }).start();

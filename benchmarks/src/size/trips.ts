@@ -28,7 +28,7 @@ async function polled(): Promise<Trips['polled']> {
     workspaceId: id,
     authToken: token,
     platformUrl: platform.url,
-    tokenStore: new MemoryTokenStore(),
+    storage: { tokenStore: new MemoryTokenStore() },
     logger: silentLogger,
   });
   const agent = createRemoteAgent({

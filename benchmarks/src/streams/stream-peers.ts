@@ -31,7 +31,7 @@ export async function startStreamPeers(...deliveries: ('push' | 'long-poll')[]):
     workspaceId: reader.id,
     platformUrl: platform.url,
     authToken: reader.token,
-    stateDirectory,
+    storage: { directory: stateDirectory },
   });
   await client.heartbeat();
   return {

@@ -26,7 +26,7 @@ async function member(name: string): Promise<RemoteAgentClient> {
     platformUrl: platform.url,
     workspaceId: id,
     authToken,
-    stateDirectory: join(folder, name),
+    storage: { directory: join(folder, name) },
   });
   ends.defer(() => client.close());
   return client;

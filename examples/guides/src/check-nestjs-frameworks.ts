@@ -37,11 +37,11 @@ export async function checkNestFrameworks(stage: Stage): Promise<void> {
 
 async function startApplication(stage: Stage, name: string, provider: Type, model: object): Promise<string> {
   const { id } = await stage.member(`nest-${name}`);
-  const stateDirectory = join(stage.folder, id);
-  const options = { platformUrl: stage.platform.url, workspaceId: id, stateDirectory, agentCard: { name } };
+  const storage = { directory: join(stage.folder, id) };
+  const options = { platformUrl: stage.platform.url, workspaceId: id, storage, agentCard: { name } };
   class Root {}
   Module({
-    imports: [MoleculeModule.forRoot(options)],
+    imports: [MoleculeModule.forRoot({ client: options })],
     providers: [provider, { provide: 'MODEL', useValue: model }],
   })(Root);
   const app = await NestFactory.createApplicationContext(Root, { logger: false, abortOnError: false });

@@ -43,14 +43,14 @@ export async function checkNest({ member, agent, operator, platform, folder, onE
 
   const optionsOf = async (name: string) => {
     const { id } = await member(name);
-    const stateDirectory = join(folder, id);
-    return { platformUrl: platform.url, workspaceId: id, stateDirectory, agentCard: { name } };
+    const storage = { directory: join(folder, id) };
+    return { platformUrl: platform.url, workspaceId: id, storage, agentCard: { name } };
   };
   const [sales, support] = [await optionsOf('sales'), await optionsOf('support')];
   process.env.MOLECULE_PLATFORM_URL = platform.url;
-  for (const { agentCard, workspaceId, stateDirectory } of [sales, support]) {
+  for (const { agentCard, workspaceId, storage } of [sales, support]) {
     process.env[`${agentCard.name.toUpperCase()}_WORKSPACE_ID`] = workspaceId;
-    process.env[`${agentCard.name.toUpperCase()}_STATE_DIR`] = stateDirectory;
+    process.env[`${agentCard.name.toUpperCase()}_STATE_DIR`] = storage.directory;
   }
   await opened(OfficeModule, undefined, 'support');
   delete process.env.MOLECULE_PLATFORM_URL;
@@ -94,7 +94,7 @@ export async function checkNest({ member, agent, operator, platform, folder, onE
   const rest = await optionsOf('rest');
   class RestModule {}
   Module({
-    imports: [MoleculeModule.forRoot(rest), TerminusModule.forRoot({ logger: false })],
+    imports: [MoleculeModule.forRoot({ client: rest }), TerminusModule.forRoot({ logger: false })],
     controllers: [PeersController, HealthController],
     providers: [Planner, { provide: APP_FILTER, useClass: MoleculeErrorFilter }],
   })(RestModule);
@@ -151,9 +151,9 @@ async function endsWithItsAgent(url: string, id: string): Promise<void> {
   rmSync(state, { recursive: true });
 }
 
-function moduleOf(options: object, provider: Type): Type {
+function moduleOf(client: object, provider: Type): Type {
   class Root {}
-  Module({ imports: [MoleculeModule.forRoot(options)], providers: [provider] })(Root);
+  Module({ imports: [MoleculeModule.forRoot({ client })], providers: [provider] })(Root);
   return Root;
 }
 

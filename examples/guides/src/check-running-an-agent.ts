@@ -74,8 +74,8 @@ async function checkDeadLetters({ agent, operator, folder }: Stage): Promise<voi
 
 async function checkTokens({ platform, operator, folder }: Stage): Promise<void> {
   const { id: workspaceId, authToken } = await operator.createWorkspace({ name: 'tokens' });
-  const stateDirectory = join(folder, 'tokens');
-  const settings = { platformUrl: platform.url, workspaceId, stateDirectory, logger: silentLogger };
+  const storage = { directory: join(folder, 'tokens') };
+  const settings = { platformUrl: platform.url, workspaceId, storage, logger: silentLogger };
   await using first = new RemoteAgentClient({ ...settings, authToken });
   await first.register();
   await first.rotateToken();

@@ -10,7 +10,7 @@ export class Settings {
     return {
       workspaceId: process.env[`${name}_WORKSPACE_ID`],
       authToken: process.env[`${name}_TOKEN`],
-      stateDirectory: process.env[`${name}_STATE_DIR`],
+      storage: { directory: process.env[`${name}_STATE_DIR`] },
       agentCard: { name: name.toLowerCase() },
     };
   }
@@ -24,13 +24,13 @@ const agents = [
   MoleculeModule.forRootAsync({
     imports: [SettingsModule],
     inject: [Settings],
-    useFactory: (settings: Settings) => ({ ...settings.agent('SALES'), concurrency: 8 }),
+    useFactory: (settings: Settings) => ({ client: settings.agent('SALES'), agent: { concurrency: 8 } }),
   }),
   MoleculeModule.forRootAsync({
     name: 'support',
     imports: [SettingsModule],
     inject: [Settings],
-    useFactory: (settings: Settings) => settings.agent('SUPPORT'),
+    useFactory: (settings: Settings) => ({ client: settings.agent('SUPPORT') }),
   }),
 ];
 

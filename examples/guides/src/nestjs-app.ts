@@ -21,7 +21,7 @@ export class OrderDesk {
 }
 
 @Module({
-  imports: [MoleculeModule.forRoot({ agentCard: { name: 'orders' } })], // URL, id and token are in the environment
+  imports: [MoleculeModule.forRoot({ client: { agentCard: { name: 'orders' } } })], // URL, id and token are in the environment
   providers: [OrderBook, OrderDesk],
 })
 export class AppModule {}

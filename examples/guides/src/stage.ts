@@ -64,7 +64,7 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
       workspaceId: id,
       authToken,
       agentCard: { name },
-      stateDirectory,
+      storage: { directory: stateDirectory },
       logger,
     });
     ends.defer(() => client.close());

@@ -30,7 +30,7 @@ async function member(name: string): Promise<RemoteAgentClient> {
     platformUrl: platform.url,
     workspaceId: id,
     authToken,
-    stateDirectory: join(folder, name),
+    storage: { directory: join(folder, name) },
     agentCard: { name },
   });
   ends.defer(() => client.close());

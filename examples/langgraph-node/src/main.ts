@@ -22,7 +22,7 @@ const labClient = new RemoteAgentClient({
   platformUrl: platform.url,
   workspaceId: lab.id,
   authToken: lab.authToken,
-  stateDirectory: join(folder, 'lab'),
+  storage: { directory: join(folder, 'lab') },
 });
 ends.defer(() => labClient.close());
 const received: string[] = [];

@@ -11,7 +11,7 @@ const agent = (name: string) =>
     name,
     imports: [SettingsModule],
     inject: [Settings],
-    useFactory: (settings: Settings) => settings.agent(name),
+    useFactory: (settings: Settings) => ({ client: settings.agent(name) }),
   });
 
 /** Two agents, each in a workspace of its own, and each of another framework. */

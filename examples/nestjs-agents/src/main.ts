@@ -38,8 +38,8 @@ async function main(): Promise<void> {
   /** A peer that is no part of the application, and what it was asked. */
   const peer = async (name: string, onMessage: MessageHandler) => {
     const { id, authToken } = await operator.createWorkspace({ name });
-    const stateDirectory = join(folder, name);
-    const options = { platformUrl: platform.url, workspaceId: id, authToken, stateDirectory };
+    const storage = { directory: join(folder, name) };
+    const options = { platformUrl: platform.url, workspaceId: id, authToken, storage };
     const client = new RemoteAgentClient({ ...options, agentCard: { name } });
     ends.defer(() => client.close());
     const asked: string[] = [];

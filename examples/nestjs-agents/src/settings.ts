@@ -10,7 +10,7 @@ export class Settings {
     return {
       workspaceId: process.env[`${variable}_WORKSPACE_ID`],
       authToken: process.env[`${variable}_TOKEN`],
-      stateDirectory: process.env[`${variable}_STATE_DIR`],
+      storage: { directory: process.env[`${variable}_STATE_DIR`] },
       agentCard: { name },
     };
   }

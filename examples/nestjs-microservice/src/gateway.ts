@@ -11,7 +11,11 @@ import { PEERS, PeersController } from './peers.controller.ts';
 @Module({
   imports: [
     // It only calls: nothing has to handle messages.
-    MoleculeModule.forRoot({ agentCard: { name: 'gateway' }, withoutHandlers: true, isGlobal: true }),
+    MoleculeModule.forRoot({
+      client: { agentCard: { name: 'gateway' } },
+      withoutHandlers: true,
+      isGlobal: true,
+    }),
     ClientsModule.registerAsync([
       {
         name: PEERS,

@@ -12,7 +12,11 @@ const strategy = new MoleculeStrategy();
 
 @Module({
   imports: [
-    MoleculeModule.forRoot({ strategy, agentCard: { name: 'warehouse' }, heartbeatIntervalMs: 1_000 }),
+    MoleculeModule.forRoot({
+      strategy,
+      client: { agentCard: { name: 'warehouse' } },
+      agent: { presence: { heartbeatIntervalMs: 1_000 } },
+    }),
   ],
   controllers: [PickingController],
   providers: [StockService],

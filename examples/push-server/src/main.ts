@@ -132,7 +132,7 @@ async function addMember(name: string, reportedUrl?: string): Promise<RemoteAgen
     authToken: created.authToken ?? undefined,
     platformUrl,
     reportedUrl,
-    stateDirectory: join(stateDirectory, name),
+    storage: { directory: join(stateDirectory, name) },
     agentCard: { name },
   });
   cleanUp.defer(() => client.close());

@@ -9,12 +9,12 @@ test('handles each message once, although the network loses one request of three
   const platform = await createTestPlatform();
   const workspace = await platform.createWorkspace('counter');
   const state = temporaryState();
-  const dispatcher = chaos(platform.dispatcher, { seed: 7, clock: platform.clock });
+  const dispatcher = chaos(platform.connection.dispatcher, { seed: 7, clock: platform.clock });
   const client = new RemoteAgentClient({
     ...platform,
     ...workspace,
     ...state,
-    dispatcher,
+    connection: { ...platform.connection, dispatcher },
     logger: silentLogger,
   });
   let booked = 0;

@@ -1,12 +1,18 @@
 /** What an adapter to a framework is made of: tools for models, turns of an agent, and calls to peers. A test pins this list of exports. */
 
-export { AGENT_OPTION_NAMES } from './agent/agent-options.ts';
 export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turns.ts';
-export { CLIENT_OPTION_NAMES } from './client/client-context.ts';
 export { clientPort, findClientPort } from './client/client-port.ts';
 export { originOfPeerText, receivedValue, rememberPeerText } from './peers/received-values.ts';
 export { fenceRepeatably } from './peers/text-for-model.ts';
 export { knownOptions } from './settings/known-options.ts';
+export {
+  flag,
+  type Option,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+} from './settings/options.ts';
 export { clientProblem, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export type { Approvals, PendingQuestion, RunAnswers } from './tools/approvals.ts';
 export { currentConversation, inConversation } from './tools/call-identity.ts';

@@ -36,7 +36,6 @@ export type {
 } from './agent/agent-events.ts';
 export type {
   ConflictPolicy,
-  ExitWhenDead,
   HandlerContext,
   MessageHandler,
   RemoteAgentOptions,
@@ -47,7 +46,6 @@ export type { AgentStartOptions, AgentStopOptions, RemoteAgent } from './agent/r
 export { createRemoteAgent } from './agent/remote-agent.ts';
 export type { AgentLoopOptions } from './agent/remote-agent-client.ts';
 export { RemoteAgentClient } from './agent/remote-agent-client.ts';
-export type { RemoteAgentClientOptions } from './client/client-context.ts';
 export type { HistoryEntry, HistoryOptions, HistoryPage } from './client/conversation-history.ts';
 export { type CurrentMessage, currentMessage } from './client/current-message.ts';
 export type { HeartbeatMetrics, HeartbeatReport } from './client/heartbeat.ts';
@@ -82,7 +80,6 @@ export {
   FileTokenStore,
   type FileTokenStoreOptions,
   MemoryTokenStore,
-  type TokenStore,
 } from './credentials/token-store.ts';
 export {
   AccessDeniedError,
@@ -140,12 +137,10 @@ export {
 } from './platform-api/idempotency-key.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { LoopOutcome } from './presence/presence-machine.ts';
-export type {
-  HeartbeatLoopRunOptions,
-  IsolationOptions,
-} from './presence/run-heartbeat-loop.ts';
+export type { HeartbeatLoopRunOptions } from './presence/run-heartbeat-loop.ts';
 export { A2AServer, type A2AServerOptions } from './server/a2a-server.ts';
 export { toNodeListener } from './server/node-exchange.ts';
+export type { RemoteAgentClientOptions, TokenStore } from './settings/client-settings.ts';
 export type {
   DispatchController,
   DispatchedRequest,

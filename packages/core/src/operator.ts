@@ -21,5 +21,4 @@ export type { PeerReply } from './peers/peer-reply.ts';
 export type { ActivityEntry, ActivityFilters, ActivityPage } from './platform-api/activity.ts';
 export type { GetWorkspaceOptions, WorkspaceInfo, WorkspaceStateReport } from './platform-api/workspaces.ts';
 export type { OperatorClientOptions } from './settings/client-settings.ts';
-export type { ConnectionOptions } from './settings/connection-settings.ts';
 export type { CallOptions } from './transport/platform-request.ts';

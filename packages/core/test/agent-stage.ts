@@ -98,6 +98,7 @@ export class AgentClientDouble extends PresenceDouble implements ClientPort {
   /** The public keys of the platform. */
   keys: Jwks = { keys: [] };
   declare readonly clock: ManualClock;
+  random = (): number => 1;
   readonly acknowledged: string[] = [];
   readonly outcomes: MessageOutcome[] = [];
   readonly replies: string[] = [];
@@ -310,7 +311,6 @@ export function agentStage(
   const agent = createRemoteAgent({
     onMessage: (message) => `echo ${message.id}`,
     store: new MemoryInboundStore(),
-    random: () => 1,
     concurrency: 1,
     ...options,
     client: client.asClient,

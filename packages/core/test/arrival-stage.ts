@@ -49,8 +49,7 @@ export async function arrivalStage(
   const stage = agentStage(
     {
       delivery: 'push',
-      inboundAuth: 'shared-secret',
-      inboundSecret: INBOUND_SECRET,
+      inboundAuth: { sharedSecret: INBOUND_SECRET },
       concurrency: 4,
       ...rest,
     },

@@ -31,10 +31,7 @@ export async function directStage(
   const signer = await TestSigner.start(client.clock);
   client.issuer = ISSUER;
   client.keys = await signer.jwks();
-  const stage = await arrivalStage(
-    { ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined },
-    client,
-  );
+  const stage = await arrivalStage({ ...options, inboundAuth: 'peer-tokens' }, client);
   const bearer = async (claims: JsonObject): Promise<Record<string, string>> => ({
     authorization: `Bearer ${await signer.token({ use: 'direct', ...claims })}`,
   });

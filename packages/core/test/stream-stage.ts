@@ -58,7 +58,7 @@ export async function streamOf(use: string, options: StreamStageOptions = {}) {
   const signer = await TestSigner.start(client.clock);
   client.issuer = ISSUER;
   client.keys = await signer.jwks();
-  const stage = await scripted({ ...options, inboundAuth: 'peer-tokens', inboundSecret: undefined }, client);
+  const stage = await scripted({ ...options, inboundAuth: 'peer-tokens' }, client);
   const headers = { authorization: `Bearer ${await signer.token({ use })}` };
   const events = await openStream(stage, 'one', { headers });
   return { ...stage, events, headers };

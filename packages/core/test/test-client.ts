@@ -1,9 +1,12 @@
 import { RemoteAgentClient } from '../src/agent/remote-agent-client.ts';
-import type { RemoteAgentClientOptions } from '../src/client/client-context.ts';
 import { type ClientPort, clientPort } from '../src/client/client-port.ts';
 import { OperatorClient } from '../src/client/operator-client.ts';
-import { MemoryTokenStore, type TokenStore } from '../src/credentials/token-store.ts';
-import type { OperatorClientOptions } from '../src/settings/client-settings.ts';
+import { MemoryTokenStore } from '../src/credentials/token-store.ts';
+import type {
+  OperatorClientOptions,
+  RemoteAgentClientOptions,
+  TokenStore,
+} from '../src/settings/client-settings.ts';
 import { type RecordingLogger, recordingLogger } from '../src/testing/recording-logger.ts';
 import { SELF, TOKEN } from './agent-ids.ts';
 import { InstantClock } from './instant-clock.ts';
@@ -32,11 +35,10 @@ export async function stage(
   const client = new RemoteAgentClient({
     workspaceId: SELF,
     platformUrl: server.url + basePath,
-    tokenStore: store,
-    clock,
     logger,
-    random: () => 0.5,
     ...rest,
+    connection: { clock, random: () => 0.5, ...rest.connection },
+    storage: { tokenStore: store, ...rest.storage },
   });
   return {
     client,
@@ -63,9 +65,8 @@ export async function operatorStage(
   const client = new OperatorClient({
     platformUrl: server.url,
     operatorKey: OPERATOR_KEY,
-    clock: new InstantClock(),
-    random: () => 0.5,
     ...options,
+    connection: { clock: new InstantClock(), random: () => 0.5, ...options.connection },
   });
   return {
     server,

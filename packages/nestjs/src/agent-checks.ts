@@ -22,11 +22,14 @@ export function checkAgents(agents: readonly HostedAgent[], modules: ModulesCont
   checkPairs(
     agents,
     ({ client, options }) =>
-      options.store === undefined ? findClientPort(client)?.stateDirectory : undefined,
+      options.agent?.store === undefined ? findClientPort(client)?.stateDirectory : undefined,
     (both) =>
-      new ConfigurationError(`One state directory for two agents: ${both} have the same stateDirectory.`, {
-        hint: 'Set it in each forRoot(), or leave it and MOLECULE_STATE_DIR out: each workspace then has a directory of its own.',
-      }),
+      new ConfigurationError(
+        `One state directory for two agents: ${both} have the same client.storage.directory.`,
+        {
+          hint: 'Set it in each forRoot(), or leave it and MOLECULE_STATE_DIR out: each workspace then has a directory of its own.',
+        },
+      ),
   );
   checkPairs(
     agents,

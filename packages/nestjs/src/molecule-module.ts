@@ -17,10 +17,8 @@ import type { HostedAgent } from './hosted-agent.ts';
 import { MODULE_MARK, MODULE_NUMBER, tokenOf } from './injection.ts';
 import { MessageDispatcher } from './message-dispatcher.ts';
 import {
-  agentOptionsOf,
   ConfigurableModuleClass,
   checkOptions,
-  clientOptionsOf,
   MODULE_OPTIONS_TOKEN,
   type MoleculeModuleExtras,
   type MoleculeModuleOptions,
@@ -42,7 +40,7 @@ export type MoleculeModuleAsyncOptions = ConfigurableModuleAsyncOptions<
  * before its providers are destroyed. Several agents need a name each.
  *
  * @example
- * @Module({ imports: [MoleculeModule.forRoot({ agentCard: { name: 'orders' } })], providers: [OrderAgent] })
+ * @Module({ imports: [MoleculeModule.forRoot({ client: { agentCard: { name: 'orders' } } })], providers: [OrderAgent] })
  * export class AppModule {}
  */
 export class MoleculeModule extends ConfigurableModuleClass {
@@ -74,8 +72,9 @@ function agentModule(definition: DynamicModule, extras: MoleculeModuleExtras): D
       provide: token('client'),
       useFactory: (options: MoleculeModuleOptions) =>
         namingAgent(name, () => {
-          const logger = options?.logger ?? nestLogger(name === '' ? 'Molecule' : `Molecule:${name}`);
-          return new RemoteAgentClient({ ...clientOptionsOf(checkOptions(options)), logger });
+          const { client } = checkOptions(options);
+          const logger = client?.logger ?? nestLogger(name === '' ? 'Molecule' : `Molecule:${name}`);
+          return new RemoteAgentClient({ ...client, logger });
         }),
       inject: [token('options')],
     },
@@ -88,7 +87,7 @@ function agentModule(definition: DynamicModule, extras: MoleculeModuleExtras): D
       ) =>
         namingAgent(name, () =>
           createRemoteAgent({
-            ...agentOptionsOf(options),
+            ...options.agent,
             client,
             onMessage: (message, context) => dispatcher.handle(message, context),
           }),

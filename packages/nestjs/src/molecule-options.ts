@@ -8,35 +8,23 @@ import {
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
 import {
-  AGENT_OPTION_NAMES,
-  CLIENT_OPTION_NAMES,
+  flag,
   knownOptions,
+  type Option,
+  type OptionsOf,
+  option,
   optionsProblem,
+  optionsSchema,
+  parseOptions,
 } from '@molecule-ai/core/adapter-kit';
 import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
-/** Options of one agent: those of `RemoteAgentClient` and of `createRemoteAgent`, and these. */
-export interface MoleculeModuleOptions
-  extends RemoteAgentClientOptions,
-    Omit<RemoteAgentOptions, 'client' | 'onMessage' | 'random'> {
-  /**
-   * Whether the global guards, pipes, interceptors and exception filters of the application run for messages; those of
-   * classes and methods always do. @default true
-   */
-  globalEnhancers?: boolean | undefined;
-  /** `true`: the application does not start the agent; `agent.start()` does, for instance in a test. @default false */
-  manualStart?: boolean | undefined;
-  /** `true` for an application that only calls others: it needs no handler, and messages end as failed, `no_handler`. @default false */
-  withoutHandlers?: boolean | undefined;
-  /**
-   * Where the HTTP server of the application takes messages for this agent; they come before anything of the application sees them. Needs a
-   * `reportedUrl`. `false`: you serve the URL yourself. @default at the path of `reportedUrl`, where the agent has one
-   */
-  push?: PushOptions | false | undefined;
-  /** Handles the messages that no decorated method does: a `MoleculeStrategy`, which is also that of the microservice. */
-  strategy?: MessageStrategy | undefined;
-}
+const STRATEGY_METHODS = ['attach', 'handle'];
+const NOT_OF_THE_AGENT = [
+  ['client', 'Pass the options of the client itself as `client`, such as platformUrl and workspaceId.'],
+  ['onMessage', 'Decorate a method of a provider or controller with @OnMessage().'],
+] as const;
 
 /** How an agent is served by the HTTP server of the application. */
 export interface PushOptions extends InboundHandlerOptions {
@@ -50,36 +38,6 @@ const PUSH_OPTIONS = knownOptions<PushOptions>({
   holdSeconds: true,
 });
 
-/** `operatorKey` comes with the connection of a test platform, and has no effect. */
-const MODULE_OPTIONS = knownOptions<MoleculeModuleOptions & { operatorKey: unknown }>({
-  ...CLIENT_OPTION_NAMES,
-  operatorKey: true,
-  ...AGENT_OPTION_NAMES,
-  globalEnhancers: true,
-  manualStart: true,
-  withoutHandlers: true,
-  push: true,
-  strategy: true,
-});
-
-/** The options of the module that a client takes. */
-export function clientOptionsOf(options: MoleculeModuleOptions): RemoteAgentClientOptions {
-  return pick(options, CLIENT_OPTION_NAMES);
-}
-
-/** The options of the module that `createRemoteAgent` takes. */
-export function agentOptionsOf(
-  options: MoleculeModuleOptions,
-): Omit<RemoteAgentOptions, 'client' | 'onMessage'> {
-  return pick(options, AGENT_OPTION_NAMES);
-}
-
-function pick<Options extends object>(options: Options, names: object): Options {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => Object.hasOwn(names, name)),
-  ) as Options;
-}
-
 /** What the module needs of a `MoleculeStrategy`. */
 export interface MessageStrategy {
   /** Called when the agent is made. @throws ConfigurationError while another agent runs. */
@@ -91,6 +49,63 @@ export interface MessageStrategy {
   /** `undefined` when it has no handler for the message. */
   handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> | undefined;
 }
+
+/** The options of an agent besides its client and its handler. */
+export type ModuleAgentOptions = Omit<RemoteAgentOptions, 'client' | 'onMessage'>;
+
+/** What the application says of one agent. */
+class ModuleShape {
+  /** The options of the client of the agent, as for `RemoteAgentClient`. @default the environment decides */
+  client = passedOn<RemoteAgentClientOptions>();
+  /** The options of the agent, as for `createRemoteAgent`. The client and the handler come from the module. */
+  agent = passedOn<ModuleAgentOptions>();
+  /**
+   * Whether the global guards, pipes, interceptors and exception filters of the application run for messages; those of
+   * classes and methods always do. @default true
+   */
+  globalEnhancers = flag(true);
+  /** `true`: the application does not start the agent; `agent.start()` does, for instance in a test. @default false */
+  manualStart = flag(false);
+  /** `true` for an application that only calls others: it needs no handler, and messages end as failed, `no_handler`. @default false */
+  withoutHandlers = flag(false);
+  /**
+   * Where the HTTP server of the application takes messages for this agent; they come before anything of the application sees them. Needs a
+   * `reportedUrl`. `false`: you serve the URL yourself. @default at the path of `reportedUrl`, where the agent has one
+   */
+  push = option<PushOptions | false | undefined>((value, refuse) => {
+    if (value === undefined || value === false) return value;
+    if (typeof value !== 'object' || value === null) {
+      return refuse("must be an object such as { path: '/a2a' }, or false");
+    }
+    const problem = optionsProblem(value, {}, '`push`', PUSH_OPTIONS);
+    if (problem !== null) throw new ConfigurationError(problem);
+    return value;
+  });
+  /** Handles the messages that no decorated method does: a `MoleculeStrategy`, which is also that of the microservice. */
+  strategy = option<MessageStrategy | undefined, MessageStrategy>((value, refuse) => {
+    const isStrategy = STRATEGY_METHODS.every(
+      (name) => typeof Reflect.get(Object(value), name) === 'function',
+    );
+    if (value === undefined || isStrategy) {
+      return value as MessageStrategy | undefined;
+    }
+    return refuse(
+      'must be a MoleculeStrategy',
+      'Pass the same object as NestFactory.createMicroservice() or app.connectMicroservice() gets.',
+    );
+  });
+}
+
+/** Options that `RemoteAgentClient` or `createRemoteAgent` checks. */
+function passedOn<T extends object>(): Option<T | undefined, T> {
+  return option<T | undefined, T>((value, refuse) => {
+    if (value === undefined || (typeof value === 'object' && value !== null)) return value as T | undefined;
+    return refuse('must be an object');
+  });
+}
+
+/** Options of one agent. */
+export interface MoleculeModuleOptions extends OptionsOf<ModuleShape> {}
 
 /** Creates the options, for `useClass` and `useExisting`. */
 export interface MoleculeOptionsFactory {
@@ -113,44 +128,22 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     .setExtras<MoleculeModuleExtras>({ name: undefined, isGlobal: false }, (definition) => definition)
     .build();
 
-function isStrategy(value: unknown): boolean {
-  return ['attach', 'handle'].every((name) => typeof Reflect.get(Object(value), name) === 'function');
-}
-
-const KINDS = { globalEnhancers: 'flag', manualStart: 'flag', withoutHandlers: 'flag' } as const;
+const MODULE_OPTIONS = optionsSchema(new ModuleShape());
 
 /** @throws ConfigurationError for what `forRoot` or the factory of `forRootAsync` gave. */
 export function checkOptions(options: unknown): MoleculeModuleOptions {
-  const problem = optionsProblem(options, KINDS);
-  if (problem !== null) throw new ConfigurationError(problem);
-  const { push, strategy } = options as MoleculeModuleOptions;
-  if (push !== undefined && push !== false && (typeof push !== 'object' || push === null)) {
-    throw new ConfigurationError("`push` must be an object such as { path: '/a2a' }, or false.");
-  }
-  if (strategy !== undefined && !isStrategy(strategy)) {
-    throw new ConfigurationError('`strategy` must be a MoleculeStrategy.', {
-      hint: 'Pass the same object as NestFactory.createMicroservice() or app.connectMicroservice() gets.',
-    });
-  }
+  const { agent } = Object(options) as { readonly agent?: unknown };
   for (const name of ['name', 'isGlobal']) {
     if (Reflect.get(Object(options), name) === undefined) continue;
     throw new ConfigurationError(`\`${name}\` cannot come from a factory.`, {
       hint: `Nest needs it before: pass it beside the factory, forRootAsync({ ${name}: …, useFactory: … }).`,
     });
   }
-  for (const name of ['onMessage', 'client']) {
-    if (Reflect.get(Object(options), name) === undefined) continue;
-    throw new ConfigurationError(`The module takes no \`${name}\`.`, {
-      hint:
-        name === 'client'
-          ? 'Pass the options of the client themselves, such as platformUrl and workspaceId.'
-          : 'Decorate a method of a provider or controller with @OnMessage().',
-    });
+  for (const [name, hint] of NOT_OF_THE_AGENT) {
+    if (Reflect.get(Object(agent), name) === undefined) continue;
+    throw new ConfigurationError(`The module takes no \`agent.${name}\`.`, { hint });
   }
-  const unknown =
-    optionsProblem(options, {}, 'It', MODULE_OPTIONS) ??
-    (push ? optionsProblem(push, {}, '`push`', PUSH_OPTIONS) : null);
-  if (unknown !== null) throw new ConfigurationError(unknown);
+  parseOptions('It', MODULE_OPTIONS, options);
   return options as MoleculeModuleOptions;
 }
 

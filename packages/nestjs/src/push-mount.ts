@@ -116,7 +116,7 @@ const PATH = /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/;
 /** What an agent is to be mounted with; `null` for one that is not. */
 function pushOf({ name, options, client }: HostedAgent): (PushOptions & { readonly path: string }) | null {
   const reportedUrl = findClientPort(client)?.reportedUrl;
-  const { push, delivery = 'auto' } = options;
+  const { push, agent: { delivery = 'auto' } = {} } = options;
   const takesPush = delivery === 'auto' || delivery === 'push';
   if (push === false) return null;
   if (push === undefined) {

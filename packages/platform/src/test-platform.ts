@@ -58,16 +58,20 @@ export interface TestResponse {
 }
 
 /**
- * A platform in memory that is reached without a socket. Its first four members are the options of a client:
- * `new RemoteAgentClient({ ...platform, ...workspace })`, `new OperatorClient(platform)`.
+ * A platform in memory that is reached without a socket. Spread, it is the options of a client:
+ * `new RemoteAgentClient({ ...platform, ...workspace })`, `new OperatorClient({ ...platform, operatorKey: platform.operatorKey })`.
  */
 export interface TestPlatform extends AsyncDisposable {
   readonly platformUrl: string;
-  readonly operatorKey: string;
-  /** Sends requests to the platform. Requests for other origins fail. */
-  readonly dispatcher: InProcessDispatcher;
+  readonly connection: {
+    /** Sends requests to the platform. Requests for other origins fail. */
+    readonly dispatcher: InProcessDispatcher;
+    /** That of the platform. */
+    readonly clock: ManualClock;
+  };
   /** The time of the platform, and of each client that is given it. */
   readonly clock: ManualClock;
+  readonly operatorKey: string;
   /** Creates a workspace for an agent. @param options `parent_id` and other fields of `POST /workspaces` */
   createWorkspace(name: string, options?: Readonly<Record<string, unknown>>): Promise<TestWorkspace>;
   /** Pauses a workspace and its descendants. */
@@ -160,14 +164,16 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
   };
   const { operatorKey } = platform;
   // Inherited: whoever spreads a platform into the options of a client gets options only.
-  const methods: Omit<TestPlatform, 'platformUrl' | 'operatorKey' | 'dispatcher' | 'clock'> = {
+  const others: Omit<TestPlatform, 'platformUrl' | 'connection'> = {
+    clock,
+    operatorKey,
     ...operations(dispatcher, platformUrl, operatorKey),
     serve: (url, handle) => agents.serve(url, handle),
     close,
     [Symbol.asyncDispose]: close,
   };
-  const own = { platformUrl, operatorKey, dispatcher, clock };
-  return Object.assign(Object.create(methods) as typeof methods, own);
+  const own = { platformUrl, connection: { dispatcher, clock } };
+  return Object.assign(Object.create(others) as typeof others, own);
 }
 
 function refuseWithoutEffect(options: object): void {

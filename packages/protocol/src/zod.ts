@@ -1,3 +1,16 @@
 /** What schemas need that contain those of this package. Whoever imports it from here loads no second zod. */
 export type * from 'zod';
-export { array, boolean, custom, enum, int, object, record, string, toJSONSchema } from 'zod';
+export {
+  array,
+  boolean,
+  custom,
+  enum,
+  int,
+  NEVER,
+  object,
+  record,
+  strictObject,
+  string,
+  toJSONSchema,
+  ZodObject,
+} from 'zod';

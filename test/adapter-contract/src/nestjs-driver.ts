@@ -111,10 +111,10 @@ export const nestjsDriver: AdapterDriver = {
   },
   createMemory: createThreads,
   restoreMemory: restoreThreads,
-  startAgent: async (setup, options) => {
+  startAgent: async (setup, { store, ...client }) => {
     const app = await NestFactory.createApplicationContext(
       moduleOf({
-        imports: [MoleculeModule.forRoot(options)],
+        imports: [MoleculeModule.forRoot({ client, agent: { store } })],
         providers: [
           ...READ_PROVIDERS,
           { provide: SETUP, useFactory: () => setup },

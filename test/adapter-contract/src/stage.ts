@@ -80,15 +80,18 @@ export class Stage implements AsyncDisposable {
     this.driver = driver;
     this.peer = peer;
     this.operator = new OperatorClient(platform);
-    this.gateway = chaos(platform.dispatcher, { seed: 1, clock: platform.clock });
+    this.gateway = chaos(platform.connection.dispatcher, { seed: 1, clock: platform.clock });
     const options = { ...platform, ...workspace, logger: this.logger };
     this.#options = options;
     this.#own = new RemoteAgentClient(options);
     this.#isDirect = isDirect;
     this.client = new RemoteAgentClient({
       ...options,
-      dispatcher: this.gateway,
-      ...(isDirect ? { allowPeerNetworks: ['127.0.0.0/8'] } : { directCalls: 'off' }),
+      connection: {
+        ...options.connection,
+        dispatcher: this.gateway,
+        ...(isDirect ? { allowPeerNetworks: ['127.0.0.0/8'] } : { directCalls: 'off' }),
+      },
     });
     this.setup = {
       ...setup,
@@ -180,7 +183,7 @@ export class Stage implements AsyncDisposable {
     const client = this.#own;
     const onMessage = driver.createHandler?.(setup);
     if (onMessage !== undefined) {
-      const agent = createRemoteAgent({ client, store, onMessage, random: () => 0.5 });
+      const agent = createRemoteAgent({ client, store, onMessage });
       return { agent, close: async () => {} };
     }
     const started = await driver.startAgent?.(setup, { ...this.#options, store });
@@ -200,8 +203,10 @@ export class Stage implements AsyncDisposable {
       store: new MemoryInboundStore(),
       delivery: 'push',
       concurrency: CONCURRENCY,
-      // One sender may have a quarter of it.
-      readAhead: 200,
+      limits: {
+        // One sender may have a quarter of it.
+        readAhead: 200,
+      },
       onMessage: (message, context) => this.#answerWithUrl(message, context),
     });
     const handler = createInboundHandler(agent);

@@ -211,7 +211,7 @@ onEachDatabase('cancelling', (environment) => {
     const platform = await environment.platform({ clock: 'manual' });
     const [peer, target] = [await onboard(platform), await onboard(platform)];
     const clock = new ManualClock();
-    const sender = environment.client(platform, peer, { clock, maxRetries: 0 });
+    const sender = environment.client(platform, peer, { connection: { clock }, limits: { maxRetries: 0 } });
     await sender.getPeers();
     const call = sender.callPeer(target.id, 'work', { messageId: 'm-1', timeoutMs: 1_000 });
     call.catch(() => {});

@@ -113,7 +113,7 @@ onEachDatabase('the end of a message', (environment) => {
     verifies('agent.one-end-after-a-restart', 'end survives a crash', async () => {
       const first = await startTestAgent(environment, { delivery, onMessage: refuse });
       const { platform, member, clock, stateDirectory, until } = first;
-      const client = environment.client(platform, member, { clock });
+      const client = environment.client(platform, member, { connection: { clock } });
       // Nothing that it acknowledges reaches the platform any more.
       clientPort(first.client).acknowledge = () => new Promise(() => {});
       const peer = await onboard(platform);
@@ -121,7 +121,10 @@ onEachDatabase('the end of a message', (environment) => {
       await until(() => first.handled.length === 1);
       await stopOnClock(clock, first.agent);
       expect(await stateOf(peer, 'm')).toBe('queued');
-      const second = createTestAgent(environment, platform, member, { delivery, client: { stateDirectory } });
+      const second = createTestAgent(environment, platform, member, {
+        delivery,
+        client: { storage: { directory: stateDirectory } },
+      });
       await second.agent.start();
       await until(async () => (await stateOf(peer, 'm')) === 'failed');
       await second.untilAllAcknowledged();
@@ -146,7 +149,7 @@ onEachDatabase('the end of a message', (environment) => {
       const replies: number[] = [];
       const second = createTestAgent(environment, platform, member, {
         delivery,
-        client: { stateDirectory },
+        client: { storage: { directory: stateDirectory } },
         onMessage: async (_message, { reply }) => {
           await reply('first part');
           await reply('second part');
@@ -261,7 +264,7 @@ onEachDatabase('the end of a message', (environment) => {
       expect(await inbox(peer)).toEqual([]);
       const second = createTestAgent(environment, platform, member, {
         delivery,
-        client: { stateDirectory },
+        client: { storage: { directory: stateDirectory } },
         onMessage: () => 'the whole text',
       });
       await second.agent.start();

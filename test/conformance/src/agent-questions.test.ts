@@ -38,7 +38,7 @@ onEachDatabase('questions of an agent', (environment) => {
         const held = trackCall(send(peer.caller, member.id, 'paint it', { hold: 60, messageId: 'm' }));
         await until(() => held.isComplete);
         await untilAllAcknowledged();
-        const sender = environment.client(platform, peer, { clock });
+        const sender = environment.client(platform, peer, { connection: { clock } });
         const asked = await sender.getMessage('m');
         expect([asked.status, asked.text]).toEqual(['input-required', 'Which colour?\nDeploy?']);
         expect(asked.questions).toEqual([colour, deploy]);
@@ -63,7 +63,7 @@ onEachDatabase('questions of an agent', (environment) => {
         const second = createTestAgent(environment, platform, member, {
           delivery,
           onMessage,
-          client: { stateDirectory: first.stateDirectory },
+          client: { storage: { directory: first.stateDirectory } },
         });
         await second.agent.start();
         const answers = [{ questionId: 'colour', text: 'Blue' }];

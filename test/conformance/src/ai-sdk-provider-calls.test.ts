@@ -342,8 +342,10 @@ verifies(
   async () => {
     const { operator, peer, platform, settled } = await openStage();
     const lab = await peer();
-    const faulty = chaos(platform.dispatcher, { clock: platform.clock });
-    const { client } = await peer({ client: { dispatcher: faulty, maxRetries: 0 } });
+    const faulty = chaos(platform.connection.dispatcher, { clock: platform.clock });
+    const { client } = await peer({
+      client: { connection: { dispatcher: faulty }, limits: { maxRetries: 0 } },
+    });
     const model = createMolecule({ client })(lab.id);
     await operator.pause(lab.id);
     const deadline = new Date(platform.clock.now() + 60_000).toISOString();
@@ -373,7 +375,7 @@ verifies(
   async () => {
     const { peer, settled } = await openStage();
     const lab = await peer({ answer: 'x'.repeat(300_000) });
-    const { client } = await peer({ client: { maxResponseBytes: 100_000 } });
+    const { client } = await peer({ client: { limits: { maxResponseBytes: 100_000 } } });
     const model = createMolecule({ client })(lab.id);
     for (let at = 0; at < 2; at += 1) {
       const error = await settled(errorOf(generateText({ model, prompt: 'How many?' })));
@@ -386,8 +388,10 @@ verifies(
 verifies('tools.one-message-per-call', 'provider once', async () => {
   const { operator, platform, peer, start, settled } = await openStage();
   const lab = await peer({ answer: ({ text }) => `done: ${text}` });
-  const faulty = chaos(platform.dispatcher, { clock: platform.clock });
-  const { client } = await peer({ client: { dispatcher: faulty, maxRetries: 0 } });
+  const faulty = chaos(platform.connection.dispatcher, { clock: platform.clock });
+  const { client } = await peer({
+    client: { connection: { dispatcher: faulty }, limits: { maxRetries: 0 } },
+  });
   const path = `/workspaces/${lab.id}/a2a`;
   const molecule = createMolecule({ client, timeoutMs: 5_000 });
   const ask = (prompt: string, from: PeerClient = client) =>

@@ -117,7 +117,7 @@ onEachDatabase('the size of an answer', (environment) => {
     const { client, caller, platform, target } = await joinBoth(environment, {
       result: { parts: [{ text }] },
     });
-    const small = environment.client(platform, caller, { maxResponseBytes: MIB });
+    const small = environment.client(platform, caller, { limits: { maxResponseBytes: MIB } });
     const error: unknown = await small
       .callPeer(target.id, 'hello', { messageId: 'm-8' })
       .catch((reason) => reason);

@@ -69,8 +69,10 @@ verifies('testing.chaos', 'chaos: repeats', async () => {
   const run = async (seed: number) => {
     const platform = await createTestPlatform();
     const operator = new OperatorClient(platform);
-    const dispatcher = chaos(platform.dispatcher, { seed, clock: platform.clock });
-    const peer = await scriptedPeer(platform, { client: { dispatcher, random }, agent: { random } });
+    const dispatcher = chaos(platform.connection.dispatcher, { seed, clock: platform.clock });
+    const peer = await scriptedPeer(platform, {
+      client: { connection: { dispatcher, random } },
+    });
     dispatcher.rules = [
       { fault: 'drop', probability: 0.1 },
       { fault: 'delay', ms: [100, 5_000], probability: 0.1 },

@@ -62,7 +62,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
       const proxy = await environment.scriptedAgent({
         script: () => ({ kind: 'text', type: 'text/html', status, text }),
       });
-      const client = environment.client(proxy, { id, token }, { clock });
+      const client = environment.client(proxy, { id, token }, { connection: { clock } });
       let ended = false;
       const beat = client.heartbeat().finally(() => {
         ended = true;
@@ -90,7 +90,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
     const platform = await environment.scriptedAgent({
       script: () => ({ kind: 'json', status: 503, body: { error: 'busy', code: 'platform_unavailable' } }),
     });
-    const client = environment.client(platform, { id, token }, { clock, random: () => 0.5 });
+    const client = environment.client(platform, { id, token }, { connection: { clock, random: () => 0.5 } });
     let ended = false;
     const beat = client.heartbeat({ activeTasks: 2 }).finally(() => {
       ended = true;
@@ -110,7 +110,7 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
           ? { kind: 'json', status: 429, body: { error: 'slow down' }, headers: { 'retry-after': '7' } }
           : OK(request, count),
     });
-    const client = environment.client(platform, { id, token }, { clock });
+    const client = environment.client(platform, { id, token }, { connection: { clock } });
     let ended = false;
     const beat = client.heartbeat().finally(() => {
       ended = true;
@@ -165,7 +165,9 @@ onEachDatabase('the client’s transport', { onDisk: true }, (environment) => {
         return agent.dispatch(request, handler);
       },
     };
-    const [closed, other] = [1, 2].map(() => environment.client(platform, { id, token }, { dispatcher }));
+    const [closed, other] = [1, 2].map(() =>
+      environment.client(platform, { id, token }, { connection: { dispatcher } }),
+    );
     const pending = expect(closed?.heartbeat()).rejects.toMatchObject({ code: 'client_closed' });
     await expect.poll(() => platform.requests).toHaveLength(1);
     await closed?.close();

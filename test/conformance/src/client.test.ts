@@ -28,11 +28,19 @@ onEachDatabase('the client', (environment) => {
       const platform = await environment.platform(STRICT);
       const member = await createMember(platform);
       const stateDirectory = join(environment.folder(), 'state');
-      const first = environment.client(platform, { id: member.id }, { stateDirectory });
+      const first = environment.client(
+        platform,
+        { id: member.id },
+        { storage: { directory: stateDirectory } },
+      );
       expect(await first.register()).toMatchObject({ tokenIssued: true, deliveryMode: 'poll' });
       await first.heartbeat({ activeTasks: 1 });
       expect(await first.register()).toMatchObject({ tokenIssued: false });
-      const second = environment.client(platform, { id: member.id }, { stateDirectory });
+      const second = environment.client(
+        platform,
+        { id: member.id },
+        { storage: { directory: stateDirectory } },
+      );
       expect(await second.pollState()).toMatchObject({ status: 'online', shouldStop: false });
       expect(await clientPort(second).currentToken()).toBe(await clientPort(first).currentToken());
       expect(statSync(stateDirectory).mode & 0o777).toBe(0o700);

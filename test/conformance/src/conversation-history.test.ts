@@ -119,7 +119,7 @@ onEachDatabase('history of a conversation', (environment) => {
   verifies(['history.conversation', 'feed.filters'], 'pages; before id', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const [member, peer] = [await onboard(platform), await onboard(platform)];
-    const client = environment.client(platform, member, { clock: platform.clock });
+    const client = environment.client(platform, member, { connection: { clock: platform.clock } });
     for (let number = 1; number <= 7; number += 1) {
       await send(peer.caller, member.id, String(number), { contextId: 'c' });
       await send(peer.caller, member.id, 'noise', { contextId: 'd' });

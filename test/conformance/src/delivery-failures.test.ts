@@ -26,7 +26,7 @@ onEachDatabase('delivery when something fails', (environment) => {
         stepMs: HOUR,
         limitMs: 2 * DAY,
       });
-      const client = { stateDirectory: first.stateDirectory };
+      const client = { storage: { directory: first.stateDirectory } };
       const second = createTestAgent(environment, platform, member, { delivery, client });
       let reports = 0;
       second.agent.on('cursor-lost', () => {
@@ -51,7 +51,7 @@ onEachDatabase('delivery when something fails', (environment) => {
       // A file with a bare row id is a position that another program left.
       const stateDirectory = environment.folder();
       writeFileSync(join(stateDirectory, 'cursor.json'), randomUUID(), { mode: 0o600 });
-      const client = { stateDirectory };
+      const client = { storage: { directory: stateDirectory } };
       const second = createTestAgent(environment, platform, member, { delivery, client });
       let reports = 0;
       second.agent.on('cursor-lost', () => {
@@ -73,7 +73,7 @@ onEachDatabase('delivery when something fails', (environment) => {
         environment,
         {
           delivery,
-          client: { stateDirectory: join(file, 'state') },
+          client: { storage: { directory: join(file, 'state') } },
         },
       );
       const reasons: DegradedReason[] = [];

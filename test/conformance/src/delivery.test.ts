@@ -110,7 +110,7 @@ onEachDatabase('delivery', (environment) => {
       await stopOnClock(first.clock, first.agent);
       const second = createTestAgent(environment, platform, member, {
         delivery,
-        client: { stateDirectory: first.stateDirectory },
+        client: { storage: { directory: first.stateDirectory } },
       });
       await second.agent.start();
       await second.until(async () => (await second.pending()) === 0);
@@ -207,7 +207,11 @@ onEachDatabase('delivery', (environment) => {
     verifies('presence.ends', 'loop exits on pause', async () => {
       const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
       const member = await createMember(platform);
-      const client = environment.client(platform, { id: member.id }, { clock: platform.clock });
+      const client = environment.client(
+        platform,
+        { id: member.id },
+        { connection: { clock: platform.clock } },
+      );
       const loop = startLoop((signal) =>
         client.runAgentLoop((message) => `echo: ${message.text}`, { delivery, signal }),
       );

@@ -99,13 +99,15 @@ verifies('direct.falls-back', 'also when the lookup takes longer than the tool w
   const { workspaceId: peerId } = await platform.createWorkspace('new');
   let held = 0;
   const client = newClient({
-    dispatcher: {
-      dispatch(options, handler) {
-        if (!options.path.startsWith('/registry/discover/'))
-          return platform.dispatcher.dispatch(options, handler);
-        held += 1;
-        platform.clock.setTimer(60_000, () => platform.dispatcher.dispatch(options, handler));
-        return true;
+    connection: {
+      dispatcher: {
+        dispatch(options, handler) {
+          if (!options.path.startsWith('/registry/discover/'))
+            return platform.connection.dispatcher.dispatch(options, handler);
+          held += 1;
+          platform.clock.setTimer(60_000, () => platform.connection.dispatcher.dispatch(options, handler));
+          return true;
+        },
       },
     },
   });

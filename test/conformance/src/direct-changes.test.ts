@@ -77,7 +77,7 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
       let name = 'analyst';
       const { client, peerId, peer, proxied } = await stageDirect(environment, {
         script: DIRECT,
-        client: { onPeerChange: 'block', directCalls, logger: recordingLogger() },
+        client: { connection: { onPeerChange: 'block', directCalls }, logger: recordingLogger() },
         discovered: () => ({ name }),
       });
       let changes = 0;

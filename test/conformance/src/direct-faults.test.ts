@@ -41,7 +41,7 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
     for (const [, script] of doubtful) {
       const stage = await stageDirect(environment, {
         script,
-        client: { directCalls: 'always' },
+        client: { connection: { directCalls: 'always' } },
         discovered: () => ({ peer_token: undefined, peer_token_expires_at: undefined }),
       });
       await expect(stage.client.callPeer(stage.peerId, 'hello')).rejects.toMatchObject({
@@ -57,7 +57,10 @@ onEachDatabase('direct calls that fail', { onDisk: true }, (environment) => {
   verifies('direct.falls-back', 'slow peer', async () => {
     for (const kind of ['never', 'stall', 'drip'] as const) {
       const clock = new ManualClock(Date.now());
-      const stage = await stageDirect(environment, { script: () => ({ kind }), client: { clock } });
+      const stage = await stageDirect(environment, {
+        script: () => ({ kind }),
+        client: { connection: { clock } },
+      });
       let isOver = false;
       const call = expectSecondPath(stage, `m-${kind}`).finally(() => {
         isOver = true;

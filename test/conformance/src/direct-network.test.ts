@@ -17,7 +17,7 @@ onEachDatabase('direct calls over a failing network', { onDisk: true }, (environ
     let url: string | undefined;
     const stage = await stageDirect(environment, {
       script: DIRECT,
-      client: { clock },
+      client: { connection: { clock } },
       discovered: () => (url === undefined ? {} : { url }),
     });
     const { client, peerId, peer, proxied } = stage;

@@ -54,7 +54,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
   verifies('client.queued-is-no-error', 'working', async () => {
     const clock = new ManualClock(Date.now());
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
-      client: { clock },
+      client: { connection: { clock } },
       script: working((_method, count) => (count <= 3 ? STILL : ANSWERED)),
     });
     const reply = await client.callPeer(peerId, 'hello', { messageId: 'm-1' });

@@ -39,7 +39,7 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
     const careful = await stageDirect(environment, { script: DIRECT, discovered });
     expect(await careful.client.callPeer(careful.peerId, 'hello')).toMatchObject({ via: 'proxy' });
     expect(careful.peer.requests).toEqual([]);
-    const client = { directCalls: 'always' } as const;
+    const client = { connection: { directCalls: 'always' } } as const;
     const always = await stageDirect(environment, { script: DIRECT, discovered, client });
     expect(await always.client.callPeer(always.peerId, 'hello')).toMatchObject({ via: 'direct' });
     expect(always.peer.requests[0]?.headers).not.toHaveProperty('authorization');
@@ -52,7 +52,10 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
     await client.callPeer(peerId, 'an answer', { metadata: { in_reply_to: 'm-0' } });
     const wrong = { via: 'direct' as unknown as 'proxy' };
     await expect(client.callPeer(peerId, 'hello', wrong)).rejects.toMatchObject({ code: 'invalid_argument' });
-    const off = await stageDirect(environment, { script: DIRECT, client: { directCalls: 'off' } });
+    const off = await stageDirect(environment, {
+      script: DIRECT,
+      client: { connection: { directCalls: 'off' } },
+    });
     await off.client.callPeer(off.peerId, 'hello');
     expect([proxied().length, off.proxied().length, lookups(), off.lookups()]).toEqual([3, 1, 0, 0]);
     expect([...peer.requests, ...off.peer.requests]).toEqual([]);
@@ -75,7 +78,10 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
 
   verifies('direct.token-kept', 'one lookup', async () => {
     const clock = new ManualClock(Date.now());
-    const { client, peerId, lookups } = await stageDirect(environment, { script: DIRECT, client: { clock } });
+    const { client, peerId, lookups } = await stageDirect(environment, {
+      script: DIRECT,
+      client: { connection: { clock } },
+    });
     const replies = await Promise.all(['a', 'b', 'c', 'd'].map((text) => client.callPeer(peerId, text)));
     expect(replies.map(({ via }) => via)).toEqual(['direct', 'direct', 'direct', 'direct']);
     expect(lookups()).toBe(1);
@@ -93,7 +99,7 @@ onEachDatabase('direct calls', { onDisk: true }, (environment) => {
   verifies('direct.avoids-failing-peers', async () => {
     const clock = new ManualClock(Date.now());
     const { client, peerId, peer } = await stageDirect(environment, {
-      client: { clock },
+      client: { connection: { clock } },
       script: () => ({ kind: 'json', status: 404, body: { error: 'nothing here' } }),
     });
     await client.callPeer(peerId, 'refused');

@@ -174,7 +174,7 @@ onEachDatabase('an error', (environment) => {
     ]);
     const file = join(stateDirectory, '.auth_token');
     writeFileSync(file, `${wrong}\n`, { mode: 0o600 });
-    const stored = environment.client(platform, ids.known, { stateDirectory });
+    const stored = environment.client(platform, ids.known, { storage: { directory: stateDirectory } });
     expect((await errorOf(stored.register())).hint).toContain(`came from the file ${file} and was kept`);
   });
 });

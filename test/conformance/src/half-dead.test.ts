@@ -67,7 +67,11 @@ async function startWith(
   };
   const server = await environment.scriptedAgent({ script });
   const identity = { id: WORKSPACE, token: 'a-token-of-a-workspace' };
-  const client = environment.client(server, identity, { clock, logger, tokenStore: new MemoryTokenStore() });
+  const client = environment.client(server, identity, {
+    connection: { clock },
+    logger,
+    storage: { tokenStore: new MemoryTokenStore() },
+  });
   const handled: string[] = [];
   const agent = createRemoteAgent({
     client,
@@ -104,8 +108,8 @@ verifies('agent.half-dead.feed', async () => {
   await using platform = await createTestPlatform();
   const { clock } = platform;
   for (const broken of BROKEN) {
-    const dispatcher = chaos(platform.dispatcher, { seed: 1, clock });
-    await using peer = await scriptedPeer(platform, { client: { dispatcher } });
+    const dispatcher = chaos(platform.connection.dispatcher, { seed: 1, clock });
+    await using peer = await scriptedPeer(platform, { client: { connection: { dispatcher } } });
     const { agent } = peer;
     const events: string[] = [];
     agent.on('degraded', (reason) => events.push(`degraded ${reason}`));
@@ -141,7 +145,13 @@ verifies('agent.half-dead.probe', 'half dead: push', async () => {
   const client = new RemoteAgentClient({ ...platform, ...workspace, reportedUrl, logger });
   const store = new MemoryInboundStore();
   const onMessage = ({ text }: { text: string }) => text;
-  const agent = createRemoteAgent({ client, store, delivery: 'push', probeAfterMs: MINUTE, onMessage });
+  const agent = createRemoteAgent({
+    client,
+    store,
+    delivery: 'push',
+    presence: { probeAfterMs: MINUTE },
+    onMessage,
+  });
   const handler = createInboundHandler(agent);
   // Tokens are signed and verified in another thread, for which the clock has to wait.
   const probing = new Set<Promise<unknown>>();
@@ -196,7 +206,7 @@ verifies('agent.recovers-from-outages', 'one broken response', async () => {
     { rule: { fault: 'truncate', bytes: 1, ending: 'end', times: 1 }, heldMs: 25_000 },
   ] as const;
   for (const { rule, heldMs } of broken) {
-    const dispatcher = chaos(platform.dispatcher, { seed: 1, clock });
+    const dispatcher = chaos(platform.connection.dispatcher, { seed: 1, clock });
     const reads: number[] = [];
     const seen: RequestDispatcher = {
       dispatch: (request, handler) => {
@@ -204,7 +214,7 @@ verifies('agent.recovers-from-outages', 'one broken response', async () => {
         return dispatcher.dispatch(request, handler);
       },
     };
-    await using peer = await scriptedPeer(platform, { client: { dispatcher: seen } });
+    await using peer = await scriptedPeer(platform, { client: { connection: { dispatcher: seen } } });
     await clock.advance(5_000);
     const before = reads.length;
     dispatcher.rules = [{ ...rule, method: 'GET', path: '/workspaces/:id/activity' }];
@@ -226,10 +236,15 @@ verifies('agent.ends-with-its-client', async () => {
   const dispatcher: RequestDispatcher = {
     dispatch: (request, handler) => {
       requests += 1;
-      return platform.dispatcher.dispatch(request, handler);
+      return platform.connection.dispatcher.dispatch(request, handler);
     },
   };
-  const client = new RemoteAgentClient({ ...platform, ...workspace, dispatcher, logger });
+  const client = new RemoteAgentClient({
+    ...platform,
+    ...workspace,
+    connection: { ...platform.connection, dispatcher },
+    logger,
+  });
   const agent = createRemoteAgent({
     client,
     store,
@@ -310,12 +325,12 @@ onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => 
   verifies('agent.half-dead.probe', 'half dead: probe comes back', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
-    const client = environment.client(platform, member, { clock: platform.clock });
+    const client = environment.client(platform, member, { connection: { clock: platform.clock } });
     const handled: string[] = [];
     const agent = createRemoteAgent({
       client,
       onMessage: ({ text }) => void handled.push(text),
-      probeAfterMs: MINUTE,
+      presence: { probeAfterMs: MINUTE },
     });
     environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
     const events: string[] = [];

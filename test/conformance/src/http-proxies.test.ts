@@ -82,16 +82,16 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     const { platform, client } = await stage(environment);
     const [named, other] = [await startProxy(environment), await startProxy(environment)];
     setProxies(environment, { HTTP_PROXY: other.url, NO_PROXY: '*' });
-    await client({ proxy: named.url }).heartbeat();
-    await environment.client(platform, agent, { proxy: named.host }).heartbeat();
+    await client({ connection: { proxy: named.url } }).heartbeat();
+    await environment.client(platform, agent, { connection: { proxy: named.host } }).heartbeat();
     expect(named.targets).toEqual([new URL(behindProxy(platform).url).host, new URL(platform.url).host]);
     setProxies(environment, { HTTP_PROXY: other.url });
     const anywhere = { url: platform.url.replace('127.0.0.1', '0.0.0.0') };
-    await environment.client(anywhere, agent, { proxy: false }).heartbeat();
+    await environment.client(anywhere, agent, { connection: { proxy: false } }).heartbeat();
     const dispatcher = new Agent();
     environment.onCleanup(() => dispatcher.close());
-    await environment.client(anywhere, agent, { dispatcher }).heartbeat();
-    await environment.client(anywhere, agent, { dispatcher, proxy: named.url }).heartbeat();
+    await environment.client(anywhere, agent, { connection: { dispatcher } }).heartbeat();
+    await environment.client(anywhere, agent, { connection: { dispatcher, proxy: named.url } }).heartbeat();
     expect([platform.requests.length, named.targets.length, other.targets]).toEqual([5, 2, []]);
   });
 
@@ -110,7 +110,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
       for (const [name, settings, options] of [
         ['http_proxy', { http_proxy: value }, {}],
         ['HTTP_PROXY', { HTTP_PROXY: value }, {}],
-        ['proxy', {}, { proxy: value }],
+        ['proxy', {}, { connection: { proxy: value } }],
       ] as const) {
         setProxies(environment, settings);
         const error = thrownBy(() => client(options));
@@ -123,7 +123,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     setProxies(environment, { HTTP_PROXY: 'socks5://proxy.test:1080', NO_PROXY: PLATFORM_HOST });
     client();
     setProxies(environment, { HTTP_PROXY: 'socks5://proxy.test:1080' });
-    client({ proxy: false });
+    client({ connection: { proxy: false } });
   });
 
   verifies('client.proxy.credentials', 'proxy: credentials', async () => {
@@ -167,7 +167,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
       [201, /do not allow CONNECT/],
     ] as const) {
       proxy.reaction = status;
-      const failed: unknown = await client({ proxy: proxy.url, maxRetries: 0 })
+      const failed: unknown = await client({ connection: { proxy: proxy.url }, limits: { maxRetries: 0 } })
         .callPeer(randomUUID(), 'hello')
         .catch((error: unknown) => error);
       expect(failed).toMatchObject({
@@ -180,11 +180,11 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     }
     proxy.reaction = 403;
     setProxies(environment, { HTTP_PROXY: proxy.url });
-    await expect(client({ maxRetries: 0 }).heartbeat()).rejects.toMatchObject({
+    await expect(client({ limits: { maxRetries: 0 } }).heartbeat()).rejects.toMatchObject({
       hint: expect.stringMatching(/Add platform\.test to NO_PROXY if the platform needs no proxy\.$/),
     });
     proxy.reaction = 'hang';
-    const options = { proxy: proxy.url, maxRetries: 0, requestTimeoutMs: 300 };
+    const options = { connection: { proxy: proxy.url }, limits: { maxRetries: 0, requestTimeoutMs: 300 } };
     await expect(client(options).heartbeat()).rejects.toMatchObject({
       code: 'timed_out',
       message: expect.stringContaining(proxy.host),
@@ -197,7 +197,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
     const { platform, client } = await stage(environment);
     const proxy = await startProxy(environment);
     const clock = new ManualClock();
-    const mine = client({ proxy: proxy.url, clock, random: () => 0.5 });
+    const mine = client({ connection: { proxy: proxy.url, clock, random: () => 0.5 } });
     await proxy.stop();
     let ended = false;
     const beat = mine.heartbeat().catch((error: unknown) => error);
@@ -223,7 +223,10 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
 
   verifies('client.proxy.errors', 'a server that is no proxy', async () => {
     const { platform, client } = await stage(environment);
-    const failed: unknown = await client({ proxy: platform.url.replace('http:', 'https:'), maxRetries: 0 })
+    const failed: unknown = await client({
+      connection: { proxy: platform.url.replace('http:', 'https:') },
+      limits: { maxRetries: 0 },
+    })
       .heartbeat()
       .catch((error: unknown) => error);
     expect(failed).toMatchObject({
@@ -236,8 +239,11 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
   verifies('client.proxy.credentials', 'proxy: shared', async () => {
     const { platform, client } = await stage(environment);
     const proxy = await startProxy(environment);
-    const [one, two] = [client({ proxy: proxy.url }), client({ proxy: proxy.url })];
-    const other = client({ proxy: proxy.url.replace('//', '//somebody:else@') });
+    const [one, two] = [
+      client({ connection: { proxy: proxy.url } }),
+      client({ connection: { proxy: proxy.url } }),
+    ];
+    const other = client({ connection: { proxy: proxy.url.replace('//', '//somebody:else@') } });
     await one.heartbeat();
     await turn();
     await two.heartbeat();

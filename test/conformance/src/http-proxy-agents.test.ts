@@ -27,7 +27,7 @@ async function startAgent(
   const client = environment.client(behindProxy(platform), member, { logger });
   const agent = createRemoteAgent({
     client,
-    reconnectSpreadMs: 500,
+    presence: { reconnectSpreadMs: 500 },
     onMessage: ({ text }) => `echo: ${text}`,
     ...options,
   });
@@ -80,7 +80,7 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     const platform = await environment.platform();
     const proxy = await startProxy(environment);
     const member = await onboard(platform);
-    await environment.client(behindProxy(platform), member, { proxy: proxy.url }).heartbeat();
+    await environment.client(behindProxy(platform), member, { connection: { proxy: proxy.url } }).heartbeat();
     expectOnly(proxy, platform);
     expect(proxy.requests[0]?.headers).not.toHaveProperty('authorization');
     expect(proxy.passed).toContain(member.token);
@@ -114,17 +114,22 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     const secure = await startHeartbeatProxy(environment, platform.url, { tls: PLATFORM_CERTIFICATE });
     const { id, token } = await onboard(platform);
     const stateDirectory = environment.folder();
-    const options = { platformUrl: secure.url, workspaceId: id, authToken: token, stateDirectory };
+    const options = {
+      platformUrl: secure.url,
+      workspaceId: id,
+      authToken: token,
+      storage: { directory: stateDirectory },
+    };
     const ca = PLATFORM_CERTIFICATE.cert;
     // #region authority
     const dispatcher = new Agent({ connect: { ca } }); // the authority of this platform, and no other
-    const client = new RemoteAgentClient({ ...options, dispatcher });
+    const client = new RemoteAgentClient({ ...options, connection: { dispatcher } });
     const peers = await client.getPeers();
     await client.close();
     await dispatcher.close();
     // #endregion authority
     expect(peers).toEqual([]);
-    const plain = environment.client(secure, { id, token }, { maxRetries: 0 });
+    const plain = environment.client(secure, { id, token }, { limits: { maxRetries: 0 } });
     await expect(plain.getPeers()).rejects.toMatchObject({
       hint: expect.stringContaining('NODE_EXTRA_CA'),
     });
@@ -134,7 +139,7 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
     const platform = await environment.platform();
     const member = await onboard(platform);
     const proxy = await startProxy(environment);
-    const client = environment.client(behindProxy(platform), member, { proxy: proxy.url });
+    const client = environment.client(behindProxy(platform), member, { connection: { proxy: proxy.url } });
     const thread = clientPort(client).openHeartbeatThread({
       intervalMs: 30_000,
       maxBlockMs: 300_000,

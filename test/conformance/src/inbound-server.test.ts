@@ -169,8 +169,7 @@ onEachDatabase('the server of an agent', (environment) => {
     const secret = 'a-secret-of-this-test';
     const answer = Promise.withResolvers<string>();
     const { handled, url } = await startPushAgent(environment, platform, member, {
-      inboundAuth: 'shared-secret',
-      inboundSecret: secret,
+      inboundAuth: { sharedSecret: secret },
       handler: { holdSeconds: 0 },
       onMessage: () => answer.promise,
     });

@@ -21,8 +21,7 @@ const SECRET = 'a-secret-of-this-test';
 
 /** For requests of a test in place of the platform. */
 const trusted = {
-  inboundAuth: 'shared-secret',
-  inboundSecret: SECRET,
+  inboundAuth: { sharedSecret: SECRET },
   onRequest: (request: Request) => {
     const headers = new Headers(request.headers);
     headers.set('authorization', `Bearer ${SECRET}`);

@@ -90,7 +90,10 @@ onEachDatabase('instances', (environment) => {
       await second.untilAllAcknowledged();
       await stopOnClock(clock, second.agent);
       const { stateDirectory } = first;
-      const again = createTestAgent(environment, platform, member, { delivery, client: { stateDirectory } });
+      const again = createTestAgent(environment, platform, member, {
+        delivery,
+        client: { storage: { directory: stateDirectory } },
+      });
       await again.agent.start();
       await send(platform.operator, member.id, 'three');
       await again.untilAllAcknowledged();
@@ -198,7 +201,7 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
     writeFileSync(join(stateDirectory, 'agent.lock'), `${pid} ${hostname()} mark`);
     const { agent } = createTestAgent(environment, platform, member, {
       delivery: 'poll',
-      client: { stateDirectory },
+      client: { storage: { directory: stateDirectory } },
     });
     await agent.start();
     expect(agent.state).toBe('running');

@@ -147,8 +147,10 @@ verifies(
 verifies('tools.one-message-per-call', 'runnable: once', async () => {
   const { platform, peer, settled } = await openStage();
   const lab = await peer({ answer: ({ text }) => `done: ${text}` });
-  const faulty = chaos(platform.dispatcher, { clock: platform.clock });
-  const { client } = await peer({ client: { dispatcher: faulty, maxRetries: 0 } });
+  const faulty = chaos(platform.connection.dispatcher, { clock: platform.clock });
+  const { client } = await peer({
+    client: { connection: { dispatcher: faulty }, limits: { maxRetries: 0 } },
+  });
   const lose = () => {
     faulty.rules = [{ fault: 'drop', lost: 'response', path: `/workspaces/${lab.id}/a2a`, times: 1 }];
   };

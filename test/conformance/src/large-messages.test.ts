@@ -12,7 +12,7 @@ onEachDatabase('an agent with large messages', (environment) => {
       delivery: 'long-poll',
       platform: { contractCheck: 'responses' },
       onMessage,
-      client: { maxResponseBytes },
+      client: { limits: { maxResponseBytes } },
     });
 
   verifies('agent.large.whole', 'large: backlog', async () => {

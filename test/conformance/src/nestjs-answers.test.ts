@@ -83,7 +83,7 @@ async function repliesTo(
 /** By the names of works. */
 type Replies = Readonly<Record<string, PeerReply>>;
 
-const AT_ONCE = { concurrency: 50 };
+const AT_ONCE = { agent: { concurrency: 50 } };
 
 /** The one reply with this name. */
 function replyOf(replies: Replies, name: string | number): PeerReply {

@@ -24,7 +24,7 @@ import { verifies } from './verifies.ts';
 
 verifies('nestjs.microservice.client', async () => {
   const { workspace, opened, peer, settled, platform } = await openNestStage();
-  const { store: _ofTheAgent, ...own } = await workspace();
+  const { client: own } = await workspace();
   const root = moduleOf({
     imports: [
       MoleculeModule.forRoot({ ...(await workspace({ withoutHandlers: true })), isGlobal: true }),
@@ -179,8 +179,12 @@ verifies('nestjs.errors.retried', 'microservice: call errors', async () => {
     });
     const ids = ['00000000-0000-4000-8000-000000000000', failing.id, 'nobody'];
     const asked = ids.map(async (id) => {
-      const reply = await operator.sendMessage(own.workspaceId, id, { contextId: crypto.randomUUID() });
-      return reply.status === 'queued' ? operator.waitForAnswer(own.workspaceId, reply.messageId) : reply;
+      const reply = await operator.sendMessage(own.client.workspaceId, id, {
+        contextId: crypto.randomUUID(),
+      });
+      return reply.status === 'queued'
+        ? operator.waitForAnswer(own.client.workspaceId, reply.messageId)
+        : reply;
     });
     for (const { status, code, text } of await settled(Promise.all(asked))) {
       expect({ status, code }).toEqual({ status: 'failed', code: 'handler_failed' });

@@ -51,7 +51,7 @@ verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: early start', async () 
     const ignore = () => {};
     const warn = (_fields: object, message: string) => void warnings.push(message);
     const logger = { debug: ignore, info: ignore, warn, error: ignore };
-    const options = await workspace({ manualStart: true, logger });
+    const options = await workspace({ manualStart: true, client: { logger } });
     const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Desk] });
     const app = opened(await NestFactory.create(root, QUIET));
     const agent = app.get<RemoteAgent>(getAgentToken());
@@ -62,7 +62,7 @@ verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: early start', async () 
     const starting = app.init();
     await platform.clock.advanceUntil(() => agent.state === 'running');
     const sent = ['one', 'two'].map((text) =>
-      operator.sendMessage(options.workspaceId, text, { contextId: crypto.randomUUID() }),
+      operator.sendMessage(options.client.workspaceId, text, { contextId: crypto.randomUUID() }),
     );
     await platform.clock.advanceUntil(() => agent.health().inFlight === 2);
     await platform.clock.advance(1_000);
@@ -70,7 +70,7 @@ verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: early start', async () 
     door.emit('open');
     await starting;
     for (const [index, text] of ['one', 'two'].entries()) {
-      expectAnswered(await end(options.workspaceId, sent[index] as (typeof sent)[0]), `${text} done`);
+      expectAnswered(await end(options.client.workspaceId, sent[index] as (typeof sent)[0]), `${text} done`);
     }
     expect(log[0]).toBe('prepared');
     expect([...log].sort()).toEqual(['event', 'event', 'one', 'prepared', 'two']);
@@ -96,7 +96,7 @@ verifies('nestjs.lifecycle.after-bootstrap', 'an application that never starts',
   const agent = module.get<RemoteAgent>(getAgentToken());
   void agent.start();
   await online(agent);
-  const sent = operator.sendMessage(options.workspaceId, 'x');
+  const sent = operator.sendMessage(options.client.workspaceId, 'x');
   await platform.clock.advanceUntil(() => agent.health().inFlight === 1);
   const before = platform.clock.now();
   await settled(module.close());
@@ -108,7 +108,7 @@ verifies('nestjs.lifecycle.after-bootstrap', 'an application that never starts',
   const second = other.get<RemoteAgent>(getAgentToken());
   void second.start();
   await online(second);
-  expectAnswered(await end(options.workspaceId, sent), 'done');
+  expectAnswered(await end(options.client.workspaceId, sent), 'done');
   expect(attempts).toEqual([1]);
   await settled(other.close());
 });
@@ -130,7 +130,7 @@ verifies('nestjs.lifecycle.nothing-stays', 'one of two agents cannot start', asy
   Reflect.defineMetadata('design:paramtypes', [ModuleRef], Desk);
   const first = await workspace();
   // Nothing serves the URL.
-  const second = await workspace({ reportedUrl: 'http://127.0.0.1:9/a2a', push: false });
+  const second = await workspace({ client: { reportedUrl: 'http://127.0.0.1:9/a2a' }, push: false });
   const imports = [MoleculeModule.forRoot(first), MoleculeModule.forRoot({ ...second, name: 'support' })];
   const root = moduleOf({ imports, providers: [Desk] });
   await expect(settled(NestFactory.createApplicationContext(root, QUIET))).rejects.toThrow(
@@ -143,5 +143,5 @@ verifies('nestjs.lifecycle.nothing-stays', 'one of two agents cannot start', asy
     await expect(client.getPeers()).rejects.toThrow(/closed/);
   }
   await platform.clock.advance(60_000);
-  expect(await platform.statusOf(first.workspaceId)).not.toBe('online');
+  expect(await platform.statusOf(first.client.workspaceId)).not.toBe('online');
 });

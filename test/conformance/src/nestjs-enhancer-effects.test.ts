@@ -287,8 +287,8 @@ verifies('nestjs.enhancers.all', 'enhancers: per agent', async () => {
   });
   const app = opened(await NestFactory.createApplicationContext(root, QUIET));
   for (const name of ['sales', 'support']) await online(app.get(getAgentToken(name)));
-  expectAnswered(await ask(sales.workspaceId, 'tea'), 'tea is sold globally');
-  expectAnswered(await ask(support.workspaceId, 'tea'), 'tea was mended');
+  expectAnswered(await ask(sales.client.workspaceId, 'tea'), 'tea is sold globally');
+  expectAnswered(await ask(support.client.workspaceId, 'tea'), 'tea was mended');
   expect(guarded).toEqual(['Desk.sell']);
 });
 

@@ -177,7 +177,7 @@ verifies('nestjs.enhancers.all', 'enhancers that main.ts adds', async () => {
     await app.init();
     await online(app.get(getAgentToken()));
     const expected = globalEnhancers ? 'tea, piped done, intercepted' : 'tea done';
-    expectAnswered(await ask(options.workspaceId, 'tea'), expected);
+    expectAnswered(await ask(options.client.workspaceId, 'tea'), expected);
   }
   expect(seen.map(({ kind }) => kind)).toEqual(['guard', 'interceptor', 'pipe']);
 });
@@ -214,8 +214,8 @@ verifies('nestjs.enhancers.all', 'enhancers: http guards', async () => {
   const app = opened(await NestFactory.create(root, QUIET));
   await app.listen(0, '127.0.0.1');
   await online(app.get(getAgentToken()));
-  expectAnswered(await ask(options.workspaceId, 'tea'), 'tea done');
-  expectAnswered(await (await peer()).client.callPeer(options.workspaceId, 'milk'), 'milk done');
+  expectAnswered(await ask(options.client.workspaceId, 'tea'), 'tea done');
+  expectAnswered(await (await peer()).client.callPeer(options.client.workspaceId, 'milk'), 'milk done');
   expect(types).toEqual(['molecule', 'molecule']);
   const url = `${await app.getUrl()}/desk`;
   expect((await fetch(url)).status).toBe(403);

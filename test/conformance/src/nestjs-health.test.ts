@@ -29,11 +29,14 @@ class Supporter {
 
 verifies('nestjs.health', 'health: half dead', async () => {
   const { workspace, opened, online, platform } = await openNestStage();
-  const dispatcher = chaos(platform.dispatcher, { clock: platform.clock });
+  const dispatcher = chaos(platform.connection.dispatcher, { clock: platform.clock });
   const root = moduleOf({
     imports: [
       MoleculeModule.forRoot(await workspace({ manualStart: true })),
-      MoleculeModule.forRoot({ ...(await workspace({ dispatcher })), name: 'support' }),
+      MoleculeModule.forRoot({
+        ...(await workspace({ client: { connection: { dispatcher } } })),
+        name: 'support',
+      }),
     ],
     providers: [Clerk, Supporter],
   });
@@ -81,7 +84,7 @@ class Watcher {
 verifies('nestjs.health', 'health: ended', async () => {
   const { workspace, opened, platform } = await openNestStage();
   const root = moduleOf({
-    imports: [MoleculeModule.forRoot(await workspace({ authToken: `mol_${'x'.repeat(40)}` }))],
+    imports: [MoleculeModule.forRoot(await workspace({ client: { authToken: `mol_${'x'.repeat(40)}` } }))],
     providers: [Watcher],
   });
   const app = opened(await NestFactory.createApplicationContext(root, QUIET));

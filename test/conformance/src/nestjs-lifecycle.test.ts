@@ -98,7 +98,7 @@ verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: after bootstrap', async
       }
     }
     const options = await workspace();
-    const sent = operator.sendMessage(options.workspaceId, 'message');
+    const sent = operator.sendMessage(options.client.workspaceId, 'message');
     const imported: DynamicModule = { module: moduleOf({}), providers: [slow('imported'), Noting] };
     const everywhere: DynamicModule = { module: moduleOf({}), global: true, providers: [slow('global')] };
     const Root = moduleOf({
@@ -112,19 +112,19 @@ verifies('nestjs.lifecycle.after-bootstrap', 'lifecycle: after bootstrap', async
     );
     const app = opened(await start(Root));
     await online(app.get(getAgentToken()));
-    expectAnswered(await end(options.workspaceId, sent), 'done');
+    expectAnswered(await end(options.client.workspaceId, sent), 'done');
     expect([...log].sort(), name).toEqual(['global', 'imported', 'message', 'root', 'root module']);
     expect(log.at(-1), name).toBe('message');
     await settled(app.close());
-    expect(await platform.statusOf(options.workspaceId)).toBe('offline');
+    expect(await platform.statusOf(options.client.workspaceId)).toBe('offline');
   }
 });
 
 verifies('nestjs.lifecycle.platform-down', async () => {
   const { workspace, opened, ask, platform } = await openNestStage();
-  const dispatcher = chaos(platform.dispatcher, { clock: platform.clock, seed: 1 });
+  const dispatcher = chaos(platform.connection.dispatcher, { clock: platform.clock, seed: 1 });
   dispatcher.rules = [{ fault: 'drop', lost: 'connection' }];
-  const options = await workspace({ dispatcher });
+  const options = await workspace({ client: { connection: { dispatcher } } });
   const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
   // No clock moves: the start waits for nothing.
   const app = opened(await NestFactory.createApplicationContext(root, QUIET));
@@ -133,7 +133,7 @@ verifies('nestjs.lifecycle.platform-down', async () => {
   expect(agent.health()).toMatchObject({ ok: false, degradedReasons: ['platform-unreachable'] });
   dispatcher.rules = [];
   await platform.clock.advanceUntil(() => agent.health().ok);
-  expectAnswered(await ask(options.workspaceId, 'x'), 'Yes.');
+  expectAnswered(await ask(options.client.workspaceId, 'x'), 'Yes.');
 });
 
 /** Fails when it is used after it was closed, as a pool of connections does. */
@@ -182,7 +182,7 @@ verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () =>
       providers,
       exports: providers,
     });
-    const options = await workspace({ concurrency: MESSAGES });
+    const options = await workspace({ agent: { concurrency: MESSAGES } });
     const root = moduleOf({
       imports: [
         { ...provided(GlobalDatabase), global: true },
@@ -200,12 +200,12 @@ verifies('nestjs.lifecycle.drains-first', 'lifecycle: drains first', async () =>
     await online(app.get(getAgentToken()));
     const numbers = Array.from({ length: MESSAGES }, (_, index) => index);
     const sent = numbers.map((number) =>
-      operator.sendMessage(options.workspaceId, `${number}`, { contextId: crypto.randomUUID() }),
+      operator.sendMessage(options.client.workspaceId, `${number}`, { contextId: crypto.randomUUID() }),
     );
     await platform.clock.advanceUntil(() => running === MESSAGES);
     const closing = app.close();
     await platform.clock.settle();
-    const late = operator.sendMessage(options.workspaceId, 'late', { contextId: crypto.randomUUID() });
+    const late = operator.sendMessage(options.client.workspaceId, 'late', { contextId: crypto.randomUUID() });
     await platform.clock.settle();
     door.emit('open');
     const replies = await settled(Promise.all(sent));
@@ -283,7 +283,7 @@ verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: failed start', async () =
     const agent = app.get<RemoteAgent>(getAgentToken());
     await platform.clock.advance(60_000);
     expect(agent.state).toBe('idle');
-    expect(await platform.statusOf(options.workspaceId)).not.toBe('online');
+    expect(await platform.statusOf(options.client.workspaceId)).not.toBe('online');
     await settled(app.close());
     expect(agent.state).toBe('stopped');
   }
@@ -301,7 +301,7 @@ verifies('nestjs.lifecycle.manual-start', async () => {
   expect(agent.state).toBe('idle');
   void agent.start();
   await online(agent);
-  expectAnswered(await ask(options.workspaceId, 'Open?'), 'Yes.');
+  expectAnswered(await ask(options.client.workspaceId, 'Open?'), 'Yes.');
 });
 
 verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: nothing stays', async () => {
@@ -310,8 +310,8 @@ verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: nothing stays', async () 
   const { id: workspaceId } = await operator.createWorkspace({ name: 'nest' });
   using state = temporaryState();
   const runOnce = async () => {
-    const options = { platformUrl: platform.url, workspaceId, ...state };
-    const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
+    const client = { platformUrl: platform.url, workspaceId, ...state };
+    const root = moduleOf({ imports: [MoleculeModule.forRoot({ client })], providers: [Clerk] });
     const app = await NestFactory.createApplicationContext(root, QUIET);
     const agent = app.get<RemoteAgent>(getAgentToken());
     await new Promise<void>((resolve) => agent.on('started', resolve));

@@ -34,7 +34,7 @@ import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { throwError } from 'rxjs';
 import { expect, onTestFinished } from 'vitest';
-import { moduleOf, openNestStage } from './harness/nest-stage.ts';
+import { moduleOf, openNestStage, type WorkspaceOptions } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
 /** What an application gives Nest as its logger. */
@@ -54,6 +54,12 @@ function recordingNestLogger() {
 }
 
 /** All that a line shows, of errors the stack as well. */
+/** As in an application, whose agents log to its logger. */
+function withoutLogger(options: WorkspaceOptions): WorkspaceOptions {
+  const { logger: _silent, ...client } = options.client;
+  return { ...options, client };
+}
+
 function textOf(line: readonly unknown[]): string {
   return line.map((value) => (value instanceof Error ? `${value}${value.stack}` : String(value))).join(' ');
 }
@@ -87,13 +93,13 @@ verifies('agent.names-failures', 'errors: log', async () => {
   const body = 'PRIVATE-BODY\n\u001b[32m[Nest] 1  - LOG [Auth] admin logged in\u001b[2J';
   for (const Host of [Clerk, CountingClerk]) {
     for (const globalEnhancers of [true, false]) {
-      const { logger: _silent, ...options } = await workspace({ globalEnhancers });
+      const options = withoutLogger(await workspace({ globalEnhancers }));
       const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Host] });
       const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
       await online(app.get<RemoteAgent>(getAgentToken()));
       for (const kind of ['refused', 'missing', 'retried']) {
         lines.length = 0;
-        expectStatus(await ask(options.workspaceId, `${kind} ${body}`), 'failed');
+        expectStatus(await ask(options.client.workspaceId, `${kind} ${body}`), 'failed');
         const texts = lines.map(textOf);
         expect(texts.filter((text) => /PRIVATE|admin/.test(text) || text.includes('\u001b'))).toEqual([]);
         const own = lines.filter((line) => line.at(-1) === 'Molecule');
@@ -121,12 +127,15 @@ verifies('agent.names-failures', 'of methods for events', async () => {
   const { workspace, opened, online, ask } = await openNestStage();
   const { logger, lines } = recordingNestLogger();
   onTestFinished(() => Logger.overrideLogger(false));
-  const { logger: _silent, ...options } = await workspace();
+  const options = withoutLogger(await workspace());
   const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
   const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
   await online(app.get<RemoteAgent>(getAgentToken()));
   lines.length = 0;
-  expectAnswered(await ask(options.workspaceId, 'PRIVATE-BODY\n[Nest] admin logged in\u001b[2J'), 'Done.');
+  expectAnswered(
+    await ask(options.client.workspaceId, 'PRIVATE-BODY\n[Nest] admin logged in\u001b[2J'),
+    'Done.',
+  );
   const errors = lines.filter(([level]) => level === 'error');
   expect(errors).toHaveLength(1);
   expect(errors[0]?.[1]).toMatch(/^A listener of the agent failed\..*Cannot count: \[text of the message\]/);
@@ -150,12 +159,12 @@ verifies('agent.names-failures', 'of a filter that fails, with the error of the 
   const { workspace, opened, online, ask } = await openNestStage();
   const { logger, lines } = recordingNestLogger();
   onTestFinished(() => Logger.overrideLogger(false));
-  const { logger: _silent, ...options } = await workspace();
+  const options = withoutLogger(await workspace());
   const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
   const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
   await online(app.get<RemoteAgent>(getAgentToken()));
   lines.length = 0;
-  expectStatus(await ask(options.workspaceId, 'PRIVATE-BODY'), 'failed', 'handler_failed');
+  expectStatus(await ask(options.client.workspaceId, 'PRIVATE-BODY'), 'failed', 'handler_failed');
   const texts = lines.map(textOf);
   expect(texts).toHaveLength(5);
   for (const text of texts) {
@@ -181,14 +190,14 @@ verifies('nestjs.messages.warnings', 'errors: http only', async () => {
   const { logger, lines } = recordingNestLogger();
   onTestFinished(() => Logger.overrideLogger(false));
   const hintsFor = async (globalEnhancers: boolean, text: string) => {
-    const { logger: _silent, ...options } = await workspace({ globalEnhancers });
+    const options = withoutLogger(await workspace({ globalEnhancers }));
     const guard = { provide: APP_GUARD, useClass: HeaderGuard };
     const imports = [MoleculeModule.forRoot(options)];
     const root = moduleOf({ imports, providers: [Clerk, guard] });
     const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
     await online(app.get<RemoteAgent>(getAgentToken()));
     lines.length = 0;
-    const { status } = await ask(options.workspaceId, text);
+    const { status } = await ask(options.client.workspaceId, text);
     const hints = lines.map(textOf).filter((line) => line.includes('it may be for HTTP only'));
     return { status, hints };
   };
@@ -221,13 +230,13 @@ verifies('agent.names-failures', 'microservice: event errors', async () => {
   const { logger, lines } = recordingNestLogger();
   onTestFinished(() => Logger.overrideLogger(false));
   const strategy = new MoleculeStrategy();
-  const { logger: _silent, ...options } = await workspace({ strategy });
+  const options = withoutLogger(await workspace({ strategy }));
   const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], controllers: [Desk] });
   const app = opened(await NestFactory.createMicroservice(root, { strategy, logger, abortOnError: false }));
   await app.listen();
   await online(app.get<RemoteAgent>(getAgentToken()));
   lines.length = 0;
-  expectAnswered(await ask(options.workspaceId, 'PRIVATE-BODY\n[Nest] admin logged in'), 'Done.');
+  expectAnswered(await ask(options.client.workspaceId, 'PRIVATE-BODY\n[Nest] admin logged in'), 'Done.');
   const errors = lines.filter(([level]) => level === 'error').map(([, line]) => line);
   expect(errors).toEqual([
     expect.stringMatching(
@@ -248,14 +257,14 @@ verifies('nestjs.logger.bridge', async () => {
     }
   }
   const { workspace, opened, online, ask } = await openNestStage();
-  const { logger: _silent, ...options } = await workspace();
+  const options = withoutLogger(await workspace());
   const { logger, lines } = recordingNestLogger();
   onTestFinished(() => Logger.overrideLogger(false));
   const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
   const app = opened(await NestFactory.createApplicationContext(root, { logger, abortOnError: false }));
   const { MoleculeService } = await import('@molecule-ai/nestjs');
   await online(app.get(MoleculeService).agent);
-  await ask(options.workspaceId, 'Do it.');
+  await ask(options.client.workspaceId, 'Do it.');
   const own = lines.filter((line) => line.at(-1) === 'Molecule');
   const [level, line] = own.find(([, text]) => String(text).startsWith('Handling.')) ?? [];
   expect([level, line]).toEqual([

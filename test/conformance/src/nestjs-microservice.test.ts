@@ -62,7 +62,7 @@ async function startMicroservice(
   await app.listen();
   const agent = app.get<RemoteAgent>(getAgentToken());
   await stage.online(agent);
-  return { app, agent, id: own.workspaceId, strategy };
+  return { app, agent, id: own.client.workspaceId, strategy };
 }
 
 class KeyGuard implements CanActivate {
@@ -298,8 +298,8 @@ verifies('nestjs.lifecycle.after-bootstrap', 'microservice: hybrid', async () =>
   expect(agent.state).toBe('idle'); // the application has not started yet
   await app.init();
   await stage.online(agent);
-  expect((await stage.ask(support.workspaceId, 'Hello')).text).toBe('support');
-  const asked = stage.ask(own.workspaceId, 'Order 1');
+  expect((await stage.ask(support.client.workspaceId, 'Hello')).text).toBe('support');
+  const asked = stage.ask(own.client.workspaceId, 'Order 1');
   await stage.platform.clock.advanceUntil(() => agent.health().inFlight === 1);
   const closed = app.close();
   goOn();

@@ -15,7 +15,7 @@ import { type DynamicModule, Inject, Injectable, type ModuleMetadata } from '@ne
 import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { expect, vi } from 'vitest';
-import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
+import { moduleOf, openNestStage, QUIET, withMore } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
 @Injectable()
@@ -60,7 +60,7 @@ verifies('nestjs.modules.option-sources', 'modules: async', async () => {
     };
     const app = opened(await application({ imports: [way(config)], providers: [Clerk] }));
     await online(app.get(getAgentToken()));
-    expectAnswered(await ask(options.workspaceId, 'x'), 'done');
+    expectAnswered(await ask(options.client.workspaceId, 'x'), 'done');
   }
 });
 
@@ -74,25 +74,30 @@ verifies('nestjs.modules.options', 'modules: options', async () => {
     if (!ConfigurationError.isInstance(error)) throw error;
     return error;
   };
-  const { workspaceId: _id, ...withoutId } = options;
-  const missing = await errorOf([MoleculeModule.forRoot(withoutId)]);
+  const { workspaceId: _id, ...client } = options.client;
+  const missing = await errorOf([MoleculeModule.forRoot({ ...options, client })]);
   expect(missing.message).toMatch(/^MoleculeModule: workspaceId \(or MOLECULE_WORKSPACE_ID, WORKSPACE_ID\)/);
   const named = await errorOf([
-    MoleculeModule.forRootAsync({ name: 'support', useFactory: () => ({ ...options, concurrency: 0 }) }),
+    MoleculeModule.forRootAsync({
+      name: 'support',
+      useFactory: () => withMore(options, { agent: { concurrency: 0 } }),
+    }),
   ]);
   expect(named.message).toMatch(/^MoleculeModule, the agent "support": concurrency must be/);
   const wrong: [object, RegExp][] = [
-    [{ manualStart: 'no' }, /`manualStart` must be true or false/],
-    [{ globalEnhancers: 0 }, /`globalEnhancers` must be true or false/],
-    [{ onMessage: () => 'x' }, /The module takes no `onMessage`/],
-    [{ client: {} }, /The module takes no `client`/],
+    [{ manualStart: 'no' }, /manualStart must be true or false/],
+    [{ globalEnhancers: 0 }, /globalEnhancers must be true or false/],
+    [{ agent: { onMessage: () => 'x' } }, /The module takes no `agent.onMessage`/],
+    [{ agent: { client: {} } }, /The module takes no `agent.client`/],
+    [{ client: 'x' }, /client must be an object/],
+    [{ agent: [] }, /agent must be an object/],
   ];
   for (const [fields, message] of wrong) {
     const given = { ...options, ...fields } as MoleculeModuleOptions;
     expect((await errorOf([MoleculeModule.forRoot(given)])).message).toMatch(message);
   }
   const nothing = MoleculeModule.forRootAsync({ useFactory: () => undefined as never });
-  expect((await errorOf([nothing])).message).toMatch(/The options must be an object, got undefined/);
+  expect((await errorOf([nothing])).message).toMatch(/options must be an object, got undefined/);
   expect(() => MoleculeModule.forRoot({ name: ' ' })).toThrow(/The name of an agent must be a text/);
   expect(() => MoleculeModule.forRoot({ name: 'default' })).toThrow(
     'The name of an agent cannot be "default".',
@@ -102,10 +107,13 @@ verifies('nestjs.modules.options', 'modules: options', async () => {
 
 verifies('nestjs.modules.options', 'options from the environment', async () => {
   const { workspace, opened, online, ask } = await openNestStage();
-  const { workspaceId, authToken, ...rest } = await workspace();
+  const { client, ...others } = await workspace();
+  const { workspaceId, authToken, ...rest } = client;
   vi.stubEnv('MOLECULE_WORKSPACE_ID', workspaceId);
   vi.stubEnv('MOLECULE_WORKSPACE_TOKEN', String(authToken));
-  const app = opened(await application({ imports: [MoleculeModule.forRoot(rest)], providers: [Clerk] }));
+  const app = opened(
+    await application({ imports: [MoleculeModule.forRoot({ ...others, client: rest })], providers: [Clerk] }),
+  );
   vi.unstubAllEnvs();
   await online(app.get(getAgentToken()));
   expectAnswered(await ask(workspaceId, 'x'), 'done');
@@ -114,7 +122,7 @@ verifies('nestjs.modules.options', 'options from the environment', async () => {
 verifies('nestjs.modules.named', 'modules: directory', async () => {
   const { workspace, opened, online } = await openNestStage();
   const [first, second] = [await workspace(), await workspace()];
-  const { stateDirectory } = first;
+  const { storage } = first.client;
   const start = (...options: [MoleculeModuleOptions, MoleculeModuleOptions]) => {
     @Injectable()
     class Desk {
@@ -130,14 +138,14 @@ verifies('nestjs.modules.named', 'modules: directory', async () => {
     ];
     return application({ imports, providers: [Desk] });
   };
-  const withFiles = { store: undefined };
+  const withFiles = { agent: { store: undefined } };
   await expect(
-    start({ ...first, ...withFiles }, { ...second, ...withFiles, stateDirectory }),
+    start(withMore(first, withFiles), withMore(second, { ...withFiles, client: { storage } })),
   ).rejects.toThrow(
     /One state directory for two agents: the agent without a name and the agent "support" have/,
   );
   // With a store of its own an agent has no file there.
-  const app = opened(await start({ ...first, ...withFiles }, { ...second, stateDirectory }));
+  const app = opened(await start(withMore(first, withFiles), withMore(second, { client: { storage } })));
   for (const name of [undefined, 'support']) await online(app.get(getAgentToken(name)));
 });
 
@@ -169,10 +177,10 @@ verifies('nestjs.modules.named', 'modules: named', async () => {
   ];
   await online(agent);
   await online(support);
-  expectAnswered(await ask(first.workspaceId, 'x'), 'done');
-  expectAnswered(await ask(second.workspaceId, 'x'), 'ok running true');
+  expectAnswered(await ask(first.client.workspaceId, 'x'), 'done');
+  expectAnswered(await ask(second.client.workspaceId, 'x'), 'ok running true');
   await settled(support.stop());
-  expectAnswered(await ask(first.workspaceId, 'x'), 'done');
+  expectAnswered(await ask(first.client.workspaceId, 'x'), 'done');
   await settled(app.close());
   expect([agent.state, support.state]).toEqual(['stopped', 'stopped']);
 });
@@ -212,7 +220,7 @@ verifies('nestjs.modules.named', 'one import in several modules is one agent', a
   const orders = moduleOf({ imports: [agent], providers: [Clerk] }, 'OrdersModule');
   const app = opened(await application({ imports: [orders, agent] }));
   await online(app.get(getAgentToken()));
-  expectAnswered(await ask(options.workspaceId, 'x'), 'done');
+  expectAnswered(await ask(options.client.workspaceId, 'x'), 'done');
 });
 
 verifies('nestjs.modules.global', async () => {
@@ -225,7 +233,7 @@ verifies('nestjs.modules.global', async () => {
   const options = await workspace({ manualStart: true });
   const imports = (isGlobal: boolean) => [reports, MoleculeModule.forRoot({ ...options, isGlobal })];
   const app = opened(await application({ imports: imports(true), providers: [Clerk] }));
-  expect(app.get(Reports, { strict: false }).client.workspaceId).toBe(options.workspaceId);
+  expect(app.get(Reports, { strict: false }).client.workspaceId).toBe(options.client.workspaceId);
   await expect(application({ imports: imports(false), providers: [Clerk] })).rejects.toThrow(/Reports/);
   const without = await application({ imports: [MoleculeModule as never], providers: [Clerk] }).catch(
     (e) => e,
@@ -241,7 +249,7 @@ verifies('nestjs.testing.override', 'modules: override', async () => {
   const module = await testing().overrideProvider(getMoleculeOptionsToken()).useValue(other).compile();
   const app = opened(await module.init());
   await online(app.get(getAgentToken()));
-  expectAnswered(await ask(other.workspaceId, 'x'), 'done');
+  expectAnswered(await ask(other.client.workspaceId, 'x'), 'done');
 
   const double = { callPeer: async () => 'a double' };
   const calls: string[] = [];
@@ -265,7 +273,10 @@ verifies('nestjs.modules.option-sources', 'modules: options are not read', async
   const read: string[] = [];
   Object.defineProperty(logger, 'secret', { enumerable: true, get: () => read.push('secret') });
   const app = opened(
-    await application({ imports: [MoleculeModule.forRoot({ ...options, logger })], providers: [Clerk] }),
+    await application({
+      imports: [MoleculeModule.forRoot(withMore(options, { client: { logger } }))],
+      providers: [Clerk],
+    }),
   );
   expect(app.get(getAgentToken())).toBeDefined();
   expect(read).toEqual([]);

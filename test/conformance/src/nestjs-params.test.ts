@@ -86,13 +86,15 @@ async function openPushed(platformUrl: string, operator: OperatorClient): Promis
   onTestFinished(() => state.remove());
   const port = await freePort();
   const module = MoleculeModule.forRoot({
-    platformUrl,
-    workspaceId: id,
-    authToken: authToken ?? undefined,
-    stateDirectory: state.stateDirectory,
-    reportedUrl: `http://127.0.0.1:${port}/a2a`,
-    delivery: 'push',
-    logger: silentLogger,
+    client: {
+      platformUrl,
+      workspaceId: id,
+      authToken: authToken ?? undefined,
+      reportedUrl: `http://127.0.0.1:${port}/a2a`,
+      logger: silentLogger,
+      storage: state.storage,
+    },
+    agent: { delivery: 'push' },
   });
   const providers = [Desk, { provide: APP_PIPE, useFactory: strict }];
   const app = await NestFactory.create(moduleOf({ imports: [module], providers }), QUIET);
@@ -138,7 +140,7 @@ verifies('nestjs.messages.warnings', 'params: not validated', async () => {
   }
   const warningsOf = async (...providers: Parameters<typeof moduleOf>[0]['providers'] & object) => {
     const logger = recordingLogger();
-    const { app } = await start({ providers }, { logger });
+    const { app } = await start({ providers }, { client: { logger } });
     await app.close();
     return logger.lines
       .filter(({ level, message }) => level === 'warn' && message.includes('ValidationPipe'))
@@ -170,7 +172,7 @@ verifies('nestjs.messages.warnings', 'messages: unknown method', async () => {
     logger
       .messages('warn')
       .flatMap((text) => /^(\S+)(?: of (\S+))?.* gets no messages/.exec(text)?.slice(1) ?? []);
-  await start({ providers: [Tasks] }, { logger });
+  await start({ providers: [Tasks] }, { client: { logger } });
   expect(warnings()).toEqual([
     "@OnTask('anything')",
     'Tasks.anything',
@@ -187,7 +189,7 @@ verifies('nestjs.messages.warnings', 'messages: unknown method', async () => {
   logger.clear();
   const strategy = new MoleculeStrategy();
   const root = moduleOf({
-    imports: [MoleculeModule.forRoot(await workspace({ strategy, logger }))],
+    imports: [MoleculeModule.forRoot(await workspace({ strategy, client: { logger } }))],
     controllers: [Patterns],
   });
   const app = opened(await NestFactory.createMicroservice(root, { strategy, ...QUIET }));

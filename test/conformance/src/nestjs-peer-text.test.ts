@@ -167,7 +167,7 @@ verifies('nestjs.peer-text.interceptor', 'peer text: interceptor', async () => {
   expect((await read('file')).text).toBe('[A2A_RESULT_FROM_PEER]');
   expect((await read('large')).status).toBe(500);
   // An answer to a message is fenced by whoever reads it.
-  expect((await ask(options.workspaceId, 'Quote it.')).text).toBe(REMEMBERED);
+  expect((await ask(options.client.workspaceId, 'Quote it.')).text).toBe(REMEMBERED);
   expect(platform.clock.now()).toBeGreaterThan(0);
   const [known] = (await settled(app.get(MoleculeService).peers())) as PeerInfo[];
   expect(known?.name).toBe('stock');

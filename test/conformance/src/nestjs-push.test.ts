@@ -17,7 +17,7 @@ import { Body, type CanActivate, Controller, type ExecutionContext, Post, type T
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { expect, onTestFinished, vi } from 'vitest';
-import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
+import { moduleOf, openNestStage, QUIET, withMore } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
 /** Keeps requests without a key out, as the guard of an application does. */
@@ -66,19 +66,12 @@ async function openPushStage() {
     const { id, authToken } = await operator.createWorkspace({ name });
     const state = temporaryState();
     onTestFinished(() => state.remove());
-    const { stateDirectory } = state;
-    const store = new MemoryInboundStore();
-    return {
-      platformUrl,
-      workspaceId: id,
-      authToken: authToken ?? undefined,
-      stateDirectory,
-      store,
-      logger: silentLogger,
-    };
+    const { storage } = state;
+    const client = { platformUrl, workspaceId: id, authToken, storage, logger: silentLogger };
+    return { client, agent: { store: new MemoryInboundStore() } };
   };
-  const { store: _, ...connection } = await workspace('caller');
-  const caller = new RemoteAgentClient(connection);
+  const { client } = await workspace('caller');
+  const caller = new RemoteAgentClient(client);
   onTestFinished(() => caller.close());
   await caller.register();
   return { operator, workspace, caller };
@@ -125,8 +118,8 @@ async function checkPush(adapter: Adapter, push: MoleculeModuleOptions['push']) 
   const url = `http://127.0.0.1:${port}`;
   const [options, support] = [await workspace('clerk'), await workspace('support')];
   const root = applicationOf(
-    { ...options, reportedUrl: `${url}/a2a`, push },
-    { ...support, reportedUrl: `${url}/a2a/support` },
+    withMore(options, { client: { reportedUrl: `${url}/a2a` }, push }),
+    withMore(support, { client: { reportedUrl: `${url}/a2a/support` } }),
   );
   const app = await createApp(root, adapter);
   app.setGlobalPrefix('api');
@@ -134,11 +127,11 @@ async function checkPush(adapter: Adapter, push: MoleculeModuleOptions['push']) 
   for (const name of [undefined, 'support']) await isPushedTo(app.get<RemoteAgent>(getAgentToken(name)));
 
   const long = 'x'.repeat(300_000); // more than body parsers take
-  const answered = await operator.sendMessage(options.workspaceId, long);
+  const answered = await operator.sendMessage(options.client.workspaceId, long);
   expectAnswered(answered, 'clerk: 300000');
-  const direct = await caller.callPeer(options.workspaceId, 'hello');
+  const direct = await caller.callPeer(options.client.workspaceId, 'hello');
   expect([direct.via, direct.text]).toEqual(['direct', 'clerk: hello']);
-  const other = await caller.callPeer(support.workspaceId, 'hello');
+  const other = await caller.callPeer(support.client.workspaceId, 'hello');
   expect([other.via, other.text]).toEqual(['direct', 'support: hello']);
 
   const post = async (path: string, headers: Record<string, string>, body: unknown) => {
@@ -264,15 +257,14 @@ function sendRaw(port: number, bytes: string) {
 verifies('nestjs.lifecycle.drains-first', 'push: unfinished request', async () => {
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
-    const options = {
-      ...(await workspace()),
-      reportedUrl: 'http://127.0.0.1:9/a2a',
+    const sharedSecret = 'the-secret-of-the-test';
+    const options = await workspace({
+      client: { reportedUrl: 'http://127.0.0.1:9/a2a' },
       manualStart: true,
-      inboundAuth: 'shared-secret',
-      inboundSecret: 'the-secret-of-the-test',
-    } as const;
+      agent: { inboundAuth: { sharedSecret } },
+    });
     const head = (expected: string) =>
-      `POST /a2a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${options.inboundSecret}\r\n${expected}content-length: 1000\r\n\r\n`;
+      `POST /a2a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${sharedSecret}\r\n${expected}content-length: 1000\r\n\r\n`;
     let late = '';
     class Database {
       async beforeApplicationShutdown() {
@@ -348,32 +340,34 @@ verifies('nestjs.modules.options', 'push: misconfigured', async () => {
   const reportedUrl = 'http://127.0.0.1:9/a2a';
   const wrong: readonly [MoleculeModuleOptions, RegExp][] = [
     [{ push: { path: '/a2a' } }, /`push` needs `reportedUrl`/],
-    [{ push: { path: 'a2a' }, reportedUrl }, /`push.path` must be a path of its own, got "a2a"/],
-    [{ push: { path: '/' }, reportedUrl }, /`push.path`/],
-    [{ push: { path: '/:agent' }, reportedUrl }, /`push.path`/],
-    [{ push: { path: '/..' }, reportedUrl }, /`push.path`/],
-    [{ push: { path: '/a2a/./orders' }, reportedUrl }, /`push.path`/],
-    [{ push: {}, reportedUrl: 'http://127.0.0.1:9/' }, /`reportedUrl` has no path/],
-    [{ push: {}, reportedUrl, delivery: 'long-poll' }, /`push` and a delivery other than/],
-    [{ push: { maxConcurrentRequests: 0 }, reportedUrl }, /maxConcurrentRequests/],
-    [{ push: false, reportedUrl }, /nothing serves the agent there/],
+    [{ push: { path: 'a2a' }, client: { reportedUrl } }, /`push.path` must be a path of its own, got "a2a"/],
+    [{ push: { path: '/' }, client: { reportedUrl } }, /`push.path`/],
+    [{ push: { path: '/:agent' }, client: { reportedUrl } }, /`push.path`/],
+    [{ push: { path: '/..' }, client: { reportedUrl } }, /`push.path`/],
+    [{ push: { path: '/a2a/./orders' }, client: { reportedUrl } }, /`push.path`/],
+    [{ push: {}, client: { reportedUrl: 'http://127.0.0.1:9/' } }, /`reportedUrl` has no path/],
+    [
+      { push: {}, client: { reportedUrl }, agent: { delivery: 'long-poll' } },
+      /`push` and a delivery other than/,
+    ],
+    [{ push: { maxConcurrentRequests: 0 }, client: { reportedUrl } }, /maxConcurrentRequests/],
+    [{ push: false, client: { reportedUrl } }, /nothing serves the agent there/],
   ];
   for (const [options, message] of wrong) {
-    const app = await createApp(
-      applicationOf({ ...(await workspace()), ...options }, undefined),
-      'express',
-    ).catch((error: unknown) => error as Error);
+    const app = await createApp(applicationOf(await workspace(options), undefined), 'express').catch(
+      (error: unknown) => error as Error,
+    );
     const start = app instanceof Error ? Promise.reject(app) : app.init();
     await expect(start, JSON.stringify(options)).rejects.toThrow(message);
   }
   for (const [options, message] of [
-    [{ push: {}, reportedUrl }, /`push` needs an HTTP server, and this application has none/],
-    [{ reportedUrl }, /MoleculeModule: .*nothing serves the agent there/],
+    [{ push: {}, client: { reportedUrl } }, /`push` needs an HTTP server, and this application has none/],
+    [{ client: { reportedUrl } }, /MoleculeModule: .*nothing serves the agent there/],
   ] as const) {
-    const root = applicationOf({ ...(await workspace()), ...options });
+    const root = applicationOf(await workspace(options));
     await expect(NestFactory.createApplicationContext(root, QUIET)).rejects.toThrow(message);
   }
   await expect(
-    createApp(applicationOf({ ...(await workspace()), push: 'yes' as never }), 'express'),
+    createApp(applicationOf(await workspace({ push: 'yes' as never })), 'express'),
   ).rejects.toThrow("`push` must be an object such as { path: '/a2a' }, or false.");
 });

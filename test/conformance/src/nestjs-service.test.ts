@@ -90,7 +90,7 @@ verifies('nestjs.modules.named', 'service: named', async () => {
   const app = opened(await NestFactory.createApplicationContext(root, QUIET));
   const front = app.get(Front);
   const ids = [front.plain, front.support].map(({ client }) => client.workspaceId);
-  expect(ids).toEqual([options.workspaceId, support.workspaceId]);
+  expect(ids).toEqual([options.client.workspaceId, support.client.workspaceId]);
 });
 
 verifies('nestjs.service.calls', 'service: tools', async () => {

@@ -89,7 +89,7 @@ verifies('nestjs.testing.module', async () => {
   expect(stock.received.map(({ text }) => text)).toEqual(['In stock?']);
   await testing.settled(app.close());
   expect(stock.agent.state).toBe('stopped');
-  expect(existsSync(testing.options.stateDirectory ?? '')).toBe(false);
+  expect(existsSync(testing.options.client?.storage?.directory ?? '')).toBe(false);
   await testing.close();
   for (const late of [() => testing.ask('tea'), () => testing.say('tea'), () => testing.peer()]) {
     await expect(late()).rejects.toThrow('This MoleculeTesting is closed');

@@ -36,7 +36,7 @@ onEachDatabase('agents while the keys of the platform rotate', { onDisk: true },
         onResponse: ({ status }) => void statuses.set(status, (statuses.get(status) ?? 0) + 1),
       });
       const asking = await onboard(platform);
-      const client = environment.client(platform, asking, { clock });
+      const client = environment.client(platform, asking, { connection: { clock } });
       await client.register();
       started.push({ id: member.id, agent, client });
     }

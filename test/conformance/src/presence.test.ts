@@ -20,7 +20,7 @@ async function startPresence(
   const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
   const member = await onboard(platform);
   const logger = recordingLogger();
-  const client = environment.client(platform, member, { clock: platform.clock, logger });
+  const client = environment.client(platform, member, { connection: { clock: platform.clock }, logger });
   const loop: StartedLoop = startLoop((signal) =>
     client.runHeartbeatLoop({ signal, ...(task === undefined ? {} : { taskSupplier: task }) }),
   );
@@ -55,7 +55,7 @@ onEachDatabase('the heartbeat loop', (environment) => {
   verifies('delivery.ends-with-its-workspace', 'removed at once', async () => {
     const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
     const member = await onboard(platform);
-    const client = environment.client(platform, member, { clock: platform.clock });
+    const client = environment.client(platform, member, { connection: { clock: platform.clock } });
     const agent = createRemoteAgent({ client, store: new MemoryInboundStore(), onMessage: () => {} });
     environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
     await agent.start();
@@ -121,7 +121,11 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (environment)
         return { kind: 'json', body: { ...body, server_time: now } };
       },
     });
-    const client = environment.client(scripted, { id: randomUUID(), token: 'a-token' }, { clock });
+    const client = environment.client(
+      scripted,
+      { id: randomUUID(), token: 'a-token' },
+      { connection: { clock } },
+    );
     const loop = startLoop((signal) => client.runHeartbeatLoop({ signal }));
     await clock.advanceUntil(() => beats.length === 20, { stepMs: 100, limitMs: 15 * MINUTE });
     await loop.stop();
@@ -140,7 +144,11 @@ onEachDatabase('the heartbeat loop and outages', { onDisk: true }, (environment)
           ? { kind: 'text', status: 404, text: '', type: 'text/plain' }
           : { kind: 'text', status: 200, text: '<html>Welcome</html>', type: 'text/html' },
     });
-    const client = environment.client(gateway, { id: randomUUID(), token: 'a-token' }, { clock });
+    const client = environment.client(
+      gateway,
+      { id: randomUUID(), token: 'a-token' },
+      { connection: { clock } },
+    );
     const loop = startLoop((signal) => client.runHeartbeatLoop({ signal }));
     await clock.advanceUntil(() => gateway.requests.length >= 12, { limitMs: 20 * MINUTE });
     expect(loop.ended).toBe(false);

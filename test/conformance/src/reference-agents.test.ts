@@ -134,11 +134,11 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
       });
       const failures: unknown[] = [];
       const reportedUrl = generation === 'april-2026' ? 'https://agent.example/a2a' : undefined;
-      const client = environment.client(platform, MEMBER, { clock, reportedUrl });
+      const client = environment.client(platform, MEMBER, { connection: { clock }, reportedUrl });
       const agent = createRemoteAgent({
         client,
         delivery: generation === 'april-2026' ? 'long-poll' : 'auto',
-        onConflict: 'takeover',
+        presence: { onConflict: 'takeover' },
         onMessage: async () => {
           const call = client.callPeer(PEER, 'aborted', { signal: abandoned.signal });
           failures.push(await call.catch((error: unknown) => error));
@@ -174,7 +174,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
   for (const [generation, title] of ofEach('a slow agent')) {
     verifies('client.delivered-unknown', title, async () => {
       const { clock, platform } = await startReference(environment, generation);
-      const client = environment.client(platform, MEMBER, { clock });
+      const client = environment.client(platform, MEMBER, { connection: { clock } });
       await client.heartbeat();
       const line = `POST /workspaces/${PEER}/a2a`;
       platform.next.set(line, [{ kind: 'never' }]);

@@ -91,7 +91,7 @@ onEachDatabase('clients of the reference platform', { onDisk: true }, (environme
       });
       if (state !== undefined) platform.routes.set(`GET ${path}/state`, () => state);
       const stateDirectory = environment.folder();
-      const client = environment.client(platform, MEMBER, { stateDirectory });
+      const client = environment.client(platform, MEMBER, { storage: { directory: stateDirectory } });
       await expect(client.rotateToken(), name).rejects.toMatchObject({ code: expect.any(String) });
       expect(await clientPort(client).currentToken()).toBe(MEMBER.token);
       const stored = await new FileTokenStore({ directory: stateDirectory }).load();

@@ -102,7 +102,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
 
   verifies('client.no-repeats', 'no repeats', async () => {
     const { clock, platform } = await startReference(environment);
-    const client = environment.client(platform, MEMBER, { clock });
+    const client = environment.client(platform, MEMBER, { connection: { clock } });
     const line = `POST /workspaces/${PEER}/a2a`;
     const attempts = () => platform.requests.filter(({ path }) => path === `/workspaces/${PEER}/a2a`).length;
     platform.next.set(line, [{ kind: 'hang-up' }]);
@@ -130,7 +130,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
 
   verifies('client.delivered-unknown', 'timeout hint', async () => {
     const { clock, platform } = await startReference(environment);
-    const client = environment.client(platform, MEMBER, { clock });
+    const client = environment.client(platform, MEMBER, { connection: { clock } });
     await client.heartbeat();
     platform.next.set(`POST /workspaces/${PEER}/a2a`, [{ kind: 'never' }]);
     const call = trackPromise(client.callPeer(PEER, 'slow').catch((error: unknown) => error));
@@ -144,7 +144,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
 
   verifies('client.queued-is-no-error', 'answer on the feed', async () => {
     const { clock, platform } = await startReference(environment);
-    const client = environment.client(platform, MEMBER, { clock });
+    const client = environment.client(platform, MEMBER, { connection: { clock } });
     const sent = await client.callPeer(PEER, 'a question');
     expect(sent.status).toBe('queued');
     const waiting = trackPromise(client.waitForAnswer(sent.messageId));
@@ -163,7 +163,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
 
   verifies('client.answer-of-the-asked', async () => {
     const { clock, platform } = await startReference(environment);
-    const client = environment.client(platform, MEMBER, { clock });
+    const client = environment.client(platform, MEMBER, { connection: { clock } });
     const other = '33333333-3333-4333-8333-333333333333';
     const { messageId } = await client.callPeer(PEER, 'a question');
     platform.arrive('forged', { from: other, inReplyTo: messageId });
@@ -172,7 +172,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
     expect(await inVain.promise).toMatchObject({ status: 'queued', peerId: PEER });
     platform.arrive('the answer', { from: PEER, inReplyTo: messageId });
     expect(await client.waitForAnswer(messageId)).toMatchObject({ status: 'answered', peerId: PEER });
-    const restarted = environment.client(platform, MEMBER, { clock });
+    const restarted = environment.client(platform, MEMBER, { connection: { clock } });
     const named = await restarted.waitForAnswer(messageId, { peerId: PEER.toUpperCase() });
     expect(named).toMatchObject({ status: 'answered', peerId: PEER, text: 'the answer' });
     expect(await restarted.waitForAnswer(messageId)).toMatchObject({ status: 'answered', peerId: other });
@@ -180,7 +180,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
 
   verifies('trust.own-metadata', 'named states', async () => {
     const { clock, platform } = await startReference(environment);
-    const client = environment.client(platform, MEMBER, { clock });
+    const client = environment.client(platform, MEMBER, { connection: { clock } });
     const line = `POST /workspaces/${PEER}/a2a`;
     const status = {
       state: 'completed',
@@ -195,7 +195,7 @@ onEachDatabase('on the reference platform', { onDisk: true }, (environment) => {
 
   verifies('reference.nothing-unknown-is-sent', 'no message state', async () => {
     const { clock, platform } = await startReference(environment);
-    const client = environment.client(platform, MEMBER, { clock });
+    const client = environment.client(platform, MEMBER, { connection: { clock } });
     const operator = environment.operator({ url: platform.url, operatorKey: 'operator-key' });
     const unsupported = { code: 'not_supported' };
     await expect(client.getMessage('m-1')).rejects.toMatchObject(unsupported);

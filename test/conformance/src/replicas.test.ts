@@ -75,13 +75,13 @@ onEachDatabase('replicas of an agent with a server', { onDisk: true }, (environm
     });
     const backlog = Array.from({ length: 10 }, (_, index) => `before-${index}`);
     for (const text of backlog) await ask(text, 0);
-    const [first, second] = [await add(), await add({ onConflict: 'fail' })];
+    const [first, second] = [await add(), await add({ presence: { onConflict: 'fail' } })];
     await Promise.all([first.agent.start(), second.agent.start()]);
     for (const text of backlog) expect(await answered(text)).toMatchObject({ state: 'answered' });
     const slow = ask('slow');
     await started.promise;
     // It starts while another one handles a message that has no end yet.
-    const third = await add({ onConflict: 'takeover' });
+    const third = await add({ presence: { onConflict: 'takeover' } });
     await third.agent.start();
     const later = Array.from({ length: 12 }, (_, index) => `later-${index}`);
     for (const text of later) expect((await ask(text)).status).toBe(200);

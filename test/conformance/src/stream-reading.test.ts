@@ -68,7 +68,7 @@ async function piecesOf(stream: PeerStream): Promise<string[]> {
 }
 
 /** Pauses without jitter. */
-const STEADY = { random: () => 0.5 };
+const STEADY = { connection: { random: () => 0.5 } };
 
 onEachDatabase('streams that a client reads', { onDisk: true }, (environment) => {
   verifies(
@@ -187,7 +187,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     const bare = await stageDirect(environment, {
       script: (request) => streamed(request, { pieces: ['one'] }),
       discovered,
-      client: { directCalls: 'always' },
+      client: { connection: { directCalls: 'always' } },
     });
     const failing = bare.client.streamPeer(bare.peerId, 'hello');
     await expect(failing.reply()).rejects.toMatchObject({ delivered: 'unknown', isRetryable: false });
@@ -298,7 +298,7 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
     const clock = new ManualClock();
     const { client, peerId, peer, proxied } = await stageDirect(environment, {
       script: () => neverSilent(clock),
-      client: { clock },
+      client: { connection: { clock } },
     });
     for (const [timeoutMs, seconds] of [
       [undefined, 300],
@@ -326,7 +326,11 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
         return path.endsWith('/a2a') ? neverSilent(clock) : { kind: 'json', headers, body: { status: 'ok' } };
       },
     });
-    const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: 'key', clock });
+    const operator = new OperatorClient({
+      platformUrl: platform.url,
+      operatorKey: 'key',
+      connection: { clock },
+    });
     const stream = operator.streamMessage(randomUUID(), 'hello');
     let status: string | undefined;
     void stream.reply().then((reply) => {

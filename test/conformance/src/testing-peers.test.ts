@@ -205,17 +205,17 @@ verifies('testing.state', async () => {
       await client.close();
     };
   };
-  expect(existsSync(state.stateDirectory)).toBe(false);
+  expect(existsSync(state.storage.directory)).toBe(false);
   const end = await run();
   expect(await operator.sendMessage(workspace.workspaceId, 'hello')).toBeAnswered('done');
   await end();
-  expect(existsSync(state.stateDirectory)).toBe(true);
+  expect(existsSync(state.storage.directory)).toBe(true);
   await (await run())();
   expect(handled).toEqual(['hello']);
   {
     using _ended = state;
   }
-  expect(existsSync(state.stateDirectory)).toBe(false);
+  expect(existsSync(state.storage.directory)).toBe(false);
   await operator.close();
   await platform.close();
 });

@@ -102,7 +102,7 @@ verifies('testing.in-process', 'in process', async () => {
       workspaceId: asked.id,
       authToken: 'x'.repeat(43),
       platformUrl: 'http://elsewhere.test',
-      maxRetries: 0,
+      limits: { maxRetries: 0 },
     }).heartbeat(),
   ).rejects.toMatchObject({ code: 'connection_failed', delivered: 'no' });
 });
@@ -198,7 +198,7 @@ verifies('testing.in-process', 'disconnects', async () => {
   await client.register();
   const ending = new AbortController();
   const held = send(`${platform.platformUrl}/workspaces/${id}/a2a`, {
-    dispatcher: platform.dispatcher as never,
+    dispatcher: platform.connection.dispatcher as never,
     method: 'POST',
     headers: { authorization: `Bearer ${caller.authToken}`, 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -308,7 +308,7 @@ verifies('testing.one-clock', 'hours of an agent with a URL', () => simulateHour
 
 async function simulateHours(delivery: 'long-poll' | 'push'): Promise<void> {
   const platform = await open();
-  const { clock, dispatcher } = platform;
+  const { clock, dispatcher } = platform.connection;
   const url = 'https://agent.test/a2a';
   const workspace = await platform.createWorkspace('agent', delivery === 'push' ? { url } : {});
   const client = clientOf(platform, workspace, delivery === 'push' ? { reportedUrl: url } : {});
@@ -353,7 +353,7 @@ verifies('testing.closes', async () => {
   const before = openHandles();
   const platform = await createTestPlatform();
   const { workspaceId, authToken } = await platform.createWorkspace('reader');
-  const client = clientOf(platform, { workspaceId, authToken }, { maxRetries: 0 });
+  const client = clientOf(platform, { workspaceId, authToken }, { limits: { maxRetries: 0 } });
   await client.register();
   const held = platform.request('GET', `/workspaces/${workspaceId}/activity?wait=25`, { token: authToken });
   await platform.clock.settle();

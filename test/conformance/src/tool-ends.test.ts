@@ -82,11 +82,11 @@ verifies('tools.ends', 'failures', async () => {
   await platform.remove(other.workspaceId);
   expect(['workspace_removed', 'access_denied']).toContain(await codeFor(other.workspaceId));
 
-  const down = chaos(platform.dispatcher, {
+  const down = chaos(platform.connection.dispatcher, {
     rules: [{ fault: 'drop', lost: 'connection' }],
     clock: platform.clock,
   });
-  const [cut] = peerTools(newClient({ dispatcher: down }), { only: ['call_peer'] });
+  const [cut] = peerTools(newClient({ connection: { dispatcher: down } }), { only: ['call_peer'] });
   const lost = await settle(cut.execute({ peer_id: peer.id, text: 'hello' }));
   expect(lost).toMatchObject({ isError: true, data: { code: 'connection_failed' } });
   expect(lost.forModel).toContain('Try again later, ask another peer, or do it without.');

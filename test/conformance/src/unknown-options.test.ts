@@ -51,7 +51,7 @@ verifies('options.wrong-are-refused', 'unknown of programs', async () => {
   const client = new RemoteAgentClient(CONNECTION);
   const onMessage = () => 'done';
   const agent = createRemoteAgent({ client, onMessage });
-  const state = temporaryState().stateDirectory;
+  const state = temporaryState().storage.directory;
   const cases: readonly (readonly [string, string, () => unknown])[] = [
     ['workspaceID', 'workspaceId', () => new RemoteAgentClient(wrong({ ...connection, workspaceID: ID }))],
     ['operatorkey', 'operatorKey', () => new OperatorClient(wrong({ ...connection, operatorkey: 'k' }))],
@@ -82,18 +82,25 @@ verifies('options.wrong-are-refused', 'unknown of programs', async () => {
 verifies('options.wrong-are-refused', 'unknown of calls', async () => {
   const platform = await createTestPlatform();
   const sent: string[] = [];
-  const dispatcher: typeof platform.dispatcher = Object.assign(Object.create(platform.dispatcher), {
-    dispatch: (request: { path: string }, handler: never) => {
-      sent.push(request.path);
-      return platform.dispatcher.dispatch(request as never, handler);
+  const dispatcher: typeof platform.connection.dispatcher = Object.assign(
+    Object.create(platform.connection.dispatcher),
+    {
+      dispatch: (request: { path: string }, handler: never) => {
+        sent.push(request.path);
+        return platform.connection.dispatcher.dispatch(request as never, handler);
+      },
     },
-  });
+  );
   await using client = new RemoteAgentClient({
     ...platform,
     ...(await platform.createWorkspace('a')),
-    dispatcher,
+    connection: { ...platform.connection, dispatcher },
   });
-  const operator = new OperatorClient({ ...platform, dispatcher });
+  const operator = new OperatorClient({
+    ...platform,
+    operatorKey: platform.operatorKey,
+    connection: { ...platform.connection, dispatcher },
+  });
   const message = { source: 'peer_agent', peerId: ID, inReplyTo: '', text: 'x' } as const;
   const inbound = { ...message, id: 'row', messageId: 'm', contextId: 'c' };
   const cases: readonly (readonly [string, string, () => unknown])[] = [
@@ -144,10 +151,11 @@ verifies('options.wrong-are-refused', 'unknown of adapters', async () => {
   for (const [meant, run] of cases) expect(await refusalOf(run)).toContain(`Did you mean ${meant}?`);
   for (const [options, meant] of [
     [{ manualStrat: true }, 'manualStart'],
-    [{ workspaceID: ID }, 'workspaceId'],
+    [{ client: { ...CONNECTION, workspaceID: ID } }, 'workspaceId'],
+    [{ agent: { stopTimeout: 5 } }, 'limits.stopTimeoutMs'],
     [{ push: { pth: '/a2a' } }, 'path'],
   ] as const) {
-    const given = { ...CONNECTION, withoutHandlers: true, manualStart: true, ...options };
+    const given = { client: CONNECTION, withoutHandlers: true, manualStart: true, ...options };
     const compile = () =>
       Test.createTestingModule({ imports: [MoleculeModule.forRoot(wrong(given))] }).compile();
     expect(await refusalOf(compile)).toContain(`Did you mean ${meant}?`);
@@ -209,7 +217,8 @@ verifies('options.of-tests', async () => {
   await using platform = await createTestPlatform();
   using state = temporaryState();
   const workspace = await platform.createWorkspace('a');
-  expect(Object.keys({ ...platform }).sort()).toEqual(['clock', 'dispatcher', 'operatorKey', 'platformUrl']);
+  expect(Object.keys({ ...platform }).sort()).toEqual(['connection', 'platformUrl']);
+  expect(Object.keys(platform.connection).sort()).toEqual(['clock', 'dispatcher']);
   await using client = new RemoteAgentClient({ ...platform, ...workspace, ...state });
   await client.register();
   const operator = new OperatorClient(platform);

@@ -6,7 +6,12 @@ const { HEARTBEATS_URL } = process.env;
 test('heartbeats come from the worker, also while the event loop is blocked', async () => {
   const client = new RemoteAgentClient();
   const store = new MemoryInboundStore();
-  const agent = createRemoteAgent({ client, store, heartbeatIntervalMs: 1_000, onMessage: () => 'done' });
+  const agent = createRemoteAgent({
+    client,
+    store,
+    presence: { heartbeatIntervalMs: 1_000 },
+    onMessage: () => 'done',
+  });
   await agent.start();
   await fetch(HEARTBEATS_URL).then((response) => response.text());
   expect(agent.health()).toMatchObject({ ok: true, heartbeats: 'worker' });

@@ -100,7 +100,7 @@ export class Organisation {
       platformUrl: this.#platform.url,
       workspaceId,
       authToken,
-      tokenStore: new MemoryTokenStore(),
+      storage: { tokenStore: new MemoryTokenStore() },
       agentCard: { name: 'agent', ...agentCard },
       reportedUrl,
       logger: silentLogger,

@@ -32,7 +32,7 @@ async function startAgent() {
     platformUrl: platform.url,
     workspaceId: crypto.randomUUID(),
     authToken: 'a-token',
-    tokenStore: new MemoryTokenStore(),
+    storage: { tokenStore: new MemoryTokenStore() },
     reportedUrl: server.url,
     logger: silentLogger,
   });

@@ -24,7 +24,7 @@ const client = new RemoteAgentClient({
 });
 const agent = createRemoteAgent({
   client,
-  reconnectSpreadMs: 1_000,
+  presence: { reconnectSpreadMs: 1_000 },
   onMessage: async (message, { stream }) => {
     const [verb, key = ''] = message.text.split(' ');
     log('handled', { text: message.text });

@@ -184,7 +184,7 @@ export class Stage {
       platformUrl: this.url,
       workspaceId: member.id,
       authToken: member.token,
-      tokenStore: new MemoryTokenStore(),
+      storage: { tokenStore: new MemoryTokenStore() },
       agentCard: { name: 'caller' },
       ...options,
     });

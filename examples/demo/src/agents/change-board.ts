@@ -44,7 +44,12 @@ class ChangeBoard {
 
 @Module({
   // Platform, workspace id and state folder come from the environment.
-  imports: [MoleculeModule.forRoot({ agentCard: { name: 'change-board' }, heartbeatIntervalMs: 1_000 })],
+  imports: [
+    MoleculeModule.forRoot({
+      client: { agentCard: { name: 'change-board' } },
+      agent: { presence: { heartbeatIntervalMs: 1_000 } },
+    }),
+  ],
   providers: [Calendar, ChangeBoard],
 })
 class AppModule {}

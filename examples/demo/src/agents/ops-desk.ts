@@ -29,10 +29,9 @@ const agent = createRemoteAgent({
     log('handling', { messageId: message.messageId, from: message.sourceId, text: message.text });
     if (isRollBack(message)) return rollBack(message);
     return handle(message, context);
-  }),
-  // It may be asked by its colleague while it waits for that colleague's answer.
+  }), // It may be asked by its colleague while it waits for that colleague's answer.
   concurrency: 4,
-  heartbeatIntervalMs: 1_000,
+  presence: { heartbeatIntervalMs: 1_000 },
   delivery: deliverySabotaged('auto'),
 });
 agent.on('delivery-changed', (mode, reason) => log('delivery', { mode, reason }));

@@ -71,7 +71,11 @@ function onMessage(
   return isOrder ? askForRollBack(message, context) : askChildren(message, context);
 }
 
-const agent = createRemoteAgent({ client, onMessage: sabotaged(onMessage), heartbeatIntervalMs: 1_000 });
+const agent = createRemoteAgent({
+  client,
+  onMessage: sabotaged(onMessage),
+  presence: { heartbeatIntervalMs: 1_000 },
+});
 process.once('SIGTERM', () => agent.stop());
 await agent.start();
 log('online');

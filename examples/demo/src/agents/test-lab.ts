@@ -29,7 +29,7 @@ const outcome = await client.runAgentLoop(
     return handle(message, context);
   }),
   // It may be asked by its colleague while it waits for that colleague's answer.
-  { signal: stopping.signal, concurrency: 4, heartbeatIntervalMs: 1_000 },
+  { signal: stopping.signal, concurrency: 4, presence: { heartbeatIntervalMs: 1_000 } },
 );
 log('ended', { outcome });
 await client.close();

@@ -16,9 +16,13 @@ import { SuppliersController } from './suppliers.controller.ts';
     MoleculeModule.forRootAsync({
       inject: [ConfigService],
       useFactory: (config: ConfigService<Environment, true>) => ({
-        agentCard: { name: 'orders', skills: [{ id: 'orders', name: 'Places orders, knows their state' }] },
-        concurrency: 64,
-        heartbeatIntervalMs: config.get('HEARTBEAT_INTERVAL_MS', { infer: true }),
+        client: {
+          agentCard: { name: 'orders', skills: [{ id: 'orders', name: 'Places orders, knows their state' }] },
+        },
+        agent: {
+          concurrency: 64,
+          presence: { heartbeatIntervalMs: config.get('HEARTBEAT_INTERVAL_MS', { infer: true }) },
+        },
       }),
     }),
   ],

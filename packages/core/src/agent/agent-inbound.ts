@@ -116,7 +116,7 @@ export class AgentInbound implements InboundPort {
     const secret = inboundSecret ?? (await port.currentInboundSecret());
     if (secret === undefined) this.#warnOfSecret();
     if (secret !== undefined && hasSecret(headers, secret)) return granted('push');
-    const hint = 'Send the inboundSecret of the agent, or the secret that its platform gave it, as bearer.';
+    const hint = 'Send the sharedSecret of the agent, or the secret that its platform gave it, as bearer.';
     return unauthorized('The secret is missing or wrong.', hint);
   }
 
@@ -158,7 +158,7 @@ export class AgentInbound implements InboundPort {
 
   #warnOfSecret(): void {
     if (!this.#isDue('secret')) return;
-    const hint = 'Set inboundSecret: the platform has sent none.';
+    const hint = 'Set inboundAuth: { sharedSecret }: the platform has sent none.';
     const text = 'inboundAuth is "shared-secret" without a secret: each request is refused.';
     this.#options.logger.warn({ hint }, text);
   }

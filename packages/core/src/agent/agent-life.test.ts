@@ -85,7 +85,7 @@ describe('listeners', () => {
 });
 
 describe('runAgentLoop', () => {
-  const quiet = { store: undefined, random: () => 1 };
+  const quiet = { store: undefined };
 
   it('resolves with stopped when the signal aborts: before, while starting, while running', async () => {
     const early = new AgentClientDouble('/dev/null/agent');

@@ -1,42 +1,36 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { type ClientPort, clientPort } from '../client/client-port.ts';
+import { type ClientPort, clientPort, findClientPort } from '../client/client-port.ts';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
-import { chooseDelivery, type DeliveryChoice } from '../inbound/deliveries.ts';
+import { type ChosenDelivery, deliveryOption } from '../inbound/deliveries.ts';
 import type { InboundDelivery } from '../inbound/delivery.ts';
 import type { AttemptContext, HandlerAnswer } from '../inbound/handler.ts';
 import { FileInboundStore, type InboundStore } from '../inbound/inbound-store.ts';
 import type { Logger } from '../logging/logger.ts';
-import { checkHeartbeats, type IsolationOptions } from '../presence/run-heartbeat-loop.ts';
+import { HeartbeatShape } from '../presence/run-heartbeat-loop.ts';
 import {
-  checkBoolean,
   checkMethods,
   checkNumber,
-  checkNumbers,
-  checkObject,
-  checkRandom,
-  checkWord,
   describe,
-} from '../settings/checked-values.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+  flag,
+  number,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+  type SettingsOf,
+  withMethods,
+  word,
+} from '../settings/options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
-import { checkInboundAuth, type InboundAuth } from './inbound-auth.ts';
+import { type InboundCheck, inboundAuthOption } from './inbound-auth.ts';
 
-const NUMBERS = {
-  concurrency: { byDefault: 4, min: 1, isInteger: true },
-  stopTimeoutMs: { byDefault: 30_000, min: 0, isInteger: true },
-  reconnectSpreadMs: {
-    byDefault: DEFAULT_RECONNECT_SPREAD_MS,
-    min: 500,
-    max: DEFAULT_RECONNECT_SPREAD_MS,
-  },
-};
+const MIN_READ_AHEAD = 50;
 const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
 const DEFAULT_EXIT_AFTER_MS = 300_000;
-const EXIT_HINT = 'Pass true for five minutes, or { afterMs: 300_000 }, in milliseconds.';
-const PAUSE_POLICIES = ['wait', 'stop'] as const;
+const STORE_HINT = 'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.';
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
 
 /**
@@ -44,17 +38,6 @@ const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
  * 45 s, `takeover` ends that one with the outcome `superseded`, `fail` ends this one.
  */
 export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
-
-/** `true` for five minutes. */
-export type ExitWhenDead =
-  | boolean
-  | {
-      /**
-       * How long the agent may be dead, in milliseconds, at least 10 000. Heartbeats that are refused because of their rate count
-       * after three intervals at least. @default 300_000
-       */
-      readonly afterMs?: number | undefined;
-    };
 
 /** The second argument of a handler. It belongs to one attempt at one message. */
 export interface HandlerContext extends AttemptContext {
@@ -83,196 +66,177 @@ export type MessageHandler = (
   context: HandlerContext,
 ) => HandlerAnswer | Promise<HandlerAnswer>;
 
-/** Options of `createRemoteAgent`. */
-export interface RemoteAgentOptions extends IsolationOptions {
-  /** Not closed by the agent, which ends when it is closed: stop the agent first. */
-  client: PeerClient;
-  /** Handles each message to the agent, late answers of peers included: they have `inReplyTo`. */
-  onMessage: MessageHandler;
+/** How much an agent reads, and how long it waits. */
+class AgentLimits {
   /**
-   * How messages arrive. @default `'auto'`: push when the client has a `reportedUrl` and the platform reaches the agent
-   * there, switching with it; else long-poll, or poll where the platform does not hold requests
+   * Maximum number of messages read, or accepted by requests, and not finished. Direct messages of peers may take half, those
+   * of one peer a quarter; a tenth is only for people. At least `concurrency`. @default 50
    */
-  delivery?: DeliveryChoice | undefined;
-  /** On a pause: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
-  onPause?: 'wait' | 'stop' | undefined;
+  readAhead = number({ min: 1, isInteger: true, byDefault: undefined });
+  /**
+   * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for a minute while other
+   * messages wait causes a `degraded` event. @default 600_000
+   */
+  handlerTimeoutMs = option<number | null>(
+    (value, refuse) => (value === null ? null : checkNumber(value, { min: 1, isInteger: true }, refuse)),
+    { kind: 'an integer or `null`', byDefault: DEFAULT_HANDLER_TIMEOUT_MS },
+  );
+  /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
+  stopTimeoutMs = number({ min: 0, isInteger: true, byDefault: 30_000 });
+}
+
+/** How an agent stays online, and what it does when it cannot. */
+class PresenceShape extends HeartbeatShape {
+  /**
+   * Agents that lose the platform together try again at moments spread over this window, in milliseconds, 500–15 000; after
+   * further failures over up to 15–30 s. A single agent is back sooner with less. @default 15_000
+   */
+  reconnectSpreadMs = number({
+    min: 500,
+    max: DEFAULT_RECONNECT_SPREAD_MS,
+    byDefault: DEFAULT_RECONNECT_SPREAD_MS,
+  });
+  /**
+   * After so long without a message, in milliseconds, an agent that reads the feed sends itself one, which no handler gets; with `push`
+   * it asks the platform whether that reaches it. When two in a row fail, it is degraded with `inbound-dead`. At least 60 000; `null` or `false` for never. @default 3_600_000
+   */
+  probeAfterMs = option<number | null, number | null | false>(
+    (value, refuse) =>
+      value === null || value === false ? null : checkNumber(value, { min: 60_000 }, refuse),
+    { kind: 'a number, `null` or `false`', byDefault: DEFAULT_PROBE_AFTER_MS },
+  );
+  /**
+   * Ends the process with exit code 70 when the agent has sent no heartbeat or received nothing for so long, in milliseconds, at least
+   * 10 000, so that a supervisor starts it again; `true` for five minutes. Heartbeats that are refused because of their rate count after
+   * three intervals at least. Not while the workspace is paused. @default false
+   */
+  exitWhenDead = option<number | null, boolean | number>(
+    (value, refuse) => {
+      if (value === false) return null;
+      if (value === true) return DEFAULT_EXIT_AFTER_MS;
+      if (typeof value === 'number') return checkNumber(value, { min: 10_000 }, refuse);
+      const hint = 'Pass true for five minutes, or milliseconds, such as 300_000.';
+      return refuse(`must be true, false or a number, got ${describe(value)}`, hint);
+    },
+    { kind: '`true`, `false` or a number', byDefault: null },
+  );
   /**
    * What to do while another running agent reads for this workspace: `wait` until it stops or is silent for 45 s;
    * `takeover`, which ends it with the outcome `superseded`; `fail`: `start()` rejects with `workspace_in_use`, and a
    * running agent ends as `superseded`. Replicas with `delivery: 'push'` do not read, and run beside each other. @default 'wait'
    */
-  onConflict?: ConflictPolicy | undefined;
+  onConflict = word(CONFLICT_POLICIES, 'wait');
+}
+
+/** How an agent receives and handles messages. */
+export class AgentShape {
+  /**
+   * How messages arrive. @default `'auto'`: push when the client has a `reportedUrl` and the platform reaches the agent
+   * there, switching with it; else long-poll, or poll where the platform does not hold requests
+   */
+  delivery = deliveryOption();
   /**
    * Maximum number of messages handled at the same time; those of one conversation never overlap. With 1, an agent
    * that waits for a peer's answer cannot handle a message of that peer. @default 4
    */
-  concurrency?: number | undefined;
-  /**
-   * Maximum number of messages read, or accepted by requests, and not finished. Direct messages of peers may take half, those
-   * of one peer a quarter; a tenth is only for people. @default 50
-   */
-  readAhead?: number | undefined;
-  /**
-   * Time limit of one attempt, in milliseconds; `null` for no limit. A handler that runs for a minute while other
-   * messages wait causes a `degraded` event. @default 600_000
-   */
-  handlerTimeoutMs?: number | null | undefined;
-  /** How long `stop()` waits for running handlers, in milliseconds. @default 30_000 */
-  stopTimeoutMs?: number | undefined;
-  /** Longest time between heartbeats, in milliseconds, 1 000–30 000. @default 30_000 */
-  heartbeatIntervalMs?: number | undefined;
+  concurrency = number({ min: 1, isInteger: true, byDefault: 4 });
   /** Acknowledge before the handler runs: it never runs twice, but the message is lost when the process dies. @default false */
-  atMostOnce?: boolean | undefined;
+  atMostOnce = flag(false);
+  /** On a pause: `wait` keeps sending heartbeats and continues after the resume, `stop` ends the agent. @default 'wait' */
+  onPause = word(['wait', 'stop'], 'wait');
   /**
    * What a request to the agent's own URL must carry. `peer-tokens`: a token that the platform signed, in production and
-   * in dev mode. `shared-secret`: `inboundSecret` as bearer; only the platform may know it, and is believed like the
-   * platform. `none`: nothing; the source of each message is `unknown`. @default 'peer-tokens'
+   * in dev mode. `shared-secret`: the secret that the platform sent, as bearer; `{ sharedSecret }`: this one, at least 16 characters. Only
+   * the platform may know it, and is believed like the platform. `none`: nothing; the source of each message is `unknown`.
+   * @default 'peer-tokens'
    */
-  inboundAuth?: InboundAuth | undefined;
-  /** The bearer of `inboundAuth: 'shared-secret'`, at least 16 characters. @default the one that the platform sent */
-  inboundSecret?: string | undefined;
-  /** Stores position, progress and dead letters. @default `inbound.jsonl` in the client's `stateDirectory` */
-  store?: InboundStore | undefined;
-  /**
-   * Agents that lose the platform together try again at moments spread over this window, in milliseconds, 500–15 000; after
-   * further failures over up to 15–30 s. A single agent is back sooner with less. @default 15_000
-   */
-  reconnectSpreadMs?: number | undefined;
-  /**
-   * After so long without a message, in milliseconds, an agent that reads the feed sends itself one, which no handler gets; with `push`
-   * it asks the platform whether that reaches it. When two in a row fail, it is degraded with `inbound-dead`. At least 60 000; `null` or `false` for never. @default 3_600_000
-   */
-  probeAfterMs?: number | null | false | undefined;
-  /**
-   * Ends the process with exit code 70 when the agent has sent no heartbeat or received nothing for five minutes, or `afterMs`, so that
-   * a supervisor starts it again. Not while the workspace is paused. @default false
-   */
-  exitWhenDead?: ExitWhenDead | undefined;
-  /** Source of jitter, from 0 to 1. @default Math.random */
-  random?: RandomSource | undefined;
+  inboundAuth = inboundAuthOption();
+  /** Stores position, progress and dead letters. @default `inbound.jsonl` in the `storage.directory` of the client */
+  store = withMethods<InboundStore>(['load', 'append', 'replace'], STORE_HINT);
+  /** How much the agent reads, and how long it waits. */
+  limits = optionsSchema(new AgentLimits());
+  /** How the agent stays online, and what it does when it cannot. */
+  presence = optionsSchema(new PresenceShape());
 }
 
-/** The names of {@link RemoteAgentOptions} except client and handler. */
-export const AGENT_OPTION_NAMES = {
-  delivery: true,
-  onPause: true,
-  onConflict: true,
-  concurrency: true,
-  readAhead: true,
-  handlerTimeoutMs: true,
-  stopTimeoutMs: true,
-  heartbeatIntervalMs: true,
-  isolateHeartbeat: true,
-  maxBlockMs: true,
-  atMostOnce: true,
-  inboundAuth: true,
-  inboundSecret: true,
-  store: true,
-  reconnectSpreadMs: true,
-  probeAfterMs: true,
-  exitWhenDead: true,
-  random: true,
-} as const;
+/** Options of `createRemoteAgent`. */
+export interface RemoteAgentOptions extends OptionsOf<AgentShape> {
+  /** Not closed by the agent, which ends when it is closed: stop the agent first. */
+  client: PeerClient;
+  /** Handles each message to the agent, late answers of peers included: they have `inReplyTo`. */
+  onMessage: MessageHandler;
+}
 
-const AGENT_OPTIONS = knownOptions<RemoteAgentOptions>({
-  ...AGENT_OPTION_NAMES,
-  client: true,
-  onMessage: true,
+const REMOTE_AGENT_OPTIONS = optionsSchema({
+  client: option<PeerClient>((value, refuse) => {
+    if (findClientPort(value) !== undefined) return value as PeerClient;
+    return refuse(`must be a RemoteAgentClient, got ${describe(value)}`, 'Pass a RemoteAgentClient.');
+  }),
+  onMessage: option<MessageHandler>((value, refuse) => {
+    if (typeof value === 'function') return value as MessageHandler;
+    const hint = 'Pass the handler of messages, such as (message) => message.text.';
+    return refuse(`must be a function, got ${describe(value)}`, hint);
+  }),
+  ...new AgentShape(),
 });
 
-/** {@link RemoteAgentOptions} with their defaults. */
-type CompleteOptions = {
-  readonly [Name in keyof RemoteAgentOptions]-?: Exclude<RemoteAgentOptions[Name], undefined>;
-};
-
-/** Validated {@link RemoteAgentOptions} with all defaults applied. */
+/** The checked {@link RemoteAgentOptions}, with all defaults. */
 export interface RemoteAgentSettings
-  extends Omit<CompleteOptions, 'delivery' | 'inboundSecret' | 'probeAfterMs' | 'exitWhenDead'> {
+  extends Omit<SettingsOf<AgentShape>, 'delivery' | 'inboundAuth' | 'store' | 'limits' | 'presence'>,
+    Omit<SettingsOf<AgentLimits>, 'readAhead'>,
+    Omit<SettingsOf<PresenceShape>, 'exitWhenDead'>,
+    InboundCheck {
+  readonly client: PeerClient;
   /** What the agent uses of the client. */
   readonly port: ClientPort;
+  readonly onMessage: MessageHandler;
   readonly delivery: InboundDelivery;
   /** The name of the delivery, or `own`. */
-  readonly deliveryChoice: 'auto' | 'long-poll' | 'poll' | 'push' | 'own';
-  /** Of `shared-secret`; `null` for the one that the platform sent. */
-  readonly inboundSecret: string | null;
+  readonly deliveryChoice: ChosenDelivery['choice'];
+  readonly readAhead: number;
+  readonly store: InboundStore;
   /** Whether the agent locks the state folder. */
   readonly usesFolder: boolean;
   /** `null` for never. */
-  readonly probeAfterMs: number | null;
-  /** `null` for never. */
   readonly exitAfterMs: number | null;
+  readonly random: RandomSource;
 }
 
 /** @throws ConfigurationError naming the option. */
 export function resolveRemoteAgentOptions(options: RemoteAgentOptions): RemoteAgentSettings {
-  checkObject('options', options, 'Pass an object, such as { client, onMessage }.');
-  checkOptionNames('createRemoteAgent', options, AGENT_OPTIONS);
+  const given = parseOptions('createRemoteAgent', REMOTE_AGENT_OPTIONS, options);
   const { client, onMessage } = options;
   const port = clientPort(client);
-  if (typeof onMessage !== 'function') {
-    throw new ConfigurationError(`onMessage must be a function, got ${describe(onMessage)}.`, {
-      hint: 'Pass the handler of messages, such as (message) => message.text.',
-    });
+  const { delivery, inboundAuth, store, limits, presence, concurrency, ...rest } = given;
+  const { readAhead = Math.max(MIN_READ_AHEAD, concurrency) } = limits;
+  const { exitWhenDead: exitAfterMs, ...presenceSettings } = presence;
+  if (readAhead < concurrency) {
+    throw new ConfigurationError(
+      `limits.readAhead must be at least concurrency, ${concurrency}, got ${readAhead}.`,
+      { hint: 'Leave limits.readAhead out, or lower concurrency.' },
+    );
   }
-  if (options.delivery === 'push' && port.reportedUrl === null) {
+  if (delivery.choice === 'push' && port.reportedUrl === null) {
     throw new ConfigurationError(
       'delivery "push" needs reportedUrl, the URL under which the platform reaches the agent.',
       { hint: 'Set reportedUrl of the client, or use delivery "long-poll", which needs no URL.' },
     );
   }
-  const numbers = checkNumbers(options, NUMBERS);
-  const { concurrency } = numbers;
-  const { handlerTimeoutMs = DEFAULT_HANDLER_TIMEOUT_MS } = options;
   return Object.freeze({
+    ...rest,
+    ...limits,
+    ...presenceSettings,
+    ...inboundAuth,
     client,
     port,
     onMessage,
-    delivery: chooseDelivery(options.delivery),
-    deliveryChoice: typeof options.delivery === 'object' ? 'own' : (options.delivery ?? 'auto'),
-    onPause: checkWord('onPause', options.onPause, PAUSE_POLICIES) ?? 'wait',
-    onConflict: checkWord('onConflict', options.onConflict, CONFLICT_POLICIES) ?? 'wait',
-    ...numbers,
-    readAhead: checkInteger('readAhead', options.readAhead ?? Math.max(50, concurrency), concurrency),
-    handlerTimeoutMs:
-      handlerTimeoutMs === null ? null : checkInteger('handlerTimeoutMs', handlerTimeoutMs, 1),
-    ...checkHeartbeats(options),
-    atMostOnce: checkBoolean('atMostOnce', options.atMostOnce, false),
-    ...checkInboundAuth(options),
-    store: checkMethods(
-      'store',
-      options.store ?? new FileInboundStore(port.stateDirectory),
-      ['load', 'append', 'replace'],
-      'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.',
-    ),
-    usesFolder: options.store === undefined,
-    probeAfterMs: checkProbeAfter(options.probeAfterMs),
-    exitAfterMs: checkExitWhenDead(options.exitWhenDead),
-    random: checkRandom(options.random),
+    concurrency,
+    readAhead,
+    delivery: delivery.delivery,
+    deliveryChoice: delivery.choice,
+    store: store ?? new FileInboundStore(port.stateDirectory),
+    usesFolder: store === undefined,
+    exitAfterMs,
+    random: port.random ?? Math.random,
   });
-}
-
-function checkProbeAfter(value: number | null | false | undefined): number | null {
-  if (value === null || value === false) return null;
-  return checkNumber('probeAfterMs', value ?? DEFAULT_PROBE_AFTER_MS, { min: 60_000 });
-}
-
-function checkInteger(name: string, value: number, min: number): number {
-  return checkNumber(name, value, { min, isInteger: true });
-}
-
-/** Returns the time in milliseconds; `null` for never. @throws ConfigurationError */
-function checkExitWhenDead(value: ExitWhenDead | undefined): number | null {
-  if (value === undefined || value === false) return null;
-  if (value === true) return DEFAULT_EXIT_AFTER_MS;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const problem = `exitWhenDead must be true, false or an object, got ${describe(value)}.`;
-    throw new ConfigurationError(problem, { hint: EXIT_HINT });
-  }
-  const unknown = Object.keys(value).find((key) => key !== 'afterMs');
-  if (unknown !== undefined) {
-    const problem = `exitWhenDead has no option ${JSON.stringify(unknown.slice(0, 80))}, only afterMs.`;
-    throw new ConfigurationError(problem, { hint: EXIT_HINT });
-  }
-  const { afterMs = DEFAULT_EXIT_AFTER_MS } = value;
-  return checkNumber('exitWhenDead.afterMs', afterMs, { min: 10_000 });
 }

@@ -37,7 +37,10 @@ describe('stop', () => {
 
   it('aborts a handler after the timeout; its message remains unfinished', async () => {
     const gate = new Gate();
-    const { client, agent, events } = await runningAgent({ onMessage: gate.handler, stopTimeoutMs: 10_000 });
+    const { client, agent, events } = await runningAgent({
+      onMessage: gate.handler,
+      limits: { stopTimeoutMs: 10_000 },
+    });
     await client.deliver('m1');
     const stopping = agent.stop();
     await client.clock.advance(9_999);

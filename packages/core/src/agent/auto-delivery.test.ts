@@ -131,7 +131,7 @@ describe('delivery "auto" of an agent with a URL', () => {
 describe('inboundAuth "shared-secret"', () => {
   it('takes the secret that the platform sent, unless one is given', async () => {
     const client = new AgentClientDouble();
-    const stage = await arrivalStage({ inboundSecret: undefined }, client);
+    const stage = await arrivalStage({ inboundAuth: 'shared-secret' }, client);
     const warnings = (): string[] =>
       client.logger.messages('warn').filter((line) => line.includes('without a secret'));
     for (const count of [1, 1]) {

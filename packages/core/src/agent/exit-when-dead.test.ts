@@ -35,7 +35,11 @@ function watch({
   const client = Object.assign(new AgentClientDouble(), { clock });
   const onMessage = (): void => {};
   new AgentWatch({
-    settings: resolveRemoteAgentOptions({ client: client.asClient, onMessage, exitWhenDead: { afterMs } }),
+    settings: resolveRemoteAgentOptions({
+      client: client.asClient,
+      onMessage,
+      presence: { exitWhenDead: afterMs },
+    }),
     logger,
     report: events,
     register: async () => {},

@@ -1,35 +1,62 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { InboundAccess } from '../inbound-http/inbound-agent.ts';
-import { checkWord } from '../settings/checked-values.ts';
+import {
+  describe,
+  isObject,
+  type Option,
+  option,
+  optionsSchema,
+  type SettingsOf,
+} from '../settings/options.ts';
 
-const INBOUND_AUTHS = ['peer-tokens', 'shared-secret', 'none'] as const;
-const MIN_SECRET_LENGTH = 16;
 const SECRET = /^[\x21-\x7e]{16,}$/;
 
-/** What a request to the agent's own URL must carry. */
-export type InboundAuth = (typeof INBOUND_AUTHS)[number];
+/**
+ * What a request to the agent's own URL must carry. `peer-tokens`: a token that the platform signed, in production and in dev mode.
+ * `shared-secret`: the secret that the platform sent, as bearer, or `sharedSecret`, at least 16 characters; only the platform may know it, and
+ * is believed like the platform. `none`: nothing; the source of each message is `unknown`.
+ */
+export type InboundAuth = 'peer-tokens' | 'none' | 'shared-secret' | { readonly sharedSecret: string };
 
-/** The options about the credentials of requests. @throws ConfigurationError naming the option. */
-export function checkInboundAuth(options: {
-  readonly inboundAuth?: InboundAuth | undefined;
-  readonly inboundSecret?: string | undefined;
-}): { readonly inboundAuth: InboundAuth; readonly inboundSecret: string | null } {
-  const { inboundSecret } = options;
-  const inboundAuth = checkWord('inboundAuth', options.inboundAuth, INBOUND_AUTHS) ?? 'peer-tokens';
-  if (inboundSecret === undefined) return { inboundAuth, inboundSecret: null };
-  if (inboundAuth !== 'shared-secret') {
-    throw new ConfigurationError('inboundSecret is for inboundAuth "shared-secret" only.', {
-      hint: 'Set inboundAuth to "shared-secret", or leave inboundSecret out.',
-    });
-  }
-  if (typeof inboundSecret !== 'string' || !SECRET.test(inboundSecret)) {
-    throw new ConfigurationError(
-      `inboundAuth "shared-secret" needs inboundSecret, at least ${MIN_SECRET_LENGTH} printable ASCII characters without white space.`,
-      { hint: 'Leave inboundSecret out for the secret that the platform sends.' },
+const WORDS = ['peer-tokens', 'none', 'shared-secret'] as const;
+
+/** How requests are checked. */
+export interface InboundCheck {
+  readonly inboundAuth: (typeof WORDS)[number];
+  /** Of `shared-secret`; `null` for the one that the platform sent. */
+  readonly inboundSecret: string | null;
+}
+
+const OWN_SECRET = {
+  sharedSecret: option<string>((value, refuse) => {
+    if (typeof value === 'string' && SECRET.test(value)) return value;
+    return refuse(
+      'must be at least 16 printable ASCII characters without white space',
+      "Use inboundAuth: 'shared-secret' for the secret that the platform sends.",
     );
-  }
-  return { inboundAuth, inboundSecret };
+  }),
+};
+
+/** The option `inboundAuth`. */
+export function inboundAuthOption(): Option<InboundCheck, InboundAuth> {
+  return option<InboundCheck, InboundAuth>(
+    (value = 'peer-tokens', refuse) => {
+      if (isObject(value)) {
+        const { sharedSecret } = value as SettingsOf<typeof OWN_SECRET>;
+        return { inboundAuth: 'shared-secret', inboundSecret: sharedSecret };
+      }
+      const inboundAuth = WORDS.find((word) => word === value);
+      if (inboundAuth !== undefined) return { inboundAuth, inboundSecret: null };
+      return refuse(
+        `must be "peer-tokens", "none", "shared-secret" or an object with sharedSecret, got ${describe(value)}`,
+        'Leave it out for "peer-tokens".',
+      );
+    },
+    {
+      kind: "`'peer-tokens'`, `'none'`, `'shared-secret'` or `{ sharedSecret }`",
+      group: optionsSchema(OWN_SECRET),
+    },
+  );
 }
 
 /** The bearer of a request; `null` when it has none. */

@@ -2,78 +2,111 @@ import { describe, expect, it } from 'vitest';
 import { SELF } from '../../test/agent-ids.ts';
 import { AgentClientDouble } from '../../test/agent-stage.ts';
 import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
-import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { PollDelivery } from '../inbound/deliveries.ts';
+import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import { type RemoteAgentOptions, resolveRemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent } from './remote-agent.ts';
 
-type Wrong<Options> = Readonly<Record<keyof Required<Options>, readonly unknown[]>>;
+type Group = 'connection' | 'storage' | 'limits' | 'presence';
+
+/** Wrong values of each option, so that a new one does not compile without them. */
+type Wrong<Options> = {
+  readonly [Name in keyof Required<Options>]: Name extends Group
+    ? Wrong<NonNullable<Options[Name]>>
+    : readonly unknown[];
+};
+
+/** By option, such as `limits.maxRetries`. */
+interface WrongValues {
+  readonly [name: string]: readonly unknown[] | WrongValues;
+}
 
 const NOT_A_NUMBER = ['30000', Number.NaN, -1, {}, true];
 const NOT_A_TEXT = [7, true, {}, ['x']];
 const NOT_A_FUNCTION = ['x', 7, {}];
 const NOT_METHODS = ['x', 7, {}, []];
 
-/** Each option, so that a new one does not compile without its wrong values. */
 const OF_AGENT: Wrong<RemoteAgentOptions> = {
   client: [undefined, null, ...NOT_METHODS],
   onMessage: [undefined, null, ...NOT_A_FUNCTION],
   delivery: ['pull', 7, null, {}, { run: 'x' }, { run: () => {}, expectedSilenceMs: 'long' }, 1n],
   onPause: ['continue', true, 1n],
-  onConflict: ['queue', false],
   concurrency: [0, 1.5, ...NOT_A_NUMBER],
-  readAhead: [0, 1, 2.5, ...NOT_A_NUMBER],
-  handlerTimeoutMs: [0, 1.5, ...NOT_A_NUMBER],
-  stopTimeoutMs: [1.5, ...NOT_A_NUMBER],
-  heartbeatIntervalMs: [999, 30_001, ...NOT_A_NUMBER],
   atMostOnce: ['false', 1, null, {}],
-  inboundAuth: ['basic', true],
-  inboundSecret: ['too short', 7, {}],
+  inboundAuth: ['basic', true, null, {}, { sharedSecret: 'too short' }, { sharedSecret: 7 }, { secret: 'x' }],
   store: [...NOT_METHODS, { load: () => [] }],
-  reconnectSpreadMs: [499, 15_001, ...NOT_A_NUMBER],
-  probeAfterMs: [59_999, ...NOT_A_NUMBER],
-  exitWhenDead: ['x', 5, null, [], { after: 5 }, { afterMs: 9_999 }, { afterMs: '10000' }],
-  isolateHeartbeat: ['yes', 1, null, {}],
-  maxBlockMs: [999, 86_400_001, ...NOT_A_NUMBER],
-  random: NOT_A_FUNCTION,
+  limits: {
+    readAhead: [0, 1, 2.5, ...NOT_A_NUMBER],
+    handlerTimeoutMs: [0, 1.5, ...NOT_A_NUMBER],
+    stopTimeoutMs: [1.5, ...NOT_A_NUMBER],
+  },
+  presence: {
+    heartbeatIntervalMs: [999, 30_001, ...NOT_A_NUMBER],
+    isolateHeartbeat: [
+      'yes',
+      1,
+      null,
+      [],
+      { maxBlock: 5 },
+      ...[999, 86_400_001, ...NOT_A_NUMBER].map((maxBlockMs) => ({ maxBlockMs })),
+    ],
+    reconnectSpreadMs: [499, 15_001, ...NOT_A_NUMBER],
+    probeAfterMs: [59_999, ...NOT_A_NUMBER],
+    exitWhenDead: ['x', 9_999, Number.NaN, null, [], { afterMs: 10_000 }],
+    onConflict: ['queue', false],
+  },
 };
 
 const OF_CLIENT: Wrong<RemoteAgentClientOptions> = {
   platformUrl: ['localhost:8080', '', null, ...NOT_A_TEXT],
   orgId: ['a\nb', null, ...NOT_A_TEXT],
   origin: ['a\nb', ...NOT_A_TEXT],
-  requestTimeoutMs: [0, ...NOT_A_NUMBER],
-  messageTimeoutMs: [0, ...NOT_A_NUMBER],
-  maxRetries: [21, 1.5, ...NOT_A_NUMBER],
-  maxRetryAfterMs: NOT_A_NUMBER,
-  maxConnections: [0, 65_536, ...NOT_A_NUMBER],
-  dispatcher: ['http://proxy', 7, null, {}],
-  proxy: ['', 'ftp://proxy', 'socks5://proxy:1080', 'http://p/x', true, null, 7, {}],
-  maxResponseBytes: [1_023, ...NOT_A_NUMBER],
   logger: [...NOT_METHODS, { info: () => {} }],
-  clock: [...NOT_METHODS, { now: () => 0 }],
-  random: NOT_A_FUNCTION,
   workspaceId: ['researcher', '', null, ...NOT_A_TEXT],
   authToken: ['a\nb', ...NOT_A_TEXT],
   adminToken: ['a\nb', null, ...NOT_A_TEXT],
   agentCard: ['researcher', 7, []],
   reportedUrl: ['ftp://agent', null, ...NOT_A_TEXT],
   deliveryMode: ['auto', 'push', true],
-  stateDirectory: [null, ...NOT_A_TEXT],
-  callTimeoutMs: [0, null, ...NOT_A_NUMBER],
-  maxHeldReads: [0, 65_536, 1.5, null, ...NOT_A_NUMBER],
-  peerCacheTtlMs: [null, ...NOT_A_NUMBER],
-  peerCacheSize: [0, null, ...NOT_A_NUMBER],
-  directCalls: ['never', false, null],
-  allowPeerNetworks: ['10.0.0.0/8', [7], ['10.0.0.0']],
-  onPeerChange: ['ignore', null],
-  tokenStore: [...NOT_METHODS, { load: () => '' }],
+  connection: {
+    dispatcher: ['http://proxy', 7, null, {}],
+    proxy: ['', 'ftp://proxy', 'socks5://proxy:1080', 'http://p/x', true, null, 7, {}],
+    directCalls: ['never', false, null],
+    allowPeerNetworks: ['10.0.0.0/8', [7], ['10.0.0.0']],
+    onPeerChange: ['ignore', null],
+    clock: [...NOT_METHODS, { now: () => 0 }],
+    random: NOT_A_FUNCTION,
+  },
+  storage: {
+    directory: [null, ...NOT_A_TEXT],
+    tokenStore: [...NOT_METHODS, { load: () => '' }],
+  },
+  limits: {
+    requestTimeoutMs: [0, ...NOT_A_NUMBER],
+    messageTimeoutMs: [0, ...NOT_A_NUMBER],
+    maxRetries: [21, 1.5, ...NOT_A_NUMBER],
+    maxRetryAfterMs: NOT_A_NUMBER,
+    maxConnections: [0, 65_536, ...NOT_A_NUMBER],
+    maxResponseBytes: [1_023, ...NOT_A_NUMBER],
+    callTimeoutMs: [0, null, ...NOT_A_NUMBER],
+    maxHeldReads: [0, 65_536, 1.5, null, ...NOT_A_NUMBER],
+    peerCacheTtlMs: [null, ...NOT_A_NUMBER],
+    peerCacheSize: [0, null, ...NOT_A_NUMBER],
+  },
 };
 
-function casesOf(wrong: Readonly<Record<string, readonly unknown[]>>): [string, string, unknown][] {
-  return Object.entries(wrong).flatMap(([option, values]) =>
-    values.map((value): [string, string, unknown] => [option, typeof value, value]),
-  );
+function casesOf(wrong: WrongValues, group = ''): [name: string, type: string, value: unknown][] {
+  return Object.entries(wrong).flatMap(([name, values]) => {
+    if (!Array.isArray(values)) return casesOf(values as WrongValues, `${name}.`);
+    return values.map((value): [string, string, unknown] => [`${group}${name}`, typeof value, value]);
+  });
+}
+
+/** Options with one more, by its name, such as `limits.maxRetries`. */
+function withOption<Options extends object>(options: Options, name: string, value: unknown): Options {
+  const [first = '', second] = name.split('.');
+  const { [first as keyof Options]: group } = options;
+  return { ...options, [first]: second === undefined ? value : { ...group, [second]: value } };
 }
 
 const refused = (option: string) =>
@@ -86,13 +119,11 @@ const refused = (option: string) =>
 describe('createRemoteAgent refuses', () => {
   it.each(casesOf(OF_AGENT))('%s, a %s: %o', (option, _type, value) => {
     const client = new AgentClientDouble();
-    const auth = option === 'inboundSecret' ? { inboundAuth: 'shared-secret' as const } : {};
-    const options = {
-      client: client.asClient,
-      onMessage: () => '',
-      ...auth,
-      [option]: value,
-    } as RemoteAgentOptions;
+    const options: RemoteAgentOptions = withOption(
+      { client: client.asClient, onMessage: () => '' },
+      option,
+      value,
+    );
     expect(() => createRemoteAgent(options)).toThrow(refused(option));
     expect([client.calls, client.heartbeats, client.reads]).toEqual([[], [], []]);
   });
@@ -112,7 +143,11 @@ describe('createRemoteAgent refuses', () => {
 });
 
 describe('RemoteAgentClient refuses', () => {
-  const least = { workspaceId: SELF, platformUrl: 'http://localhost:8080', stateDirectory: '/nowhere' };
+  const least = {
+    workspaceId: SELF,
+    platformUrl: 'http://localhost:8080',
+    storage: { directory: '/nowhere' },
+  };
 
   it.each(casesOf(OF_CLIENT))('%s, a %s: %o', (option, _type, value) => {
     let requests = 0;
@@ -122,7 +157,7 @@ describe('RemoteAgentClient refuses', () => {
         return true;
       },
     };
-    const options = { ...least, dispatcher, [option]: value } as RemoteAgentClientOptions;
+    const options = withOption({ ...least, connection: { dispatcher } }, option, value);
     expect(() => new RemoteAgentClient(options)).toThrow(refused(option));
     expect(requests).toBe(0);
   });
@@ -141,27 +176,69 @@ describe('RemoteAgentClient refuses', () => {
 
 it('exitWhenDead is off unless it is set, and five minutes unless it says how long', () => {
   const client = new AgentClientDouble();
-  const read = [undefined, false, true, {}, { afterMs: 10_000 }].map(
+  const read = [undefined, false, true, 10_000].map(
     (exitWhenDead) =>
-      resolveRemoteAgentOptions({ client: client.asClient, onMessage: () => '', exitWhenDead }).exitAfterMs,
+      resolveRemoteAgentOptions({ client: client.asClient, onMessage: () => '', presence: { exitWhenDead } })
+        .exitAfterMs,
   );
-  expect(read).toEqual([null, null, 300_000, 300_000, 10_000]);
+  expect(read).toEqual([null, null, 300_000, 10_000]);
+});
+
+it('isolateHeartbeat is on unless it is false, and blocked for five minutes unless it says how long', () => {
+  const client = new AgentClientDouble();
+  const read = [undefined, true, {}, { maxBlockMs: 1_000 }, false].map(
+    (isolateHeartbeat) =>
+      resolveRemoteAgentOptions({
+        client: client.asClient,
+        onMessage: () => '',
+        presence: { isolateHeartbeat },
+      }).isolateHeartbeat,
+  );
+  expect(read).toEqual([300_000, 300_000, 300_000, 1_000, null]);
 });
 
 describe('the hint for', () => {
   const client = new AgentClientDouble();
   it.each([
-    [{ isolateHeartbeat: 'yes' }, /=== 'true'/],
-    [{ exitWhenDead: { after: 5 } }, /afterMs: 300_000/],
-    [{ exitWhenDead: 'x' }, /true for five minutes/],
-    [{ maxBlockMs: '30000' }, /Number\(/],
+    [{ presence: { isolateHeartbeat: 'yes' } }, /=== 'true'/],
+    [
+      { presence: { isolateHeartbeat: { maxBlock: 1 } } },
+      /^Did you mean presence\.isolateHeartbeat\.maxBlockMs\?$/,
+    ],
+    [{ maxBlockMs: 30_000 }, /^Did you mean presence\.isolateHeartbeat\.maxBlockMs\?$/],
+    [{ presence: { exitWhenDead: 'x' } }, /true for five minutes/],
+    [{ presence: { isolateHeartbeat: { maxBlockMs: '30000' } } }, /Number\(/],
+    [{ presence: 'x' }, /such as \{ heartbeatIntervalMs, isolateHeartbeat \}/],
+    [{ stopTimeoutMs: 5 }, /^Did you mean limits\.stopTimeoutMs\?$/],
     [{ store: {} }, /MemoryInboundStore/],
     [{ delivery: {} }, /PollDelivery/],
-    [{ onPause: 'x' }, /leave onPause out/],
-    [{ random: 1 }, /Math.random/],
+    [{ onPause: 'x' }, /leave it out/],
     [{ onMessage: undefined }, /handler of messages/],
   ])('%o', (options, hint) => {
     const make = () => createRemoteAgent({ client, onMessage: () => '', ...options } as never);
     expect(make).toThrow(expect.objectContaining({ hint: expect.stringMatching(hint) }));
   });
+});
+
+it('names all options that are wrong, and those of a wrong group by the right one', () => {
+  const client = { workspaceId: SELF, platformUrl: 'http://localhost:8080' };
+  expect(
+    () => new RemoteAgentClient({ ...client, orgId: 'a\nb', limits: { maxRetries: 'x' as never } }),
+  ).toThrow(
+    /^orgId \(or .*\) must be printable .* limits\.maxRetries must be an integer from 0 to 20, got "x"\.$/,
+  );
+  for (const [options, hint] of [
+    [{ maxRetries: 1 }, 'Did you mean limits.maxRetries?'],
+    [{ stateDirectory: '/x' }, 'Did you mean storage.directory?'],
+    [{ limits: { workspaceId: SELF } }, 'Did you mean workspaceId?'],
+    [{ connection: { dispatch: {} } }, 'Did you mean connection.dispatcher?'],
+    [
+      { limits: { quux: 1 } },
+      expect.stringMatching(/^Its options are callTimeoutMs, maxConnections, .*, requestTimeoutMs\.$/),
+    ],
+  ] as const) {
+    expect(() => new RemoteAgentClient({ ...client, ...options } as never)).toThrow(
+      expect.objectContaining({ hint }),
+    );
+  }
 });

@@ -1,5 +1,4 @@
 import type { AgentCard, Capability } from '@molecule-ai/protocol';
-import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { CLIENT_PORT, type ClientPort, createClientPort } from '../client/client-port.ts';
 import {
   addClientCalls,
@@ -10,9 +9,9 @@ import {
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { type HeartbeatLoopRunOptions, runHeartbeatLoop } from '../presence/run-heartbeat-loop.ts';
-import { checkObject } from '../settings/checked-values.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import { AGENT_OPTION_NAMES, type MessageHandler, type RemoteAgentOptions } from './agent-options.ts';
+import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
+import { abortSignal, func, type OptionsOf, optionsSchema, parseOptions } from '../settings/options.ts';
+import { AgentShape, type MessageHandler } from './agent-options.ts';
 import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
 
 /**
@@ -90,19 +89,17 @@ export const RemoteAgentClient = class RemoteAgentClient {
   options?: RemoteAgentClientOptions,
 ) => RemoteAgentClient;
 
-/** The options of `createRemoteAgent` except client and handler. */
-export interface AgentLoopOptions extends Omit<RemoteAgentOptions, 'client' | 'onMessage'> {
+class AgentLoopShape extends AgentShape {
   /** Stops the agent; the loop then resolves with `stopped`. */
-  signal?: AbortSignal | undefined;
+  signal = abortSignal();
   /** Called once the agent is registered, sending heartbeats and receiving messages. */
-  onStarted?: ((agent: RemoteAgent) => void) | undefined;
+  onStarted = func<(agent: RemoteAgent) => void>('Pass a function, such as (agent) => { … }.');
 }
 
-const LOOP_OPTIONS = knownOptions<AgentLoopOptions>({
-  ...AGENT_OPTION_NAMES,
-  signal: true,
-  onStarted: true,
-});
+/** The options of `createRemoteAgent` except client and handler. */
+export interface AgentLoopOptions extends OptionsOf<AgentLoopShape> {}
+
+const LOOP_OPTIONS = optionsSchema(new AgentLoopShape());
 
 /**
  * Registers and runs an agent until it is paused, removed, revoked or stopped by the signal.
@@ -113,8 +110,7 @@ export async function runAgentLoop(
   onMessage: MessageHandler,
   options: AgentLoopOptions,
 ): Promise<LoopOutcome> {
-  checkObject('options', options, 'Pass an object, such as { signal }.');
-  checkOptionNames('runAgentLoop', options, LOOP_OPTIONS);
+  parseOptions('runAgentLoop', LOOP_OPTIONS, options);
   const { signal, onStarted, ...rest } = options;
   const agent = createRemoteAgent({ onPause: 'stop', ...rest, client, onMessage });
   const stop = (): void => void agent.stop();

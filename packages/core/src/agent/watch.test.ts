@@ -16,7 +16,8 @@ async function started(
   client.reportedUrl = 'https://agent.test/';
   if (options.client === undefined) client.capabilities = new Set(['acknowledge', 'probe']);
   client.probes = probes;
-  const stage = agentStage({ delivery: 'push', random: () => 0, ...options }, client);
+  client.random = () => 0;
+  const stage = agentStage({ delivery: 'push', ...options }, client);
   createInboundHandler(stage.agent);
   await stage.agent.start();
   await client.flushPromises();
@@ -58,7 +59,10 @@ it('an agent without room for messages is not stale because it does not read', a
     handled.push(id);
     return new Promise(() => {});
   };
-  const { client, events } = await runningAgent({ readAhead: 1, handlerTimeoutMs: null, onMessage });
+  const { client, events } = await runningAgent({
+    limits: { readAhead: 1, handlerTimeoutMs: null },
+    onMessage,
+  });
   await client.deliver('row-1', 'row-2');
   await client.clock.advance(600_000);
   expect(handled).toEqual(['row-1']);

@@ -55,7 +55,7 @@ const cancels = (server: ScriptedServer): SeenRequest[] =>
 
 describe('cancelTask', () => {
   it('does not wait for calls, however many there are', async () => {
-    await using s = await stage('hang', { maxConnections: 1 });
+    await using s = await stage('hang', { limits: { maxConnections: 1 } });
     const calls = [s.client.callPeer(PEER, 'slow'), s.client.callPeer(PEER, 'waits')];
     for (const call of calls) call.catch(() => {});
     await s.server.waitForRequests(1);
@@ -95,7 +95,7 @@ describe('an aborted call', () => {
 
   it('cancels before the client closes, which waits for it a second at most', async () => {
     const manual = new ManualClock();
-    await using s = await stage({ headers: offered, body: [] }, { clock: manual });
+    await using s = await stage({ headers: offered, body: [] }, { connection: { clock: manual } });
     await s.client.getPeers();
     s.server.routes.set(cancelPath, 'hang');
     await aborted(s);
@@ -126,7 +126,7 @@ describe('an aborted call', () => {
 describe('held reads', () => {
   it('that are aborted or fail give their turn back', async () => {
     const script: ScriptedResponse[] = ['hang', { status: 500 }, 'hang', { status: 500 }, { body: [] }];
-    await using s = await stage(script, { maxHeldReads: 1, maxRetries: 0 });
+    await using s = await stage(script, { limits: { maxHeldReads: 1, maxRetries: 0 } });
     const held = { waitSecs: 25, takesTurns: true, isRetried: false } as const;
     type Read = (options: typeof held & { readonly signal?: AbortSignal }) => Promise<unknown>;
     const reads: Read[] = [

@@ -1,56 +1,22 @@
 import type { AgentCard } from '@molecule-ai/protocol';
 import { InboundSecret } from '../credentials/inbound-secret.ts';
 import { TokenManager } from '../credentials/token-manager.ts';
-import { FileTokenStore, type TokenStore } from '../credentials/token-store.ts';
+import { FileTokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
 import { PlatformApi } from '../platform-api/platform-api.ts';
-import { checkMethods, checkObject } from '../settings/checked-values.ts';
-import { CLIENT_NUMBERS, type ClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
-import { CONNECTION_OPTION_NAMES } from '../settings/connection-settings.ts';
+import { type RemoteAgentClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { PeerLookup } from './peer-lookup.ts';
-
-/** Options of a `RemoteAgentClient`. Most can also be set by an environment variable. */
-export interface RemoteAgentClientOptions extends ClientOptions {
-  /** Stores the token. @default a file in `stateDirectory`, mode 0600 */
-  tokenStore?: TokenStore | undefined;
-}
-
-/** The names of {@link RemoteAgentClientOptions}. */
-export const CLIENT_OPTION_NAMES = {
-  ...CONNECTION_OPTION_NAMES,
-  workspaceId: true,
-  authToken: true,
-  adminToken: true,
-  agentCard: true,
-  reportedUrl: true,
-  deliveryMode: true,
-  stateDirectory: true,
-  ...CLIENT_NUMBERS,
-  directCalls: true,
-  allowPeerNetworks: true,
-  onPeerChange: true,
-  tokenStore: true,
-} satisfies Record<keyof RemoteAgentClientOptions, unknown>;
-
-/** Connections of tests have `operatorKey` for an `OperatorClient`, and are spread into the options of both clients. */
-const CLIENT_OPTIONS = knownOptions<RemoteAgentClientOptions & { operatorKey: unknown }>({
-  ...CLIENT_OPTION_NAMES,
-  operatorKey: true,
-});
 
 /** What the operations of a client share. */
 export type ClientContext = ReturnType<typeof createClientContext>;
 
 /** Validates the options and creates the parts of a client, without any I/O. */
 export function createClientContext(options: RemoteAgentClientOptions) {
-  checkObject('options', options, 'Pass an object, such as { platformUrl, workspaceId }.');
-  checkOptionNames('RemoteAgentClient', options, CLIENT_OPTIONS);
   const checked = resolveClientSettings(options, processEnvironment());
   const logger = redactingLogger(
     checked.logger,
@@ -58,12 +24,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   );
   const settings = Object.freeze({ ...checked, logger });
   const { stateDirectory, workspaceId } = settings;
-  const store = checkMethods(
-    'tokenStore',
-    options.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger }),
-    ['load', 'save'],
-    'Pass new MemoryTokenStore(), a TokenStore of your own, or leave it out for a file in stateDirectory.',
-  );
+  const store = settings.tokenStore ?? new FileTokenStore({ directory: stateDirectory, logger });
   /** They repeat heartbeats by themselves, with the token in use. */
   const heartbeatThreads = new Set<HeartbeatThread>();
   const tokens = new TokenManager({

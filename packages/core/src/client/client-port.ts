@@ -12,7 +12,8 @@ import type { HeartbeatThread, HeartbeatThreadOptions } from '../heartbeat-worke
 import type { Logger } from '../logging/logger.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import { getWorkspace, getWorkspaceState, type WorkspaceStateReport } from '../platform-api/workspaces.ts';
-import { describe } from '../settings/checked-values.ts';
+import { describe } from '../settings/options.ts';
+import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions, RunningAgentOptions } from '../transport/platform-request.ts';
 import { type CancellationPage, type FetchCancellationsOptions, readCancellations } from './cancellation.ts';
@@ -77,6 +78,8 @@ export interface ClientPort extends Pick<PeerClient, 'acknowledge' | 'getWorkspa
   /** The folder of the agent's private files; absolute. */
   readonly stateDirectory: string;
   readonly clock: Clock;
+  /** Source of jitter, from 0 to 1. */
+  readonly random: RandomSource;
   /** Redacts credentials. */
   readonly logger: Logger;
   /** Aborts, with `client_closed`, when the client closes. Its agent ends with it. */
@@ -171,6 +174,7 @@ export function createClientPort(parts: ClientParts): ClientPort {
     reportedUrl: settings.reportedUrl,
     stateDirectory: settings.stateDirectory,
     clock: settings.clock,
+    random: settings.random,
     logger: parts.logger,
     closeSignal: sent.closed,
     get capabilities() {

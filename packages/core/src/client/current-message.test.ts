@@ -23,7 +23,7 @@ const metadataOf = ({ body }: { readonly body: unknown }) =>
 describe('a message that is sent in a handler', () => {
   it('is not waited for beyond the deadline', async () => {
     const clock = new ManualClock();
-    await using s = await stage(answer, { clock });
+    await using s = await stage(answer, { connection: { clock } });
     const ask = (deadlineMs: number) => {
       const metadata = { deadline: new Date(clock.now() + deadlineMs).toISOString() };
       return runHandling(message({ id: 'row-1', metadata }), new AbortController().signal, () =>

@@ -4,7 +4,7 @@ import { stage } from '../../test/test-client.ts';
 import { PageTooLargeError } from '../errors/api-error.ts';
 import { firstRowOf } from './inbound-page.ts';
 
-const once = { maxRetries: 0 };
+const once = { limits: { maxRetries: 0 } };
 
 const compactRow = (id: string, seq: number, change: object = {}) => ({
   id,
@@ -41,8 +41,7 @@ describe('a row that the platform cut', () => {
     const large = { body: compactRow('b', 2, { parts: [{ text: 'x'.repeat(5_000) }] }) };
     const rows = [compactRow('a', 1), cut, compactRow('c', 3)];
     await using s = await stage([{ body: rows }, large, { body: [cut] }, large], {
-      ...once,
-      maxResponseBytes: 4_000,
+      limits: { maxRetries: 0, maxResponseBytes: 4_000 },
     });
     expect(await s.client.fetchInboundPage()).toMatchObject({
       messages: [{ id: 'a' }],
@@ -63,7 +62,7 @@ describe('a page above the limit', () => {
       ...compactRow('a', 7),
       text: 'x'.repeat(9_000),
     };
-    await using s = await stage({ body: [row] }, { ...once, maxResponseBytes: 4_000 });
+    await using s = await stage({ body: [row] }, { limits: { maxRetries: 0, maxResponseBytes: 4_000 } });
     const error = await s.client.fetchInboundPage({ limit: 1 }).catch((reason: unknown) => reason);
     expect(PageTooLargeError.isInstance(error)).toBe(true);
     expect(error).toMatchObject({

@@ -10,7 +10,7 @@ const CAPABILITIES = { 'x-molecule-capabilities': 'message-status' };
 
 /** The error of one call of a peer. */
 async function failureOf(response: ScriptedResponse, maxResponseBytes?: number): Promise<ApiError> {
-  await using s = await stage(response, { maxResponseBytes });
+  await using s = await stage(response, { limits: { maxResponseBytes } });
   const error: unknown = await s.client
     .callPeer(PEER, 'hello', { messageId: 'm1' })
     .catch((reason) => reason);

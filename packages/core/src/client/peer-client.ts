@@ -15,9 +15,10 @@ import {
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
+import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
-import { type ClientContext, createClientContext, type RemoteAgentClientOptions } from './client-context.ts';
+import { type ClientContext, createClientContext } from './client-context.ts';
 import { type HistoryOptions, type HistoryPage, readConversationHistory } from './conversation-history.ts';
 import { type HeartbeatMetrics, type HeartbeatReport, Heartbeats } from './heartbeat.ts';
 import {

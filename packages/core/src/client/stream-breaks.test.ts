@@ -6,7 +6,7 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import type { ScriptedResponse } from '../../test/scripted-server.ts';
 import { STREAMING, type StreamedResponse, streaming } from '../../test/streamed-response.ts';
 import { type ClientStage, stage } from '../../test/test-client.ts';
-import type { RemoteAgentClientOptions } from './client-context.ts';
+import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import type { PeerStream } from './peer-stream.ts';
 
 /** A client of a platform that streams. */
@@ -75,7 +75,9 @@ describe('a stream that breaks off', () => {
 
 it('a client that is closed ends the pause before the next attempt', async () => {
   const clock = new ManualClock();
-  await using s = await streamingStage([streaming((out) => out.begin('one').cut())], { clock });
+  await using s = await streamingStage([streaming((out) => out.begin('one').cut())], {
+    connection: { clock },
+  });
   const failed = expect(s.client.streamPeer(PEER, 'hello').reply()).rejects.toMatchObject({
     code: 'client_closed',
   });
@@ -120,7 +122,7 @@ describe('an answer that is another one', () => {
 describe('the time of a stream', () => {
   it('fails at that limit when nobody has accepted the message', async () => {
     const clock = new ManualClock();
-    await using s = await streamingStage(['hang'], { clock });
+    await using s = await streamingStage(['hang'], { connection: { clock } });
     const stream = s.client.streamPeer(PEER, 'hello', { timeoutMs: 1_000, messageId: 'm-1' });
     const failed = expect(stream.reply()).rejects.toMatchObject({ code: 'timed_out', messageId: 'm-1' });
     await s.server.waitForRequests(2);
@@ -132,7 +134,7 @@ describe('the time of a stream', () => {
     const clock = new ManualClock();
     await using s = await streamingStage(
       [streaming((out) => void out.begin('one')), streaming((out) => out.begin('one two').end())],
-      { clock },
+      { connection: { clock } },
     );
     const iterator = s.client.streamPeer(PEER, 'hello')[Symbol.asyncIterator]();
     await iterator.next();

@@ -79,7 +79,7 @@ describe('streamPeer', () => {
   });
 
   it('delays no other request, however long it is open', async () => {
-    await using s = await stage([], { maxConnections: 1 });
+    await using s = await stage([], { limits: { maxConnections: 1 } });
     s.server.routes.set(HEALTH, { headers: STREAMING, body: { status: 'ok' } });
     s.server.routes.set(
       PATH,
@@ -95,7 +95,7 @@ describe('streamPeer', () => {
   });
 
   it('gives up an answer larger than allowed', async () => {
-    await using s = await stage([], { maxResponseBytes: 2_000 });
+    await using s = await stage([], { limits: { maxResponseBytes: 2_000 } });
     s.server.routes.set(HEALTH, { headers: STREAMING, body: { status: 'ok' } });
     s.server.script(
       streaming((out) => {
@@ -135,7 +135,10 @@ describe('a reader that stops', () => {
 
 describe('streamMessage of an operator', () => {
   it('names in its hints the arguments that this client takes', async () => {
-    await using s = await operatorStage([], { maxResponseBytes: 2_000, random: () => 0 });
+    await using s = await operatorStage([], {
+      limits: { maxResponseBytes: 2_000 },
+      connection: { random: () => 0 },
+    });
     s.server.routes.set(HEALTH, { headers: STREAMING, body: { status: 'ok' } });
     const how = `'${PEER}', 'm-1'`;
     const hintOf = async (

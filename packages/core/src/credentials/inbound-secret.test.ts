@@ -25,7 +25,7 @@ describe('the secret for pushes', () => {
   it('is stored from a registration, once, and replaced by a newer one from a heartbeat', async () => {
     const tokenStore = new CountingStore('token-1');
     await using s = await stage([registered('secret-1'), alive(), alive('secret-1'), alive('secret-2')], {
-      tokenStore,
+      storage: { tokenStore },
     });
     await s.client.register();
     for (let sent = 0; sent < 3; sent += 1) await s.client.heartbeat();
@@ -45,7 +45,7 @@ describe('the secret for pushes', () => {
     const tokenStore = new CountingStore('token-1');
     tokenStore.failures = 2;
     await using s = await stage([registered('secret-1'), alive('secret-1'), alive('secret-1')], {
-      tokenStore,
+      storage: { tokenStore },
     });
     await s.client.register();
     await s.client.heartbeat();
@@ -56,7 +56,9 @@ describe('the secret for pushes', () => {
 
   it('of a wrong kind is ignored: two lines, or too long', async () => {
     const tokenStore = new CountingStore('token-1');
-    await using s = await stage([registered('two\nlines'), alive('x'.repeat(5_000))], { tokenStore });
+    await using s = await stage([registered('two\nlines'), alive('x'.repeat(5_000))], {
+      storage: { tokenStore },
+    });
     await s.client.register();
     await s.client.heartbeat();
     expect(await tokenStore.loadInboundSecret()).toBeUndefined();

@@ -1,5 +1,5 @@
 import type { RedactingLogger } from '../logging/redacting-logger.ts';
-import type { TokenStore } from './token-store.ts';
+import type { TokenStore } from '../settings/client-settings.ts';
 
 const MAX_LENGTH = 4_096;
 

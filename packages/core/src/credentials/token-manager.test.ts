@@ -13,7 +13,7 @@ const issued = { status: 'registered', auth_token: TOKEN };
 describe('the token of a client', () => {
   it('is read once for concurrent calls, and redacted in logs', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
-    await using s = await stage([], { tokenStore });
+    await using s = await stage([], { storage: { tokenStore } });
     const { port } = s;
     await Promise.all([port.currentToken(), port.currentToken(), port.currentToken()]);
     expect([await port.currentToken(), tokenStore.loads]).toEqual([TOKEN, 1]);
@@ -23,21 +23,21 @@ describe('the token of a client', () => {
   });
 
   it('is read again after the store failed', async () => {
-    await using s = await stage([], { tokenStore: new CountingTokenStore(TOKEN, 1) });
+    await using s = await stage([], { storage: { tokenStore: new CountingTokenStore(TOKEN, 1) } });
     await expect(s.port.currentToken()).rejects.toThrow('unreadable');
     expect(await s.port.currentToken()).toBe(TOKEN);
   });
 
   it('refused, with no other one in the store: an error', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
-    await using s = await stage(onlyNewer, { tokenStore });
+    await using s = await stage(onlyNewer, { storage: { tokenStore } });
     await expect(s.client.fetchInbound()).rejects.toMatchObject({ code: 'unauthorized' });
     expect([s.server.requests.length, tokenStore.loads]).toEqual([1, 2]);
   });
 
   it('refused for two requests at once: the store is read once, and both use the newer one', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
-    await using s = await stage(onlyNewer, { tokenStore, maxConnections: 1 });
+    await using s = await stage(onlyNewer, { storage: { tokenStore }, limits: { maxConnections: 1 } });
     await s.port.currentToken();
     await tokenStore.save(NEWER_TOKEN);
     s.server.routes.set(`GET /workspaces/${SELF}`, { body: { id: SELF } });
@@ -59,7 +59,7 @@ describe('the token of a client', () => {
 
   it('refused after another request has renewed it: the store is not read again', async () => {
     const tokenStore = new CountingTokenStore(TOKEN);
-    await using s = await stage(onlyNewer, { tokenStore });
+    await using s = await stage(onlyNewer, { storage: { tokenStore } });
     await s.port.currentToken();
     await tokenStore.save(NEWER_TOKEN);
     let refuse = (): void => {};
@@ -77,7 +77,7 @@ describe('the token of a client', () => {
 
   it('refused when the store cannot be read: an error, and a warning', async () => {
     const tokenStore = new CountingTokenStore(undefined, 9);
-    await using s = await stage(onlyNewer, { tokenStore, authToken: TOKEN });
+    await using s = await stage(onlyNewer, { storage: { tokenStore }, authToken: TOKEN });
     await expect(s.client.fetchInbound()).rejects.toMatchObject({ code: 'unauthorized' });
     expect(s.logger.messages('warn')).toEqual(['The token store could not be read again.']);
   });
@@ -85,7 +85,7 @@ describe('the token of a client', () => {
   it('issued by the platform is used even if it cannot be stored', async () => {
     const tokenStore = new CountingTokenStore();
     tokenStore.save = () => Promise.reject(new Error('read-only'));
-    await using s = await stage({ body: issued }, { tokenStore });
+    await using s = await stage({ body: issued }, { storage: { tokenStore } });
     await expect(s.client.register()).rejects.toThrow('read-only');
     expect(await s.port.currentToken()).toBe(TOKEN);
     await s.client.heartbeat();

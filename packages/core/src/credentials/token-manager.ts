@@ -1,6 +1,6 @@
 import type { Logger } from '../logging/logger.ts';
-import type { ClientSettings } from '../settings/client-settings.ts';
-import { checkToken, type TokenStore } from './token-store.ts';
+import type { ClientSettings, TokenStore } from '../settings/client-settings.ts';
+import { checkToken } from './token-store.ts';
 
 export interface TokenManagerOptions {
   store: TokenStore;

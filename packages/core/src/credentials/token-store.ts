@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { TokenStore } from '../settings/client-settings.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import { withFileLock } from '../storage/file-lock.ts';
 import {
@@ -14,21 +15,6 @@ import { systemClock } from '../time/clock.ts';
 const TOKEN = /^[\x21-\x7e]+$/;
 /** Servers refuse requests with larger headers. */
 const MAX_TOKEN_LENGTH = 4_096;
-
-/** Stores the workspace token between runs. */
-export interface TokenStore {
-  /** Returns the stored token, or `undefined` if there is none. */
-  load(): Promise<string | undefined>;
-  /** Replaces the stored token atomically. */
-  save(token: string): Promise<void>;
-  /**
-   * Returns the secret that some platforms send as the bearer when they push to the agent, or `undefined` if there is none.
-   * A store without this method and {@link saveInboundSecret} does not keep it.
-   */
-  loadInboundSecret?(): Promise<string | undefined>;
-  /** Replaces this secret atomically. */
-  saveInboundSecret?(secret: string): Promise<void>;
-}
 
 /**
  * Trims and validates a token. The error does not contain it.

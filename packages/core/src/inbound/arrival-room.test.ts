@@ -76,7 +76,7 @@ describe('an answer for which its recipient has no room', () => {
 
   it('waits a day, also over restarts, without taking room', async () => {
     const store = new MemoryInboundStore();
-    const first = await directStage({ store, readAhead: 4 }, refusing(PEER));
+    const first = await directStage({ store, limits: { readAhead: 4 } }, refusing(PEER));
     for (const id of ['one', 'two']) await (await first.direct(id, { holdSeconds: 0 })).response;
     await first.client.clock.advance(DAY / 2);
     await first.agent.stop();
@@ -84,7 +84,7 @@ describe('an answer for which its recipient has no room', () => {
     await client.clock.advance(DAY);
     const ran: string[] = [];
     const second = await directStage(
-      { store, readAhead: 4, onMessage: ({ id }) => void ran.push(id) },
+      { store, limits: { readAhead: 4 }, onMessage: ({ id }) => void ran.push(id) },
       client,
     );
     await client.clock.advance(900_000);

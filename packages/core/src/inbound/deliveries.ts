@@ -1,8 +1,9 @@
 import type { InboundPage } from '../client/inbound-page.ts';
 import { CursorLostError, PageTooLargeError } from '../errors/api-error.ts';
-import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
-import { checkMethods, checkNumber, describe } from '../settings/checked-values.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
+import { checkNumber } from '../settings/checked-values.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import { checkMethods, describe, type Option, option, type Refuse } from '../settings/options.ts';
 import { ReconnectDelays } from '../time/backoff.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import type { ControlReads, DeliveryContext, DeliveryInbox, InboundDelivery } from './delivery.ts';
@@ -21,27 +22,41 @@ const CURSOR_LOST_PAUSE_MS = 1_000;
  */
 export type DeliveryChoice = 'auto' | 'long-poll' | 'poll' | 'push' | InboundDelivery;
 
-/** @throws ConfigurationError for an unknown name. */
-export function chooseDelivery(choice: DeliveryChoice = 'auto'): InboundDelivery {
-  if (typeof choice === 'object' && choice !== null) return checkDelivery(choice);
-  if (choice === 'push') return new PushDelivery();
-  if (choice === 'poll') return new PollDelivery();
-  if (choice === 'auto' || choice === 'long-poll') return new LongPollDelivery();
-  throw new ConfigurationError(
-    `delivery must be "auto", "long-poll", "poll", "push" or an InboundDelivery, got ${describe(choice)}.`,
-    { hint: 'Leave delivery out for "auto".' },
+/** A delivery and the name by which it was chosen, `own` for an object. */
+export interface ChosenDelivery {
+  readonly choice: Extract<DeliveryChoice, string> | 'own';
+  readonly delivery: InboundDelivery;
+}
+
+/** The option `delivery` of an agent. */
+export function deliveryOption(): Option<ChosenDelivery, DeliveryChoice> {
+  return option<ChosenDelivery, DeliveryChoice>(
+    (value = 'auto', refuse) => {
+      if (typeof value === 'object' && value !== null)
+        return { choice: 'own', delivery: checkDelivery(value, refuse) };
+      if (value === 'push') return { choice: value, delivery: new PushDelivery() };
+      if (value === 'poll') return { choice: value, delivery: new PollDelivery() };
+      if (value === 'auto' || value === 'long-poll')
+        return { choice: value, delivery: new LongPollDelivery() };
+      return refuse(
+        `must be "auto", "long-poll", "poll", "push" or an InboundDelivery, got ${describe(value)}`,
+        'Leave it out for "auto".',
+      );
+    },
+    { kind: "`'auto'`, `'long-poll'`, `'poll'`, `'push'` or an `InboundDelivery`" },
   );
 }
 
-function checkDelivery(delivery: InboundDelivery): InboundDelivery {
+function checkDelivery(value: object, refuse: Refuse): InboundDelivery {
   const hint = 'Pass new PollDelivery(), new LongPollDelivery(), or an InboundDelivery of your own.';
-  checkMethods('delivery', delivery, ['run'], hint);
+  const delivery = checkMethods<InboundDelivery>(value, ['run'], hint, refuse);
   const { expectedSilenceMs: silenceMs } = delivery;
   if (typeof silenceMs === 'number' && silenceMs > 0) return delivery;
-  const problem = `delivery.expectedSilenceMs must be a number above 0, got ${describe(silenceMs)}.`;
-  throw new ConfigurationError(problem, {
-    hint: 'Set Infinity for a source that may be silent for any time.',
-  });
+  return refuse(
+    `must be a number above 0, got ${describe(silenceMs)}`,
+    'Set Infinity for a source that may be silent for any time.',
+    'expectedSilenceMs',
+  );
 }
 
 interface FeedReadOptions {

@@ -130,7 +130,6 @@ describe('without a credential', () => {
     const seen: unknown[] = [];
     const stage = await arrivalStage({
       inboundAuth: 'none',
-      inboundSecret: undefined,
       onMessage: (message) => {
         seen.push([message.source, message.sourceId]);
         return 'for you';

@@ -90,7 +90,7 @@ describe('a reply that leaves the process', () => {
 
 describe('the cache of peer URLs', () => {
   it('loses entries by age, by number and on request', async () => {
-    await using s = await stage([], { peerCacheTtlMs: 1_000, peerCacheSize: 2 });
+    await using s = await stage([], { limits: { peerCacheTtlMs: 1_000, peerCacheSize: 2 } });
     for (const id of ['a', 'b', 'c']) {
       s.server.routes.set(`GET /registry/discover/${id}`, { body: { id, url: `http://${id}` } });
     }

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { isWorkspaceId } from '../settings/environment.ts';
+import { isWorkspaceId } from '../settings/client-settings.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 

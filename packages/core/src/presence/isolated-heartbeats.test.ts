@@ -29,7 +29,7 @@ async function start(options: HeartbeatLoopRunOptions = {}) {
   const client = new RemoteAgentClient({
     workspaceId: id,
     platformUrl: server.url,
-    tokenStore: new MemoryTokenStore(TOKEN),
+    storage: { tokenStore: new MemoryTokenStore(TOKEN) },
     logger,
     orgId: 'org-1',
   });
@@ -69,7 +69,7 @@ describe('while the event loop is blocked', () => {
     const restore = watchWorkers((options, thread) => threads.push({ options, thread }));
     const all = await Promise.all([
       start(),
-      start({ maxBlockMs: 1_000 }),
+      start({ isolateHeartbeat: { maxBlockMs: 1_000 } }),
       start(),
       start(),
       start(),

@@ -6,8 +6,11 @@ import type { HeartbeatLoopRunOptions, TaskReport } from './run-heartbeat-loop.t
 
 const online: ScriptedResponse = { body: { status: 'ok', workspace_status: 'online', paused: false } };
 
+/** Each pause is the longest one. */
+const latest = { connection: { random: () => 1 } };
+
 function run({ client }: ClientStage, options: HeartbeatLoopRunOptions = {}): Promise<LoopOutcome> {
-  return client.runHeartbeatLoop({ random: () => 1, ...options });
+  return client.runHeartbeatLoop(options);
 }
 
 /** Runs the loop for `count` requests; returns what the heartbeats reported. */
@@ -29,13 +32,13 @@ async function heartbeats(
 
 describe('runHeartbeatLoop', () => {
   it('resolves with stopped when the signal is already aborted, without a request', async () => {
-    await using s = await stage(online);
+    await using s = await stage(online, latest);
     expect(await run(s, { signal: AbortSignal.abort() })).toBe('stopped');
     expect(s.server.requests).toEqual([]);
   });
 
   it('resolves with stopped when the signal aborts later; an outage does not end it', async () => {
-    await using s = await stage('reset', { maxRetries: 0 });
+    await using s = await stage('reset', { ...latest, limits: { maxRetries: 0 } });
     const abort = new AbortController();
     const running = run(s, { signal: abort.signal });
     await s.server.waitForRequests(20);
@@ -45,7 +48,7 @@ describe('runHeartbeatLoop', () => {
   });
 
   it('sends the previous report again when taskSupplier throws', async () => {
-    await using s = await stage(online);
+    await using s = await stage(online, latest);
     const reports: (() => TaskReport)[] = [
       () => ({ currentTask: 'reading', activeTasks: 2 }),
       () => {
@@ -69,7 +72,7 @@ describe('runHeartbeatLoop', () => {
     ['null', null, ['', 0]],
     ['a text that throws', { currentTask: Object.create(null) }, ['', 0]],
   ])('a report with %s does not stop the heartbeats', async (_name, report, expected) => {
-    await using s = await stage(online);
+    await using s = await stage(online, latest);
     expect(await heartbeats(s, 2, () => report as TaskReport)).toEqual([
       [...expected, 0],
       [...expected, 30],
@@ -80,7 +83,7 @@ describe('runHeartbeatLoop', () => {
   it.each([0, 999, 30_001, Number.NaN, Number.POSITIVE_INFINITY])(
     'refuses an interval of %d ms',
     async (heartbeatIntervalMs) => {
-      await using s = await stage();
+      await using s = await stage([], latest);
       await expect(run(s, { heartbeatIntervalMs })).rejects.toMatchObject({
         code: 'configuration_invalid',
         message: expect.stringContaining('heartbeatIntervalMs'),

@@ -1,21 +1,22 @@
 import type { ClientPort } from '../client/client-port.ts';
 import type { HeartbeatMetrics } from '../client/heartbeat.ts';
-import { checkBoolean, checkNumbers, checkRandom } from '../settings/checked-values.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import type { RandomSource } from '../time/backoff.ts';
+import {
+  abortSignal,
+  checkBoolean,
+  func,
+  isObject,
+  number,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+  type SettingsOf,
+} from '../settings/options.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import { DEFAULT_HEARTBEAT_INTERVAL_MS, HeartbeatLoop, type HeartbeatLoopOptions } from './heartbeat-loop.ts';
 import type { LoopOutcome } from './presence-machine.ts';
 
-const NUMBERS = {
-  // With a longer interval the platform would report the agent as offline.
-  heartbeatIntervalMs: {
-    byDefault: DEFAULT_HEARTBEAT_INTERVAL_MS,
-    min: 1_000,
-    max: DEFAULT_HEARTBEAT_INTERVAL_MS,
-  },
-  maxBlockMs: { byDefault: 300_000, min: 1_000, max: 86_400_000 },
-} as const;
+const DEFAULT_MAX_BLOCK_MS = 300_000;
 
 /** The current work of an agent that uses only the heartbeat loop. */
 export interface TaskReport {
@@ -23,39 +24,49 @@ export interface TaskReport {
   readonly activeTasks?: number | undefined;
 }
 
-/** How the presence of an agent depends on its event loop. */
-export interface IsolationOptions {
+/** How heartbeats go on while the event loop is blocked. */
+class IsolationShape {
+  /**
+   * How long the event loop may be blocked before the agent is reported as `wedged`, in milliseconds, at least 1 000.
+   * @default 300_000
+   */
+  maxBlockMs = number({ min: 1_000, max: 86_400_000, byDefault: DEFAULT_MAX_BLOCK_MS });
+}
+
+/** Options of heartbeats. */
+export class HeartbeatShape {
+  /** Longest time between heartbeats, in milliseconds, 1 000–30 000. @default 30_000 */
+  // With a longer interval the platform would report the agent as offline.
+  heartbeatIntervalMs = number({
+    min: 1_000,
+    max: DEFAULT_HEARTBEAT_INTERVAL_MS,
+    byDefault: DEFAULT_HEARTBEAT_INTERVAL_MS,
+  });
   /**
    * Send heartbeats from a worker thread, one for all agents of the process, which repeats the last one while the event loop is
-   * blocked. Not with an own `dispatcher` or `clock`. @default true
+   * blocked. `maxBlockMs`: how long it may be blocked before the agent is reported as `wedged`, in milliseconds, by default 300 000. Not
+   * with an own `dispatcher` or `clock`. @default true
    */
-  isolateHeartbeat?: boolean | undefined;
-  /**
-   * How long the event loop may be blocked before the agent is reported as `wedged`, in milliseconds, at least 1 000. Needs
-   * `isolateHeartbeat`. @default 300_000
-   */
-  maxBlockMs?: number | undefined;
+  isolateHeartbeat = option<number | null, boolean | OptionsOf<IsolationShape>>(
+    (value = true, refuse) => {
+      if (isObject(value)) return (value as SettingsOf<IsolationShape>).maxBlockMs;
+      return checkBoolean(value, refuse) ? DEFAULT_MAX_BLOCK_MS : null;
+    },
+    { kind: '`true`, `false` or `{ maxBlockMs }`', group: optionsSchema(new IsolationShape()) },
+  );
 }
 
-export interface HeartbeatLoopRunOptions extends IsolationOptions {
+/** Options of the heartbeat loop. */
+class HeartbeatLoopShape extends HeartbeatShape {
   /** Stops the loop, which then resolves with `stopped`; closing the client does as well. */
-  signal?: AbortSignal | undefined;
+  signal = abortSignal();
   /** Called before each heartbeat. When it throws, the previous report is sent again. */
-  taskSupplier?: (() => TaskReport) | undefined;
-  /** Maximum time from one heartbeat to the next, in milliseconds, 1 000–30 000. @default 30_000 */
-  heartbeatIntervalMs?: number | undefined;
-  /** Source of jitter, from 0 to 1. @default Math.random */
-  random?: RandomSource | undefined;
+  taskSupplier = func<() => TaskReport>('Pass a function, such as () => ({ activeTasks: 1 }).');
 }
 
-const HEARTBEAT_LOOP_OPTIONS = knownOptions<HeartbeatLoopRunOptions>({
-  signal: true,
-  taskSupplier: true,
-  heartbeatIntervalMs: true,
-  random: true,
-  isolateHeartbeat: true,
-  maxBlockMs: true,
-});
+export interface HeartbeatLoopRunOptions extends OptionsOf<HeartbeatLoopShape> {}
+
+const HEARTBEAT_LOOP_OPTIONS = optionsSchema(new HeartbeatLoopShape());
 
 /**
  * Sends heartbeats and monitors the state until the workspace is paused or removed, the token is revoked, or the signal
@@ -64,18 +75,18 @@ const HEARTBEAT_LOOP_OPTIONS = knownOptions<HeartbeatLoopRunOptions>({
  */
 export async function runHeartbeatLoop(
   client: Pick<ClientPort, 'clock' | 'logger' | 'register' | 'heartbeat' | 'pollState' | 'getWorkspace'> &
-    Partial<Pick<ClientPort, 'openHeartbeatThread' | 'closeSignal'>>,
+    Partial<Pick<ClientPort, 'openHeartbeatThread' | 'closeSignal' | 'random'>>,
   options: HeartbeatLoopRunOptions = {},
 ): Promise<LoopOutcome> {
-  checkOptionNames('runHeartbeatLoop', options, HEARTBEAT_LOOP_OPTIONS);
+  const given = parseOptions('runHeartbeatLoop', HEARTBEAT_LOOP_OPTIONS, options);
   const { clock, logger } = client;
   const startedAt = clock.monotonic();
-  using ending = linkAbort(options.signal, client.closeSignal);
+  using ending = linkAbort(given.signal, client.closeSignal);
   let isPaused = false;
   let tasks = readReport({});
   const metrics = (): HeartbeatMetrics => {
     try {
-      const report = options.taskSupplier?.();
+      const report = given.taskSupplier?.();
       if (report) tasks = readReport(report);
     } catch (error) {
       logger.warn({ error }, 'taskSupplier failed; the previous report is sent again.');
@@ -83,14 +94,13 @@ export async function runHeartbeatLoop(
     const uptimeSeconds = Math.floor((clock.monotonic() - startedAt) / 1_000);
     return { ...tasks, errorRate: 0, sampleError: '', uptimeSeconds };
   };
-  const checked = checkHeartbeats(options);
   const loop = new HeartbeatLoop({
     client,
     clock,
     logger,
-    random: checkRandom(options.random),
-    intervalMs: checked.heartbeatIntervalMs,
-    openThread: threadOpener(client, checked),
+    random: client.random ?? Math.random,
+    intervalMs: given.heartbeatIntervalMs,
+    openThread: threadOpener(client, given),
     metrics,
     onChange: (change) => {
       if (change !== 'paused') return;
@@ -111,19 +121,11 @@ function readReport(report: TaskReport): Pick<HeartbeatMetrics, 'currentTask' | 
   };
 }
 
-/** The checked options. @throws ConfigurationError naming the option. */
-export function checkHeartbeats(
-  options: Pick<HeartbeatLoopRunOptions, keyof typeof NUMBERS | 'isolateHeartbeat'>,
-) {
-  const isolateHeartbeat = checkBoolean('isolateHeartbeat', options.isolateHeartbeat, true);
-  return { ...checkNumbers(options, NUMBERS), isolateHeartbeat };
-}
-
 /** How a loop opens its thread; `undefined` when it needs none. */
 export function threadOpener(
   client: Partial<Pick<ClientPort, 'openHeartbeatThread'>>,
-  { isolateHeartbeat, maxBlockMs, heartbeatIntervalMs: intervalMs }: ReturnType<typeof checkHeartbeats>,
+  { isolateHeartbeat: maxBlockMs, heartbeatIntervalMs: intervalMs }: SettingsOf<HeartbeatShape>,
 ): HeartbeatLoopOptions['openThread'] {
-  if (!isolateHeartbeat) return undefined;
+  if (maxBlockMs === null) return undefined;
   return (onRepeated) => client.openHeartbeatThread?.({ maxBlockMs, intervalMs, onRepeated }) ?? null;
 }

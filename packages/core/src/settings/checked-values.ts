@@ -1,14 +1,7 @@
 import { ConfigurationError } from '../errors/molecule-error.ts';
+import { describe, eitherOf, isObject, type NumberBounds } from './options.ts';
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
-export interface NumberBounds {
-  readonly min: number;
-  /** @default 2^31 - 1, the maximum delay of a timer in milliseconds */
-  readonly max?: number;
-  /** @default false */
-  readonly isInteger?: boolean;
-}
 
 /** Returns an error message that names the number, or `null` if it is within the bounds. */
 export function numberProblem(name: string, value: unknown, bounds: NumberBounds): string | null {
@@ -75,11 +68,6 @@ export function checkObject<T>(option: string, value: T, hint: string): T {
   throw wrong(option, 'an object', value, hint);
 }
 
-/** Whether a value maps names to values. */
-export function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** @throws ConfigurationError naming the option and the methods that are missing. */
 export function checkMethods<T>(option: string, value: T, methods: readonly string[], hint: string): T {
   const missing = methods.filter((name) => typeof Reflect.get(Object(value), name) !== 'function');
@@ -100,27 +88,4 @@ export function checkRandom(value: (() => number) | undefined): () => number {
 
 function wrong(option: string, expected: string, value: unknown, hint: string): ConfigurationError {
   return new ConfigurationError(`${option} must be ${expected}, got ${describe(value)}.`, { hint });
-}
-
-/** The names as a list with "or" before the last. */
-export function eitherOf(names: readonly string[]): string {
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
-}
-
-/** Without the contents of objects, which may be secret. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return show(value);
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'an object';
-  return typeof value === 'function' ? 'a function' : String(value);
-}
-
-/** What looks like a credential in the wrong place is cut: user info, and long words of letters and digits. */
-function show(text: string): string {
-  const withoutUser = text.replace(/(:\/{0,2})\S*@/, '$1…@');
-  const shown = withoutUser.replace(/[\w-]{20,}/g, (word) =>
-    /\d/.test(word) && /[g-z_]/i.test(word) ? `${word.slice(0, 4)}…` : word,
-  );
-  return JSON.stringify(shown.slice(0, 80));
 }

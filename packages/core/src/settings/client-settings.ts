@@ -3,102 +3,169 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type AgentCard, DELIVERY_MODES, type DeliveryMode } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/molecule-error.ts';
-import { checkNumbers, checkObject, checkWord } from './checked-values.ts';
 import {
-  CONNECTION_OPTION_NAMES,
-  type ConnectionOptions,
   type ConnectionSettings,
+  ConnectionShape,
+  originOfCredential,
+  PlatformShape,
+  RequestLimits,
+  readCredential,
+  readHttpUrl,
   resolveConnection,
 } from './connection-settings.ts';
 import {
-  checkHttpUrl,
-  checkWorkspaceId,
-  nameOption,
-  readOption,
-  resolveCredential,
-  wrongSetting,
-} from './environment.ts';
-import { checkOptionNames, knownOptions } from './known-options.ts';
+  checkText,
+  describe,
+  isObject,
+  number,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+  type Refuse,
+  type SettingsOf,
+  text,
+  withMethods,
+  word,
+} from './options.ts';
 import { isLoopback } from './platform-proxy.ts';
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+const CARD_HINT = "Pass the card as an object, such as { name: 'researcher' }.";
+const STORE_HINT =
+  'Pass new MemoryTokenStore(), a TokenStore of your own, or leave it out for a file in the directory.';
+const NETWORKS_HINT = "For example ['10.20.0.0/16']; the environment variable separates them by commas.";
 
-/** The options that are numbers. */
-export const CLIENT_NUMBERS = {
-  callTimeoutMs: { byDefault: DEFAULT_CALL_TIMEOUT_MS, min: 1 },
-  maxHeldReads: { byDefault: 1_000, min: 1, max: 65_535, isInteger: true },
-  peerCacheTtlMs: { byDefault: 300_000, min: 0 },
-  peerCacheSize: { byDefault: 1_000, min: 1, max: 1_000_000, isInteger: true },
-} as const;
+/** Stores the workspace token between runs. */
+export interface TokenStore {
+  /** Returns the stored token, or `undefined` if there is none. */
+  load(): Promise<string | undefined>;
+  /** Replaces the stored token atomically. */
+  save(token: string): Promise<void>;
+  /**
+   * Returns the secret that some platforms send as the bearer when they push to the agent, or `undefined` if there is none.
+   * A store without this method and {@link saveInboundSecret} does not keep it.
+   */
+  loadInboundSecret?(): Promise<string | undefined>;
+  /** Replaces this secret atomically. */
+  saveInboundSecret?(secret: string): Promise<void>;
+}
 
-const DIRECT_CALLS = ['auto', 'always', 'off'] as const;
-
-const PEER_CHANGE_POLICIES = ['warn', 'block'] as const;
-
-/** Identity and reachability of the agent, in addition to the connection to the platform. */
-export interface ClientOptions extends ConnectionOptions {
-  /**
-   * The workspace's UUID, as returned by `POST /workspaces`. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
-   */
-  workspaceId?: string | undefined;
-  /**
-   * A token of the workspace. Takes precedence over a stored one and is never written to disk.
-   * `null`, as `createWorkspace` returns it for a workspace without one, counts as not given. Environment: `MOLECULE_WORKSPACE_TOKEN`.
-   */
-  authToken?: string | null | undefined;
-  /**
-   * Operator credential for a first registration without a token. Sent to `/registry/register` only and never stored. Environment: `MOLECULE_ADMIN_TOKEN`.
-   */
-  adminToken?: string | undefined;
-  /** Describes the agent to others. @default `{ name: 'remote-agent-<first 8 of the id>' }` */
-  agentCard?: AgentCard | undefined;
-  /**
-   * The URL under which the platform can reach this agent. Without it, messages are polled.
-   * Environment: `MOLECULE_REPORTED_URL`.
-   */
-  reportedUrl?: string | undefined;
-  /** @default `'push'` with `reportedUrl`, otherwise `'poll'` */
-  deliveryMode?: DeliveryMode | undefined;
-  /**
-   * Folder for the token and other private files, created with mode 0700.
-   * Environment: `MOLECULE_STATE_DIR`. @default `~/.molecule/<workspaceId>`
-   */
-  stateDirectory?: string | undefined;
-  /** Time limit of a call to a peer, in milliseconds; the platform holds the call slightly shorter. @default 30_000 */
-  callTimeoutMs?: number | undefined;
-  /**
-   * How many reads of all agents in this process the platform may hold at the same time; each needs a connection. Agents beyond it
-   * read at the interval of their delivery, and take turns. 1–65 535. @default 1_000
-   */
-  maxHeldReads?: number | undefined;
-  /** How long a peer's URL is cached, in milliseconds. @default 300_000 */
-  peerCacheTtlMs?: number | undefined;
-  /** Maximum number of cached peer URLs. @default 1_000 */
-  peerCacheSize?: number | undefined;
+/** How the platform and peers are reached. */
+export class ClientConnectionShape extends ConnectionShape {
   /**
    * Whether `callPeer` sends to the peer's own server first, and through the platform when that fails. `auto`: where the
    * platform gives a URL and a token for the peer. `always`: also without a token; then a call whose outcome is unknown fails and
    * is not repeated. `off`: never. @default 'auto'
    */
-  directCalls?: (typeof DIRECT_CALLS)[number] | undefined;
+  directCalls = word(['auto', 'always', 'off'], 'auto');
   /**
    * Private networks in CIDR notation where peers may be called directly; besides them only addresses of the internet, and on
    * a platform at a loopback address also loopback and private ones. Link-local addresses never.
    * Environment: `MOLECULE_ALLOW_PEER_NETWORKS`, separated by commas. @default none
    */
-  allowPeerNetworks?: readonly string[] | undefined;
+  allowPeerNetworks = option<readonly string[]>(readNetworks, {
+    kind: 'a list of networks',
+    variables: ['MOLECULE_ALLOW_PEER_NETWORKS'],
+    fromVariable: (list) => list.split(','),
+  });
   /**
    * What happens when the name, the card or the origin of the URL of a peer is another one than when the peer was first used. `warn`
    * logs it and emits `peer-changed`. `block` also refuses calls to it with `peer_changed` until `acceptPeerChange`; each peer is
    * then looked up before it is called, also through the platform. @default 'warn'
    */
-  onPeerChange?: (typeof PEER_CHANGE_POLICIES)[number] | undefined;
+  onPeerChange = word(['warn', 'block'], 'warn');
 }
 
-/** Validated {@link ClientOptions} with all defaults applied; frozen. */
+/** Where the client keeps what outlives the process. */
+export class StorageShape {
+  /**
+   * Folder for the token and other private files, created with mode 0700.
+   * Environment: `MOLECULE_STATE_DIR`. @default `~/.molecule/<workspaceId>`
+   */
+  directory = text({ kind: 'a path', variables: ['MOLECULE_STATE_DIR'] }, (path) => path);
+  /** Stores the token. @default a file in `directory`, mode 0600 */
+  tokenStore = withMethods<TokenStore>(['load', 'save'], STORE_HINT);
+}
+
+/** Limits of requests, calls and caches. */
+export class ClientLimits extends RequestLimits {
+  /** Time limit of a call to a peer, in milliseconds; the platform holds the call slightly shorter. @default 30_000 */
+  callTimeoutMs = number({ min: 1, byDefault: DEFAULT_CALL_TIMEOUT_MS });
+  /**
+   * How many reads of all agents in this process the platform may hold at the same time; each needs a connection. Agents beyond it
+   * read at the interval of their delivery, and take turns. @default 1_000
+   */
+  maxHeldReads = number({ min: 1, max: 65_535, isInteger: true, byDefault: 1_000 });
+  /** How long a peer's URL is cached, in milliseconds. @default 300_000 */
+  peerCacheTtlMs = number({ min: 0, byDefault: 300_000 });
+  /** Maximum number of cached peer URLs. @default 1_000 */
+  peerCacheSize = number({ min: 1, max: 1_000_000, isInteger: true, byDefault: 1_000 });
+}
+
+/** Identity and reachability of an agent, and its connection to the platform. */
+export class ClientShape extends PlatformShape {
+  /**
+   * The workspace's UUID, as returned by `POST /workspaces`. Environment: `MOLECULE_WORKSPACE_ID`, `WORKSPACE_ID`.
+   */
+  workspaceId = text(
+    { kind: 'a UUID', variables: ['MOLECULE_WORKSPACE_ID', 'WORKSPACE_ID'] },
+    readWorkspaceId,
+  );
+  /**
+   * A token of the workspace. Takes precedence over a stored one and is never written to disk.
+   * `null`, as `createWorkspace` returns it for a workspace without one, counts as not given. Environment: `MOLECULE_WORKSPACE_TOKEN`.
+   */
+  authToken = option<string | null>((token, refuse) => readCredential(checkText(token, refuse), refuse), {
+    kind: 'a text',
+    variables: ['MOLECULE_WORKSPACE_TOKEN'],
+    ignoresNull: true,
+  });
+  /**
+   * Operator credential for a first registration without a token. Sent to `/registry/register` only and never stored.
+   * Environment: `MOLECULE_ADMIN_TOKEN`.
+   */
+  adminToken = text<string | null>({ variables: ['MOLECULE_ADMIN_TOKEN'] }, readCredential);
+  /**
+   * Describes the agent to others. Environment: `MOLECULE_AGENT_NAME` for the name in the default.
+   * @default `{ name: 'remote-agent-<first 8 of the id>' }`
+   */
+  agentCard = option<AgentCard | undefined, AgentCard>(
+    (card, refuse) =>
+      card === undefined || isObject(card)
+        ? (card as AgentCard | undefined)
+        : refuse(`must be an object, got ${describe(card)}`, CARD_HINT),
+    { kind: 'an agent card' },
+  );
+  /**
+   * The URL under which the platform can reach this agent. Without it, messages are polled.
+   * Environment: `MOLECULE_REPORTED_URL`.
+   */
+  reportedUrl = text({ kind: 'a URL', variables: ['MOLECULE_REPORTED_URL'] }, (url, refuse) =>
+    url === undefined ? null : readHttpUrl(url, refuse).href,
+  );
+  /** @default `'push'` with `reportedUrl`, otherwise `'poll'` */
+  deliveryMode = word(DELIVERY_MODES, undefined);
+  /** How the platform and peers are reached. */
+  connection = optionsSchema(new ClientConnectionShape());
+  /** Where the client keeps what outlives the process. */
+  storage = optionsSchema(new StorageShape());
+  /** Limits of requests, calls and caches. */
+  limits = optionsSchema(new ClientLimits());
+}
+
+/** Options of a `RemoteAgentClient`. Most of the first ones can also be set by an environment variable. */
+export interface RemoteAgentClientOptions extends OptionsOf<ClientShape> {}
+
+const CLIENT = new ClientShape();
+const CLIENT_OPTIONS = optionsSchema(CLIENT);
+
+/** The checked options of a client, with all defaults; frozen. */
 export interface ClientSettings
   extends ConnectionSettings,
-    Readonly<Record<keyof typeof CLIENT_NUMBERS, number>> {
+    SettingsOf<ClientLimits>,
+    Pick<SettingsOf<ClientConnectionShape>, 'directCalls' | 'onPeerChange'> {
   readonly workspaceId: string;
   readonly authToken: string | null;
   readonly adminToken: string | null;
@@ -109,8 +176,8 @@ export interface ClientSettings
   readonly deliveryMode: DeliveryMode;
   /** Absolute. */
   readonly stateDirectory: string;
-  readonly directCalls: NonNullable<ClientOptions['directCalls']>;
-  readonly onPeerChange: NonNullable<ClientOptions['onPeerChange']>;
+  /** `null` for a file in {@link stateDirectory}. */
+  readonly tokenStore: TokenStore | null;
   /** Which addresses of peers are called directly. */
   readonly peerAddresses: {
     readonly allowLoopback: boolean;
@@ -123,51 +190,54 @@ export interface ClientSettings
  * Validates the options of an agent. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
-export function resolveClientSettings(options: ClientOptions, env: NodeJS.ProcessEnv): ClientSettings {
-  requireNames(options, env);
-  const workspaceId = checkWorkspaceId(readOption('workspaceId', options.workspaceId, env));
-  const reported = readOption('reportedUrl', options.reportedUrl, env);
-  const reportedUrl = reported === undefined ? null : checkHttpUrl(reported, 'reportedUrl').href;
-  const connection = resolveConnection(options, env);
-  const token = resolveCredential('authToken', options.authToken ?? undefined, env);
-  const admin = resolveCredential('adminToken', options.adminToken, env);
-  const stateDirectory = readOption('stateDirectory', options.stateDirectory, env);
+export function resolveClientSettings(
+  options: RemoteAgentClientOptions,
+  env: NodeJS.ProcessEnv,
+): ClientSettings {
+  const given = parseOptions('RemoteAgentClient', CLIENT_OPTIONS, options, env);
+  const { workspaceId, authToken, adminToken, agentCard, reportedUrl } = given;
+  const { directCalls, allowPeerNetworks: allowedNetworks, onPeerChange, ...connection } = given.connection;
+  const settings = resolveConnection(given, connection, given.limits, env);
+  const isLocal = isLoopback(new URL(settings.platformUrl));
   return Object.freeze({
-    ...connection,
-    ...checkNumbers(options, CLIENT_NUMBERS),
+    ...settings,
+    ...given.limits,
     workspaceId,
-    authToken: token.credential,
-    adminToken: admin.credential,
-    origins: Object.freeze({ authToken: token.origin, adminToken: admin.origin }),
-    agentCard: resolveCard(options.agentCard, readOption('agentName', undefined, env), workspaceId),
+    authToken,
+    adminToken,
+    origins: Object.freeze({
+      authToken: originOfCredential('authToken', CLIENT.authToken, options.authToken, env),
+      adminToken: originOfCredential('adminToken', CLIENT.adminToken, options.adminToken, env),
+    }),
+    agentCard: resolveCard(agentCard, env.MOLECULE_AGENT_NAME?.trim(), workspaceId),
     reportedUrl,
-    deliveryMode: resolveDeliveryMode(options.deliveryMode, reportedUrl),
-    stateDirectory: resolveStateDirectory(stateDirectory, workspaceId),
-    directCalls: checkWord('directCalls', options.directCalls, DIRECT_CALLS) ?? 'auto',
-    onPeerChange: checkWord('onPeerChange', options.onPeerChange, PEER_CHANGE_POLICIES) ?? 'warn',
-    peerAddresses: resolvePeerAddresses(options, connection.platformUrl, env),
+    deliveryMode: resolveDeliveryMode(given.deliveryMode, reportedUrl),
+    stateDirectory: resolveStateDirectory(given.storage.directory, workspaceId),
+    tokenStore: given.storage.tokenStore ?? null,
+    directCalls,
+    onPeerChange,
+    peerAddresses: Object.freeze({ allowLoopback: isLocal, allowPrivate: isLocal, allowedNetworks }),
   });
 }
 
-/** @throws ConfigurationError that names all that is missing, so that nobody finds one after the other. */
-function requireNames(options: ClientOptions, env: NodeJS.ProcessEnv): void {
-  const isMissing = (name: 'platformUrl' | 'workspaceId' | 'authToken') =>
-    readOption(name, options[name] ?? undefined, env) === undefined;
-  if (!isMissing('platformUrl') || !isMissing('workspaceId')) return;
-  const both = `${nameOption('platformUrl')} and ${nameOption('workspaceId')} are missing.`;
-  throw new ConfigurationError(both, {
-    hint: `Set them to the address of the platform and to the id that POST /workspaces returned.${
-      isMissing('authToken')
-        ? ` ${nameOption('authToken')}, the token of the workspace, is not set either.`
-        : ''
-    } If they are in a file, run node --env-file=<file>, and check that the file is not empty.`,
-  });
+export function isWorkspaceId(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** The id in lower case. Only UUIDs are accepted, because the id becomes part of paths. */
+function readWorkspaceId(text: string | undefined, refuse: Refuse): string {
+  const missing = 'Set workspaceId to the id that POST /workspaces returned';
+  if (text === undefined) return refuse('is missing', `${missing}.`);
+  if (isWorkspaceId(text)) return text.toLowerCase();
+  const hint = isWorkspaceId(text.slice(1, -1))
+    ? `Set it without the characters around it, ${text.at(0)} and ${text.at(-1)}.`
+    : `${missing}, not to the name of the workspace.`;
+  return refuse(`must be a UUID, got ${describe(text)}`, hint);
 }
 
 function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string | null): DeliveryMode {
-  checkWord('deliveryMode', mode, DELIVERY_MODES);
   if (mode === 'push' && reportedUrl === null) {
-    throw new ConfigurationError(`deliveryMode "push" needs ${nameOption('reportedUrl')}.`, {
+    throw new ConfigurationError('deliveryMode "push" needs reportedUrl (or MOLECULE_REPORTED_URL).', {
       hint: 'Set the public URL of your server, or use deliveryMode "poll", which needs none.',
     });
   }
@@ -175,9 +245,8 @@ function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string
 }
 
 function resolveCard(card: AgentCard | undefined, name: string | undefined, workspaceId: string): AgentCard {
-  const given = card ?? {};
-  checkObject('agentCard', given, "Pass the card as an object, such as { name: 'researcher' }.");
-  return Object.keys(given).length > 0 ? given : { name: name ?? `remote-agent-${workspaceId.slice(0, 8)}` };
+  if (card !== undefined && Object.keys(card).length > 0) return card;
+  return { name: name || `remote-agent-${workspaceId.slice(0, 8)}` };
 }
 
 function resolveStateDirectory(text: string | undefined, workspaceId: string): string {
@@ -185,51 +254,57 @@ function resolveStateDirectory(text: string | undefined, workspaceId: string): s
   return text === '~' || /^~[\\/]/.test(text) ? join(homedir(), text.slice(1)) : resolve(text);
 }
 
-function resolvePeerAddresses(
-  { allowPeerNetworks }: ClientOptions,
-  platformUrl: string,
-  env: NodeJS.ProcessEnv,
-): ClientSettings['peerAddresses'] {
-  const isLocal = isLoopback(new URL(platformUrl));
-  const listed = readOption('allowPeerNetworks', undefined, env)?.split(',') ?? [];
-  const given = checkNetworks(allowPeerNetworks ?? listed);
-  const allowedNetworks = given.map((network) => network.trim()).filter(Boolean);
-  for (const network of allowedNetworks) checkNetwork(network);
-  return Object.freeze({ allowLoopback: isLocal, allowPrivate: isLocal, allowedNetworks });
-}
-
-function checkNetworks(list: readonly string[]): readonly string[] {
-  if (Array.isArray(list) && list.every((each) => typeof each === 'string')) return list;
-  const hint = "For example ['10.20.0.0/16']; the environment variable separates them by commas.";
-  throw wrongSetting('allowPeerNetworks', 'must be a list of texts', hint);
-}
-
-function checkNetwork(network: string): void {
-  const [address = '', length = '', ...rest] = network.split('/');
-  const version = isIP(address);
-  const isNetwork = version !== 0 && !address.includes('%') && /^\d{1,3}$/.test(length) && rest.length === 0;
-  const isMapped = /^::ffff:/i.test(address);
-  if (isNetwork && !isMapped && Number(length) <= (version === 4 ? 32 : 128)) return;
-  throw new ConfigurationError(
-    `${nameOption('allowPeerNetworks')}: ${JSON.stringify(network.slice(0, 80))} is not a network.`,
-    { hint: 'Use CIDR notation, such as 10.20.0.0/16 or fd12:3456::/32.' },
+function readNetworks(list: unknown, refuse: Refuse): readonly string[] {
+  if (list === undefined) return [];
+  if (!Array.isArray(list) || !list.every((each) => typeof each === 'string')) {
+    return refuse('must be a list of texts', NETWORKS_HINT);
+  }
+  const networks = list.map((network) => network.trim()).filter(Boolean);
+  const wrong = networks.find((network) => !isNetwork(network));
+  if (wrong === undefined) return networks;
+  const shown = JSON.stringify(wrong.slice(0, 80));
+  return refuse(
+    `has ${shown}, which is not a network`,
+    'Use CIDR notation, such as 10.20.0.0/16 or fd12:3456::/32.',
   );
 }
 
-export interface OperatorClientOptions extends ConnectionOptions {
+function isNetwork(network: string): boolean {
+  const [address = '', length = '', ...rest] = network.split('/');
+  const version = isIP(address);
+  const isRange = version !== 0 && !address.includes('%') && /^\d{1,3}$/.test(length) && rest.length === 0;
+  const isMapped = /^::ffff:/i.test(address);
+  return isRange && !isMapped && Number(length) <= (version === 4 ? 32 : 128);
+}
+
+/** The connection of an operator. */
+export class OperatorShape extends PlatformShape {
   /**
    * The operator key (`ADMIN_TOKEN` in production) or an org key; `null` sends none, which only a platform in dev
    * mode on this machine accepts. Environment: `MOLECULE_OPERATOR_KEY`, `ADMIN_TOKEN`.
    */
-  operatorKey?: string | null | undefined;
+  operatorKey = option<string | null>(
+    (key, refuse) => {
+      if (key === null) return null;
+      const text = checkText(key, refuse);
+      const hint = 'Pass operatorKey: null for a platform in dev mode on this machine.';
+      return text === undefined ? refuse('is missing', hint) : readCredential(text, refuse);
+    },
+    { kind: 'a text or `null`', variables: ['MOLECULE_OPERATOR_KEY', 'ADMIN_TOKEN'] },
+  );
+  /** How the platform is reached. */
+  connection = optionsSchema(new ConnectionShape());
+  /** Limits of requests to the platform. */
+  limits = optionsSchema(new RequestLimits());
 }
 
-const OPERATOR_OPTIONS = knownOptions<OperatorClientOptions>({
-  ...CONNECTION_OPTION_NAMES,
-  operatorKey: true,
-});
+/** Options of an `OperatorClient`. */
+export interface OperatorClientOptions extends OptionsOf<OperatorShape> {}
 
-/** Validated {@link OperatorClientOptions} with all defaults applied; frozen. */
+const OPERATOR = new OperatorShape();
+const OPERATOR_OPTIONS = optionsSchema(OPERATOR);
+
+/** The checked options of an operator's client, with all defaults; frozen. */
 export interface OperatorSettings extends ConnectionSettings {
   readonly operatorKey: string | null;
   /** Where the key was set, for errors; `null` where it was not. */
@@ -241,15 +316,11 @@ export function resolveOperatorSettings(
   options: OperatorClientOptions,
   env: NodeJS.ProcessEnv,
 ): OperatorSettings {
-  checkObject('options', options, 'Pass an object, such as { platformUrl, operatorKey }.');
-  checkOptionNames('OperatorClient', options, OPERATOR_OPTIONS);
-  const connection = resolveConnection(options, env);
-  if (options.operatorKey === null)
-    return Object.freeze({ ...connection, operatorKey: null, keyOrigin: null });
-  const { credential, origin } = resolveCredential('operatorKey', options.operatorKey, env);
-  if (credential === null) {
-    const hint = 'Pass operatorKey: null for a platform in dev mode on this machine.';
-    throw wrongSetting('operatorKey', 'is missing', hint);
-  }
-  return Object.freeze({ ...connection, operatorKey: credential, keyOrigin: origin });
+  const given = parseOptions('OperatorClient', OPERATOR_OPTIONS, options, env);
+  const { operatorKey } = given;
+  return Object.freeze({
+    ...resolveConnection(given, given.connection, given.limits, env),
+    operatorKey,
+    keyOrigin: originOfCredential('operatorKey', OPERATOR.operatorKey, options.operatorKey, env),
+  });
 }

@@ -1,23 +1,13 @@
-import { closestMatch } from 'leven';
 import { ConfigurationError, invalidArgument } from '../errors/molecule-error.ts';
-import { describe, eitherOf } from './checked-values.ts';
+import { describe, type OptionsProblem, unknownNames } from './options.ts';
 
 const MAX_NAME_LENGTH = 80;
-/** A name that is part of more options than these names none of them. */
-const MAX_SUGGESTIONS = 3;
-const MIN_PART_LENGTH = 3;
 
 /** The names of the options of one interface: `keyof Options`, all of them and no other. */
 export interface KnownOptions<Options> {
   readonly names: ReadonlySet<string>;
   /** For types only: it makes those of two interfaces differ. */
   readonly '~of'?: (name: keyof Options) => keyof Options;
-}
-
-/** What is wrong with options, and what to do about it. */
-export interface OptionsProblem {
-  readonly problem: string;
-  readonly hint?: string | undefined;
 }
 
 /** From an object with these names. Does not compile when a name is missing or is not one of the interface. */
@@ -40,30 +30,14 @@ export function unknownOptions<Options>(
   const { names } = known;
   const unknown = Object.keys(options).filter((name) => !names.has(name));
   if (unknown.length === 0) return null;
-  const quoted = unknown.map((name) => JSON.stringify(name.slice(0, MAX_NAME_LENGTH))).join(', ');
-  const meant = [...new Set(unknown.flatMap((name) => similarTo(name, [...names])))];
-  const list = [...names].sort().join(', ');
-  return {
-    problem: `${what} has no ${word}${unknown.length === 1 ? '' : 's'} ${quoted}.`,
-    hint: meant.length === 0 ? `Its ${word}s are ${list}.` : `Did you mean ${eitherOf(meant)}?`,
-  };
+  const cut = unknown.map((name) => name.slice(0, MAX_NAME_LENGTH));
+  return unknownNames(what, cut, [...names], [...names], word);
 }
 
 /** @throws ConfigurationError for an option that `what` does not have. */
 export function checkOptionNames<Options>(what: string, options: object, known: KnownOptions<Options>): void {
   const found = unknownOptions(what, options, known);
   if (found !== null) throw new ConfigurationError(found.problem, { hint: found.hint });
-}
-
-function similarTo(name: string, names: readonly string[]): readonly string[] {
-  const given = name.toLowerCase();
-  const byLowerCase = new Map(names.map((each) => [each.toLowerCase(), each]));
-  const maxDistance = given.length < 4 ? 1 : given.length < 10 ? 2 : 3;
-  const closest = closestMatch(given, [...byLowerCase.keys()], { maxDistance });
-  if (closest !== undefined) return [byLowerCase.get(closest) ?? closest];
-  if (given.length < MIN_PART_LENGTH) return [];
-  const containing = names.filter((each) => each.toLowerCase().includes(given));
-  return containing.length > MAX_SUGGESTIONS ? [] : containing;
 }
 
 /** The names of the options of a method, or of several. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { ConfigurationError } from '../errors/molecule-error.ts';
-import { describe } from './checked-values.ts';
+import { describe, type Refuse } from './options.ts';
 
 /** What {@link PlatformProxy.setting} is when no environment variable named the proxy. */
-export const PROXY_OPTION = 'the option proxy';
+export const PROXY_OPTION = 'the option connection.proxy';
 const EXAMPLE = 'For example http://proxy.internal:3128.';
 
 /** The HTTP proxy between a client and its platform. Its credentials are in no field, so that no log shows them. */
@@ -44,18 +44,21 @@ export function resolveProxy(
   env: NodeJS.ProcessEnv,
 ): PlatformProxy | null {
   if (option === false) return null;
-  if (option !== undefined) return parseProxy(checkOption(option), PROXY_OPTION);
+  if (option !== undefined) return parseProxy(option, PROXY_OPTION);
   const [variable, value] = variableFor(platform, env);
   if (!value || isLoopback(platform)) return null;
   if (isExempt(platform, env.no_proxy ?? env.NO_PROXY ?? '')) return null;
   return parseProxy(value, variable);
 }
 
-function checkOption(option: unknown): string {
+/** The option `proxy`. */
+export function checkProxyOption(option: unknown, refuse: Refuse): string | false | undefined {
+  if (option === undefined || option === false) return option;
   if (typeof option === 'string') return option.trim();
-  throw new ConfigurationError(`proxy must be the URL of a proxy or false, got ${describe(option)}.`, {
-    hint: `${EXAMPLE} Leave it out to use HTTPS_PROXY, HTTP_PROXY and NO_PROXY.`,
-  });
+  return refuse(
+    `must be the URL of a proxy or false, got ${describe(option)}`,
+    `${EXAMPLE} Leave it out to use HTTPS_PROXY, HTTP_PROXY and NO_PROXY.`,
+  );
 }
 
 /** Lower case first; an https platform without a variable of its own uses that of http. */
@@ -69,7 +72,7 @@ function variableFor({ protocol }: URL, env: NodeJS.ProcessEnv): readonly [strin
 }
 
 function parseProxy(text: string, setting: string): PlatformProxy {
-  const name = setting === PROXY_OPTION ? 'proxy' : setting;
+  const name = setting === PROXY_OPTION ? 'connection.proxy' : setting;
   const wrong = (problem: string, hint: string) => new ConfigurationError(`${name} ${problem}.`, { hint });
   const given = text.includes('://') ? text : `http://${text}`;
   const url = URL.canParse(given) ? new URL(given) : null;

@@ -36,7 +36,10 @@ describe('resolveClientSettings', () => {
 
   it('limits what `random` returns to numbers from 0 to 1', () => {
     const given = [Number.NaN, -20, 0, 0.5, 1, 7, Number.POSITIVE_INFINITY];
-    const { random } = resolveClientSettings({ ...least, random: () => given.shift() ?? 0 }, {});
+    const { random } = resolveClientSettings(
+      { ...least, connection: { random: () => given.shift() ?? 0 } },
+      {},
+    );
     expect(Array.from({ length: 7 }, () => random())).toEqual([0, 0, 0, 0.5, 1, 1, 1]);
   });
 
@@ -102,9 +105,12 @@ describe('resolveClientSettings', () => {
     [{ ...least, platformUrl: 'http://user:hunter2@p' }, /must not contain a user name or password/],
     [{ ...least, reportedUrl: 'remote://no-inbound' }, /reportedUrl/],
     [{ ...least, orgId: 'a\r\nX-Evil: 1' }, /orgId .* printable ASCII/],
-    [{ ...least, requestTimeoutMs: 0 }, /requestTimeoutMs/],
-    [{ ...least, maxRetries: 1.5 }, /maxRetries must be an integer/],
-    [{ ...least, callTimeoutMs: Number.NaN }, /callTimeoutMs/],
+    [{ ...least, limits: { requestTimeoutMs: 0 } }, /^limits\.requestTimeoutMs must be a number from 1 /],
+    [
+      { ...least, limits: { maxRetries: 1.5 } },
+      /^limits\.maxRetries must be an integer from 0 to 20, got 1\.5\.$/,
+    ],
+    [{ ...least, limits: { callTimeoutMs: Number.NaN } }, /callTimeoutMs/],
   ])('refuses %j', (options, message) => {
     const attempt = () => resolveClientSettings(options, {});
     expect(attempt).toThrow(expect.objectContaining({ code: 'configuration_invalid' }));
@@ -224,7 +230,7 @@ describe('how peers are called', () => {
     const env = { MOLECULE_ALLOW_PEER_NETWORKS: '10.20.0.0/16, fd12:3456::/32' };
     const networks = ['10.20.0.0/16', 'fd12:3456::/32'];
     expect(resolveClientSettings(least, env).peerAddresses.allowedNetworks).toEqual(networks);
-    const own = { ...least, allowPeerNetworks: ['192.168.0.0/24'] };
+    const own = { ...least, connection: { allowPeerNetworks: ['192.168.0.0/24'] } };
     expect(resolveClientSettings(own, env).peerAddresses.allowedNetworks).toEqual(['192.168.0.0/24']);
   });
 
@@ -238,12 +244,12 @@ describe('how peers are called', () => {
     'fe80::%1/10',
     '/8',
   ])('refuses the network %j', (network) => {
-    const options = { ...least, allowPeerNetworks: [network] };
+    const options = { ...least, connection: { allowPeerNetworks: [network] } };
     expect(() => resolveClientSettings(options, {})).toThrow(/MOLECULE_ALLOW_PEER_NETWORKS/);
   });
 
   it.each(['10.0.0.0/8', [5], {}])('refuses %j as a list of networks', (allowPeerNetworks) => {
-    const options = { ...least, allowPeerNetworks: allowPeerNetworks as never };
+    const options = { ...least, connection: { allowPeerNetworks: allowPeerNetworks as never } };
     expect(() => resolveClientSettings(options, {})).toThrow(
       expect.objectContaining({
         code: 'configuration_invalid',
@@ -253,7 +259,7 @@ describe('how peers are called', () => {
   });
 
   it('refuses another word for directCalls', () => {
-    const options = { ...least, directCalls: 'sometimes' as 'off' };
+    const options = { ...least, connection: { directCalls: 'sometimes' as 'off' } };
     expect(() => resolveClientSettings(options, {})).toThrow(/directCalls must be "auto"/);
   });
 });

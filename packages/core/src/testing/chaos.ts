@@ -132,7 +132,7 @@ export interface Chaos extends RequestDispatcher {
  * @throws ConfigurationError for a rule that is not one, also when `rules` are replaced.
  *
  * @example
- * const dispatcher = chaos(platform.dispatcher, {
+ * const dispatcher = chaos(platform.connection.dispatcher, {
  *   clock: platform.clock,
  *   rules: [{ fault: 'drop', path: '/registry/*', probability: 0.3 }],
  * });

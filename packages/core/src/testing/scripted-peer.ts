@@ -2,7 +2,6 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agent/agent-options.ts';
 import { createRemoteAgent, type RemoteAgent } from '../agent/remote-agent.ts';
 import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
-import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { clientPort } from '../client/client-port.ts';
 import { type NewWorkspace, OperatorClient } from '../client/operator-client.ts';
 import { MemoryTokenStore } from '../credentials/token-store.ts';
@@ -10,6 +9,7 @@ import { MessageFailure } from '../errors/message-failure.ts';
 import type { AnswerContent, HandlerAnswer } from '../inbound/handler.ts';
 import { MemoryInboundStore } from '../inbound/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
+import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import type { RequestDispatcher } from '../settings/connection-settings.ts';
 import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
 import type { Clock } from '../time/clock.ts';
@@ -20,7 +20,7 @@ import { temporaryState } from './temporary-state.ts';
 const MAX_RECEIVED = 10_000;
 
 /** The options that a client otherwise reads from the environment, which is that of the application under test. */
-const UNSET = { origin: '', reportedUrl: '', adminToken: '', allowPeerNetworks: [] } as const;
+const UNSET = { origin: '', reportedUrl: '', adminToken: '' } as const;
 
 /** What a scripted peer does with a message. Times are of the clock of its client, in milliseconds. */
 export type PeerAnswer =
@@ -51,6 +51,11 @@ export interface TestConnection {
   readonly operatorKey: string | null;
   /** Of a platform with an organisation. */
   readonly orgId?: string | undefined;
+  readonly connection?: TestConnectionParts | undefined;
+}
+
+/** How the clients of a test reach a platform, and their time. */
+export interface TestConnectionParts {
   readonly dispatcher?: RequestDispatcher | undefined;
   readonly clock?: TestClock | undefined;
 }
@@ -122,19 +127,19 @@ export async function scriptedPeer(
   options: ScriptedPeerOptions = {},
 ): Promise<ScriptedPeer> {
   checkOptionNames('scriptedPeer', options, PEER_OPTIONS);
-  const { platformUrl, operatorKey, dispatcher, clock } = platform;
-  const connection = { platformUrl, dispatcher, clock, orgId: platform.orgId ?? '', logger: silentLogger };
-  await using operator = new OperatorClient({ ...connection, origin: '', operatorKey });
+  const { platformUrl, operatorKey, connection, orgId = '' } = platform;
+  const shared = { platformUrl, orgId, logger: silentLogger };
+  await using operator = new OperatorClient({ ...shared, origin: '', operatorKey, connection });
   const { name = 'peer', workspace } = options;
   const { id, authToken } = await operator.createWorkspace({ ...workspace, name });
   const state = temporaryState();
   const client = new RemoteAgentClient({
-    ...connection,
+    ...shared,
     ...UNSET,
-    ...state,
-    tokenStore: new MemoryTokenStore(),
     agentCard: { name },
     ...options.client,
+    connection: { ...connection, allowPeerNetworks: [], ...options.client?.connection },
+    storage: { ...state.storage, tokenStore: new MemoryTokenStore(), ...options.client?.storage },
     workspaceId: id,
     authToken: authToken ?? '',
   });
@@ -158,7 +163,7 @@ export async function scriptedPeer(
   const stop = () => {
     stopping ??= (async () => {
       const stopped = agent.stop({ timeoutMs: 0 });
-      await clock?.advanceUntil?.(() => agent.state === 'stopped');
+      await connection?.clock?.advanceUntil?.(() => agent.state === 'stopped');
       await stopped;
       await client.close();
       state.remove();

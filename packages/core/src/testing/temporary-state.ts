@@ -3,9 +3,9 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A state folder of a test, by the name of the option of `RemoteAgentClient`. */
+/** A state folder of a test, as an option of `RemoteAgentClient`. */
 export interface TemporaryState extends Disposable {
-  readonly stateDirectory: string;
+  readonly storage: { readonly directory: string };
   /** Deletes the folder. Stop its agents before. */
   remove(): void;
 }
@@ -19,9 +19,9 @@ export interface TemporaryState extends Disposable {
  * const client = new RemoteAgentClient({ ...platform, ...workspace, ...state });
  */
 export function temporaryState(): TemporaryState {
-  const stateDirectory = join(tmpdir(), `molecule-test-${randomUUID()}`);
-  const remove = () => rmSync(stateDirectory, { recursive: true, force: true });
-  // Inherited: spread into options, it is `stateDirectory` only.
+  const directory = join(tmpdir(), `molecule-test-${randomUUID()}`);
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  // Inherited: spread into options, it is `storage` only.
   const methods = { remove, [Symbol.dispose]: remove };
-  return Object.assign(Object.create(methods) as typeof methods, { stateDirectory });
+  return Object.assign(Object.create(methods) as typeof methods, { storage: { directory } });
 }

@@ -1,13 +1,8 @@
 import { findClientPort } from '../client/client-port.ts';
-import {
-  describe,
-  eitherOf,
-  isObject,
-  type NumberBounds,
-  numberProblem,
-} from '../settings/checked-values.ts';
-import { isWorkspaceId } from '../settings/environment.ts';
+import { numberProblem } from '../settings/checked-values.ts';
+import { isWorkspaceId } from '../settings/client-settings.ts';
 import { type KnownOptions, unknownOptions } from '../settings/known-options.ts';
+import { describe, eitherOf, isObject, type NumberBounds } from '../settings/options.ts';
 
 /** What a value of an option may be: a type, one of several words, or a number within bounds. */
 export type OptionKind = 'text' | 'flag' | 'function' | 'object' | readonly string[] | NumberBounds;

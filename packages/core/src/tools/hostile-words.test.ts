@@ -118,7 +118,7 @@ describe('whatever peers and gateways write, a model reads it in fences only', (
   });
 
   it('in an error, of the platform, a peer or a gateway', async () => {
-    await using s = await stage([], { maxRetries: 0 });
+    await using s = await stage([], { limits: { maxRetries: 0 } });
     const some = fc.tuple(hostile, fc.constantFrom(...STATUSES));
     await fc.assert(
       fc.asyncProperty(some, async ([text, status]) => {

@@ -6,7 +6,7 @@ import {
 } from '@molecule-ai/protocol';
 import type { PeerReply, PeerReplyStatus } from '../peers/peer-reply.ts';
 import { fenceRepeatably } from '../peers/text-for-model.ts';
-import { isWorkspaceId } from '../settings/environment.ts';
+import { isWorkspaceId } from '../settings/client-settings.ts';
 import { fenceMarkedValue } from './marked-text.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 import { type ReplyContext, whereToLook } from './tool-run.ts';

@@ -43,8 +43,8 @@ function clientOf(dispatcher: RequestDispatcher): RemoteAgentClient {
     workspaceId: SELF,
     platformUrl: `${PLATFORM}/base`,
     authToken: TOKEN,
-    dispatcher,
-    maxRetries: 0,
+    connection: { dispatcher },
+    limits: { maxRetries: 0 },
   });
   onTestFinished(() => client.close());
   return client;

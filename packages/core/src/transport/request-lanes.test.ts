@@ -6,7 +6,7 @@ const READ = `GET /workspaces/${SELF}/activity`;
 
 describe('with all requests of a client in use by calls', () => {
   it('presence, reads, acknowledgements and replies do not wait', async () => {
-    await using s = await stage('hang', { maxConnections: 1 });
+    await using s = await stage('hang', { limits: { maxConnections: 1 } });
     const calls = [s.client.callPeer(PEER, 'slow'), s.client.callPeer(PEER, 'waits')];
     for (const call of calls) call.catch(() => {});
     await s.server.waitForRequests(1);
@@ -38,7 +38,7 @@ describe('with all requests of a client in use by calls', () => {
   });
 
   it('reads wait for reads, and calls for calls', async () => {
-    await using s = await stage('hang', { maxConnections: 1 });
+    await using s = await stage('hang', { limits: { maxConnections: 1 } });
     const reads = [s.client.fetchInbound(), s.client.fetchInbound()];
     const calls = [s.client.getPeers(), s.client.getPeers()];
     for (const request of [...reads, ...calls]) request.catch(() => {});

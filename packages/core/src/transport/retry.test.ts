@@ -59,7 +59,9 @@ function responseOf({ status, retry_after, network_error }: Step): ScriptedRespo
 
 describe('the retry vectors', () => {
   it.each(vectors.cases.map((vector) => [vector.id, vector] as const))('%s', async (id, vector) => {
-    await using s = await stage(vector.responses.map(responseOf), { maxRetries: vector.max_retries });
+    await using s = await stage(vector.responses.map(responseOf), {
+      limits: { maxRetries: vector.max_retries },
+    });
     const outcome = await s.client.getPeers().then(
       () => 200,
       (error: unknown) => (ApiError.isInstance(error) ? error.status : 'network'),
@@ -79,7 +81,7 @@ describe('retries', () => {
       [0, [750, 1500, 3000]],
       [1, [1250, 2500, 5000]],
     ] as const) {
-      await using s = await stage({ status: 429 }, { random: () => random });
+      await using s = await stage({ status: 429 }, { connection: { random: () => random } });
       await expect(s.client.getPeers()).rejects.toMatchObject({ code: 'rate_limited' });
       expect(s.clock.sleeps).toEqual(delays);
     }
@@ -104,7 +106,7 @@ describe('retries', () => {
       { status: 429, headers: { 'retry-after': new Date(Date.UTC(2026, 0, 1) + 8_000).toUTCString() } },
       { body: [] },
     ];
-    await using s = await stage(script, { random: () => 0.9 });
+    await using s = await stage(script, { connection: { random: () => 0.9 } });
     await s.client.getPeers();
     expect(s.clock.sleeps).toEqual([3000, 5000]);
   });

@@ -6,10 +6,10 @@ import { systemClock } from '../time/clock.ts';
 const PEERS = { body: [] };
 
 it('clients of one process share connections, and closing one ends its own requests only', async () => {
-  await using one = await stage([PEERS, 'hang', 'hang', PEERS], { clock: systemClock });
-  const sharing = { clock: systemClock, platformUrl: one.server.url };
+  await using one = await stage([PEERS, 'hang', 'hang', PEERS], { connection: { clock: systemClock } });
+  const sharing = { connection: { clock: systemClock }, platformUrl: one.server.url };
   await using two = await stage([], sharing);
-  await using other = await stage([], { ...sharing, clock: undefined });
+  await using other = await stage([], { ...sharing, connection: { clock: undefined } });
   await one.client.getPeers();
   const [ended, going] = [one.client.getPeers(), two.client.getPeers()];
   const closed = expect(ended).rejects.toMatchObject({ code: 'client_closed' });
@@ -24,8 +24,8 @@ it('clients of one process share connections, and closing one ends its own reque
 });
 
 it('a second client uses the connection of the first', async () => {
-  await using one = await stage([PEERS, PEERS], { clock: systemClock });
-  await using two = await stage([], { clock: systemClock, platformUrl: one.server.url });
+  await using one = await stage([PEERS, PEERS], { connection: { clock: systemClock } });
+  await using two = await stage([], { connection: { clock: systemClock }, platformUrl: one.server.url });
   await one.client.getPeers();
   await new Promise<void>((resolve) => setImmediate(resolve));
   await two.client.getPeers();
@@ -33,8 +33,15 @@ it('a second client uses the connection of the first', async () => {
 });
 
 it('each client has its own number of requests at the same time', async () => {
-  await using one = await stage(['hang', PEERS], { clock: systemClock, maxConnections: 1 });
-  await using two = await stage([], { clock: systemClock, platformUrl: one.server.url, maxConnections: 1 });
+  await using one = await stage(['hang', PEERS], {
+    connection: { clock: systemClock },
+    limits: { maxConnections: 1 },
+  });
+  await using two = await stage([], {
+    connection: { clock: systemClock },
+    platformUrl: one.server.url,
+    limits: { maxConnections: 1 },
+  });
   const waiting = one.client.getPeers().catch(() => {});
   await one.server.waitForRequests(1);
   const abort = new AbortController();
@@ -48,7 +55,7 @@ it('each client has its own number of requests at the same time', async () => {
 });
 
 it('a client uses a connection again before it opens more than its limit', async () => {
-  await using s = await stage([], { clock: systemClock, maxConnections: 8 });
+  await using s = await stage([], { connection: { clock: systemClock }, limits: { maxConnections: 8 } });
   s.server.routes.set(`GET /registry/${SELF}/peers`, PEERS);
   const readTen = async () => {
     for (let count = 0; count < 10; count += 1) await s.client.getPeers();

@@ -6,14 +6,14 @@ import { ManualClock } from '../../test/manual-clock.ts';
 import { type ScriptedResponse, ScriptedServer } from '../../test/scripted-server.ts';
 import { stage } from '../../test/test-client.ts';
 import type { RemoteAgentClient } from '../agent/remote-agent-client.ts';
-import type { RemoteAgentClientOptions } from '../client/client-context.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 
 type Request = (client: RemoteAgentClient) => Promise<unknown>;
 
 const read: Request = (client) => client.getPeers();
 const write: Request = (client) => client.heartbeat();
-const once = { maxRetries: 0 } as const;
+const once = { limits: { maxRetries: 0 } } as const;
 
 /** The error of one request, which is not retried. */
 async function failure(
@@ -21,7 +21,7 @@ async function failure(
   request = read,
   options: RemoteAgentClientOptions = {},
 ): Promise<MoleculeError> {
-  await using s = await stage(response, { ...once, ...options });
+  await using s = await stage(response, { ...options, limits: { ...once.limits, ...options.limits } });
   const error: unknown = await request(s.client).catch((reason: unknown) => reason);
   if (!MoleculeError.isInstance(error)) throw new Error(`not one of ours: ${String(error)}`);
   expect(s.server.requests).toHaveLength(1);
@@ -191,16 +191,16 @@ describe('invalid responses', () => {
   });
 
   it('a body above the limit, with and without success, or without an end', async () => {
-    const limit = { maxResponseBytes: 64 * 1024 };
-    const body = Buffer.alloc(2 * limit.maxResponseBytes, 0x20);
+    const limits = { maxResponseBytes: 64 * 1024 };
+    const body = Buffer.alloc(2 * limits.maxResponseBytes, 0x20);
     const large = { code: 'response_too_large', status: 200 };
-    expect(await failure({ body }, read, limit)).toMatchObject(large);
-    const failed = await failure({ status: 500, body }, read, limit);
+    expect(await failure({ body }, read, { limits })).toMatchObject(large);
+    const failed = await failure({ status: 500, body }, read, { limits });
     expect(failed).toMatchObject({ code: 'platform_error', status: 500 });
     const endless: ScriptedResponse = (_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).write(body);
     };
-    expect(await failure(endless, read, limit)).toMatchObject(large);
+    expect(await failure(endless, read, { limits })).toMatchObject(large);
   });
 
   it('deeply nested JSON is accepted', async () => {
@@ -215,7 +215,7 @@ describe('invalid responses', () => {
     };
     for (const response of ['hang', stalled] as const) {
       const clock = new ManualClock();
-      await using s = await stage(response, { ...once, clock });
+      await using s = await stage(response, { ...once, connection: { clock } });
       const failed = expect(write(s.client)).rejects.toMatchObject({
         code: 'timed_out',
         timeoutMs: 10_000,
@@ -261,7 +261,7 @@ describe('invalid responses', () => {
 
 describe('aborting and closing', () => {
   it('an abort rejects with its reason: before sending, while queued and while waiting', async () => {
-    await using s = await stage('hang', { maxConnections: 1 });
+    await using s = await stage('hang', { limits: { maxConnections: 1 } });
     const reason = new Error('enough');
     await expect(s.client.getPeers({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(s.server.requests).toHaveLength(0);
@@ -278,7 +278,10 @@ describe('aborting and closing', () => {
 
   it('a request that timed out while queued has delivered: no', async () => {
     const clock = new ManualClock();
-    await using s = await stage('hang', { ...once, maxConnections: 1, clock });
+    await using s = await stage('hang', {
+      limits: { maxRetries: 0, maxConnections: 1 },
+      connection: { clock },
+    });
     const first = s.client.fetchInbound().catch(() => {});
     await s.server.waitForRequests(1);
     const queued = expect(s.client.getWorkspace()).rejects.toMatchObject({

@@ -39,9 +39,11 @@ describe('a refused credential', () => {
       'came from the token store (that of the option authToken was refused before) and was kept.',
     );
     using state = temporaryState();
-    const tokenStore = new FileTokenStore({ directory: state.stateDirectory });
+    const tokenStore = new FileTokenStore({ directory: state.storage.directory });
     await tokenStore.save(TOKEN);
-    expect(await hintOf({ tokenStore })).toContain(`came from the file ${tokenStore.path} and was kept.`);
+    expect(await hintOf({ storage: { tokenStore } })).toContain(
+      `came from the file ${tokenStore.path} and was kept.`,
+    );
     expect(await hintOf({ token: null, adminToken: NEWER_TOKEN })).toMatch(
       /operator key came from the option adminToken: .* MOLECULE_WORKSPACE_TOKEN/,
     );
@@ -76,7 +78,7 @@ describe('a wrong address', () => {
       platformUrl,
       workspaceId: SELF,
       authToken: TOKEN,
-      maxRetries: 0,
+      limits: { maxRetries: 0 },
       logger: silentLogger,
     });
     return await client.register().catch((error: unknown) => error);

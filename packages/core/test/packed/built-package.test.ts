@@ -36,7 +36,7 @@ const loaded = () => Object.keys(cache).filter((file) => /[\\\\/]undici[\\\\/]li
 const before = loaded().length;
 const client = new RemoteAgentClient({
   workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl: 'http://127.0.0.1:' + server.address().port,
-  authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0,
+  authToken: 'token', storage: { directory: ${JSON.stringify(stateDirectory)} }, limits: { maxRetries: 0 },
 });
 const { code } = await client.getWorkspace().catch((error) => error);
 await client.close();
@@ -71,7 +71,7 @@ await new Promise((resolve) => server.once('listening', resolve));
 const isLoaded = () => seen.includes('eventsource-parser');
 const client = new RemoteAgentClient({
   workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl: 'http://127.0.0.1:' + server.address().port,
-  authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0,
+  authToken: 'token', storage: { directory: ${JSON.stringify(stateDirectory)} }, limits: { maxRetries: 0 },
 });
 await client.getWorkspace().catch(() => {});
 const before = isLoaded();
@@ -112,7 +112,7 @@ it('both builds of one package share the message that is handled', () => {
     const row = { id: 'row-1', seq: 1, message_id: 'm-1', source_id: null, method: 'message/send', data: { text: 'hi' } };
     const client = new required.RemoteAgentClient({
       workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl: 'http://127.0.0.1:' + server.address().port,
-      authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0, logger: required.silentLogger,
+      authToken: 'token', storage: { directory: ${JSON.stringify(stateDirectory)} }, limits: { maxRetries: 0 }, logger: required.silentLogger,
     });
     const seen = new Promise((resolve) => {
       const agent = required.createRemoteAgent({
@@ -147,7 +147,7 @@ it('jose is loaded with the first token, and not with an agent that starts and g
     const platformUrl = 'http://127.0.0.1:' + server.address().port;
     const client = new RemoteAgentClient({
       workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', platformUrl, reportedUrl: platformUrl,
-      authToken: 'token', stateDirectory: ${JSON.stringify(stateDirectory)}, maxRetries: 0,
+      authToken: 'token', storage: { directory: ${JSON.stringify(stateDirectory)} }, limits: { maxRetries: 0 },
     });
     const agent = createRemoteAgent({ client, delivery: 'push', store: new MemoryInboundStore(), onMessage: () => {} });
     const handler = createInboundHandler(agent);

@@ -29,7 +29,7 @@ const { existsSync } = process.getBuiltinModule('node:fs');
 const own = process.env.OWN_FOLDER;
 const client = new RemoteAgentClient({
   workspaceId: process.env.WORKSPACE, platformUrl: process.env.URL_OF_PLATFORM, authToken: 'token',
-  stateDirectory: own, logger: silentLogger,
+  storage: { directory: own }, logger: silentLogger,
 });
 const stop = new AbortController();
 const loop = client.runHeartbeatLoop({ heartbeatIntervalMs: 1000, signal: stop.signal });
@@ -96,7 +96,7 @@ it('without permission for worker threads an agent sends from the main thread', 
     const stop = new AbortController();
     const client = new RemoteAgentClient({
       workspaceId: ${JSON.stringify(id)}, platformUrl: ${JSON.stringify(server.url)}, authToken: 'token',
-      stateDirectory: ${JSON.stringify(folder)}, logger: { debug() {}, info() {}, warn, error: warn },
+      storage: { directory: ${JSON.stringify(folder)} }, logger: { debug() {}, info() {}, warn, error: warn },
     });
     const taskSupplier = () => {
       heartbeats += 1;

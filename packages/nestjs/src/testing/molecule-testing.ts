@@ -19,8 +19,8 @@ import type { MoleculeModuleExtras, MoleculeModuleOptions } from '../molecule-op
 /** What `createTestPlatform()` returns, or the options of clients of a platform that runs elsewhere. */
 type TestConnection = Parameters<typeof scriptedPeer>[0];
 
-/** Options of the agent, and of its workspace. */
-export interface MoleculeTestingOptions extends Omit<MoleculeModuleOptions, 'workspaceId' | 'authToken'> {
+/** Options of the module, and of the workspace. */
+export interface MoleculeTestingOptions extends MoleculeModuleOptions {
   /** Of the workspace. @default 'application' */
   readonly workspaceName?: string | undefined;
 }
@@ -28,7 +28,9 @@ export interface MoleculeTestingOptions extends Omit<MoleculeModuleOptions, 'wor
 /** The agent of an application on a test platform, and what talks to it. Nothing of it stays on disk. */
 export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
   /** Of the agent, for `MoleculeModule.forRoot()`, or in place of the options of an application: `overrideProvider(getMoleculeOptionsToken())`. */
-  readonly options: MoleculeModuleOptions & { readonly workspaceId: string };
+  readonly options: MoleculeModuleOptions;
+  /** Of the agent of the application. */
+  readonly workspaceId: string;
   readonly #platform: TestConnection;
   readonly #operator: OperatorClient;
   readonly #peers: ScriptedPeer[] = [];
@@ -39,11 +41,13 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
   private constructor(
     platform: TestConnection,
     operator: OperatorClient,
-    options: MoleculeModuleOptions & { readonly workspaceId: string },
+    workspaceId: string,
+    options: MoleculeModuleOptions,
     removeState: () => void,
   ) {
     this.#platform = platform;
     this.#operator = operator;
+    this.workspaceId = workspaceId;
     this.options = options;
     this.#removeState = removeState;
   }
@@ -53,33 +57,29 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
    * @param platform what `createTestPlatform()` of `@molecule-ai/platform/testing` returned, or the connection to a platform that runs
    */
   static async open(platform: TestConnection, given: MoleculeTestingOptions = {}): Promise<MoleculeTesting> {
-    const { platformUrl, operatorKey, dispatcher, clock } = platform;
+    const { platformUrl, operatorKey, connection, orgId = '' } = platform;
     // Blank options are unset, and nothing is read from the environment for them.
-    const connection = { platformUrl, dispatcher, clock, orgId: platform.orgId ?? '', origin: '' };
-    const operator = new OperatorClient({ ...connection, operatorKey, logger: silentLogger });
-    const { workspaceName = 'application', ...more } = given;
+    const shared = { platformUrl, orgId, origin: '', logger: silentLogger };
+    const operator = new OperatorClient({ ...shared, connection, operatorKey });
+    const { workspaceName = 'application', client, agent, ...more } = given;
     const { id, authToken } = await operator.createWorkspace({ name: workspaceName });
-    const { stateDirectory, remove } = temporaryState();
-    const options = {
-      ...connection,
-      stateDirectory,
-      logger: silentLogger,
-      tokenStore: new MemoryTokenStore(),
-      store: new MemoryInboundStore(),
-      agentCard: { name: workspaceName },
-      reportedUrl: '',
-      adminToken: '',
-      allowPeerNetworks: [],
+    const { storage, remove } = temporaryState();
+    const options: MoleculeModuleOptions = {
       ...more,
-      workspaceId: id,
-      authToken: authToken ?? '',
+      client: {
+        ...shared,
+        agentCard: { name: workspaceName },
+        reportedUrl: '',
+        adminToken: '',
+        ...client,
+        connection: { ...connection, allowPeerNetworks: [], ...client?.connection },
+        storage: { ...storage, tokenStore: new MemoryTokenStore(), ...client?.storage },
+        workspaceId: id,
+        authToken: authToken ?? '',
+      },
+      agent: { store: new MemoryInboundStore(), ...agent },
     };
-    return new MoleculeTesting(platform, operator, options, remove);
-  }
-
-  /** Of the agent of the application. */
-  get workspaceId(): string {
-    return this.options.workspaceId;
+    return new MoleculeTesting(platform, operator, id, options, remove);
   }
 
   /** Another agent, which the agent of the application can call, and which can call it. It ends with the application. */
@@ -108,7 +108,7 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
 
   /** Resolves when the agent runs. A clock that a test moves is moved until then. */
   async online(agent: RemoteAgent): Promise<void> {
-    const { clock } = this.#platform;
+    const { clock } = this.#platform.connection ?? {};
     const isOnline = () => agent.state === 'running';
     if (clock?.advanceUntil !== undefined) return clock.advanceUntil(isOnline);
     const stopped = agent.closed.then((outcome) => {
@@ -131,7 +131,7 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
       isSettled = true;
     };
     work.then(end, end);
-    await this.#platform.clock?.advanceUntil?.(() => isSettled);
+    await this.#platform.connection?.clock?.advanceUntil?.(() => isSettled);
     return work;
   }
 

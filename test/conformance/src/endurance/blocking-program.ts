@@ -7,9 +7,11 @@ const log = (event: string, facts: object = {}) =>
 
 const agent = createRemoteAgent({
   client: new RemoteAgentClient(),
-  heartbeatIntervalMs: Number(process.env.HEARTBEAT_INTERVAL_MS),
-  maxBlockMs: Number(process.env.MAX_BLOCK_MS),
-  reconnectSpreadMs: 1_000,
+  presence: {
+    heartbeatIntervalMs: Number(process.env.HEARTBEAT_INTERVAL_MS),
+    isolateHeartbeat: { maxBlockMs: Number(process.env.MAX_BLOCK_MS) },
+    reconnectSpreadMs: 1_000,
+  },
   onMessage: ({ text }) => {
     log('handling', { text });
     const until = performance.now() + Number(text.replace('burn ', ''));

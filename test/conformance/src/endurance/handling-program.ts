@@ -10,9 +10,8 @@ const agent = createRemoteAgent({
   client,
   delivery: process.env.DELIVERY === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
   concurrency: 32,
-  heartbeatIntervalMs: 5_000,
-  stopTimeoutMs: 5_000,
-  reconnectSpreadMs: 1_000,
+  presence: { heartbeatIntervalMs: 5_000, reconnectSpreadMs: 1_000 },
+  limits: { stopTimeoutMs: 5_000 },
   onMessage: async (message, { attempt, reply, signal }) => {
     const [answer] = message.answers;
     if (answer !== undefined) {

@@ -33,9 +33,8 @@ const sending = new Sending({
 
 const agent = createRemoteAgent({
   client,
-  heartbeatIntervalMs: 5_000,
-  stopTimeoutMs: 5_000,
-  reconnectSpreadMs: 1_000,
+  presence: { heartbeatIntervalMs: 5_000, reconnectSpreadMs: 1_000 },
+  limits: { stopTimeoutMs: 5_000 },
   onMessage: async ({ id: rowId, inReplyTo, metadata, text }, { attempt }) => {
     const state = typeof metadata.state === 'string' ? metadata.state : 'answered';
     if (state === 'input_required') return sending.answerQuestion(inReplyTo);

@@ -105,10 +105,13 @@ export async function stageChaos(
   const platform = await createTestPlatform();
   const { clock } = platform;
   const logger = recordingLogger();
-  const operator = new OperatorClient({ ...platform, logger });
+  const operator = new OperatorClient({ ...platform, operatorKey: platform.operatorKey, logger });
   // Nobody listens at the URL of an agent that is served in process.
   const directCalls = delivery === 'push' ? 'off' : 'auto';
-  const sender = await scriptedPeer(platform, { name: 'sender', client: { logger, directCalls } });
+  const sender = await scriptedPeer(platform, {
+    name: 'sender',
+    client: { logger, connection: { directCalls } },
+  });
   const helper = await scriptedPeer(platform, {
     name: 'helper',
     answer: async ({ text }, { client, signal }) => {
@@ -123,7 +126,7 @@ export async function stageChaos(
   const noting: RequestDispatcher = {
     dispatch: (request, handler) => {
       routes.add(`${request.method} ${findRoute(request.method, request.path)?.path}`);
-      return platform.dispatcher.dispatch(request, handler);
+      return platform.connection.dispatcher.dispatch(request, handler);
     },
   };
   const faulty = chaos(noting, { seed, clock });
@@ -144,16 +147,14 @@ export async function stageChaos(
     const client = new RemoteAgentClient({
       ...platform,
       ...workspace,
-      ...state,
-      tokenStore: new MemoryTokenStore(),
-      dispatcher: faulty,
+      storage: { ...state.storage, tokenStore: new MemoryTokenStore() },
+      connection: { ...platform.connection, dispatcher: faulty, random },
       logger,
-      random,
       ...(delivery === 'push' ? { reportedUrl: URL_OF_WORKER } : {}),
     });
     const onMessage = (message: InboundMessage, context: HandlerContext) =>
       handle(message, context, { effects, helperId: helper.id });
-    const agent = createRemoteAgent({ client, onMessage, delivery, store, random, concurrency: 8 });
+    const agent = createRemoteAgent({ client, onMessage, delivery, store, concurrency: 8 });
     const handler = createInboundHandler(agent);
     return { client, agent, handler };
   };

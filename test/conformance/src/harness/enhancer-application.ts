@@ -46,8 +46,8 @@ export async function observe(
   const imports = [];
   for (const [index, unit] of units.entries()) {
     const reportedUrl = port === 0 ? undefined : `http://127.0.0.1:${port}/a2a/${index}`;
-    const options = await stage.workspace({ reportedUrl });
-    workspaces.set(unit, options.workspaceId);
+    const options = await stage.workspace({ client: { reportedUrl } });
+    workspaces.set(unit, options.client.workspaceId);
     imports.push(MoleculeModule.forRoot({ ...options, name: unit.name }));
   }
   const journal = new Journal();

@@ -7,8 +7,7 @@ const hang = () => new Promise<never>(() => {});
 
 const agent = createRemoteAgent({
   client: new RemoteAgentClient(),
-  reconnectSpreadMs: 1_000,
-  heartbeatIntervalMs: Number(process.env.HEARTBEAT_INTERVAL_MS),
+  presence: { reconnectSpreadMs: 1_000, heartbeatIntervalMs: Number(process.env.HEARTBEAT_INTERVAL_MS) },
   delivery: process.env.DELIVERY === 'poll' ? new PollDelivery({ intervalMs: 1_000 }) : 'long-poll',
   onMessage: async ({ text }, context) => {
     log('handling', { text, attempt: context.attempt });

@@ -79,7 +79,7 @@ client.register = async (options) => {
 const agent = createRemoteAgent({
   client,
   delivery: DELIVERY === 'auto' ? 'auto' : 'push',
-  reconnectSpreadMs: 1_000,
+  presence: { reconnectSpreadMs: 1_000 },
   store: new CrashingStore(new FileInboundStore(clientPort(client).stateDirectory)),
   onMessage: async ({ text }, { once, attempt, stream }) => {
     log('handling', { text, attempt });

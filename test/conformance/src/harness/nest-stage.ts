@@ -4,6 +4,7 @@ import {
   MemoryInboundStore,
   type PeerReply,
   type RemoteAgent,
+  type RemoteAgentClientOptions,
   silentLogger,
 } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
@@ -28,9 +29,9 @@ export interface NestStage {
   readonly platform: TestPlatform;
   readonly operator: OperatorClient;
   /** A workspace of its own for each, and the options with which an agent is there. */
-  workspace(options?: AgentOptions): Promise<AgentOptions & { workspaceId: string }>;
+  workspace(options?: MoleculeModuleOptions): Promise<WorkspaceOptions>;
   /** Starts an application with one agent; it is online when this resolves. */
-  start(metadata: ModuleMetadata, options?: AgentOptions): Promise<StartedNest>;
+  start(metadata: ModuleMetadata, options?: MoleculeModuleOptions): Promise<StartedNest>;
   /** Closes it when the test ends. */
   opened<App extends INestApplicationContext>(app: App): App;
   peer(options?: ScriptedPeerOptions): Promise<ScriptedPeer>;
@@ -46,7 +47,10 @@ export interface NestStage {
   online(agent: RemoteAgent): Promise<void>;
 }
 
-type AgentOptions = Omit<MoleculeModuleOptions, 'workspaceId'>;
+/** Options of the module, for an agent that has a workspace. */
+export interface WorkspaceOptions extends MoleculeModuleOptions {
+  readonly client: RemoteAgentClientOptions & { readonly workspaceId: string };
+}
 
 export interface StartedNest {
   readonly id: string;
@@ -71,10 +75,16 @@ export async function openNestStage(options: TestPlatformOptions = {}): Promise<
     const { workspaceId, authToken } = await platform.createWorkspace('nest');
     const state = temporaryState();
     onTestFinished(() => state.remove());
-    const { platformUrl, dispatcher, clock } = platform;
-    const store = new MemoryInboundStore();
-    const logger = silentLogger;
-    return { platformUrl, dispatcher, clock, workspaceId, authToken, ...state, store, logger, ...options };
+    const { platformUrl, connection } = platform;
+    const client = {
+      platformUrl,
+      connection,
+      workspaceId,
+      authToken,
+      storage: state.storage,
+      logger: silentLogger,
+    };
+    return withMore({ client, agent: { store: new MemoryInboundStore() } }, options ?? {});
   };
   const opened: NestStage['opened'] = (app) => {
     onTestFinished(() => settled(app.close()));
@@ -104,7 +114,7 @@ export async function openNestStage(options: TestPlatformOptions = {}): Promise<
       const app = opened(await NestFactory.createApplicationContext(root, QUIET));
       const agent = app.get<RemoteAgent>(getAgentToken());
       if (options.manualStart !== true) await online(agent);
-      return { id: options.workspaceId, app, agent };
+      return { id: options.client.workspaceId, app, agent };
     },
     peer: async (options) => {
       const peer = await scriptedPeer(platform, options);
@@ -112,6 +122,15 @@ export async function openNestStage(options: TestPlatformOptions = {}): Promise<
       return peer;
     },
   };
+}
+
+/** The options with more, each group by itself. */
+export function withMore<Options extends MoleculeModuleOptions>(
+  options: Options,
+  more: MoleculeModuleOptions,
+): Options {
+  const { client, agent } = options;
+  return { ...options, ...more, client: { ...client, ...more.client }, agent: { ...agent, ...more.agent } };
 }
 
 /** Errors reach the test instead of ending the process. */

@@ -18,10 +18,7 @@ import { type Handler, stopOnClock } from './test-agent.ts';
 import type { TestEnvironment } from './test-environment.ts';
 
 export interface PushAgentOptions
-  extends Pick<
-    RemoteAgentOptions,
-    'delivery' | 'inboundAuth' | 'inboundSecret' | 'store' | 'concurrency' | 'onConflict'
-  > {
+  extends Pick<RemoteAgentOptions, 'delivery' | 'inboundAuth' | 'store' | 'concurrency' | 'presence'> {
   /** @default responds with `echo: <text>` */
   readonly onMessage?: Handler;
   readonly handler?: InboundHandlerOptions;
@@ -81,9 +78,9 @@ export async function createPushAgent(
   const log = recordingLogger();
   const client = environment.client(platform, member, {
     reportedUrl: reportedUrl ?? url,
-    ...(clock === undefined ? {} : { clock }),
+    connection: { clock },
     logger: log,
-    ...(stateDirectory === undefined ? {} : { stateDirectory }),
+    ...(stateDirectory === undefined ? {} : { storage: { directory: stateDirectory } }),
   });
   const handled: InboundMessage[] = [];
   const agent = createRemoteAgent({

@@ -49,15 +49,15 @@ export function agentOn(
   const handled: string[] = [];
   const log = recordingLogger();
   const client = environment.client(platform, MEMBER, {
-    clock,
+    connection: { clock },
     logger: log,
-    stateDirectory,
+    storage: { directory: stateDirectory },
     reportedUrl: 'reportedUrl' in options ? options.reportedUrl : publicUrl,
   });
   const agent = createRemoteAgent({
     client,
     delivery: options.delivery ?? new PollDelivery({ intervalMs: 1_000, pageLimit: 20, sinceSecs }),
-    readAhead: 8,
+    limits: { readAhead: 8 },
     concurrency: 1,
     onMessage: (message) => {
       handled.push(message.text);

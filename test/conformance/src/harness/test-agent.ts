@@ -74,19 +74,19 @@ export function createTestAgent(
 ): TestAgent {
   const handled: string[] = [];
   const log = recordingLogger();
-  const stateDirectory = options.client?.stateDirectory ?? environment.folder();
+  const stateDirectory = options.client?.storage?.directory ?? environment.folder();
   const { clock } = platform;
   const client = environment.client(platform, member, {
-    clock,
     logger: log,
-    stateDirectory,
     ...options.client,
+    connection: { clock, ...options.client?.connection },
+    storage: { ...options.client?.storage, directory: stateDirectory },
   });
   const agent = createRemoteAgent({
     client,
     delivery: options.delivery,
     atMostOnce: options.atMostOnce,
-    onConflict: options.onConflict,
+    presence: { onConflict: options.onConflict },
     concurrency: options.concurrency,
     onMessage: (message, context) => {
       handled.push(message.text);

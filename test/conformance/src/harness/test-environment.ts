@@ -80,8 +80,8 @@ export class TestEnvironment {
       platformUrl: platform.url,
       workspaceId: agent.id,
       authToken: agent.token,
-      stateDirectory: this.folder(),
       ...options,
+      storage: { directory: this.folder(), ...options.storage },
     });
     this.onCleanup(() => client.close());
     return client;

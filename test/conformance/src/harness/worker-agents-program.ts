@@ -21,7 +21,11 @@ const copies: readonly (typeof esm)[] = [esm, require('@molecule-ai/core')];
 const running = (JSON.parse(AGENTS) as esm.RemoteAgentClientOptions[]).map((options, at) => {
   const { RemoteAgentClient, createRemoteAgent } = copies[at] ?? esm;
   const client = new RemoteAgentClient(options);
-  const agent = createRemoteAgent({ client, heartbeatIntervalMs: 1_000, onMessage: () => 'done' });
+  const agent = createRemoteAgent({
+    client,
+    presence: { heartbeatIntervalMs: 1_000 },
+    onMessage: () => 'done',
+  });
   return { id: client.workspaceId, agent, client };
 });
 const heartbeatsUrl = () => {

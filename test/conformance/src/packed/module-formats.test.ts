@@ -99,7 +99,7 @@ async function run(program: string): Promise<unknown> {
     platformUrl: platform.url,
     workspaceId: other.id,
     authToken: other.authToken ?? undefined,
-    stateDirectory: join(folder, 'other'),
+    storage: { directory: join(folder, 'other') },
   });
   const peer = createRemoteAgent({ client, onMessage: () => 'the answer' });
   await peer.start();

@@ -93,7 +93,7 @@ onEachDatabase('an agent that is killed', { onDisk: true }, (environment) => {
         await send(peer.caller, member.id, 'again', { messageId: 'm-1' });
         await first.waitForEvent('handling');
 
-        const client = environment.client(platform, member, { stateDirectory });
+        const client = environment.client(platform, member, { storage: { directory: stateDirectory } });
         const other = createRemoteAgent({ client, delivery, onMessage: () => 'never' });
         await expect(other.start()).rejects.toMatchObject({
           code: 'workspace_in_use',

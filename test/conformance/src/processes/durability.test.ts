@@ -63,7 +63,7 @@ onEachDatabase('a platform that is killed', { onDisk: true }, (environment) => {
     const client = environment.client(platform, member);
     const handled: string[] = [];
     const onMessage = ({ text }: { readonly text: string }) => void handled.push(text);
-    const agent = createRemoteAgent({ client, onMessage, reconnectSpreadMs: 1_000 });
+    const agent = createRemoteAgent({ client, onMessage, presence: { reconnectSpreadMs: 1_000 } });
     environment.onCleanup(() => agent.stop());
     await agent.start();
     const reply = await client.callPeer(target.id, 'a question');

@@ -10,7 +10,11 @@ onEachDatabase('telemetry of a blocked agent', (environment) => {
     const platform = await environment.platformProcess();
     const { id, authToken = '' } = await environment.operator(platform).createWorkspace({ name: 'blocked' });
     const client = environment.client(platform, { id, token: authToken ?? '' });
-    const agent = createRemoteAgent({ client, onMessage: () => {}, heartbeatIntervalMs: 1_000 });
+    const agent = createRemoteAgent({
+      client,
+      onMessage: () => {},
+      presence: { heartbeatIntervalMs: 1_000 },
+    });
     environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
     await agent.start();
     await vi.waitFor(() => expect(agent.health().heartbeats).toBe('worker'), { timeout: 20_000 });

@@ -40,7 +40,7 @@ async function startAgents(
     const client: RemoteAgentClient = environment.client(
       platform,
       { id, token: authToken ?? '' },
-      { tokenStore: new MemoryTokenStore(), logger: silentLogger, ...options },
+      { storage: { tokenStore: new MemoryTokenStore() }, logger: silentLogger, ...options },
     );
     const agent = createRemoteAgent({
       client,
@@ -94,7 +94,7 @@ onEachDatabase('an agent with many calls at the same time', { onDisk: true }, (e
     // Registered, and reads nothing.
     const slow = await onboard(platform, { name: 'slow' });
     const client = environment.client(platform, await onboard(platform), {
-      maxConnections: 2,
+      limits: { maxConnections: 2 },
       logger: silentLogger,
     });
     const agent = createRemoteAgent({

@@ -111,10 +111,14 @@ async function startAgents(
     const client = environment.client(
       server,
       { id: randomUUID(), token: 'a-token-of-a-workspace' },
-      { clock, tokenStore: new MemoryTokenStore(), random, logger: silentLogger },
+      {
+        connection: { clock, random },
+        storage: { tokenStore: new MemoryTokenStore() },
+        logger: silentLogger,
+      },
     );
     const store = new MemoryInboundStore();
-    const agent = createRemoteAgent({ client, store, random, onMessage: () => undefined });
+    const agent = createRemoteAgent({ client, store, onMessage: () => undefined });
     environment.onCleanup(() => agent.stop({ timeoutMs: 0 }));
     await agent.start({ wait: false });
   }

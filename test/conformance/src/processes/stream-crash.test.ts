@@ -26,7 +26,7 @@ onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (e
     verifies('stream.killed', 'agent killed', async () => {
       const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
       const [sender, member] = [await onboard(platform), await onboard(platform)];
-      const client = environment.client(platform, sender, { directCalls: 'off' });
+      const client = environment.client(platform, sender, { connection: { directCalls: 'off' } });
       const effects = join(environment.folder(), 'effects');
       const shared = { port: await freePort(), stateDirectory: environment.folder(), effects };
       const textOf = (round: number) => `round-${round}`;
@@ -59,7 +59,7 @@ onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (e
     verifies('stream-reading.platform-gone', async () => {
       const { platform } = await startCrashingPlatform(environment);
       const [sender, member] = [await onboard(platform), await onboard(platform)];
-      const client = environment.client(platform, sender, { directCalls: 'off' });
+      const client = environment.client(platform, sender, { connection: { directCalls: 'off' } });
       const release = Promise.withResolvers<void>();
       await startPushAgent(environment, platform, member, {
         onMessage: async (_message, { stream }) => {
@@ -87,7 +87,7 @@ onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (e
     verifies('stream.killed', 'platform killed', async () => {
       const { platform } = await startCrashingPlatform(environment);
       const [sender, member] = [await onboard(platform), await onboard(platform)];
-      const client = environment.client(platform, sender, { directCalls: 'off' });
+      const client = environment.client(platform, sender, { connection: { directCalls: 'off' } });
       let release = Promise.withResolvers<void>();
       const { handled } = await startPushAgent(environment, platform, member, {
         onMessage: async ({ text }, { stream }) => {

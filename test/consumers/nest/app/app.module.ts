@@ -10,7 +10,7 @@ import { Journal, Stock } from './stock.js';
 
 @Module({
   imports: [
-    MoleculeModule.forRoot({ isGlobal: true, agentCard: { name: 'stock' } }), // the rest is in the environment
+    MoleculeModule.forRoot({ isGlobal: true, client: { agentCard: { name: 'stock' } } }), // the rest is in the environment
     CommonJsLedgerModule,
     ModuleLedgerModule,
   ],

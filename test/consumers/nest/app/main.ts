@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   process.env.MOLECULE_WORKSPACE_ID = id;
   process.env.MOLECULE_WORKSPACE_TOKEN = authToken ?? '';
   process.env.MOLECULE_REPORTED_URL = `${url}/a2a`;
-  process.env.MOLECULE_STATE_DIR = state.stateDirectory;
+  process.env.MOLECULE_STATE_DIR = state.storage.directory;
 
   const app = await NestFactory.create(AppModule, { logger: ['error'] });
   app.useGlobalPipes(new ValidationPipe({ transform: true }));

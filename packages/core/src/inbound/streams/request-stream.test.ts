@@ -56,7 +56,7 @@ describe('the stream of a pushed message', () => {
   });
 
   it('has a comment every 15 s, and goes on for the platform however long nothing is said', async () => {
-    const stage = await scripted({ handlerTimeoutMs: null });
+    const stage = await scripted({ limits: { handlerTimeoutMs: null } });
     const events = await openStream(stage, 'one');
     await events.next();
     for (let count = 0; count < 25; count += 1) {
@@ -121,7 +121,7 @@ describe('the stream of a direct message', () => {
   });
 
   it('ends as working after five minutes without text; the answer is sent through the platform', async () => {
-    const { events, client, script } = await direct({ handlerTimeoutMs: null });
+    const { events, client, script } = await direct({ limits: { handlerTimeoutMs: null } });
     await events.next();
     await script.context.stream('a');
     await events.next();
