@@ -74,8 +74,6 @@ it('the testing entry exports exactly these names', () => {
 
 it('the entry for adapters exports exactly these names', () => {
   expect(Object.keys(kit).sort()).toEqual([
-    'AGENT_OPTION_NAMES',
-    'CLIENT_OPTION_NAMES',
     'PEER_TOOLS_OPTION_NAMES',
     'PeerCalls',
     'agentHandler',
@@ -87,12 +85,16 @@ it('the entry for adapters exports exactly these names', () => {
     'fenceOnce',
     'fenceRepeatably',
     'findClientPort',
+    'flag',
     'inConversation',
     'isPeerToolName',
     'knownOptions',
+    'option',
     'optionsProblem',
+    'optionsSchema',
     'originOfPeerText',
     'outcomeOfReply',
+    'parseOptions',
     'peerIdProblem',
     'peerTools',
     'receivedValue',

@@ -99,7 +99,8 @@ class ModuleShape {
 /** Options that `RemoteAgentClient` or `createRemoteAgent` checks. */
 function passedOn<T extends object>(): Option<T | undefined, T> {
   return option<T | undefined, T>((value, refuse) => {
-    if (value === undefined || (typeof value === 'object' && value !== null)) return value as T | undefined;
+    const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
+    if (value === undefined || isGroup) return value as T | undefined;
     return refuse('must be an object');
   });
 }

@@ -100,6 +100,7 @@ verifies('direct.falls-back', 'also when the lookup takes longer than the tool w
   let held = 0;
   const client = newClient({
     connection: {
+      clock: platform.clock,
       dispatcher: {
         dispatch(options, handler) {
           if (!options.path.startsWith('/registry/discover/'))

@@ -50,7 +50,7 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
     const file = join(stateDirectory, 'peers.json');
     let facts: Record<string, unknown> = {};
     const logger = recordingLogger();
-    const options = { client: { stateDirectory, logger }, script: DIRECT, discovered: () => facts };
+    const options = { client: { storage: { directory: stateDirectory }, logger }, script: DIRECT, discovered: () => facts };
     const first = await stageDirect(environment, options);
     await first.client.callPeer(first.peerId, 'hello');
     await first.client.close();
@@ -106,7 +106,11 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
     async () => {
       let facts: Record<string, unknown> | null = {};
       const stateDirectory = environment.folder();
-      const options = { onPeerChange: 'block', stateDirectory, logger: recordingLogger() } as const;
+      const options = {
+        connection: { onPeerChange: 'block' },
+        storage: { directory: stateDirectory },
+        logger: recordingLogger(),
+      } as const;
       const script = { script: DIRECT, client: options, discovered: () => facts };
       const { client, peerId, peer, platform, proxied } = await stageDirect(environment, script);
       await client.callPeer(peerId, 'hello');

@@ -110,7 +110,7 @@ onEachDatabase('HTTP proxies', { onDisk: true }, (environment) => {
       for (const [name, settings, options] of [
         ['http_proxy', { http_proxy: value }, {}],
         ['HTTP_PROXY', { HTTP_PROXY: value }, {}],
-        ['proxy', {}, { connection: { proxy: value } }],
+        ['connection.proxy', {}, { connection: { proxy: value } }],
       ] as const) {
         setProxies(environment, settings);
         const error = thrownBy(() => client(options));

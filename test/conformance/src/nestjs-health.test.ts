@@ -34,7 +34,7 @@ verifies('nestjs.health', 'health: half dead', async () => {
     imports: [
       MoleculeModule.forRoot(await workspace({ manualStart: true })),
       MoleculeModule.forRoot({
-        ...(await workspace({ client: { connection: { dispatcher } } })),
+        ...(await workspace({ client: { connection: { ...platform.connection, dispatcher } } })),
         name: 'support',
       }),
     ],

@@ -124,7 +124,7 @@ verifies('nestjs.lifecycle.platform-down', async () => {
   const { workspace, opened, ask, platform } = await openNestStage();
   const dispatcher = chaos(platform.connection.dispatcher, { clock: platform.clock, seed: 1 });
   dispatcher.rules = [{ fault: 'drop', lost: 'connection' }];
-  const options = await workspace({ client: { connection: { dispatcher } } });
+  const options = await workspace({ client: { connection: { ...platform.connection, dispatcher } } });
   const root = moduleOf({ imports: [MoleculeModule.forRoot(options)], providers: [Clerk] });
   // No clock moves: the start waits for nothing.
   const app = opened(await NestFactory.createApplicationContext(root, QUIET));

@@ -349,7 +349,7 @@ verifies('nestjs.modules.options', 'microservice: misconfigured', async () => {
   const none = await stage.workspace({ strategy: {} as never });
   await expect(
     NestFactory.createApplicationContext(moduleOf({ imports: [MoleculeModule.forRoot(none)] }), QUIET),
-  ).rejects.toThrow('`strategy` must be a MoleculeStrategy.');
+  ).rejects.toThrow('strategy must be a MoleculeStrategy.');
 
   const handler = Object.assign(async () => of(1), {}) as never;
   const { strategy } = running;

@@ -193,7 +193,7 @@ verifies('nestjs.push.own-server', 'push: before application', async () => {
   withTwoAddresses();
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
-    const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a', manualStart: true };
+    const options = withMore(await workspace(), { client: { reportedUrl: 'http://127.0.0.1:9/a2a' }, manualStart: true });
     const app = await createApp(applicationOf(options), adapter);
     let addresses = () => ['localhost'];
     const seen: string[] = [];
@@ -300,7 +300,7 @@ class RouteBelowPath {
 verifies('nestjs.push.own-server', 'push: routes below', async () => {
   const { workspace } = await openNestStage();
   const start = async (adapter: Adapter, controllers: Type[]) => {
-    const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a', manualStart: true };
+    const options = withMore(await workspace(), { client: { reportedUrl: 'http://127.0.0.1:9/a2a' }, manualStart: true });
     const imports = [MoleculeModule.forRoot(options)];
     const app = await createApp(moduleOf({ imports, controllers, providers: [Clerk] }), adapter);
     await app.listen(0, '127.0.0.1');
@@ -322,12 +322,11 @@ verifies('nestjs.push.own-server', 'push: routes below', async () => {
 verifies('nestjs.modules.named', 'push: several agents', async () => {
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
-    const options = { ...(await workspace()), reportedUrl: 'http://127.0.0.1:9/a2a' };
-    const support = {
-      ...(await workspace()),
-      reportedUrl: 'http://127.0.0.1:9/other',
+    const options = withMore(await workspace(), { client: { reportedUrl: 'http://127.0.0.1:9/a2a' } });
+    const support = withMore(await workspace(), {
+      client: { reportedUrl: 'http://127.0.0.1:9/other' },
       push: { path: '/a2a' },
-    };
+    });
     const app = await createApp(applicationOf(options, support), adapter);
     await expect(app.init()).rejects.toThrow(
       'Two agents have the path /a2a for push: the agent without a name and the agent "support".',
@@ -369,5 +368,5 @@ verifies('nestjs.modules.options', 'push: misconfigured', async () => {
   }
   await expect(
     createApp(applicationOf(await workspace({ push: 'yes' as never })), 'express'),
-  ).rejects.toThrow("`push` must be an object such as { path: '/a2a' }, or false.");
+  ).rejects.toThrow("push must be an object such as { path: '/a2a' }, or false.");
 });

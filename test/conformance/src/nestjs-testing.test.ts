@@ -20,7 +20,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { expect, onTestFinished, vi } from 'vitest';
 import { foreignEnvironment } from './harness/foreign-environment.ts';
-import { moduleOf, QUIET } from './harness/nest-stage.ts';
+import { moduleOf, QUIET, withMore } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
 
 @Injectable()
@@ -160,7 +160,12 @@ verifies('nestjs.testing.override', 'testing: override', async () => {
   // A double of an agent takes no messages, also where the application has a server and a URL.
   const pushed = await Test.createTestingModule({ imports: [AppModule] })
     .overrideProvider(getMoleculeOptionsToken())
-    .useValue({ ...testing.options, reportedUrl: 'http://127.0.0.1:9/a2a', push: { path: '/a2a' } })
+    .useValue(
+      withMore(testing.options, {
+        client: { reportedUrl: 'http://127.0.0.1:9/a2a' },
+        push: { path: '/a2a' },
+      }),
+    )
     .overrideProvider(getAgentToken())
     .useValue({ state: 'idle' })
     .compile();

@@ -52,7 +52,7 @@ async function startReceivers(
   ) => {
     const member = await onboard(platform);
     const handled: InboundMessage[] = [];
-    const options = { reportedUrl, ...(clock === undefined ? {} : { clock }) };
+    const options = { reportedUrl, ...(clock === undefined ? {} : { connection: { clock } }) };
     const agent = createRemoteAgent({
       client: environment.client(platform, member, options),
       delivery: 'push',
