@@ -50,7 +50,11 @@ onEachDatabase('peers that change', { onDisk: true }, (environment) => {
     const file = join(stateDirectory, 'peers.json');
     let facts: Record<string, unknown> = {};
     const logger = recordingLogger();
-    const options = { client: { storage: { directory: stateDirectory }, logger }, script: DIRECT, discovered: () => facts };
+    const options = {
+      client: { storage: { directory: stateDirectory }, logger },
+      script: DIRECT,
+      discovered: () => facts,
+    };
     const first = await stageDirect(environment, options);
     await first.client.callPeer(first.peerId, 'hello');
     await first.client.close();

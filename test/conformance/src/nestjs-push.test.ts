@@ -193,7 +193,10 @@ verifies('nestjs.push.own-server', 'push: before application', async () => {
   withTwoAddresses();
   const { workspace } = await openNestStage();
   for (const adapter of ['express', 'fastify'] as const) {
-    const options = withMore(await workspace(), { client: { reportedUrl: 'http://127.0.0.1:9/a2a' }, manualStart: true });
+    const options = withMore(await workspace(), {
+      client: { reportedUrl: 'http://127.0.0.1:9/a2a' },
+      manualStart: true,
+    });
     const app = await createApp(applicationOf(options), adapter);
     let addresses = () => ['localhost'];
     const seen: string[] = [];
@@ -300,7 +303,10 @@ class RouteBelowPath {
 verifies('nestjs.push.own-server', 'push: routes below', async () => {
   const { workspace } = await openNestStage();
   const start = async (adapter: Adapter, controllers: Type[]) => {
-    const options = withMore(await workspace(), { client: { reportedUrl: 'http://127.0.0.1:9/a2a' }, manualStart: true });
+    const options = withMore(await workspace(), {
+      client: { reportedUrl: 'http://127.0.0.1:9/a2a' },
+      manualStart: true,
+    });
     const imports = [MoleculeModule.forRoot(options)];
     const app = await createApp(moduleOf({ imports, controllers, providers: [Clerk] }), adapter);
     await app.listen(0, '127.0.0.1');

@@ -86,7 +86,9 @@ verifies('tools.ends', 'failures', async () => {
     rules: [{ fault: 'drop', lost: 'connection' }],
     clock: platform.clock,
   });
-  const [cut] = peerTools(newClient({ connection: { ...platform.connection, dispatcher: down } }), { only: ['call_peer'] });
+  const [cut] = peerTools(newClient({ connection: { ...platform.connection, dispatcher: down } }), {
+    only: ['call_peer'],
+  });
   const lost = await settle(cut.execute({ peer_id: peer.id, text: 'hello' }));
   expect(lost).toMatchObject({ isError: true, data: { code: 'connection_failed' } });
   expect(lost.forModel).toContain('Try again later, ask another peer, or do it without.');

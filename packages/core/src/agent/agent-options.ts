@@ -10,7 +10,6 @@ import { FileInboundStore, type InboundStore } from '../inbound/inbound-store.ts
 import type { Logger } from '../logging/logger.ts';
 import { HeartbeatShape } from '../presence/run-heartbeat-loop.ts';
 import {
-  checkMethods,
   checkNumber,
   describe,
   flag,

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { InboundMessage } from '@molecule-ai/protocol';
 import type { ClientPort } from '../client/client-port.ts';
 import type { HeartbeatMetrics, HeartbeatOptions, HeartbeatReport } from '../client/heartbeat.ts';
 import type { InboundPage, ReadInboundOptions } from '../client/inbound-page.ts';

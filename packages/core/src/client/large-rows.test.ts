@@ -4,8 +4,6 @@ import { stage } from '../../test/test-client.ts';
 import { PageTooLargeError } from '../errors/api-error.ts';
 import { firstRowOf } from './inbound-page.ts';
 
-const once = { limits: { maxRetries: 0 } };
-
 const compactRow = (id: string, seq: number, change: object = {}) => ({
   id,
   seq,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { ClientPort, ProgressReceipt } from '../../client/client-port.ts';
+import type { ProgressReceipt } from '../../client/client-port.ts';
 import { ApiError } from '../../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../../errors/connection-error.ts';
 import { MoleculeError } from '../../errors/molecule-error.ts';
