@@ -23,7 +23,11 @@ writeGenerated('docs/contract/routes.md', render(Object.values(routes)), 'docs:r
 
 /** The names of the routes that a platform serves. */
 async function servedNames() {
-  const platform = await createPlatform({ mode: 'dev', memory: true, port: 0 });
+  const platform = await createPlatform({
+    mode: 'dev',
+    server: { port: 0 },
+    data: { directory: ':memory:' },
+  });
   try {
     const headers = { authorization: `Bearer ${platform.operatorKey}` };
     const response = await fetch(`${platform.url}/openapi.json`, { headers });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RemoteAgentClient } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
-import { createPlatform, type PlatformOptions } from '@molecule-ai/platform';
+import { createPlatform } from '@molecule-ai/platform';
 
 export interface Organisation {
   readonly url: string;
@@ -22,9 +22,13 @@ export interface JoinOptions {
 }
 
 /** Starts a platform in this process, with a database in a temporary folder. Contract checks are off. */
-export async function startOrganisation(options: Partial<PlatformOptions> = {}): Promise<Organisation> {
+export async function startOrganisation(options: { readonly dataDir?: string } = {}): Promise<Organisation> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'molecule-bench-'));
-  const platform = await createPlatform({ mode: 'dev', port: 0, contractCheck: 'off', ...options, dataDir });
+  const platform = await createPlatform({
+    mode: 'dev',
+    server: { port: 0, contractCheck: 'off' },
+    data: { directory: dataDir },
+  });
   const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
   const clients: RemoteAgentClient[] = [];
   return {

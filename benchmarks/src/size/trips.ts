@@ -16,7 +16,7 @@ const { createPlatform } = await import('@molecule-ai/platform');
 const { RemoteAgentClient, createRemoteAgent, MemoryInboundStore, MemoryTokenStore, silentLogger } =
   await import('@molecule-ai/core');
 
-const platform = await createPlatform({ mode: 'dev', memory: true, port: 0 });
+const platform = await createPlatform({ mode: 'dev', data: { directory: ':memory:' }, server: { port: 0 } });
 const trips: Trips = { polled: await polled(), pushed: await pushed() };
 await platform.close();
 console.log(JSON.stringify(trips));

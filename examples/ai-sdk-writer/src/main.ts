@@ -18,7 +18,7 @@ await using ends = new AsyncDisposableStack();
 const { model, scripted } = await chooseLanguageModel(writing, (name) => import(name));
 const folder = await mkdtemp(join(tmpdir(), 'molecule-writer-'));
 ends.defer(() => rm(folder, { recursive: true, force: true }));
-const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+const platform = await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: ':memory:' } });
 ends.defer(() => platform.close());
 const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
 ends.defer(() => operator.close());

@@ -9,7 +9,7 @@ import { createPlatform } from '@molecule-ai/platform';
 import { ProgramProcess } from '@molecule-tests/harness';
 
 const folder = await mkdtemp(join(tmpdir(), 'molecule-crash-recovery-'));
-const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+const platform = await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: ':memory:' } });
 const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
 const { id, authToken } = await operator.createWorkspace({ name: 'worker' });
 const startAgent = (HANG: string) =>

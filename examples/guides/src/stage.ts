@@ -50,7 +50,11 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
   const folder = await mkdtemp(join(tmpdir(), 'molecule-guides-'));
   ends.defer(() => rm(folder, { recursive: true, force: true }));
   // Requests by hand, such as a delegate_task, are in no strict schema.
-  const platform = await createPlatform({ mode: 'dev', port: 0, memory: true, contractCheck: 'responses' });
+  const platform = await createPlatform({
+    mode: 'dev',
+    server: { port: 0, contractCheck: 'responses' },
+    data: { directory: ':memory:' },
+  });
   ends.defer(() => platform.close());
   const { url: platformUrl, operatorKey } = platform;
   const operator = new OperatorClient({ platformUrl, operatorKey });

@@ -41,12 +41,14 @@ export async function openStage(
   ends.defer(() => rm(folder, { recursive: true, force: true }));
   const platform = await createPlatform({
     mode: 'dev',
-    port: 0,
-    memory: true,
-    // Named in the tokens of direct calls; nobody connects to it here.
-    publicUrl: 'http://localhost',
-    // `delegate_task` of the Python SDK is in no schema of A2A.
-    contractCheck: 'responses',
+    server: {
+      port: 0,
+      // Named in the tokens of direct calls; nobody connects to it here.
+      publicUrl: 'http://localhost',
+      // `delegate_task` of the Python SDK is in no schema of A2A.
+      contractCheck: 'responses',
+    },
+    data: { directory: ':memory:' },
   });
   ends.defer(() => platform.close());
   const { url: platformUrl, operatorKey } = platform;

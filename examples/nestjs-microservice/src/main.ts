@@ -12,7 +12,11 @@ await using ends = new AsyncDisposableStack();
 const folder = await mkdtemp(join(tmpdir(), 'molecule-nestjs-microservice-'));
 ends.defer(() => rm(folder, { recursive: true, force: true }));
 // `delegate_task` of the Python SDK is in no schema of A2A.
-const platform = await createPlatform({ mode: 'dev', port: 0, memory: true, contractCheck: 'responses' });
+const platform = await createPlatform({
+  mode: 'dev',
+  server: { port: 0, contractCheck: 'responses' },
+  data: { directory: ':memory:' },
+});
 ends.defer(() => platform.close());
 const { url: platformUrl, operatorKey } = platform;
 const operator = new OperatorClient({ platformUrl, operatorKey });

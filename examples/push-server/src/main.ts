@@ -22,9 +22,8 @@ cleanUp.defer(() => rm(stateDirectory, { recursive: true, force: true }));
 // The public URL names the platform in the tokens of direct calls. Nobody connects to it here.
 const platform = await createPlatform({
   mode: 'dev',
-  port: 0,
-  memory: true,
-  publicUrl: 'http://localhost',
+  server: { port: 0, publicUrl: 'http://localhost' },
+  data: { directory: ':memory:' },
 });
 cleanUp.defer(() => platform.close());
 const { url: platformUrl, operatorKey } = platform;

@@ -11,7 +11,7 @@ import { OperatorClient } from '@molecule-ai/core/operator';
 import { createPlatform } from '@molecule-ai/platform';
 
 const stateDirectory = await mkdtemp(join(tmpdir(), 'molecule-quickstart-'));
-const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+const platform = await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: ':memory:' } });
 const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
 const { id, authToken } = await operator.createWorkspace({ name: 'echo' });
 const agent = spawn(process.execPath, [fileURLToPath(new URL('./agent.js', import.meta.url))], {

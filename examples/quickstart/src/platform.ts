@@ -1,5 +1,5 @@
 import { createPlatform } from '@molecule-ai/platform';
 
-const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+const platform = await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: ':memory:' } });
 console.log(platform.url);
 await platform.close();

@@ -13,7 +13,7 @@ import { runResearcher } from './researcher.ts';
 // Agents keep their state in ~/.molecule.
 const home = await mkdtemp(join(tmpdir(), 'molecule-two-agents-'));
 process.env.HOME = home;
-const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+const platform = await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: ':memory:' } });
 const { url: platformUrl, operatorKey } = platform;
 // #region operator
 const operator = new OperatorClient({ platformUrl, operatorKey });

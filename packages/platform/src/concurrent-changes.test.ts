@@ -100,7 +100,7 @@ describe('while another transaction runs', () => {
   });
 
   it('no more tokens are issued than a workspace may have', async () => {
-    const { call, create, database } = await openReadCommitted({ rateLimit: 10_000 });
+    const { call, create, database } = await openReadCommitted({ limits: { rateLimit: 10_000 } });
     const { id } = await create();
     const mint = () => call('POST', `/workspaces/${id}/tokens`);
     for (let count = 1; count < 49; count += 1) await mint();

@@ -2,10 +2,10 @@ import { type AddressGuard, createAddressGuard } from '@molecule-ai/net-guard';
 import type { PlatformDatabase } from './database/platform-database.ts';
 import { WorkspaceDirectory } from './directory/workspace-directory.ts';
 import { EventLog } from './events/events.ts';
-import { type PlatformLogger, silentLogger } from './logging/logger.ts';
-import type { PlatformOptions, PlatformSettings } from './options/platform-options.ts';
+import type { PlatformLogger } from './logging/logger.ts';
+import type { PlatformSettings } from './options/resolve-settings.ts';
 import { BackgroundTasks } from './time/background-tasks.ts';
-import { type Clock, systemClock } from './time/clock.ts';
+import type { Clock } from './time/clock.ts';
 
 export interface PlatformAddress {
   /** Without a trailing slash; empty until it is known, which is before the first request. */
@@ -30,17 +30,15 @@ export interface PlatformContext {
   readonly address: PlatformAddress;
 }
 
-interface ContextParts extends Pick<PlatformContext, 'database' | 'address' | 'settings' | 'shutdown'> {
-  readonly options: Pick<PlatformOptions, 'clock' | 'logger' | 'resolve'>;
-}
-
-export function createContext({ options, ...parts }: ContextParts): PlatformContext {
+export function createContext(
+  parts: Pick<PlatformContext, 'database' | 'address' | 'settings' | 'shutdown'>,
+): PlatformContext {
   const { database, settings } = parts;
-  const { clock = systemClock, logger = silentLogger } = options;
+  const { clock, logger, security } = settings;
   const isDev = settings.mode === 'dev';
   const addressGuard = createAddressGuard({
-    policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: settings.allowAgentNetworks },
-    resolve: options.resolve,
+    policy: { allowLoopback: isDev, allowPrivate: isDev, allowedNetworks: security.allowAgentNetworks },
+    resolve: security.resolve,
   });
   return {
     ...parts,

@@ -3,12 +3,7 @@
  */
 
 export type { LogFields, PlatformLogger } from './logging/logger.ts';
-export type {
-  ContractCheck,
-  HierarchyMode,
-  PlatformMode,
-  PlatformOptions,
-} from './options/platform-options.ts';
+export type { PlatformOptions } from './options/platform-options.ts';
 export { type OptionProblem, PlatformOptionsError } from './options/platform-options-error.ts';
 export { createPlatform, type Platform } from './platform.ts';
 export { PlatformStartError, type PlatformStartErrorCode } from './platform-start-error.ts';

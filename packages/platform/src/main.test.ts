@@ -50,7 +50,13 @@ describe('the bin', { timeout: 60_000 }, () => {
   it('cancels a command that gets a signal', async () => {
     const folder = openFolder();
     const dataDir = join(folder, 'data');
-    await (await createPlatform({ mode: 'dev', port: 0, dataDir, synchronous: 'normal' })).close();
+    await (
+      await createPlatform({
+        mode: 'dev',
+        server: { port: 0 },
+        data: { directory: dataDir, synchronous: 'normal' },
+      })
+    ).close();
     const interrupt = `
       const wait = () => {
         if (process.listenerCount('SIGINT') > 0) process.kill(process.pid, 'SIGINT');

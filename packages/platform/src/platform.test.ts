@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openFolder } from '../test/resources-of-test.ts';
-import { startPlatform } from '../test/running-platform.ts';
+import { startPlatform, withDefaults } from '../test/running-platform.ts';
 import * as entry from './index.ts';
 import { createPlatform, type Platform, PlatformOptionsError, PlatformStartError } from './index.ts';
 import { silentLogger } from './logging/logger.ts';
 
 async function startDev(options: entry.PlatformOptions): Promise<Platform> {
-  const platform = await createPlatform({ mode: 'dev', port: 0, synchronous: 'normal', ...options });
+  const dev: entry.PlatformOptions = { mode: 'dev', server: { port: 0 }, data: { synchronous: 'normal' } };
+  const platform = await createPlatform(withDefaults(dev, options));
   onTestFinished(() => platform.close());
   return platform;
 }
@@ -32,18 +33,20 @@ it('the package exports exactly these values', () => {
 
 describe('starting', () => {
   it('opens nothing when the options are wrong', async () => {
-    await expect(createPlatform({ memory: true, port: -1 })).rejects.toBeInstanceOf(PlatformOptionsError);
+    await expect(
+      createPlatform({ data: { directory: ':memory:' }, server: { port: -1 } }),
+    ).rejects.toBeInstanceOf(PlatformOptionsError);
   });
 
   it('generates an operator key in dev mode and stores it for its owner only', async () => {
     const dataDir = join(openFolder(), 'data');
-    const first = await startDev({ dataDir });
+    const first = await startDev({ data: { directory: dataDir } });
     const path = join(dataDir, 'operator-key');
     expect(first.operatorKeyPath).toBe(path);
     expect(readFileSync(path, 'utf8').trim()).toBe(first.operatorKey);
     expect([statSync(path).mode & 0o777, statSync(dataDir).mode & 0o777]).toEqual([0o600, 0o700]);
     await first.close();
-    expect((await startDev({ dataDir })).operatorKey).toBe(first.operatorKey);
+    expect((await startDev({ data: { directory: dataDir } })).operatorKey).toBe(first.operatorKey);
   });
 
   it('removes the drafts of a killed process, and no other file', async () => {
@@ -51,32 +54,34 @@ describe('starting', () => {
     const draft = join(dataDir, `operator-key.${randomUUID()}.tmp`);
     const mine = join(dataDir, 'notes.tmp');
     for (const path of [draft, mine]) writeFileSync(path, 'left behind');
-    await startDev({ dataDir });
+    await startDev({ data: { directory: dataDir } });
     expect([draft, mine].map(existsSync)).toEqual([false, true]);
   });
 
   it('does not share a data folder, and can use it after the other has stopped', async () => {
     const dataDir = openFolder();
-    const first = await startDev({ dataDir });
-    const refusal = await startDev({ dataDir }).catch((error: unknown) => error);
+    const first = await startDev({ data: { directory: dataDir } });
+    const refusal = await startDev({ data: { directory: dataDir } }).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(PlatformStartError);
     expect(refusal).toMatchObject({ code: 'data_folder_in_use', hint: expect.any(String) });
     await first.close();
-    await startDev({ dataDir });
+    await startDev({ data: { directory: dataDir } });
   });
 
   it('closes everything again when the port is in use', async () => {
-    const { url } = await startDev({ memory: true });
+    const { url } = await startDev({ data: { directory: ':memory:' } });
     const [port, dataDir] = [Number(new URL(url).port), openFolder()];
-    await expect(startDev({ dataDir, port })).rejects.toMatchObject({ code: 'port_in_use' });
-    await startDev({ dataDir });
+    await expect(startDev({ data: { directory: dataDir }, server: { port } })).rejects.toMatchObject({
+      code: 'port_in_use',
+    });
+    await startDev({ data: { directory: dataDir } });
   });
 });
 
 it('says that it has failed, and why, when the disk does not take a commit', async () => {
   const error = vi.fn();
   const logger = { ...silentLogger, error };
-  const platform = await startDev({ dataDir: openFolder(), synchronous: 'full', logger });
+  const platform = await startDev({ data: { directory: openFolder(), synchronous: 'full' }, logger });
   const broken = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
   const spy = vi.spyOn(fs, 'fdatasync').mockImplementation((_file, onEnd) => onEnd(broken));
   syncBuiltinESMExports();
@@ -99,7 +104,7 @@ it('says that it has failed, and why, when the disk does not take a commit', asy
 
 describe('stopping', () => {
   it('returns the same promise to every caller', async () => {
-    const platform = await startDev({ memory: true });
+    const platform = await startDev({ data: { directory: ':memory:' } });
     const closing = platform.close();
     expect(platform.close()).toBe(closing);
     await closing;
@@ -125,7 +130,7 @@ describe('stopping', () => {
   });
 
   it('does not wait longer than stopTimeoutMs', async () => {
-    const { platform } = await startPlatform({ stopTimeoutMs: 50 });
+    const { platform } = await startPlatform({ server: { stopTimeoutMs: 50 } });
     const head = ['POST /session HTTP/1.1', 'Host: x', 'Content-Length: 10'];
     const socket = await sendBeginning(platform, head);
     const ended = new Promise((resolve) => socket.on('close', resolve));

@@ -5,13 +5,13 @@ import { openSqliteDialect } from './database/sqlite-dialect.ts';
 import { primaryCode, toStartError } from './database/sqlite-errors.ts';
 import { errorFacts } from './foreign-error.ts';
 import { type Connections, socketConnections } from './http/listening.ts';
-import { type PlatformLogger, silentLogger } from './logging/logger.ts';
+import type { PlatformLogger } from './logging/logger.ts';
 import { createModules } from './modules.ts';
-import type { PlatformMode, PlatformOptions, PlatformSettings } from './options/platform-options.ts';
-import { resolveSettings } from './options/resolve-settings.ts';
-import { processEnvironment } from './options/setting-reader.ts';
+import { processEnvironment } from './options/option-reader.ts';
+import { IN_MEMORY } from './options/options-schema.ts';
+import type { PlatformOptions } from './options/platform-options.ts';
+import { type PlatformSettings, resolveSettings } from './options/resolve-settings.ts';
 import { openDataFolder, resolveOperatorKey } from './storage/data-folder.ts';
-import { systemClock } from './time/clock.ts';
 
 /** A running platform. */
 export interface Platform extends AsyncDisposable {
@@ -19,7 +19,7 @@ export interface Platform extends AsyncDisposable {
   readonly url: string;
   /** The address it listens on; `0.0.0.0` or `::` for all interfaces. */
   readonly host: string;
-  readonly mode: PlatformMode;
+  readonly mode: NonNullable<PlatformOptions['mode']>;
   /** The bearer token of the operator. */
   readonly operatorKey: string;
   /** The 0600 file that keeps the operator key; null in production and in memory. */
@@ -44,18 +44,14 @@ export interface Platform extends AsyncDisposable {
  * closed again.
  */
 export async function createPlatform(options: PlatformOptions = {}): Promise<Platform> {
-  return startPlatform(options, resolveSettings(options, processEnvironment()), socketConnections);
+  return startPlatform(resolveSettings(options, processEnvironment()), socketConnections);
 }
 
 /** Starts a platform that is reached by these connections. Errors are those of {@link createPlatform}. */
-export async function startPlatform(
-  options: PlatformOptions,
-  settings: PlatformSettings,
-  connections: Connections,
-): Promise<Platform> {
-  const opened = new OpenedResources(options.logger ?? silentLogger);
+export async function startPlatform(settings: PlatformSettings, connections: Connections): Promise<Platform> {
+  const opened = new OpenedResources(settings.logger);
   try {
-    return await open(options, settings, connections, opened);
+    return await open(settings, connections, opened);
   } catch (error) {
     await opened.closeAll();
     throw error;
@@ -64,22 +60,22 @@ export async function startPlatform(
 
 /** Opens in order: data folder, database, services, HTTP. */
 async function open(
-  options: PlatformOptions,
   settings: PlatformSettings,
   connections: Connections,
   opened: OpenedResources,
 ): Promise<Platform> {
-  const folder = settings.dataDir === null ? null : await openDataFolder(settings.dataDir);
+  const { directory } = settings.data;
+  const folder = directory === IN_MEMORY ? null : await openDataFolder(directory);
   if (folder !== null) opened.add('data folder', folder.release);
-  const path = folder?.databasePath ?? ':memory:';
+  const path = folder?.databasePath ?? IN_MEMORY;
   const isEmptyFile = statSync(path, { throwIfNoEntry: false })?.size === 0;
-  const database = await openDatabase(path, settings, options);
+  const database = await openDatabase(path, settings);
   opened.add('database', () => database.close());
   const operator = resolveOperatorKey(settings, folder);
 
   const shutdown = new AbortController();
-  const address = { url: settings.publicUrl ?? '' };
-  const plain = createContext({ options, settings, database, shutdown: shutdown.signal, address });
+  const address = { url: settings.server.publicUrl ?? '' };
+  const plain = createContext({ settings, database, shutdown: shutdown.signal, address });
   // A first start that was killed leaves such a file, and so does a disk or a copy that lost the data.
   const emptyFile = `The database ${path} was a file of 0 bytes, and a new one was made. If the platform had data, stop it and restore the last backup with --force`;
   if (isEmptyFile) plain.logger.warn({ path }, emptyFile);
@@ -92,7 +88,8 @@ async function open(
   const url = await connections.open(modules.app, settings);
   address.url ||= url;
   modules.start();
-  const { mode, host } = settings;
+  const { mode } = settings;
+  const { host } = settings.server;
   context.logger.info({ url, host, mode }, `Platform listening on ${url}`);
 
   const failed = database.failed.then((error) => {
@@ -121,11 +118,8 @@ async function open(
   };
 }
 
-async function openDatabase(
-  path: string,
-  { synchronous }: PlatformSettings,
-  { clock = systemClock, onQuery }: PlatformOptions,
-): Promise<PlatformDatabase> {
+async function openDatabase(path: string, { clock, data }: PlatformSettings): Promise<PlatformDatabase> {
+  const { synchronous, onQuery } = data;
   try {
     return await PlatformDatabase.open(await openSqliteDialect({ path, synchronous }), { clock, onQuery });
   } catch (error) {

@@ -35,7 +35,13 @@ async function failure(...args: string[]) {
 /** A data folder that a platform has used. */
 async function usedFolder(): Promise<{ dataDir: string; path: string }> {
   const dataDir = openFolder();
-  await (await createPlatform({ mode: 'dev', port: 0, dataDir, synchronous: 'normal' })).close();
+  await (
+    await createPlatform({
+      mode: 'dev',
+      server: { port: 0 },
+      data: { directory: dataDir, synchronous: 'normal' },
+    })
+  ).close();
   return { dataDir, path: join(dataDir, 'platform.db') };
 }
 
@@ -212,7 +218,7 @@ describe('options that cannot be used', () => {
     ['dev mode for others', ['--dev', '--host', '0.0.0.0'], /host \(HOST, --host\).*production mode/s],
     ['what is no URL', ['--dev', '--public-url', 'molecule.example'], /EXTERNAL_PLATFORM_URL/],
     ['a misspelled one', ['--dev', '--data-dri', '/tmp'], /Did you mean --data-dir\?/],
-    ['an empty folder', ['--dev', '--data-dir', ''], /--data-dir\): must not be empty; leave it out/],
+    ['an empty folder', ['--dev', '--data-dir', ''], /--data-dir.* must not be empty; leave it out/],
     ['an empty folder to copy', ['backup', 'a', '--data-dir', ''], /must not be empty; leave it out/],
     ['an empty folder to restore', ['restore', 'a', '--data-dir', ''], /must not be empty; leave it out/],
     ['two copies', ['backup', 'a file', 'another'], /too many arguments/],
@@ -233,8 +239,12 @@ it('a database file without content is replaced, with one warning that names it'
   writeFileSync(path, '');
   const warn = vi.fn();
   const logger = { ...silentLogger, warn };
-  await (await createPlatform({ mode: 'dev', port: 0, dataDir, logger })).close();
-  await (await createPlatform({ mode: 'dev', port: 0, dataDir, logger })).close();
+  await (
+    await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: dataDir }, logger })
+  ).close();
+  await (
+    await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: dataDir }, logger })
+  ).close();
   expect(warn).toHaveBeenCalledExactlyOnceWith(
     expect.anything(),
     expect.stringContaining(`${path} was a file of 0 bytes`),

@@ -1,9 +1,15 @@
 import sendRequest from 'undici/lib/api/api-request.js';
 import type { Connections } from './http/listening.ts';
-import type { PlatformOptions } from './options/platform-options.ts';
+import { processEnvironment } from './options/option-reader.ts';
+import { IN_MEMORY } from './options/options-schema.ts';
+import type {
+  DataOptions,
+  PlatformOptions,
+  SecurityOptions,
+  ServerOptions,
+} from './options/platform-options.ts';
 import { PlatformOptionsError } from './options/platform-options-error.ts';
 import { resolveSettings } from './options/resolve-settings.ts';
-import { processEnvironment } from './options/setting-reader.ts';
 import { startPlatform } from './platform.ts';
 import { watchCryptography } from './testing/cryptography.ts';
 import { type InProcessDispatcher, MemoryDispatcher } from './testing/in-process-dispatcher.ts';
@@ -19,20 +25,24 @@ const SECRETS_KEY = 'secrets-key-of-a-test-platform-1';
 const URLS = { production: 'http://platform.test', dev: 'http://localhost:8080' } as const;
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 /** Options of `createPlatform` that have no effect in memory. */
-const WITHOUT_EFFECT = ['host', 'port', 'dataDir', 'adminToken', 'operatorKey', 'secretsEncryptionKey'];
+const WITHOUT_EFFECT = [
+  'server.host',
+  'server.port',
+  'data.directory',
+  'security.operatorKey',
+  'security.secretsEncryptionKey',
+];
 /** Real milliseconds for requests in flight when the platform is closed. */
 const STOP_TIMEOUT_MS = 1_000;
 
 /** Options of a platform, besides those that a platform in memory does not have. */
-export interface TestPlatformOptions
-  extends Omit<
-    PlatformOptions,
-    'host' | 'port' | 'dataDir' | 'memory' | 'adminToken' | 'operatorKey' | 'secretsEncryptionKey' | 'clock'
-  > {
+export interface TestPlatformOptions extends Omit<PlatformOptions, 'clock' | 'server' | 'data' | 'security'> {
   /** A clock that moves several platforms. @default a new one */
   readonly clock?: ManualClock | undefined;
-  /** An origin with http. @default `http://platform.test`, in dev mode `http://localhost:8080` */
-  readonly publicUrl?: string | undefined;
+  /** `publicUrl` is an origin with http, by default `http://platform.test`, in dev mode `http://localhost:8080`. */
+  readonly server?: Omit<ServerOptions, 'host' | 'port'> | undefined;
+  readonly data?: Omit<DataOptions, 'directory'> | undefined;
+  readonly security?: Omit<SecurityOptions, 'operatorKey' | 'secretsEncryptionKey'> | undefined;
 }
 
 /** A workspace, by the names of the options of `RemoteAgentClient`. */
@@ -100,29 +110,28 @@ export interface TestPlatform extends AsyncDisposable {
  * @throws PlatformOptionsError
  */
 export async function createTestPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {
-  const { clock = new ManualClock(), onQuery, mode = 'production' } = options;
+  const { clock = new ManualClock(), mode = 'production', server, data, limits, security } = options;
   refuseWithoutEffect(options);
-  const platformUrl = String(options.publicUrl ?? (mode === 'dev' ? URLS.dev : URLS.production)).replace(
+  const platformUrl = String(server?.publicUrl ?? (mode === 'dev' ? URLS.dev : URLS.production)).replace(
     /\/+$/,
     '',
   );
+  const keys = { operatorKey: OPERATOR_KEY, secretsEncryptionKey: SECRETS_KEY };
   const all: PlatformOptions = {
-    allowAgentNetworks: LOOPBACK,
-    rateLimit: 'off',
-    pairRate: 0,
-    stopTimeoutMs: STOP_TIMEOUT_MS,
     ...options,
     mode,
     clock,
-    memory: true,
-    publicUrl: platformUrl,
-    ...(mode === 'dev'
-      ? { operatorKey: OPERATOR_KEY }
-      : { adminToken: OPERATOR_KEY, secretsEncryptionKey: SECRETS_KEY }),
-    onQuery: (sql) => {
-      clock.noteActivity();
-      onQuery?.(sql);
+    server: { stopTimeoutMs: STOP_TIMEOUT_MS, ...server, publicUrl: platformUrl },
+    data: {
+      ...data,
+      directory: IN_MEMORY,
+      onQuery: (sql) => {
+        clock.noteActivity();
+        data?.onQuery?.(sql);
+      },
     },
+    limits: { rateLimit: 'off', pairRate: 0, ...limits },
+    security: { allowAgentNetworks: LOOPBACK, ...security, ...keys },
   };
   const { MOLECULE_CONTRACT_CHECK } = processEnvironment();
   const settings = resolveSettings(all, { MOLECULE_CONTRACT_CHECK });
@@ -138,14 +147,14 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
       listener = new MemoryListener(app.server, Number(port) || 80, onTransfer);
       return platformUrl;
     },
-    close: async (app, { stopTimeoutMs }) => {
-      await listener?.close(stopTimeoutMs);
+    close: async (app, settings) => {
+      await listener?.close(settings.server.stopTimeoutMs);
       await app.close();
     },
     toAgents: (guard) => agents.guardOf(guard),
   };
   const endWatching = watchCryptography();
-  const platform = await startPlatform(all, settings, connections).catch((error: unknown) => {
+  const platform = await startPlatform(settings, connections).catch((error: unknown) => {
     endWatching();
     throw error;
   });
@@ -177,9 +186,16 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
 }
 
 function refuseWithoutEffect(options: object): void {
-  const problems = WITHOUT_EFFECT.filter((option) => Reflect.get(options, option) !== undefined).map(
-    (option) => ({ option, variable: '', problem: 'has no effect on a test platform' }),
-  );
+  const groups = options as Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
+  const given = WITHOUT_EFFECT.filter((option) => {
+    const [group = '', name = ''] = option.split('.');
+    return groups[group]?.[name] !== undefined;
+  });
+  const problems = given.map((option) => ({
+    option,
+    variable: '',
+    problem: 'has no effect on a test platform',
+  }));
   if (problems.length > 0)
     throw new PlatformOptionsError(problems, 'Leave it out; the platform is in this process.');
 }
@@ -188,7 +204,7 @@ function originOf(platformUrl: string): URL {
   const url = URL.parse(platformUrl);
   if (url?.protocol === 'http:' && url.pathname === '/') return url;
   const problem = `must be an origin with http such as http://acme.test, not "${platformUrl}"`;
-  const names = { option: 'publicUrl', variable: 'EXTERNAL_PLATFORM_URL' };
+  const names = { option: 'server.publicUrl', variable: 'EXTERNAL_PLATFORM_URL' };
   throw new PlatformOptionsError([{ ...names, problem }], 'Leave it out; the platform is in this process.');
 }
 

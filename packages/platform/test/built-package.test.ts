@@ -14,7 +14,11 @@ registerHooks({ load: (url, context, next) => { loaded.push(url); return next(ur
 process.umask(0);
 const dataDir = process.argv[1];
 const { createPlatform } = await import('@molecule-ai/platform');
-const platform = await createPlatform({ mode: 'dev', port: 0, dataDir, publicUrl: 'http://localhost:8080' });
+const platform = await createPlatform({
+  mode: 'dev',
+  server: { port: 0, publicUrl: 'http://localhost:8080' },
+  data: { directory: dataDir },
+});
 const call = async (method, path, body, token) => {
   const headers = token === undefined ? {} : { authorization: 'Bearer ' + token };
   const response = await fetch(platform.url + path, { method, headers, body: body && JSON.stringify(body) });

@@ -1,6 +1,6 @@
 import { onTestFinished, vi } from 'vitest';
 import { runCommandLine } from '../src/command-line/run.ts';
-import * as settings from '../src/options/setting-reader.ts';
+import * as settings from '../src/options/option-reader.ts';
 
 /** What a command wrote, and its exit code; null while the platform runs that it started. */
 export interface CommandRun {

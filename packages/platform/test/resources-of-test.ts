@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { PlatformOptions } from '../src/index.ts';
-import { type RunningPlatform, startPlatform } from './running-platform.ts';
+import { type RunningPlatform, startPlatform, withDefaults } from './running-platform.ts';
 import { type ScriptedAgent, startAgent } from './scripted-agent.ts';
 
 /** A platform that may push to agents on this machine. @default production mode, in memory */
 export async function openPlatform(options: PlatformOptions = {}): Promise<RunningPlatform> {
-  const running = await startPlatform({ allowAgentNetworks: ['127.0.0.0/8'], ...options });
+  const agentsHere = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
+  const running = await startPlatform(withDefaults(agentsHere, options));
   onTestFinished(() => running.platform.close());
   return running;
 }

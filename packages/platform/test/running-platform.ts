@@ -30,18 +30,29 @@ export interface RunningPlatform {
 
 export const ADMIN_TOKEN = 'test-admin-token';
 
+const IN_MEMORY: PlatformOptions = { server: { port: 0 }, data: { directory: ':memory:' } };
 const PRODUCTION: PlatformOptions = {
+  ...IN_MEMORY,
   mode: 'production',
-  memory: true,
-  port: 0,
-  adminToken: ADMIN_TOKEN,
-  secretsEncryptionKey: 'k'.repeat(32),
+  security: { operatorKey: ADMIN_TOKEN, secretsEncryptionKey: 'k'.repeat(32) },
 };
 
 /** Starts a platform in memory. @default production mode */
 export async function startPlatform(options: PlatformOptions = {}): Promise<RunningPlatform> {
-  const base = options.mode === 'dev' ? { memory: true, port: 0 } : PRODUCTION;
-  return drive(await createPlatform({ ...base, ...options }));
+  const base = options.mode === 'dev' ? IN_MEMORY : PRODUCTION;
+  return drive(await createPlatform(withDefaults(base, options)));
+}
+
+/** Options with defaults, group by group. */
+export function withDefaults(defaults: PlatformOptions, options: PlatformOptions): PlatformOptions {
+  return {
+    ...defaults,
+    ...options,
+    server: { ...defaults.server, ...options.server },
+    data: { ...defaults.data, ...options.data },
+    limits: { ...defaults.limits, ...options.limits },
+    security: { ...defaults.security, ...options.security },
+  };
 }
 
 /** The same for a running platform. */

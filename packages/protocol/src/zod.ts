@@ -7,10 +7,13 @@ export {
   enum,
   int,
   NEVER,
+  literal,
+  number,
   object,
   record,
   strictObject,
   string,
   toJSONSchema,
   ZodObject,
+  union,
 } from 'zod';

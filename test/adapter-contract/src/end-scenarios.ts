@@ -10,7 +10,7 @@ export const END_SCENARIOS: readonly Scenario[] = [
   {
     id: 'each-end',
     about: 'every end of a message is a result that says what to do next',
-    stage: { timeoutMs: 10_000, platform: { messageTtlMs: 60_000 } },
+    stage: { timeoutMs: 10_000, platform: { limits: { messageTtlMs: 60_000 } } },
     run: async (stage) => {
       const { peer } = stage;
       peer.script('Yes.', null, { fail: 'No disk.', code: 'no_disk' }, { ask: 'Which?' });

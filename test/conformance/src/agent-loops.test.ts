@@ -42,7 +42,11 @@ async function startAgent(
 onEachDatabase('loops of agents', (environment) => {
   /** Agents in a ring, each of which asks the next one whatever it is asked. */
   async function startRing(count: number, refusals: ApiError[], asks = askOr) {
-    const platform = await environment.platform({ mode: 'dev', rateLimit: 'default', contractCheck: 'all' });
+    const platform = await environment.platform({
+      mode: 'dev',
+      limits: { rateLimit: 'default' },
+      server: { contractCheck: 'all' },
+    });
     const ring: Member[] = [];
     for (let each = 0; each < count; each += 1) ring.push(await onboard(platform));
     for (const [at, member] of ring.entries()) {
@@ -71,7 +75,7 @@ onEachDatabase('loops of agents', (environment) => {
   });
 
   verifies('loops.uncaught', async () => {
-    const platform = await environment.platform({ mode: 'dev', contractCheck: 'all' });
+    const platform = await environment.platform({ mode: 'dev', server: { contractCheck: 'all' } });
     const [first, second] = [await onboard(platform), await onboard(platform)];
     const ends: (readonly [string, string | null])[] = [];
     let runs = 0;
@@ -117,7 +121,7 @@ onEachDatabase('loops of agents', (environment) => {
   });
 
   verifies('agent.current-message', async () => {
-    const platform = await environment.platform({ mode: 'dev', contractCheck: 'all' });
+    const platform = await environment.platform({ mode: 'dev', server: { contractCheck: 'all' } });
     const [asker, target] = [await onboard(platform), await onboard(platform)];
     const seen: (CurrentMessage | undefined)[] = [];
     await startAgent(environment, platform, target, () => async () => {
@@ -143,7 +147,7 @@ onEachDatabase('loops of agents', (environment) => {
   });
 
   verifies('agent.calls-name-their-parent', async () => {
-    const platform = await environment.platform({ mode: 'dev', contractCheck: 'all' });
+    const platform = await environment.platform({ mode: 'dev', server: { contractCheck: 'all' } });
     const [asker, target] = [await onboard(platform), await onboard(platform)];
     const helper = await createMember(platform);
     const deadline = '2099-01-01T00:00:00.000Z';
@@ -162,7 +166,11 @@ onEachDatabase('loops of agents', (environment) => {
   });
 
   verifies('agent.signal-aborts', 'deadline', async () => {
-    const platform = await environment.platform({ mode: 'dev', clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({
+      mode: 'dev',
+      clock: 'manual',
+      server: { contractCheck: 'all' },
+    });
     const [asker, member, helper] = [
       await onboard(platform),
       await onboard(platform),

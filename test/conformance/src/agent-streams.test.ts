@@ -16,9 +16,8 @@ import { onEachDatabase, type TestEnvironment } from './harness/test-environment
 import { verifies } from './verifies.ts';
 
 const LOOPBACK = {
-  allowAgentNetworks: ['127.0.0.0/8'],
-  publicUrl: 'https://molecule.example.com',
-  contractCheck: 'all',
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { publicUrl: 'https://molecule.example.com', contractCheck: 'all' },
 } as const;
 
 /** A peer, and an agent with a server. */
@@ -105,7 +104,7 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
   });
 
   verifies('agent.stream.while-it-runs', 'stream: polling', async () => {
-    const platform = await environment.platform({ contractCheck: 'all' });
+    const platform = await environment.platform({ server: { contractCheck: 'all' } });
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const proxy = await startProgressProxy(environment, platform);
     const { onMessage, release } = heldHandler(() => 'lo');

@@ -10,7 +10,7 @@ import { startTestAgent } from './harness/test-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const MIB = 1024 * 1024;
 const COMPACT = { prefer: 'molecule-compact' };
 const manyKeys = (count: number) =>

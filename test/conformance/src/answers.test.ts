@@ -172,7 +172,7 @@ onEachDatabase('answers', (environment) => {
   });
 
   verifies('answers.unknown-question', async () => {
-    const platform = await environment.platform({ inboxLimit: 8 });
+    const platform = await environment.platform({ limits: { inboxLimit: 8 } });
     const [asker, answerer] = [await onboard(platform), await onboard(platform)];
     const late = () => reply(answerer, asker.id, 'direct-1', 'done at last', 're-1');
     expect(await late()).toMatchObject({ status: 202, body: { queued: true } });

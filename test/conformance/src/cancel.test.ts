@@ -5,7 +5,7 @@ import { inbox, inboxTexts, type Member, onboard, send, waitForRow } from './har
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 
 function cancel(by: Caller, workspaceId: string, id: string) {
   const body = { jsonrpc: '2.0', id: 'c-1', method: 'tasks/cancel', params: { id } };

@@ -18,7 +18,10 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 /** Our own client writes strictly: the platform holds each of its requests against the strict schemas. */
-const STRICT = { contractCheck: 'all', allowAgentNetworks: ['127.0.0.0/8'] } as const;
+const STRICT = {
+  server: { contractCheck: 'all' },
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+} as const;
 
 onEachDatabase('the client', (environment) => {
   verifies(

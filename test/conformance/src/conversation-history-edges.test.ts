@@ -42,7 +42,7 @@ onEachDatabase('edges of a history', (environment) => {
   verifies('history.hostile', async () => {
     const stage = await startTestAgent(environment, {
       delivery: 'long-poll',
-      platform: { contractCheck: 'responses' },
+      platform: { server: { contractCheck: 'responses' } },
       onMessage: () => 'answer of the agent',
     });
     const { platform, member, client, untilAllAcknowledged } = stage;

@@ -18,7 +18,7 @@ onEachDatabase('repeated messages', (environment) => {
   });
 
   verifies('messages.dedupe.same-message', 'dedupe: answered', async () => {
-    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
     const agent = await environment.scriptedAgent({
       script: (request, count) => ({ kind: 'json', body: completed(request, `run ${count}`) }),
     });

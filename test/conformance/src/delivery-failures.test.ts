@@ -14,7 +14,10 @@ const DAY = 24 * HOUR;
 onEachDatabase('delivery when something fails', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies('delivery.cursor-rotated-out', 'a cursor that the platform has pruned', async () => {
-      const first = await startTestAgent(environment, { delivery, platform: { messageTtlMs: 30 * DAY } });
+      const first = await startTestAgent(environment, {
+        delivery,
+        platform: { limits: { messageTtlMs: 30 * DAY } },
+      });
       const { platform, member, clock } = first;
       const peer = await onboard(platform);
       await send(peer.caller, member.id, 'old');
@@ -119,7 +122,7 @@ onEachDatabase('delivery when something fails', (environment) => {
 onEachDatabase('delivery while the platform is down', { onDisk: true }, (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies('delivery.platform-down', 'platform down at start; names a platform that is down', async () => {
-      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+      const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
       const member = await onboard(platform);
       const { agent, log, handled, untilAllAcknowledged } = createTestAgent(environment, platform, member, {
         delivery,

@@ -5,7 +5,7 @@ import { inbox, onboard, registerMember, send } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const messageIdOf = ({ body }: AgentRequest) => textAt(body, 'params', 'message', 'messageId');
 
 onEachDatabase('changing the delivery mode', (environment) => {

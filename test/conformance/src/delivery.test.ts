@@ -49,7 +49,7 @@ onEachDatabase('delivery', (environment) => {
       ['answers.find-their-callers', 'delivery.acknowledges-what-is-finished'],
       'many messages of two senders',
       async () => {
-        const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+        const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
         const [member, peer] = [await onboard(platform), await onboard(platform)];
         const senders = [
           { name: 'peer', caller: peer.caller },
@@ -205,7 +205,7 @@ onEachDatabase('delivery', (environment) => {
     });
 
     verifies('presence.ends', 'loop exits on pause', async () => {
-      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+      const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
       const member = await createMember(platform);
       const client = environment.client(
         platform,

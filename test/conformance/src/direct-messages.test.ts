@@ -17,7 +17,7 @@ const replyTo = (agent: Member, source: Member, messageId: string) =>
 
 onEachDatabase('messages that the platform knows from their agents only', (environment) => {
   verifies('limits.inbox-shares', 'direct replies count', async () => {
-    const platform = await environment.platform({ inboxLimit: 20 });
+    const platform = await environment.platform({ limits: { inboxLimit: 20 } });
     const [agent, victim, other] = [
       await onboard(platform),
       await onboard(platform),
@@ -76,7 +76,7 @@ onEachDatabase('messages that the platform knows from their agents only', (envir
   });
 
   verifies('feed.retention', 'deleted with the message', async () => {
-    const platform = await environment.platform({ clock: 'manual', finishedBytes: 100_000 });
+    const platform = await environment.platform({ clock: 'manual', data: { finishedBytes: 100_000 } });
     const [agent, source] = [await onboard(platform), await onboard(platform)];
     const count = async () => {
       const { body } = await agent.caller.get(`/workspaces/${agent.id}/questions?limit=100`);

@@ -134,7 +134,7 @@ onEachDatabase('the page "Streaming"', { onDisk: true }, (environment) => {
 
 onEachDatabase('the page "With an A2A SDK"', { onDisk: true }, (environment) => {
   const PAGE = 'docs/with-an-a2a-sdk.md';
-  const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+  const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 
   verifies('documents.guides', 'a2a agent', async () => {
     if (!areInstalled('curl')) return;

@@ -70,7 +70,10 @@ async function startTarget(environment: TestEnvironment, mode: Mode): Promise<Ta
     const { platform, clock, member, handled } = started;
     return { platform, clock, id: member.id, received: () => handled.length };
   }
-  const platform = await environment.platform({ clock: 'manual', allowAgentNetworks: ['127.0.0.0/8'] });
+  const platform = await environment.platform({
+    clock: 'manual',
+    security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  });
   const { url, requests } = await environment.scriptedAgent({ script });
   const { id } = await onboard(platform, { url });
   const received = () => requests.filter(({ body }) => valueAt(body, 'method') === 'message/send').length;

@@ -19,7 +19,7 @@ import type { RunningPlatform } from './harness/running-platform.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const MODES = ['long-poll', 'poll', 'push'] as const;
 type Mode = (typeof MODES)[number];
 
@@ -127,7 +127,11 @@ onEachDatabase('ends', (environment) => {
     });
 
     verifies('ends.expires', `by ${mode}`, async () => {
-      const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', messageTtlMs: 60_000 });
+      const platform = await environment.platform({
+        ...LOOPBACK,
+        clock: 'manual',
+        limits: { messageTtlMs: 60_000 },
+      });
       const [caller, agent] = [await onboard(platform), await agentOf(environment, platform, mode)];
       await send(caller.caller, agent.id, 'nobody waits', { messageId: 'absent' });
       const call = trackCall(send(caller.caller, agent.id, 'hello', { messageId: 'held', hold: 300 }));
@@ -337,7 +341,7 @@ onEachDatabase('ends', (environment) => {
   });
 
   verifies('ends.late-reply', 'late reply', async () => {
-    const platform = await environment.platform({ clock: 'manual', messageTtlMs: 60_000 });
+    const platform = await environment.platform({ clock: 'manual', limits: { messageTtlMs: 60_000 } });
     const [caller, agent] = [await onboard(platform), await onboard(platform)];
     const ended = ['failed', 'canceled', 'unanswered', 'answered', 'expired'] as const;
     for (const id of ended) await send(caller.caller, agent.id, id, { messageId: id });
@@ -580,7 +584,11 @@ onEachDatabase('ends', (environment) => {
 
 onEachDatabase('ends over a restart', { onDisk: true }, (environment) => {
   verifies('ends.expires', 'expired is not delivered', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', messageTtlMs: 60_000 });
+    const platform = await environment.platform({
+      ...LOOPBACK,
+      clock: 'manual',
+      limits: { messageTtlMs: 60_000 },
+    });
     const server = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const caller = await onboard(platform);
     const poller = await onboard(platform);

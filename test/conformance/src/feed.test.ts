@@ -423,11 +423,7 @@ onEachDatabase('acknowledging', (environment) => {
     ['feed.retention', 'feed.cursor.gone'],
     'ack: keeps unacknowledged rows; cursor: rotated out',
     async () => {
-      const platform = await environment.platform({
-        clock: 'manual',
-        drainEveryMs: HOUR,
-        messageTtlMs: 30 * DAY,
-      });
+      const platform = await environment.platform({ clock: 'manual', limits: { messageTtlMs: 30 * DAY } });
       const member = await onboard(platform);
       for (const text of ['1', '2', '3']) await send(platform.operator, member.id, text);
       const [first, second, third] = await inbox(member);

@@ -7,7 +7,7 @@ import { startPushAgent } from './harness/push-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const PLATFORM = { allowAgentNetworks: ['127.0.0.0/8'] };
+const PLATFORM = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const ORIGIN = {
   activity_id: 'forged-row',
   agent_card_url: 'https://forged.test/card',

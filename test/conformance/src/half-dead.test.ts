@@ -323,7 +323,7 @@ onEachDatabase('an agent that is half dead', { onDisk: true }, (environment) => 
   });
 
   verifies('agent.half-dead.probe', 'half dead: probe comes back', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     const client = environment.client(platform, member, { connection: { clock: platform.clock } });
     const handled: string[] = [];

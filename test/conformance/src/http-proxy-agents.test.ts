@@ -38,7 +38,7 @@ async function startAgent(
 
 onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) => {
   verifies('client.proxy.agent', 'proxy: agent', async () => {
-    const platform = await environment.platform({ contractCheck: 'all' });
+    const platform = await environment.platform({ server: { contractCheck: 'all' } });
     const proxy = await startProxy(environment);
     setProxies(environment, { HTTP_PROXY: proxy.url });
     const members = [await onboard(platform, { name: 'asked' }), await onboard(platform, { name: 'asking' })];
@@ -176,8 +176,8 @@ onEachDatabase('agents behind an HTTP proxy', { onDisk: true }, (environment) =>
 
   verifies('client.proxy.direct-calls', async () => {
     const platform = await environment.platform({
-      allowAgentNetworks: ['127.0.0.0/8'],
-      publicUrl: 'https://molecule.example.com',
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
+      server: { publicUrl: 'https://molecule.example.com' },
     });
     const proxy = await startProxy(environment);
     setProxies(environment, { http_proxy: proxy.url });

@@ -11,9 +11,8 @@ import { onEachDatabase, type TestEnvironment } from './harness/test-environment
 import { verifies } from './verifies.ts';
 
 const DIRECT = {
-  allowAgentNetworks: ['127.0.0.0/8'],
-  publicUrl: 'https://molecule.example.com',
-  contractCheck: 'all',
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { publicUrl: 'https://molecule.example.com', contractCheck: 'all' },
 } as const;
 
 /** An agent with a server, and two peers that post to it. */
@@ -133,7 +132,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
   });
 
   verifies('inbound.one-peer-harms-no-other', 'refused answers take no room', async () => {
-    const { loud, quiet, agent } = await startStage(environment, {}, { inboxLimit: 20 });
+    const { loud, quiet, agent } = await startStage(environment, {}, { limits: { inboxLimit: 20 } });
     // Five fit into the share of one sender of the inbox, and 25 answers wait.
     for (let index = 0; index < 40; index += 1) {
       const accepted = async () => (await loud(`m-${index}`, { holdSeconds: 0 })).status;

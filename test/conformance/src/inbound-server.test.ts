@@ -8,7 +8,10 @@ import { createPushAgent, startPushAgent } from './harness/push-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'], contractCheck: 'all' } as const;
+const LOOPBACK = {
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { contractCheck: 'all' },
+} as const;
 
 /** What tunnels and reverse proxies add. */
 const ADDED = {

@@ -16,7 +16,10 @@ import type { RunningPlatform, TestPlatformOptions } from './harness/running-pla
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'], contractCheck: 'all' } as const;
+const LOOPBACK = {
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { contractCheck: 'all' },
+} as const;
 const SECRET = 'a-secret-of-this-test';
 
 /** For requests of a test in place of the platform. */
@@ -146,7 +149,7 @@ onEachDatabase('an agent with a server', (environment) => {
               ? undefined
               : `echo: ${text}`,
       },
-      { contractCheck: 'responses' },
+      { server: { contractCheck: 'responses' } },
     );
     const call = async (text: string) => {
       const message = { role: 'ROLE_USER', messageId: `m-${text}`, parts: [{ text }] };
@@ -365,7 +368,10 @@ onEachDatabase('an agent with a server', (environment) => {
   });
 
   verifies('messages.wait-for-the-agent', 'not registered yet', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, publicUrl: 'https://molecule.example.com' });
+    const platform = await environment.platform({
+      ...LOOPBACK,
+      server: { ...LOOPBACK.server, publicUrl: 'https://molecule.example.com' },
+    });
     const [peer, member] = [await onboard(platform), await onboard(platform)];
     const { agent, url, handled } = await createPushAgent(environment, platform, member);
     await registerMember(member, { url });

@@ -109,7 +109,7 @@ onEachDatabase('instances', (environment) => {
   });
 
   verifies('instances.one-reader', 'copied token', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     expect((await readAs(member, 'home')).status).toBe(200);
     const refused = await readAs(member, 'elsewhere');
@@ -129,7 +129,7 @@ onEachDatabase('instances', (environment) => {
   });
 
   verifies('instances.takeover', 'a take-over ends the read that is held', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     const held = readAs(member, 'old', {}, '&wait=60');
     while ((await readAs(member, 'new')).status === 200) await goodbye(member, 'new');
@@ -143,7 +143,7 @@ onEachDatabase('instances', (environment) => {
   });
 
   verifies('instances.readers-without-a-name', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     expect((await readAs(member, 'agent')).status).toBe(200);
     const path = `/workspaces/${member.id}/activity`;
@@ -155,7 +155,7 @@ onEachDatabase('instances', (environment) => {
   });
 
   verifies('instances.goodbye', 'goodbye of one of two', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     expect((await readAs(member, 'one')).status).toBe(200);
     expect((await readAs(member, 'two')).status).toBe(409);
@@ -171,7 +171,7 @@ onEachDatabase('instances', (environment) => {
 
 onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
   verifies('instances.one-reader', 'platform restart', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     expect((await readAs(member, 'home')).status).toBe(200);
     await platform.clock.advance(40_000);
@@ -185,7 +185,7 @@ onEachDatabase('instances over restarts', { onDisk: true }, (environment) => {
   verifies('instances.folder-of-a-running-agent', 'killed process holds no folder', async () => {
     // Only Linux says in a file which processes are not reaped.
     if (process.platform !== 'linux') return;
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     const stateDirectory = environment.folder();
     // The inner shell ends; its parent becomes `sleep`, which never reaps it.

@@ -38,7 +38,7 @@ function comparable(value: unknown, ...chosen: readonly unknown[]): unknown {
 onEachDatabase('published A2A SDKs', (environment) => {
   describe.each(recorded)('$client', ({ exchanges }) => {
     verifies('interop.sdks', 'requests; answers', async () => {
-      const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+      const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
       const responses = exchanges.map(({ push }) => push.response);
       const agent = await environment.scriptedAgent({
         script: () => ({ kind: 'json', body: responses.shift() }),

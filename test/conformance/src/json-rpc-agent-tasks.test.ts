@@ -44,8 +44,8 @@ function call(
 onEachDatabase('tasks of agents', (environment) => {
   const start = async () => {
     const platform = await environment.platform({
-      contractCheck: 'responses',
-      allowAgentNetworks: ['127.0.0.0/8'],
+      server: { contractCheck: 'responses' },
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
     });
     const state: { result: () => unknown | Promise<unknown> } = { result: () => null };
     const agent = await environment.scriptedAgent({

@@ -13,7 +13,7 @@ function ask(caller: Caller, workspaceId: string, method: string, params: Record
 
 onEachDatabase('JSON-RPC', (environment) => {
   const start = async (options = {}) => {
-    const platform = await environment.platform({ contractCheck: 'responses', ...options });
+    const platform = await environment.platform(options);
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     return { platform, sender, target, path: `/workspaces/${target.id}/a2a` };
   };
@@ -110,7 +110,11 @@ onEachDatabase('JSON-RPC', (environment) => {
     expect(textAt(body, 'result', 'artifacts', 0, 'parts', 0, 'text')).toContain('"text":"red"');
   });
   verifies('rpc.tasks-get.agent-task', 'tasks get: agent task', async () => {
-    const { platform, sender, target: other } = await start({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const {
+      platform,
+      sender,
+      target: other,
+    } = await start({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
     const state = { now: 'input-required', text: 'Which colour?' };
     const agent = await environment.scriptedAgent({
       script: () => {

@@ -5,7 +5,7 @@ import { createMember, envelope, inbox, onboard, waitForRow } from './harness/me
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const V03 = { 'a2a-version': '0.3' };
 
 const sent = (messageId: string) => ({

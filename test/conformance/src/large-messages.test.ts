@@ -10,7 +10,7 @@ onEachDatabase('an agent with large messages', (environment) => {
   const start = (onMessage: Handler, maxResponseBytes?: number) =>
     startTestAgent(environment, {
       delivery: 'long-poll',
-      platform: { contractCheck: 'responses' },
+      platform: { server: { contractCheck: 'responses' } },
       onMessage,
       client: { limits: { maxResponseBytes } },
     });

@@ -30,7 +30,7 @@ async function spend(
 
 onEachDatabase('rates', (environment) => {
   verifies('limits.rate-belongs-to-the-workspace', 'rate belongs to the workspace', async () => {
-    const platform = await environment.platform({ rateLimit: 'default', clock: 'manual' });
+    const platform = await environment.platform({ limits: { rateLimit: 'default' }, clock: 'manual' });
     const member = await onboard(platform);
     const other = await onboard(platform);
     const second = await mintToken(platform, member);
@@ -51,7 +51,10 @@ onEachDatabase('rates', (environment) => {
   });
 
   verifies('limits.own-rates', 'presence has its own rate', async () => {
-    const platform = await environment.platform({ rateLimit: 50, presenceRate: 100, clock: 'manual' });
+    const platform = await environment.platform({
+      limits: { rateLimit: 50, presenceRate: 100 },
+      clock: 'manual',
+    });
     const member = await onboard(platform);
     const other = await onboard(platform);
     expect((await spend(() => readState(member, member.caller))).accepted).toBeLessThan(50);
@@ -63,7 +66,7 @@ onEachDatabase('rates', (environment) => {
   });
 
   verifies('limits.rate-belongs-to-the-workspace', 'rate can be off', async () => {
-    const platform = await environment.platform({ rateLimit: 'off', clock: 'manual' });
+    const platform = await environment.platform({ limits: { rateLimit: 'off' }, clock: 'manual' });
     const member = await onboard(platform);
     const sent = await Promise.all(Array.from({ length: 650 }, () => readState(member, member.caller)));
     expect(sent.filter(({ status }) => status !== 200)).toEqual([]);
@@ -71,14 +74,17 @@ onEachDatabase('rates', (environment) => {
   });
 
   verifies('limits.health-is-never-limited', async () => {
-    const platform = await environment.platform({ rateLimit: 3, clock: 'manual' });
+    const platform = await environment.platform({ limits: { rateLimit: 3 }, clock: 'manual' });
     await spend(() => platform.anonymous.get('/workspaces'));
     expect((await platform.anonymous.get('/health')).status).toBe(200);
     expect((await platform.anonymous.get('/ready')).status).toBe(200);
   });
 
   verifies('agent.rate-limited', 'agent waits out a limited heartbeat', async () => {
-    const platform = await environment.platform({ rateLimit: 1_000, presenceRate: 10, clock: 'manual' });
+    const platform = await environment.platform({
+      limits: { rateLimit: 1_000, presenceRate: 10 },
+      clock: 'manual',
+    });
     const member = await onboard(platform);
     const { agent, clock, log } = createTestAgent(environment, platform, member, { delivery: 'poll' });
     const reports: string[] = [];
@@ -107,7 +113,7 @@ const full = (scope: string) => ({
 
 onEachDatabase('inboxes', { onDisk: true }, (environment) => {
   verifies('limits.inbox-shares', 'inbox shares', async () => {
-    const platform = await environment.platform({ inboxLimit: 20 });
+    const platform = await environment.platform({ limits: { inboxLimit: 20 } });
     const target = await onboard(platform);
     const waits = async (caller: Caller) => (await send(caller, target.id, 'hello')).status === 202;
     for (let n = 0; n < 3; n += 1) {
@@ -124,7 +130,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
   });
 
   verifies('limits.inbox-full', 'inbox bytes', async () => {
-    const platform = await environment.platform({ inboxBytes: 400_000 });
+    const platform = await environment.platform({ limits: { inboxBytes: 400_000 } });
     const [target, sender] = [await onboard(platform), await onboard(platform)];
     const large = 'x'.repeat(30_000);
     for (let i = 0; i < 4; i += 1) expect((await send(sender.caller, target.id, large)).status).toBe(202);
@@ -139,7 +145,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
   });
 
   verifies('limits.inbox-of-one-that-only-reads', 'inbox of one that only reads', async () => {
-    const platform = await environment.platform({ inboxLimit: 20 });
+    const platform = await environment.platform({ limits: { inboxLimit: 20 } });
     const [target, sender] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${target.id}/activity?type=a2a_receive`;
     for (let n = 0; n < 5; n += 1) expect((await send(sender.caller, target.id, 'm')).status).toBe(202);
@@ -164,7 +170,7 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
   });
 
   verifies('limits.inbox-of-one-that-only-reads', 'inbox of one that acknowledges again', async () => {
-    const platform = await environment.platform({ inboxLimit: 20, clock: 'manual', drainEveryMs: DAY });
+    const platform = await environment.platform({ limits: { inboxLimit: 20 }, clock: 'manual' });
     const [target, sender] = [await onboard(platform), await onboard(platform)];
     const path = `/workspaces/${target.id}/activity`;
     const fill = async () => {
@@ -194,7 +200,10 @@ onEachDatabase('inboxes', { onDisk: true }, (environment) => {
   });
 
   verifies('limits.late-answer-of-a-full-inbox', async () => {
-    const platform = await environment.platform({ inboxLimit: 8, contractCheck: 'all' });
+    const platform = await environment.platform({
+      limits: { inboxLimit: 8 },
+      server: { contractCheck: 'all' },
+    });
     const [asker, target] = [await onboard(platform), await onboard(platform)];
     for (const messageId of ['short', 'long']) await send(asker.caller, target.id, 'question', { messageId });
     for (let i = 0; i < 8; i += 1) await send(platform.operator, asker.id, `from the canvas ${i}`);
@@ -251,7 +260,7 @@ onEachDatabase('what a workspace writes itself', (environment) => {
   });
 
   verifies('limits.own-rows', 'own rows', async () => {
-    const platform = await environment.platform({ workspaceQuota: 100_000 });
+    const platform = await environment.platform({ limits: { workspaceQuota: 100_000 } });
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const notify = (more = {}) =>
       member.caller.post(`/workspaces/${member.id}/notify`, { message: 'n'.repeat(20_000), ...more });
@@ -279,8 +288,8 @@ onEachDatabase('what a workspace writes itself', (environment) => {
 
   verifies('limits.own-rows', 'own rows are released', async () => {
     const platform = await environment.platform({
-      workspaceQuota: 50_000,
-      activityRetentionDays: 1,
+      limits: { workspaceQuota: 50_000 },
+      data: { activityRetentionDays: 1 },
       clock: 'manual',
     });
     const member = await onboard(platform);
@@ -297,7 +306,7 @@ onEachDatabase('what a workspace writes itself', (environment) => {
 
 onEachDatabase('finished messages', (environment) => {
   verifies('feed.retention', 'finished messages', async () => {
-    const platform = await environment.platform({ finishedBytes: 100_000, clock: 'manual' });
+    const platform = await environment.platform({ data: { finishedBytes: 100_000 }, clock: 'manual' });
     const [member, peer] = [await onboard(platform), await onboard(platform)];
     const own = { message: 'o'.repeat(50_000) };
     expect((await member.caller.post(`/workspaces/${member.id}/notify`, own)).status).toBe(200);
@@ -327,7 +336,7 @@ onEachDatabase('a disk', { onDisk: true }, (environment) => {
       status: 200,
       body: { checks: { disk: 'ok' } },
     });
-    const platform = await environment.platform({ minFreeSpace: 2 ** 49 });
+    const platform = await environment.platform({ data: { minFreeSpace: 2 ** 49 } });
     expect(await platform.anonymous.get('/ready')).toMatchObject({
       status: 503,
       headers: { 'retry-after': '30' },

@@ -160,7 +160,10 @@ onEachDatabase('heartbeats', (environment) => {
 
 onEachDatabase('liveness', (environment) => {
   verifies('registry.liveness.silent-is-offline', 'liveness: window is configurable', async () => {
-    const platform = await environment.platform({ clock: 'manual', livenessStaleAfterMs: 300_000 });
+    const platform = await environment.platform({
+      clock: 'manual',
+      limits: { livenessStaleAfterMs: 300_000 },
+    });
     const member = await onboard(platform);
     await platform.clock.advance(299 * SECOND);
     expect(await statusOf(platform, member.id)).toBe('online');

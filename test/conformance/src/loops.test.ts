@@ -22,7 +22,7 @@ function createSender() {
 }
 
 async function members(environment: TestEnvironment, count: number, options = {}) {
-  const platform = await environment.platform({ mode: 'dev', contractCheck: 'all', ...options });
+  const platform = await environment.platform({ mode: 'dev', server: { contractCheck: 'all' }, ...options });
   const all: Member[] = [];
   for (let each = 0; each < count; each += 1) all.push(await onboard(platform));
   return { platform, members: all as [Member, Member, Member, ...Member[]], sendFrom: createSender() };
@@ -103,7 +103,7 @@ onEachDatabase('loops', (environment) => {
   });
 
   verifies('loops.late-answers', 'late answers', async () => {
-    const { members: all, sendFrom } = await members(environment, 2, { maxTurns: 50 });
+    const { members: all, sendFrom } = await members(environment, 2, { limits: { maxTurns: 50 } });
     const [one, two] = all;
     let parent: JsonObject = {};
     let turns = 0;
@@ -122,7 +122,7 @@ onEachDatabase('loops', (environment) => {
   });
 
   verifies('loops.late-answers', 'branches count together', async () => {
-    const { members: all, sendFrom } = await members(environment, 2, { maxTurns: 50 });
+    const { members: all, sendFrom } = await members(environment, 2, { limits: { maxTurns: 50 } });
     const [one, two] = all;
     const other = (member: typeof one) => (member === one ? two : one);
     const first = await sendFrom(one, two, {});
@@ -234,7 +234,7 @@ onEachDatabase('loops', (environment) => {
   });
 
   verifies('loops.pair-rate', 'a parent that has ended', async () => {
-    const { members: all, sendFrom } = await members(environment, 3, { pairRate: 5 });
+    const { members: all, sendFrom } = await members(environment, 3, { limits: { pairRate: 5 } });
     const [one, two, three] = all;
     const parent = await sendFrom(three, two);
     const id = textAt(parent.body, 'activity_id');

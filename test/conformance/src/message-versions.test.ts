@@ -47,7 +47,7 @@ onEachDatabase('the versions of A2A', (environment) => {
   });
 
   verifies('rpc.form', 'one version', async () => {
-    const platform = await environment.platform({ contractCheck: 'responses' });
+    const platform = await environment.platform({ server: { contractCheck: 'responses' } });
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const version = `1.0${' ;'.repeat(1_100)}`;
     const message = { role: 'ROLE_USER', messageId: 'm', parts: [{ text: 'x' }] };
@@ -59,7 +59,7 @@ onEachDatabase('the versions of A2A', (environment) => {
   });
 
   verifies('rpc.form', 'requests in detail', async () => {
-    const platform = await environment.platform({ contractCheck: 'responses' });
+    const platform = await environment.platform({ server: { contractCheck: 'responses' } });
     const [sender, target] = [await onboard(platform), await onboard(platform)];
     const codeOf = async (body: JsonObject) =>
       valueAt((await sendTo(sender, target, body, '1.0')).body, 'error', 'code');

@@ -15,7 +15,7 @@ import {
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 
 onEachDatabase('messages', (environment) => {
   verifies('messages.stored-before-the-answer', async () => {
@@ -353,7 +353,7 @@ onEachDatabase('messages', (environment) => {
   });
 
   verifies('limits.inbox-full', 'inbox full', async () => {
-    const platform = await environment.platform({ inboxLimit: 12 });
+    const platform = await environment.platform({ limits: { inboxLimit: 12 } });
     const [caller, target] = [await onboard(platform), await onboard(platform)];
     for (const text of ['1', '2', '3']) expect((await send(caller.caller, target.id, text)).status).toBe(202);
     expect(await send(caller.caller, target.id, '4')).toMatchObject({

@@ -33,24 +33,40 @@ async function statusLine(port: number, line: string, headers: string): Promise<
 
 onEachDatabase('production mode', (environment) => {
   verifies('modes.production-fails-closed', async () => {
-    const none = await refusalOf({ memory: true, port: 0 });
+    const none = await refusalOf({ data: { directory: ':memory:' }, server: { port: 0 } });
     expect(none.problems.map(({ variable }) => variable)).toEqual(['ADMIN_TOKEN', 'SECRETS_ENCRYPTION_KEY']);
     expect(none.hint).not.toBe('');
-    const noKey = await refusalOf({ memory: true, port: 0, adminToken: OPERATOR_KEY });
+    const noKey = await refusalOf({
+      data: { directory: ':memory:' },
+      server: { port: 0 },
+      security: { operatorKey: OPERATOR_KEY },
+    });
     expect(noKey.problems.map(({ variable }) => variable)).toEqual(['SECRETS_ENCRYPTION_KEY']);
-    const noAdmin = await refusalOf({ memory: true, port: 0, secretsEncryptionKey: KEY });
+    const noAdmin = await refusalOf({
+      data: { directory: ':memory:' },
+      server: { port: 0 },
+      security: { secretsEncryptionKey: KEY },
+    });
     expect(noAdmin.problems.map(({ variable }) => variable)).toEqual(['ADMIN_TOKEN']);
-    const guessable = { memory: true, port: 0, adminToken: 'x'.repeat(15), secretsEncryptionKey: KEY };
+    const guessable = {
+      data: { directory: ':memory:' },
+      server: { port: 0 },
+      security: { operatorKey: 'x'.repeat(15), secretsEncryptionKey: KEY },
+    };
     const refused = await refusalOf(guessable);
     expect(refused.problems).toMatchObject([{ variable: 'ADMIN_TOKEN' }]);
     expect(refused.message).toContain('at least 16 characters');
-    const badKey = { memory: true, port: 0, adminToken: OPERATOR_KEY, secretsEncryptionKey: 'short' };
+    const badKey = {
+      data: { directory: ':memory:' },
+      server: { port: 0 },
+      security: { operatorKey: OPERATOR_KEY, secretsEncryptionKey: 'short' },
+    };
     expect((await refusalOf(badKey)).message).not.toContain(OPERATOR_KEY);
   });
 
   verifies('urls.private-only-if-allowed', 'production allows named networks', async () => {
     const platform = await environment.platform({
-      allowAgentNetworks: ['10.1.0.0/16', '127.0.0.0/8', '169.254.0.0/16'],
+      security: { allowAgentNetworks: ['10.1.0.0/16', '127.0.0.0/8', '169.254.0.0/16'] },
     });
     const create = (url: string) => platform.operator.post('/workspaces', { name: 'a', external: true, url });
     for (const url of ['http://10.1.2.3:9000/', 'http://127.0.0.1:9000/']) {
@@ -71,7 +87,7 @@ onEachDatabase('production mode', (environment) => {
   });
 
   verifies('modes.org-guard', async () => {
-    const platform = await environment.platform({ orgId: 'Org-1' });
+    const platform = await environment.platform({ security: { orgId: 'Org-1' } });
     const asOrg = (org: string) => platform.operator.get('/workspaces', { 'x-molecule-org-id': org });
     expect((await asOrg('Org-1')).status).toBe(200);
     for (const refused of [
@@ -165,13 +181,16 @@ onEachDatabase('dev mode', (environment) => {
   });
 
   verifies('modes.dev-is-local-only', 'dev has no public url', async () => {
-    const dev = { mode: 'dev', memory: true, port: 0 } as const;
+    const dev = { mode: 'dev', data: { directory: ':memory:' }, server: { port: 0 } } as const;
     for (const publicUrl of ['https://molecule.example.com', 'http://192.168.1.10:8080']) {
-      const refusal = await refusalOf({ ...dev, publicUrl });
-      expect(refusal.problems.map(({ option }) => option)).toEqual(['publicUrl']);
+      const refusal = await refusalOf({ ...dev, server: { ...dev.server, publicUrl } });
+      expect(refusal.problems.map(({ option }) => option)).toEqual(['server.publicUrl']);
       expect(refusal.message).toContain('production mode');
     }
-    const platform = await environment.platform({ mode: 'dev', publicUrl: 'http://localhost:8080' });
+    const platform = await environment.platform({
+      mode: 'dev',
+      server: { publicUrl: 'http://localhost:8080' },
+    });
     expect((await platform.anonymous.get('/workspaces')).status).toBe(200);
   });
 
@@ -191,7 +210,11 @@ onEachDatabase('dev mode', (environment) => {
 
   verifies('modes.dev-is-local-only', 'dev listens on loopback only', async () => {
     for (const host of ['0.0.0.0', '::', '192.168.1.10', 'molecule.example.com']) {
-      const refusal = await refusalOf({ mode: 'dev', memory: true, port: 0, host });
+      const refusal = await refusalOf({
+        mode: 'dev',
+        data: { directory: ':memory:' },
+        server: { port: 0, host },
+      });
       expect(refusal.problems.map(({ option }) => option)).toEqual(['host']);
     }
     const platform = await environment.platform({ mode: 'dev' });
@@ -220,7 +243,7 @@ onEachDatabase('dev mode', (environment) => {
   });
 
   verifies('modes.org-missing-ends-the-start', async () => {
-    const platform = await environment.platform({ orgId: 'org-1' });
+    const platform = await environment.platform({ security: { orgId: 'org-1' } });
     const headers = { 'x-molecule-org-id': 'org-1' };
     const { body } = await platform.operator.post('/workspaces', { name: 'a', external: true }, headers);
     const identity = { id: textAt(body, 'id'), token: textAt(body, 'connection', 'auth_token') };

@@ -29,7 +29,7 @@ const SOURCES: Readonly<Partial<Record<Cell['way'], readonly [InboundMessage['so
 for (const group of GROUPS) {
   verifies('nestjs.enhancers.all', `${group.delivery}, enhancers ${group.company}`, async () => {
     // The method of the Python SDK, whose bodies are not ours.
-    const stage = await openNestStage({ contractCheck: 'off' });
+    const stage = await openNestStage({ server: { contractCheck: 'off' } });
     const { client } = await stage.peer();
     const problems: string[] = [];
     for (const application of applications(group)) {

@@ -247,7 +247,7 @@ verifies('nestjs.enhancers.parameters', 'enhancers: parameters', async () => {
     }
   }
   // The method of the Python SDK, whose bodies are not ours.
-  const { start, ask, delegate } = await openNestStage({ contractCheck: 'responses' });
+  const { start, ask, delegate } = await openNestStage({ server: { contractCheck: 'responses' } });
   const providers = [
     Desk,
     // The strictest one: it validates parameters of own decorators as well.

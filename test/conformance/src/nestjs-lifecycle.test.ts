@@ -305,7 +305,11 @@ verifies('nestjs.lifecycle.manual-start', async () => {
 });
 
 verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: nothing stays', async () => {
-  const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+  const platform = await createPlatform({
+    mode: 'dev',
+    server: { port: 0 },
+    data: { directory: ':memory:' },
+  });
   const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
   const { id: workspaceId } = await operator.createWorkspace({ name: 'nest' });
   using state = temporaryState();

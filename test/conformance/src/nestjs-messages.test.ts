@@ -68,7 +68,9 @@ verifies('nestjs.messages.method', 'a method without parameter decorators', asyn
 });
 
 verifies('nestjs.messages.precedence', async () => {
-  const { start, ask, delegate, peer, settled } = await openNestStage({ contractCheck: 'responses' });
+  const { start, ask, delegate, peer, settled } = await openNestStage({
+    server: { contractCheck: 'responses' },
+  });
   const [boss, clerk] = [await peer(), await peer()];
   @Injectable()
   class Desk {

@@ -118,7 +118,7 @@ verifies('nestjs.microservice.handlers', 'microservice: messages', async () => {
       return 'not ours';
     }
   }
-  const stage = await openNestStage({ contractCheck: 'responses' });
+  const stage = await openNestStage({ server: { contractCheck: 'responses' } });
   const { id } = await startMicroservice(stage, [TasksController]);
   const { ask, delegate, operator, settled } = stage;
   expect((await delegate(id, { message: 'Count them.', sender: 'x' })).text).toMatch(

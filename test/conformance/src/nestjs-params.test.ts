@@ -36,7 +36,7 @@ class Desk {
 }
 
 verifies('nestjs.enhancers.parameters', 'params: of tasks', async () => {
-  const { start, ask, delegate } = await openNestStage({ contractCheck: 'responses' });
+  const { start, ask, delegate } = await openNestStage({ server: { contractCheck: 'responses' } });
   const { id } = await start({ providers: [Desk, { provide: APP_PIPE, useFactory: strict }] });
   const order = { item: 'tea', quantity: 3 };
   const more = { message: { role: 'user', parts: [{ text: 'x' }], metadata: { priority: 1 } } };
@@ -51,10 +51,8 @@ verifies('nestjs.enhancers.parameters', 'params: of tasks', async () => {
   // The metadata of a push are those of the platform.
   const platform = await createPlatform({
     mode: 'dev',
-    port: 0,
-    memory: true,
-    contractCheck: 'responses',
-    publicUrl: 'http://localhost',
+    server: { port: 0, contractCheck: 'responses', publicUrl: 'http://localhost' },
+    data: { directory: ':memory:' },
   });
   onTestFinished(() => platform.close());
   const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });

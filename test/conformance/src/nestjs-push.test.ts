@@ -51,10 +51,9 @@ class OrdersController {
 async function openPushStage() {
   const platform = await createPlatform({
     mode: 'dev',
-    port: 0,
-    memory: true,
-    // Named in the tokens of direct calls; nobody connects to it here.
-    publicUrl: 'http://localhost',
+    // The URL is named in the tokens of direct calls; nobody connects to it here.
+    server: { port: 0, publicUrl: 'http://localhost' },
+    data: { directory: ':memory:' },
   });
   const { url: platformUrl, operatorKey } = platform;
   const operator = new OperatorClient({ platformUrl, operatorKey });

@@ -96,7 +96,7 @@ verifies('nestjs.testing.module', async () => {
   }
 
   // A platform that runs elsewhere, by the clock of the system.
-  const real = await createPlatform({ mode: 'dev', port: 0, memory: true });
+  const real = await createPlatform({ mode: 'dev', server: { port: 0 }, data: { directory: ':memory:' } });
   onTestFinished(() => real.close());
   const other = await MoleculeTesting.open({ platformUrl: real.url, operatorKey: real.operatorKey });
   const second = await Test.createTestingModule({

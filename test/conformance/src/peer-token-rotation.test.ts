@@ -7,7 +7,10 @@ import { type PushAgent, startPushAgent } from './harness/push-agent.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const DIRECT = { allowAgentNetworks: ['127.0.0.0/8'], publicUrl: 'https://molecule.example.com' };
+const DIRECT = {
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { publicUrl: 'https://molecule.example.com' },
+};
 const DAY_MS = 86_400_000;
 const STEP_MS = 30_000;
 /** From 11 minutes before the second key signs until the first one is no longer published. */

@@ -21,8 +21,8 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 const PUBLIC_URL = 'https://molecule.example.com';
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
-const DIRECT = { ...LOOPBACK, publicUrl: PUBLIC_URL };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
+const DIRECT = { ...LOOPBACK, server: { publicUrl: PUBLIC_URL } };
 
 async function keysOf(platform: RunningPlatform): Promise<JSONWebKeySet> {
   return (await platform.anonymous.get('/.well-known/jwks.json')).body as JSONWebKeySet;

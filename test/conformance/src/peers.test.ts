@@ -79,7 +79,7 @@ onEachDatabase('the hierarchy', (environment) => {
       status: 403,
       body: { code: 'access_denied' },
     });
-    const open = await environment.platform({ hierarchy: 'ancestors' });
+    const open = await environment.platform({ security: { hierarchy: 'ancestors' } });
     const tree = await growTree(open);
     expect((await send(tree.leftLeaf.caller, tree.root.id, 'up')).status).toBe(202);
     expect((await send(tree.root.caller, tree.leftLeaf.id, 'down')).status).toBe(202);

@@ -33,7 +33,7 @@ onEachDatabase('clients that never acknowledge', { onDisk: true }, (environment)
     });
 
     verifies('limits.inbox-of-one-that-only-reads', `a full inbox, ${name}`, async () => {
-      const platform = await environment.platform({ inboxLimit: 150 });
+      const platform = await environment.platform({ limits: { inboxLimit: 150 } });
       const { member, client } = await clientOn(platform, name);
       await client.start();
       await client.rounds();

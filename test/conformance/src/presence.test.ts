@@ -17,7 +17,7 @@ async function startPresence(
   environment: TestEnvironment,
   task?: () => { currentTask: string; activeTasks: number },
 ) {
-  const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+  const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
   const member = await onboard(platform);
   const logger = recordingLogger();
   const client = environment.client(platform, member, { connection: { clock: platform.clock }, logger });
@@ -53,7 +53,7 @@ onEachDatabase('the heartbeat loop', (environment) => {
   });
 
   verifies('delivery.ends-with-its-workspace', 'removed at once', async () => {
-    const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+    const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
     const member = await onboard(platform);
     const client = environment.client(platform, member, { connection: { clock: platform.clock } });
     const agent = createRemoteAgent({ client, store: new MemoryInboundStore(), onMessage: () => {} });

@@ -6,7 +6,7 @@ import { createMember, type Member, onboard } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 type Reaction = Awaited<ReturnType<AgentScript>>;
 const CARD = '/.well-known/agent-card.json';
 
@@ -134,7 +134,11 @@ onEachDatabase('probe', (environment) => {
   });
 
   verifies('probe.rate', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', rateLimit: 'off' });
+    const platform = await environment.platform({
+      ...LOOPBACK,
+      clock: 'manual',
+      limits: { rateLimit: 'off' },
+    });
     const agent = await environment.scriptedAgent({ script: card });
     const [member, other] = [
       await onboard(platform, { url: agent.url }),

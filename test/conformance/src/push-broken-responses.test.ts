@@ -13,7 +13,10 @@ const RESPONSES = [
 
 onEachDatabase('push to agents that break the rules of HTTP', (environment) => {
   verifies('client.delivered-unknown', 'broken response', async () => {
-    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'], maxAttempts: 1 });
+    const platform = await environment.platform({
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
+      limits: { maxAttempts: 1 },
+    });
     const sender = await onboard(platform);
     for (const [index, response] of RESPONSES.entries()) {
       const server = createServer((socket) => {

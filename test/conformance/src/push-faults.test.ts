@@ -8,8 +8,8 @@ import { startSilentServer } from './harness/silent-server.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
-const OPTIONS = { ...LOOPBACK, clock: 'manual', pushTimeoutMs: 20_000 } as const;
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
+const OPTIONS = { ...LOOPBACK, clock: 'manual', limits: { pushTimeoutMs: 20_000 } } as const;
 
 interface Stage {
   readonly platform: RunningPlatform;
@@ -117,7 +117,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
       await agent.received(1);
       const before = platform.clock.monotonic();
       await untilRecord((record) => lastCode(record) === 'agent_timeout');
-      expect(platform.clock.monotonic() - before).toBeLessThanOrEqual(OPTIONS.pushTimeoutMs + 2_000);
+      expect(platform.clock.monotonic() - before).toBeLessThanOrEqual(OPTIONS.limits.pushTimeoutMs + 2_000);
       agent.react(answering('whole'));
       await untilRecord(isAnswered);
       await expectOneAnswer(stage, 'whole');
@@ -153,7 +153,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
       server.url.replace('https:', 'http:'),
     ]) {
       const stage = await startStage(environment, `${url}/a2a`, {
-        allowAgentNetworks: ['127.0.0.0/8', '::1/128'],
+        security: { allowAgentNetworks: ['127.0.0.0/8', '::1/128'] },
         dns: { localhost: ['127.0.0.1'] },
       });
       const { sender, target, untilRecord, record } = stage;
@@ -184,8 +184,7 @@ onEachDatabase('push to agents whose network fails', (environment) => {
       return next.map((address) => ({ address }));
     };
     stage = await startStage(environment, `http://agent.example.com:${agent.port}/a2a`, {
-      allowAgentNetworks: ['127.0.0.1/32'],
-      resolve,
+      security: { allowAgentNetworks: ['127.0.0.1/32'], resolve },
     });
     const { sender, target, untilRecord } = stage;
     expect((await send(sender.caller, target.id, 'hello', { messageId: 'm-1' })).status).toBe(202);

@@ -5,7 +5,7 @@ import { heartbeat, inbox, inboxTexts, onboard, send, statusOf, waitForRow } fro
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 
 function textsOf(requests: readonly AgentRequest[]): string[] {
   return requests.map(({ body }) => textAt(body, 'params', 'message', 'parts', 0, 'text'));
@@ -149,7 +149,7 @@ onEachDatabase('push', (environment) => {
   });
 
   verifies('push.not-accepting', 'rate limited', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', maxAttempts: 2 });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', limits: { maxAttempts: 2 } });
     const body = {
       jsonrpc: '2.0',
       id: null,
@@ -220,8 +220,7 @@ onEachDatabase('push', (environment) => {
     const platform = await environment.platform({
       ...LOOPBACK,
       clock: 'manual',
-      pushTimeoutMs: 20_000,
-      maxAttempts: 1,
+      limits: { pushTimeoutMs: 20_000, maxAttempts: 1 },
     });
     const agent = await environment.scriptedAgent({ script: () => ({ kind: 'never' }) });
     const [caller, target] = [await onboard(platform), await onboard(platform, { url: agent.url })];
@@ -296,7 +295,7 @@ onEachDatabase('push to agents that come and go', (environment) => {
   });
 
   verifies('delivery.clock-jump', 'clock jump in flight', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual', drainEveryMs: 5_000 });
+    const platform = await environment.platform({ ...LOOPBACK, clock: 'manual' });
     const release = Promise.withResolvers<void>();
     const agent = await environment.scriptedAgent({
       script: async (request, count) => {

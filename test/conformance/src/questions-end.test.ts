@@ -26,7 +26,7 @@ const answer = (sender: Member, agent: Member, messageId: string, ...ids: string
 
 onEachDatabase('questions', (environment) => {
   const start = async (options = {}) => {
-    const platform = await environment.platform({ contractCheck: 'responses', ...options });
+    const platform = await environment.platform(options);
     return {
       platform,
       sender: await onboard(platform, { name: 'sender' }),
@@ -122,7 +122,7 @@ onEachDatabase('questions', (environment) => {
   });
 
   verifies('loops.answered-questions', 'turns', async () => {
-    const { sender, agent } = await start({ maxTurns: 2, pairRate: 2 });
+    const { sender, agent } = await start({ limits: { maxTurns: 2, pairRate: 2 } });
     await send(sender.caller, agent.id, 'go', { messageId: 'round-0' });
     for (let round = 0; round < 2; round += 1) {
       await ask(agent, sender, `round-${round}`, `asks-${round}`, question(`q-${round}`));
@@ -134,7 +134,7 @@ onEachDatabase('questions', (environment) => {
       body: { code: 'loop_detected', reason: 'turns' },
     });
 
-    const other = await start({ pairRate: 2 });
+    const other = await start({ limits: { pairRate: 2 } });
     for (const id of ['x', 'y', 'z']) {
       await send(other.agent.caller, other.sender.id, 'busy', { messageId: id });
     }

@@ -14,7 +14,7 @@ import type { RunningPlatform } from './harness/running-platform.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const MODES = ['poll', 'push'] as const;
 
 const question = (id: string, more: JsonObject = {}): JsonObject => ({
@@ -62,7 +62,7 @@ async function interrupt(
 onEachDatabase('questions', (environment) => {
   for (const mode of MODES) {
     const start = async (options = {}, say = script) => {
-      const platform = await environment.platform({ ...LOOPBACK, contractCheck: 'responses', ...options });
+      const platform = await environment.platform({ ...LOOPBACK, ...options });
       const [sender, agent] = [
         await onboard(platform, { name: 'sender' }),
         await startAskingAgent(environment, platform, mode, say),
@@ -306,7 +306,10 @@ onEachDatabase('questions', (environment) => {
         if (message.metadata.answers !== undefined) return null;
         return script(message);
       };
-      const { platform, sender, agent } = await start({ clock: 'manual', messageTtlMs: 3_600_000 }, say);
+      const { platform, sender, agent } = await start(
+        { clock: 'manual', limits: { messageTtlMs: 3_600_000 } },
+        say,
+      );
       const ends = ['answered', 'unanswered', 'failed', 'canceled', 'expired'] as const;
       for (const end of ends) await interrupt(sender.caller, agent, end, asking(approval(end)));
       await platform.clock.advance(1_800_000);
@@ -385,7 +388,7 @@ onEachDatabase('questions', (environment) => {
   }
 
   const start = async (options = {}, say = script) => {
-    const platform = await environment.platform({ contractCheck: 'responses', ...options });
+    const platform = await environment.platform(options);
     const sender = await onboard(platform, { name: 'sender' });
     return { platform, sender, agent: await startAskingAgent(environment, platform, 'poll', say) };
   };
@@ -488,7 +491,7 @@ onEachDatabase('questions', (environment) => {
   });
 
   verifies('questions.expire', 'expire', async () => {
-    const { platform, sender, agent } = await start({ clock: 'manual', questionTtlMs: 60_000 });
+    const { platform, sender, agent } = await start({ clock: 'manual', limits: { questionTtlMs: 60_000 } });
     await interrupt(sender.caller, agent, 'm', asking(question('slow')));
     const waiting = trackCall(sender.caller.get(`/workspaces/${sender.id}/messages/m?wait=60`));
     await waiting.response;

@@ -6,7 +6,10 @@ import { createPushAgent, type PushAgent, type PushAgentOptions } from './harnes
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'], contractCheck: 'all' } as const;
+const LOOPBACK = {
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { contractCheck: 'all' },
+} as const;
 
 interface Balancer {
   readonly url: string;

@@ -209,7 +209,7 @@ onEachDatabase('requests', (environment) => {
   });
 
   verifies('registry.create.awaits-agent', 'public url', async () => {
-    const platform = await environment.platform({ publicUrl: 'https://molecule.example.com/' });
+    const platform = await environment.platform({ server: { publicUrl: 'https://molecule.example.com/' } });
     const answer = await platform.operator.post('/workspaces', { name: 'a', external: true });
     expect(answer.body).toMatchObject({
       connection: {

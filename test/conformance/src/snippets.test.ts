@@ -90,7 +90,7 @@ onEachDatabase('samples', (environment) => {
   });
 
   verifies('snippets.run', 'address', async () => {
-    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
     const url = 'http://127.0.0.1:9/a2a?name=$HOME';
     const samples = [
       ...(areInstalled('curl') ? [['curl_register_template', 'sh', '-c']] : []),
@@ -108,7 +108,7 @@ onEachDatabase('samples', (environment) => {
 
   verifies('snippets.run', 'organisation', async () => {
     const orgId = '11111111-2222-4333-8444-555555555555';
-    const platform = await environment.platform({ orgId });
+    const platform = await environment.platform({ security: { orgId } });
     const named = { 'x-molecule-org-id': orgId };
     const { body } = await platform.operator.post('/workspaces', { name: NAME, external: true }, named);
     const sample = textAt(body, 'connection', 'curl_register_template');

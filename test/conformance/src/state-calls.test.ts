@@ -6,7 +6,7 @@ import { onboard, send } from './harness/members.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const statusOf = ({ body }: { body: unknown }) => textAt(body, 'params', 'status');
 
 onEachDatabase('state calls', (environment) => {

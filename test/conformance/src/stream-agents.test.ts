@@ -8,7 +8,7 @@ import { StreamClient } from './harness/streams.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const RETRYING = { ...LOOPBACK, clock: 'manual' } as const;
 const AT = '2026-11-22T12:00:00.000Z';
 
@@ -229,7 +229,7 @@ onEachDatabase('agents that stream', (environment) => {
   });
 
   verifies('stream.push.silence', async () => {
-    const platform = await environment.platform({ ...RETRYING, pushTimeoutMs: 10_000 });
+    const platform = await environment.platform({ ...RETRYING, limits: { pushTimeoutMs: 10_000 } });
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const streams = new StreamClient(environment, platform);
     const stream = await streams.send(caller, agent, 'hi');
@@ -252,7 +252,7 @@ onEachDatabase('agents that stream', (environment) => {
   });
 
   verifies('stream.end.status', 'push: expired', async () => {
-    const platform = await environment.platform({ ...RETRYING, messageTtlMs: 60_000 });
+    const platform = await environment.platform({ ...RETRYING, limits: { messageTtlMs: 60_000 } });
     const [caller, agent] = [await onboard(platform), await startStreamingAgent(environment, platform)];
     const stream = await new StreamClient(environment, platform).send(caller, agent, 'hi');
     const answer = await agent.stream(1);

@@ -7,7 +7,7 @@ import { StreamClient, taskIdOf } from './harness/streams.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const HALF = wrapA2aBoundary('Half');
 
 /** Reports the text `Half` of the message in the first row of an agent's feed. */

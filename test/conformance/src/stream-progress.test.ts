@@ -145,8 +145,7 @@ onEachDatabase('progress', (environment) => {
   verifies('limits.own-rates', 'progress: rate', async () => {
     const { report, agent, platform } = await stage(environment, {
       clock: 'manual',
-      rateLimit: 50,
-      progressRate: 60,
+      limits: { rateLimit: 50, progressRate: 60 },
     });
     const sent: HttpResponse[] = [];
     for (let index = 0; index < 61; index += 1) sent.push(await report({ text: 'x' }));

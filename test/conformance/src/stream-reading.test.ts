@@ -101,8 +101,8 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
 
   verifies(['direct.answered', 'stream-reading.joined-is-the-whole'], 'from an agent of ours', async () => {
     const platform = await environment.platform({
-      allowAgentNetworks: ['127.0.0.0/8'],
-      publicUrl: 'https://molecule.example.com',
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
+      server: { publicUrl: 'https://molecule.example.com' },
     });
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     const first = Promise.withResolvers<void>();
@@ -197,8 +197,8 @@ onEachDatabase('streams that a client reads', { onDisk: true }, (environment) =>
   /** An agent of ours that says `Hello, `, and the rest when the test says so; and a workspace that calls it directly. */
   async function stageHello(onRequest: (request: Request) => Request = (request) => request) {
     const platform = await environment.platform({
-      allowAgentNetworks: ['127.0.0.0/8'],
-      publicUrl: 'https://molecule.example.com',
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
+      server: { publicUrl: 'https://molecule.example.com' },
     });
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     const going = Promise.withResolvers<void>();

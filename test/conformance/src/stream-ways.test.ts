@@ -9,9 +9,8 @@ import { onEachDatabase, type TestEnvironment } from './harness/test-environment
 import { verifies } from './verifies.ts';
 
 const PLATFORM = {
-  allowAgentNetworks: ['127.0.0.0/8'],
-  publicUrl: 'https://molecule.example.com',
-  contractCheck: 'all',
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { publicUrl: 'https://molecule.example.com', contractCheck: 'all' },
 } as const;
 const WAYS = ['direct', 'push', 'poll'] as const;
 

@@ -8,7 +8,7 @@ import { StreamClient, taskIdOf } from './harness/streams.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 
 onEachDatabase('streams', (environment) => {
   verifies('stream.events', 'events', async () => {

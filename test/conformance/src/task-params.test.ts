@@ -8,8 +8,8 @@ onEachDatabase('a task', (environment) => {
   verifies('inbound.tasks-of-params', 'tasks of params', async () => {
     // The method of the Python SDK is in no schema of A2A.
     const platform = await environment.platform({
-      allowAgentNetworks: ['127.0.0.0/8'],
-      contractCheck: 'responses',
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
+      server: { contractCheck: 'responses' },
     });
     const peer = await onboard(platform);
     for (const delivery of ['push', 'long-poll'] as const) {
@@ -41,8 +41,8 @@ onEachDatabase('a task', (environment) => {
 
   verifies('inbound.tasks-of-params', 'tasks keep their message', async () => {
     const platform = await environment.platform({
-      allowAgentNetworks: ['127.0.0.0/8'],
-      contractCheck: 'responses',
+      security: { allowAgentNetworks: ['127.0.0.0/8'] },
+      server: { contractCheck: 'responses' },
     });
     const peer = await onboard(platform);
     const messages = ['File this.', '', 7, null, ['a', 'b']];
@@ -76,7 +76,7 @@ onEachDatabase('a task', (environment) => {
   });
 
   verifies('inbound.empty-messages', 'tasks are objects', async () => {
-    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
     const member = await onboard(platform);
     const { url, handled } = await startPushAgent(environment, platform, member, { inboundAuth: 'none' });
     for (const body of [

@@ -43,10 +43,9 @@ async function playScene(environment: TestEnvironment): Promise<Scene> {
   const planted = new Planted();
   const [platformLog, readerLog, brokenLog] = [recordingLogger(), recordingLogger(), recordingLogger()];
   const platform = await environment.platform({
-    allowAgentNetworks: ['127.0.0.0/8'],
-    publicUrl: 'https://molecule.example.com',
-    contractCheck: 'all',
-    maxAttempts: 1,
+    security: { allowAgentNetworks: ['127.0.0.0/8'] },
+    server: { publicUrl: 'https://molecule.example.com', contractCheck: 'all' },
+    limits: { maxAttempts: 1 },
     logger: platformLog,
   });
   planted.values.push(platform.operatorKey);

@@ -11,9 +11,13 @@ verifies('options.wrong-are-refused', 'refuses', async () => {
     code: 'invalid_options',
     problems: [{ option: 'mode' }],
   });
-  await expect(create({ publicUrl: 7 })).rejects.toMatchObject({ problems: [{ option: 'publicUrl' }] });
-  await expect(create({ port: 80, dataDir: '/tmp', host: undefined })).rejects.toMatchObject({
-    problems: [{ option: 'port' }, { option: 'dataDir' }],
+  await expect(create({ server: { publicUrl: 7 } })).rejects.toMatchObject({
+    problems: [{ option: 'server.publicUrl' }],
+  });
+  await expect(
+    create({ server: { port: 80, host: undefined }, data: { directory: '/tmp' } }),
+  ).rejects.toMatchObject({
+    problems: [{ option: 'server.port' }, { option: 'data.directory' }],
   });
   const platform = await createTestPlatform();
   onTestFinished(() => platform.close());

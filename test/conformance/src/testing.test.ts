@@ -290,7 +290,11 @@ verifies('testing.in-process', 'modes', async () => {
   expect(await dev.request('GET', '/workspaces', anonymous)).toMatchObject({ status: 200, body: [] });
   const host = { ...anonymous, headers: { host: 'elsewhere.test' } };
   expect(await dev.request('GET', '/workspaces', host)).toMatchObject({ status: 401 });
-  const limited = await open({ rateLimit: 3, publicUrl: 'http://acme.test:8080/', orgId: 'org-1' });
+  const limited = await open({
+    limits: { rateLimit: 3 },
+    server: { publicUrl: 'http://acme.test:8080/' },
+    security: { orgId: 'org-1' },
+  });
   const headers = { 'x-molecule-org-id': 'org-1' };
   expect((await limited.request('GET', '/workspaces')).status).toBe(404);
   expect((await limited.request('GET', '/health')).status).toBe(200);

@@ -13,8 +13,8 @@ import { stopOnClock } from './harness/test-agent.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
-const DIRECT = { ...LOOPBACK, publicUrl: 'https://molecule.example.com' };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
+const DIRECT = { ...LOOPBACK, server: { publicUrl: 'https://molecule.example.com' } };
 
 /** An agent with a URL, to which a test sends requests of its own. */
 interface Receiver {
@@ -224,7 +224,7 @@ onEachDatabase('a platform that gets another URL', { onDisk: true }, (environmen
     const [sender, member] = [await onboard(platform), await onboard(platform)];
     const agent = await startPushAgent(environment, platform, member, { clock });
     expect((await send(sender.caller, member.id, 'before', { hold: 10 })).status).toBe(200);
-    await platform.restart(undefined, { publicUrl: DIRECT.publicUrl });
+    await platform.restart(undefined, { publicUrl: DIRECT.server.publicUrl });
     await send(sender.caller, member.id, 'after', { messageId: 'm-1' });
     const record = async () => (await sender.caller.get(`/workspaces/${sender.id}/messages/m-1`)).body;
     await clock.advanceUntil(async () => valueAt(await record(), 'state') === 'answered', {
@@ -232,7 +232,7 @@ onEachDatabase('a platform that gets another URL', { onDisk: true }, (environmen
     });
     expect(await record()).toMatchObject({ attempts: 1 });
     const found = await tokenFor(sender, member.id);
-    expect(decodeJwt(found).iss).toBe(DIRECT.publicUrl);
+    expect(decodeJwt(found).iss).toBe(DIRECT.server.publicUrl);
     expect((await fetch(agent.url, requestWith(found))).status).toBe(200);
     expect(agent.handled.map(({ text }) => text)).toEqual(['before', 'after', 'hi']);
   });

@@ -43,7 +43,7 @@ verifies('tools.ends', 'ends', async () => {
 });
 
 verifies('tools.ends', 'a message that expires', async () => {
-  const { client, peer, platform, settle } = await toolStage({}, { messageTtlMs: 60_000 });
+  const { client, peer, platform, settle } = await toolStage({}, { limits: { messageTtlMs: 60_000 } });
   const [delegate, check] = peerTools(client, { only: ['delegate_task_async', 'check_task_status'] });
   await platform.pause(peer.id);
   const given = await settle(delegate.execute({ workspace_id: peer.id, task: 'Count.' }));

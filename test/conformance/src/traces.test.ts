@@ -13,9 +13,8 @@ import { onEachDatabase, type TestEnvironment } from './harness/test-environment
 import { verifies } from './verifies.ts';
 
 const DIRECT = {
-  allowAgentNetworks: ['127.0.0.0/8'],
-  publicUrl: 'https://molecule.example.com',
-  contractCheck: 'all',
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { publicUrl: 'https://molecule.example.com', contractCheck: 'all' },
 } as const;
 const TRACE = {
   traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',

@@ -8,7 +8,7 @@ import type { RunningPlatform } from './harness/running-platform.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 function ask(
   platform: RunningPlatform,
   agent: ScriptedAgent,
@@ -131,7 +131,9 @@ onEachDatabase('the trust boundary', (environment) => {
   );
 
   verifies('trust.wrapping-can-be-switched-off', async () => {
-    const platform = await environment.platform({ ...LOOPBACK, wrapPeerResults: false });
+    const platform = await environment.platform({
+      security: { ...LOOPBACK.security, wrapPeerResults: false },
+    });
     const body = { result: { parts: [{ kind: 'text', text: 'bare' }] } };
     const answer = await ask(platform, await agentOf(), body)();
     expect(textAt(answer.body, 'result', 'parts', 0, 'text')).toBe('bare');

@@ -196,21 +196,21 @@ verifies('options.unknown-of-answers', async () => {
 
 verifies('options.wrong-are-refused', 'unknown of platforms', async () => {
   const refusal = await createPlatform(
-    wrong({ mode: 'dev', memory: true, prot: 1, hierachy: 'x', quux: undefined }),
+    wrong({ mode: 'dev', server: { prot: 1, quux: undefined }, hierachy: 'x' }),
   ).catch((error: unknown) => error);
   expect(refusal).toBeInstanceOf(PlatformOptionsError);
   const { problems, code } = refusal as PlatformOptionsError;
   expect(code).toBe('invalid_options');
-  expect(problems.map(({ option }) => option)).toEqual(['prot', 'hierachy', 'quux']);
+  expect(problems.map(({ option }) => option)).toEqual(['server.prot', 'server.quux', 'hierachy']);
   expect(problems.map(({ problem }) => problem)).toEqual([
-    'is not an option; did you mean port?',
-    'is not an option; did you mean hierarchy?',
-    expect.stringMatching(/^is not an option; the options are activityRetentionDays, .*, wrapPeerResults$/),
+    'is not an option; did you mean server.port?',
+    expect.stringMatching(/^is not an option; the options of server are contractCheck, .*, stopTimeoutMs$/),
+    'is not an option; did you mean security.hierarchy?',
   ]);
-  expect(String(refusal)).toContain('prot: is not an option');
+  expect(String(refusal)).toContain('server.prot: is not an option');
   await expect(createTestPlatform(wrong({ prot: 1 }))).rejects.toBeInstanceOf(PlatformOptionsError);
-  const both = createPlatform(wrong({ mode: 'dev', memory: true, port: -1, prot: 1 }));
-  await expect(both).rejects.toMatchObject({ problems: [{ option: 'prot' }, { option: 'port' }] });
+  const both = createPlatform(wrong({ mode: 'dev', server: { port: -1 }, prot: 1 }));
+  await expect(both).rejects.toMatchObject({ problems: [{ option: 'prot' }, { option: 'server.port' }] });
 });
 
 verifies('options.of-tests', async () => {

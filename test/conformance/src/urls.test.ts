@@ -91,7 +91,7 @@ onEachDatabase('agent URLs in production', (environment) => {
   });
 
   verifies('urls.redirects-are-not-followed', 'redirects are not followed', async () => {
-    const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+    const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
     const elsewhere = await environment.scriptedAgent({ script: answering('stolen') });
     for (const to of [elsewhere.url, 'http://169.254.169.254/latest/meta-data/']) {
       const target = await environment.scriptedAgent({ script: () => ({ kind: 'redirect', to }) });
@@ -114,10 +114,12 @@ onEachDatabase('agent URLs in production', (environment) => {
       script: answering('outside'),
     });
     const platform = await environment.platform({
-      allowAgentNetworks: ['127.0.0.3/32'],
-      resolve: async (name) => {
-        asked.push(name);
-        return [{ address: asked.length === 1 ? '127.0.0.3' : '127.0.0.2' }];
+      security: {
+        allowAgentNetworks: ['127.0.0.3/32'],
+        resolve: async (name) => {
+          asked.push(name);
+          return [{ address: asked.length === 1 ? '127.0.0.3' : '127.0.0.2' }];
+        },
       },
     });
     const member = await onboard(platform, { url: `http://shifty.example.com:${target.port}/` });

@@ -7,7 +7,7 @@ const DAY_MS = 24 * 3_600_000;
 
 it('an acknowledgement while the clock was ahead counts as one of the time when that is noticed', async () => {
   const clock = new ManualClock();
-  const running = await openPlatform({ clock, messageTtlMs: 30 * DAY_MS });
+  const running = await openPlatform({ clock, limits: { messageTtlMs: 30 * DAY_MS } });
   const [reader, asker] = [await running.join({ name: 'reader' }), await running.join({ name: 'asker' })];
   const send = async (messageId: string) => {
     const headers = { 'x-timeout': '0' };

@@ -6,10 +6,10 @@ import { storeRequest, textsAt } from './activity-row.ts';
 let running: RunningPlatform;
 beforeAll(async () => {
   running = await startPlatform({
-    rateLimit: 1_000_000,
-    synchronous: 'normal',
+    limits: { rateLimit: 1_000_000 },
+    data: { synchronous: 'normal' },
     // Clients of others send shapes that ours do not.
-    contractCheck: 'responses',
+    server: { contractCheck: 'responses' },
   });
 });
 afterAll(() => running.platform.close());

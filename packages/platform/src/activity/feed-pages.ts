@@ -384,7 +384,7 @@ export class FeedPages {
 
   #audience(isAgent: boolean): FeedAudience {
     const { address, settings } = this.#options;
-    return { wrapAnswers: isAgent && settings.wrapPeerResults, publicUrl: address.url };
+    return { wrapAnswers: isAgent && settings.security.wrapPeerResults, publicUrl: address.url };
   }
 }
 

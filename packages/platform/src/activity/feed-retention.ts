@@ -33,7 +33,7 @@ export class FeedRetention {
 
   async #pruneByAge(): Promise<void> {
     const { clock, database, settings } = this.#options;
-    const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
+    const before = timestamp(clock, -settings.data.activityRetentionDays * DAY_MS);
     let pruned = AGE_BATCH;
     while (pruned === AGE_BATCH && !this.#options.tasks.stopped) {
       pruned = await database.transaction(({ trx }) => this.#deleteBefore(before, trx));
@@ -48,7 +48,7 @@ export class FeedRetention {
 
   async #pruneGrown(): Promise<void> {
     const { feed, settings } = this.#options;
-    const enough = settings.finishedBytes / GROWTH_PART;
+    const enough = settings.data.finishedBytes / GROWTH_PART;
     for (const [workspaceId, bytes] of feed.growth) {
       if (bytes < enough) continue;
       feed.growth.delete(workspaceId);
@@ -59,7 +59,7 @@ export class FeedRetention {
   /** Measures finished rows from the newest on, and deletes those that are older than the first one that does not fit. */
   async #pruneBySize(workspaceId: string): Promise<void> {
     const { settings } = this.#options;
-    let left = settings.finishedBytes;
+    let left = settings.data.finishedBytes;
     let below = Number.MAX_SAFE_INTEGER;
     while (!this.#options.tasks.stopped) {
       const rows = await this.#measure(workspaceId, below);

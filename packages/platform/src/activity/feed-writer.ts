@@ -81,11 +81,11 @@ export class FeedWriter {
     const record = await this.record(unit, row);
     if (record === undefined) return undefined;
     const { settings, workspaces } = this.#options;
-    const limit = isDue ? NO_QUOTA : settings.workspaceQuota;
+    const limit = isDue ? NO_QUOTA : settings.limits.workspaceQuota;
     const fits = await workspaces.addOwnBytes(row.workspace_id, bytesOf(record), limit, unit.trx);
     if (fits) return record;
     throw new HttpError(429, 'quota_exceeded', 'the workspace has stored as much of its own as it may', {
-      hint: `Notifications and reports may have ${settings.workspaceQuota} bytes together. Write less; rows are deleted when they are older than the retention.`,
+      hint: `Notifications and reports may have ${settings.limits.workspaceQuota} bytes together. Write less; rows are deleted when they are older than the retention.`,
     });
   }
 

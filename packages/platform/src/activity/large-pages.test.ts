@@ -3,7 +3,7 @@ import { openPlatform } from '../../test/resources-of-test.ts';
 import { say } from '../../test/scripted-agent.ts';
 
 it('a page of large messages leaves out its newest rows for an agent without a cursor, and its oldest for people', async () => {
-  const running = await openPlatform({ synchronous: 'normal', contractCheck: 'off' });
+  const running = await openPlatform({ data: { synchronous: 'normal' }, server: { contractCheck: 'off' } });
   const [asker, reader] = [await running.join({ name: 'asker' }), await running.join({ name: 'reader' })];
   const sent = Array.from({ length: 6 }, (_, index) => `large-${index}`);
   for (const id of sent) {
@@ -24,7 +24,7 @@ it('a page of large messages leaves out its newest rows for an agent without a c
 });
 
 it('a large answer is cut in the row of the message that it answers, and whole where one row is read', async () => {
-  const running = await openPlatform({ synchronous: 'normal' });
+  const running = await openPlatform({ data: { synchronous: 'normal' } });
   const [asker, target] = [await running.join({ name: 'asker' }), await running.join({ name: 'target' })];
   const send = (from: typeof asker, to: typeof asker, body: unknown) => {
     const headers = { 'x-timeout': '0' };

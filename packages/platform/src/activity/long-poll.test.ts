@@ -5,7 +5,7 @@ import { createTestPlatform } from '../test-platform.ts';
 
 it('a read that found nothing is not made again until something may have changed, and at least every five minutes', async () => {
   const texts: string[] = [];
-  await using platform = await createTestPlatform({ onQuery: (sql) => void texts.push(sql) });
+  await using platform = await createTestPlatform({ data: { onQuery: (sql) => void texts.push(sql) } });
   const { workspaceId: id, authToken: token } = await platform.createWorkspace('reader');
   const send = async (text: string) => {
     const options = { body: say(text, text), headers: { 'x-timeout': '0' } };

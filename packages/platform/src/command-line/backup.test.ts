@@ -26,7 +26,7 @@ import { copyToPrivate } from '../storage/stored-files.ts';
 /** The data folder of a stopped platform. */
 const template = mkdtempSync(join(tmpdir(), 'molecule-backup-'));
 beforeAll(async () => {
-  const { platform } = await startPlatform({ memory: undefined, dataDir: template, synchronous: 'normal' });
+  const { platform } = await startPlatform({ data: { directory: template, synchronous: 'normal' } });
   await platform.close();
 });
 afterAll(() => rmSync(template, { recursive: true, force: true }));
@@ -40,7 +40,7 @@ beforeEach(() => {
 });
 
 const command = (...args: string[]) => runCommand(args);
-const open = (path: string) => openPlatform({ memory: undefined, dataDir: path, synchronous: 'normal' });
+const open = (path: string) => openPlatform({ data: { directory: path, synchronous: 'normal' } });
 
 async function names(platform: RunningPlatform): Promise<string[]> {
   const { body } = await platform.call('GET', '/workspaces');

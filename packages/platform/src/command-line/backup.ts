@@ -3,8 +3,8 @@ import { lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { copyDatabase, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
-import { resolveDataDir } from '../options/resolve-settings.ts';
-import type { Environment } from '../options/setting-reader.ts';
+import type { Environment } from '../options/option-reader.ts';
+import { resolveDataDirectory } from '../options/resolve-settings.ts';
 import { publishDraft } from '../storage/stored-files.ts';
 import { CommandError } from './command-error.ts';
 import type { Output } from './output.ts';
@@ -15,12 +15,12 @@ const PROGRESS_EVERY_MS = 1_000;
 
 /** Copies the database of a platform, which may be running, into one file. */
 export async function backUp(
-  { file, dataDir: given, force, json }: CopyCommand,
+  { file, force, json }: CopyCommand,
   environment: Environment,
   { out, err }: Output,
   signal: AbortSignal,
 ): Promise<void> {
-  const dataDir = resolveDataDir(given, environment);
+  const dataDir = resolveDataDirectory(environment);
   const path = resolve(file);
   const database = join(dataDir, 'platform.db');
   refuseTarget(path, dataDir, force);

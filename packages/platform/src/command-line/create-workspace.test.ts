@@ -26,6 +26,7 @@ async function failure(
     workspaceName: 'a',
     parent: undefined,
     url,
+    variables: {},
     logLevel: 'info',
   } as const;
   return createWorkspace(command, {}, output, new AbortController().signal, timeoutMs).then(

@@ -1,7 +1,7 @@
 import { CreateWorkspaceResponse, ERROR_CODES, isErrorCode } from '@molecule-ai/protocol';
 import { errorFacts } from '../foreign-error.ts';
 import { printable } from '../foreign-text.ts';
-import type { Environment } from '../options/setting-reader.ts';
+import type { Environment } from '../options/option-reader.ts';
 import { CommandError, WRONG_OPTIONS } from './command-error.ts';
 import type { Output } from './output.ts';
 import type { CreateWorkspaceCommand } from './platform-command.ts';

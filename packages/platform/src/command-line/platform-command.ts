@@ -1,54 +1,65 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../logging/json-logger.ts';
+import { type Environment, type OptionFacts, optionsOf } from '../options/option-reader.ts';
+import { IN_MEMORY, platformOptionsSchema } from '../options/options-schema.ts';
 import type { PlatformOptions } from '../options/platform-options.ts';
 
 /** The parsed command line. */
 export type PlatformCommand = StartCommand | CreateWorkspaceCommand | CopyCommand;
 
-export interface StartCommand {
-  readonly name: 'start';
-  readonly options: Pick<
-    PlatformOptions,
-    'host' | 'port' | 'dataDir' | 'memory' | 'mode' | 'publicUrl' | 'synchronous'
-  >;
-  readonly json: boolean;
+interface ParsedCommand {
+  /** The variables whose settings are on the command line, which has priority over the environment. */
+  readonly variables: Environment;
   readonly logLevel: LogLevel;
 }
 
-export interface CreateWorkspaceCommand {
+export interface StartCommand extends ParsedCommand {
+  readonly name: 'start';
+  readonly options: Pick<PlatformOptions, 'mode' | 'data'>;
+  readonly json: boolean;
+}
+
+export interface CreateWorkspaceCommand extends ParsedCommand {
   readonly name: 'workspace create';
   readonly workspaceName: string;
   readonly parent: string | undefined;
   readonly url: string | undefined;
-  readonly logLevel: LogLevel;
 }
 
-export interface CopyCommand {
+export interface CopyCommand extends ParsedCommand {
   readonly name: 'backup' | 'restore';
   readonly file: string;
-  readonly dataDir: string | undefined;
   readonly force: boolean;
   readonly json: boolean;
-  readonly logLevel: LogLevel;
 }
 
-type Given<Command extends { readonly logLevel: LogLevel }, Name extends keyof Command> = Partial<
-  Pick<Command, Name>
-> &
-  Pick<Command, 'logLevel'>;
-type CopyFlags = Given<CopyCommand, 'dataDir' | 'force' | 'json'>;
-type StartFlags = Given<StartCommand, 'json'> &
-  Omit<StartCommand['options'], 'mode'> & { readonly dev?: boolean };
-type CreateFlags = Pick<CreateWorkspaceCommand, 'parent' | 'url' | 'logLevel'>;
+/** As commander parses them. */
+interface Flags {
+  readonly logLevel: LogLevel;
+  readonly json?: true;
+  readonly dev?: true;
+  readonly memory?: true;
+  readonly force?: true;
+  readonly parent?: string;
+  readonly url?: string;
+}
+
+/** Columns of a list of variables. */
+const VARIABLE_COLUMNS = 34;
+/** The settings that have a variable. */
+const SETTINGS = [...optionsOf(platformOptionsSchema).values()].filter(({ env }) => env !== undefined);
+/** Those with a value on the command line; `--dev` has none. */
+const SETTING_FLAGS = SETTINGS.filter(({ flag }) => flag?.includes('<'));
+const DATA_FLAGS = SETTING_FLAGS.filter(({ flag }) => flag?.startsWith('--data-dir'));
 
 const START_HELP = `
-Settings from the environment:
-  ADMIN_TOKEN             the operator key; required unless --dev
-  SECRETS_ENCRYPTION_KEY  base64 of 32 bytes, or 32 characters; required unless --dev
-  HOST, PORT, MOLECULE_DATA_DIR, MOLECULE_ENV=dev, EXTERNAL_PLATFORM_URL, MOLECULE_SYNCHRONOUS
-                          as --host, --port, --data-dir, --dev, --public-url, --synchronous
-  The README lists more.
+Settings from the environment; the README has the defaults:
+${SETTINGS.filter(({ flag }) => flag === undefined)
+  .sort((one, other) => Number(isRequired(other)) - Number(isRequired(one)))
+  .map((facts) => `  ${facts.env?.join(', ').padEnd(VARIABLE_COLUMNS)}  ${shortText(facts)}`)
+  .join('\n')}
+  MOLECULE_ENV=dev is the same as --dev, unless there is an ADMIN_TOKEN.
 
 Exit codes: 0 stopped or done, 1 failed, 2 wrong options.`;
 
@@ -68,7 +79,7 @@ there. It has the database: workspaces, tokens as hashes, messages, answers. It 
 SECRETS_ENCRYPTION_KEY as well; in dev mode the file operator-key, or a new one is made.`;
 
 const RESTORE_HELP = `
-The platform must be stopped. The file is checked first; then the database in the data folder is this one or the
+The platform must be stopped. A data folder that is missing is created. The file is checked first; then the database in the data folder is this one or the
 former one, whenever the command is interrupted. Start the platform with the SECRETS_ENCRYPTION_KEY of the backup.
 Messages and tokens since the backup are gone, and tokens that were revoked since are valid again.`;
 
@@ -89,7 +100,7 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
   startOptions(program)
     .addHelpText('after', START_HELP)
     .allowExcessArguments()
-    .action((flags: StartFlags) => {
+    .action((flags: Flags) => {
       const [operand] = program.args;
       if (operand !== undefined) program.error(`error: unknown command '${operand}'`);
       parsed = startCommand(flags);
@@ -105,26 +116,23 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
     .option('--url <url>', 'URL of the platform (default: http://localhost:8080)')
     .addOption(logLevelOption())
     .addHelpText('after', CREATE_HELP)
-    .action((workspaceName: string, { parent, url, logLevel }: CreateFlags) => {
-      parsed = { name: 'workspace create', workspaceName, parent, url, logLevel };
+    .action((workspaceName: string, { parent, url, logLevel }: Flags) => {
+      parsed = { name: 'workspace create', workspaceName, parent, url, logLevel, variables: {} };
     });
-  copyOptions(program.command('backup').allowExcessArguments(false), 'of the platform')
+  copyOptions(program.command('backup').allowExcessArguments(false))
     .description('Copies the database of a platform, which may be running, into a file.')
     .argument('<file>', 'the copy')
     .option('--force', 'replace the file if it exists')
     .addHelpText('after', BACKUP_HELP)
-    .action((file: string, flags: CopyFlags) => {
+    .action((file: string, flags: Flags) => {
       parsed = copyCommand('backup', file, flags);
     });
-  copyOptions(
-    program.command('restore').allowExcessArguments(false),
-    'to restore to; it is created when it is missing',
-  )
+  copyOptions(program.command('restore').allowExcessArguments(false))
     .description('Puts a backup into the data folder of a platform that is stopped.')
     .argument('<file>', 'what molecule-platform backup wrote')
     .option('--force', 'replace the database there, which is kept under another name')
     .addHelpText('after', RESTORE_HELP)
-    .action((file: string, flags: CopyFlags) => {
+    .action((file: string, flags: Flags) => {
       parsed = copyCommand('restore', file, flags);
     });
   program.parse([...argv], { from: 'user' });
@@ -133,36 +141,66 @@ export function parsePlatformCommand(argv: readonly string[]): PlatformCommand {
 }
 
 function startOptions(program: Command): Command {
-  return program
-    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
-    .option('--port <number>', 'port to listen on, 0 picks a free one (default: 8080)', toPort)
-    .option('--data-dir <folder>', 'folder of the database and the operator key')
-    .option('--memory', 'keep everything in memory')
+  return addSettings(program, SETTING_FLAGS)
+    .addOption(new Option('--memory', 'keep everything in memory').conflicts('dataDir'))
     .option('--dev', 'dev mode: this machine only, no credentials needed')
-    .option('--public-url <url>', 'the URL under which agents reach the platform')
-    .addOption(
-      new Option('--synchronous <mode>', 'wait for the disk at each commit (default: full)').choices([
-        'full',
-        'normal',
-      ]),
-    )
     .option('--json', 'write {"url","operatorKey"} as the first line instead of the banner')
     .addOption(logLevelOption());
 }
 
-function copyOptions(command: Command, folder: string): Command {
-  return command
-    .option('--data-dir <folder>', `data folder ${folder} (MOLECULE_DATA_DIR)`)
+function copyOptions(command: Command): Command {
+  return addSettings(command, DATA_FLAGS)
     .option('--json', 'write the result as one line of JSON')
     .addOption(logLevelOption());
 }
 
-function copyCommand(
-  name: CopyCommand['name'],
-  file: string,
-  { dataDir, force, json, logLevel }: CopyFlags,
-): CopyCommand {
-  return { name, file, dataDir, force: force === true, json: json === true, logLevel };
+function addSettings(command: Command, settings: readonly OptionFacts[]): Command {
+  for (const facts of settings) command.addOption(settingOption(facts));
+  return command;
+}
+
+function settingOption(facts: OptionFacts): Option {
+  const { env, flag = '', default: value } = facts;
+  return new Option(flag, `${shortText(facts)} (${env?.[0]}; default: ${value})`).argParser((text) => {
+    // Such as `--data-dir "$UNSET"`, which does not mean the default.
+    if (text === '') throw new InvalidArgumentError(`It must not be empty; leave it out for ${value}.`);
+    return text;
+  });
+}
+
+function isRequired({ default: value }: OptionFacts): boolean {
+  return String(value).startsWith('required');
+}
+
+/** The first sentence of a description, for a terminal. */
+function shortText(facts: OptionFacts): string {
+  const { description = '', default: value } = facts;
+  const [sentence = ''] = description.replaceAll('`', '').split(/\.(?: |$)/);
+  const note = isRequired(facts) ? ` (${value})` : '';
+  return sentence.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase()) + note;
+}
+
+/** What was given on the command line, by variables. */
+function variablesOf(flags: Flags): Environment {
+  const values = SETTING_FLAGS.map((facts): [string, string | undefined] => {
+    const name = settingOption(facts).attributeName();
+    return [facts.env?.[0] ?? '', (flags as unknown as Record<string, string | undefined>)[name]];
+  });
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+}
+
+function copyCommand(name: CopyCommand['name'], file: string, flags: Flags): CopyCommand {
+  const { force = false, json = false, logLevel } = flags;
+  return { name, file, variables: variablesOf(flags), force, json, logLevel };
+}
+
+function startCommand(flags: Flags): StartCommand {
+  const { memory, dev, json = false, logLevel } = flags;
+  const options: StartCommand['options'] = {
+    ...(dev && { mode: 'dev' }),
+    ...(memory && { data: { directory: IN_MEMORY } }),
+  };
+  return { name: 'start', options, variables: variablesOf(flags), json, logLevel };
 }
 
 /** Each command has it: with `debug` an unexpected error has its stack. */
@@ -170,19 +208,6 @@ function logLevelOption(): Option {
   return new Option('--log-level <level>', 'lowest level of the log on stderr')
     .choices(LOG_LEVELS)
     .default('info');
-}
-
-function startCommand(flags: StartFlags): StartCommand {
-  const { host, port, dataDir, memory, dev, publicUrl, synchronous, json, logLevel } = flags;
-  const mode = dev === true ? 'dev' : undefined;
-  const options = { host, port, dataDir, memory, mode, publicUrl, synchronous } as const;
-  return { name: 'start', options, json: json === true, logLevel };
-}
-
-function toPort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535 && text.trim() !== '') return port;
-  throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
 }
 
 function packageVersion(): string {

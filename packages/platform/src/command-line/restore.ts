@@ -3,8 +3,8 @@ import { chownSync, existsSync, realpathSync, renameSync, rmSync, statSync } fro
 import { resolve } from 'node:path';
 import { continueNumbers, type DatabaseContents, foldLog, inspectDatabase } from '../database/sqlite-copy.ts';
 import { toStartError } from '../database/sqlite-errors.ts';
-import { resolveDataDir } from '../options/resolve-settings.ts';
-import type { Environment } from '../options/setting-reader.ts';
+import type { Environment } from '../options/option-reader.ts';
+import { resolveDataDirectory } from '../options/resolve-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { openDataFolder } from '../storage/data-folder.ts';
 import { copyToPrivate, keepAs, publishDraft } from '../storage/stored-files.ts';
@@ -15,12 +15,12 @@ import type { CopyCommand } from './platform-command.ts';
 
 /** Puts a backup into the data folder of a platform that is stopped. */
 export async function restore(
-  { file, dataDir: given, force, json }: CopyCommand,
+  { file, force, json }: CopyCommand,
   environment: Environment,
   { out }: Output,
   signal: AbortSignal,
 ): Promise<void> {
-  const dataDir = resolveDataDir(given, environment);
+  const dataDir = resolveDataDirectory(environment);
   // The log of a database is beside the file itself and not beside a link to it.
   const path = existsSync(file) ? realpathSync(file) : resolve(file);
   const contents = await inspectBackup(path);

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
+import { processEnvironment } from '../options/option-reader.ts';
 import { PlatformOptionsError } from '../options/platform-options-error.ts';
-import { processEnvironment } from '../options/setting-reader.ts';
 import type { Platform } from '../platform.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 import { CommandError, describeUnexpected, FAILED, WRONG_OPTIONS } from './command-error.ts';
@@ -32,11 +32,11 @@ export async function runCommandLine(
 
 /** Each command is loaded when it runs: starting a platform loads none of the others. */
 async function run(command: PlatformCommand, output: Output, signal: AbortSignal): Promise<RunOutcome> {
+  const environment = { ...processEnvironment(), ...command.variables };
   if (command.name === 'start') {
     const { startFromCommand } = await import('./start-platform.ts');
-    return { platform: await startFromCommand(command, output) };
+    return { platform: await startFromCommand(command, environment, output) };
   }
-  const environment = processEnvironment();
   if (command.name === 'workspace create') {
     const { createWorkspace } = await import('./create-workspace.ts');
     await createWorkspace(command, environment, output, signal);

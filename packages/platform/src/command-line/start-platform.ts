@@ -1,12 +1,20 @@
+import { socketConnections } from '../http/listening.ts';
 import { createJsonLogger } from '../logging/json-logger.ts';
-import { createPlatform, type Platform } from '../platform.ts';
+import type { Environment } from '../options/option-reader.ts';
+import { resolveSettings } from '../options/resolve-settings.ts';
+import { type Platform, startPlatform } from '../platform.ts';
 import type { Output } from './output.ts';
 import type { StartCommand } from './platform-command.ts';
 
 /** Starts a platform and prints its URL. */
-export async function startFromCommand(command: StartCommand, { out, err }: Output): Promise<Platform> {
+export async function startFromCommand(
+  command: StartCommand,
+  environment: Environment,
+  { out, err }: Output,
+): Promise<Platform> {
   const logger = createJsonLogger({ level: command.logLevel, write: err });
-  const platform = await createPlatform({ ...command.options, logger });
+  const settings = resolveSettings({ ...command.options, logger }, environment);
+  const platform = await startPlatform(settings, socketConnections);
   const { url, operatorKey } = platform;
   // The first line is for programs that start a platform.
   out(command.json ? `${JSON.stringify({ url, operatorKey })}\n` : banner(platform));

@@ -7,7 +7,7 @@ const HOSTILE = 'left\0 \ud800 \udfff right';
 
 it('stores every text in a form that SQLite and Postgres return unchanged', async () => {
   const dataDir = openFolder();
-  const { platform, call, create, join: onboard } = await openPlatform({ dataDir, memory: false });
+  const { platform, call, create, join: onboard } = await openPlatform({ data: { directory: dataDir } });
   const [caller, target] = [await onboard(), await create()];
   const post = (token: string, path: string, body: object) => call('POST', path, { token, body });
   const message = (messageId: string) => ({

@@ -24,7 +24,7 @@ async function open(limit: number) {
       clock,
       database,
       tasks: new BackgroundTasks(clock, silentLogger),
-      settings: { activityRetentionDays: 7, eventLimit: limit },
+      settings: { data: { activityRetentionDays: 7, eventLimit: limit } },
     }).prune();
   const kept = async () => {
     const rows = await database.query

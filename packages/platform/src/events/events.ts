@@ -4,7 +4,7 @@ import type { SelectQueryBuilder } from 'kysely';
 import type { PlatformDatabase, PreparedQuery, UnitOfWork } from '../database/platform-database.ts';
 import type { Database, EventRecord } from '../database/schema.ts';
 import type { PlatformLogger } from '../logging/logger.ts';
-import type { PlatformSettings } from '../options/platform-options.ts';
+import type { PlatformSettings } from '../options/resolve-settings.ts';
 import type { BackgroundTasks } from '../time/background-tasks.ts';
 import { type Clock, timestamp } from '../time/clock.ts';
 
@@ -104,7 +104,9 @@ interface EventRetentionOptions {
   readonly clock: Clock;
   readonly database: PlatformDatabase;
   readonly tasks: BackgroundTasks;
-  readonly settings: Pick<PlatformSettings, 'activityRetentionDays' | 'eventLimit'>;
+  readonly settings: {
+    readonly data: Pick<PlatformSettings['data'], 'activityRetentionDays' | 'eventLimit'>;
+  };
 }
 
 type TrafficEvents = SelectQueryBuilder<Database, 'events', { seq: number }>;
@@ -128,7 +130,7 @@ export class EventRetention {
    */
   async prune(): Promise<void> {
     const { clock, database, settings, tasks } = this.#options;
-    const before = timestamp(clock, -settings.activityRetentionDays * DAY_MS);
+    const before = timestamp(clock, -settings.data.activityRetentionDays * DAY_MS);
     let pruned = BATCH;
     while (pruned === BATCH && !tasks.stopped) {
       pruned = await this.#pruneBatch((events) => events.where('created_at', '<', before));
@@ -139,7 +141,7 @@ export class EventRetention {
       .orderBy('seq', 'desc')
       .limit(1)
       .executeTakeFirst();
-    const lowest = Number(last?.seq ?? 0) - settings.eventLimit;
+    const lowest = Number(last?.seq ?? 0) - settings.data.eventLimit;
     pruned = lowest > 0 ? BATCH : 0;
     while (pruned === BATCH && !tasks.stopped) {
       pruned = await this.#pruneBatch((events) => events.where('seq', '<=', lowest));

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { PlatformContext } from '../context.ts';
 import { diskFull, HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
+import { IN_MEMORY } from '../options/options-schema.ts';
 
 /** `/health`: the process runs. `/ready`: its database can be used as well, and there is space for more. */
 export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext): void {
@@ -19,9 +20,9 @@ export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext
     } catch (cause) {
       throw new HttpError(503, 'platform_unavailable', 'the database does not respond', { cause });
     }
-    const { dataDir } = context.settings;
-    if (dataDir === null) return { status: 'ready', checks: { database: 'ok' } };
-    if (context.database.hasNoSpace || (await isNearlyFull(dataDir, context.settings.minFreeSpace))) {
+    const { directory, minFreeSpace } = context.settings.data;
+    if (directory === IN_MEMORY) return { status: 'ready', checks: { database: 'ok' } };
+    if (context.database.hasNoSpace || (await isNearlyFull(directory, minFreeSpace))) {
       throw diskFull();
     }
     return { status: 'ready', checks: { database: 'ok', disk: 'ok' } };

@@ -34,7 +34,7 @@ export class HierarchyService {
 
   constructor({ database, settings }: Pick<PlatformContext, 'database' | 'settings'>) {
     this.#query = database.query;
-    this.#ancestorsMayCommunicate = settings.hierarchy === 'ancestors';
+    this.#ancestorsMayCommunicate = settings.security.hierarchy === 'ancestors';
   }
 
   /** Whether the caller may send to the target. False when one of them is unknown. */

@@ -43,7 +43,7 @@ describe('headers of responses', () => {
   });
 
   it('allow listed origins only', async () => {
-    const { call } = await openPlatform({ corsOrigins: ['http://localhost:3000'] });
+    const { call } = await openPlatform({ server: { corsOrigins: ['http://localhost:3000'] } });
     const preflight = (origin: string) =>
       call('OPTIONS', '/workspaces', {
         token: null,
@@ -57,7 +57,7 @@ describe('headers of responses', () => {
   });
 
   it('mark the cookie of a session as secure when the platform is reached by https', async () => {
-    const { call } = await openPlatform({ publicUrl: 'https://platform.example.com' });
+    const { call } = await openPlatform({ server: { publicUrl: 'https://platform.example.com' } });
     const { headers } = await call('POST', '/session', { body: { operator_key: ADMIN_TOKEN } });
     expect(String(headers['set-cookie'])).toContain('Secure');
   });
@@ -114,7 +114,7 @@ describe('a refused request', () => {
   });
 
   it('counts by address when its token is a guess, whatever it tries', async () => {
-    const { call } = await openPlatform({ rateLimit: 3 });
+    const { call } = await openPlatform({ limits: { rateLimit: 3 } });
     const guess = (n: number) => call('GET', '/workspaces', { token: `guess-${n}` });
     const statuses = [];
     for (let n = 1; n <= 4; n += 1) statuses.push((await guess(n)).status);

@@ -56,6 +56,7 @@ export async function createApp(
   authenticator: Authenticator,
 ): Promise<FastifyInstance> {
   const { settings, logger } = context;
+  const { orgId } = settings.security;
   const app = Fastify({
     ...CONNECTION_LIMITS,
     logger: false,
@@ -70,10 +71,10 @@ export async function createApp(
   app.decorateRequest('rateOwner', null as never);
   acceptAnyExpectation(app);
   acceptOnlyJson(app);
-  checkContract(app, settings.contractCheck, logger);
+  checkContract(app, settings.server.contractCheck, logger);
   const mounted = new Set<KnownRoute>();
   app.decorate('mountedRoutes', mounted);
-  await setResponseHeaders(app, settings.corsOrigins);
+  await setResponseHeaders(app, settings.server.corsOrigins);
   const countRequest = rateLimiter(context);
   app.addHook('onRequest', async (request, reply) => {
     requireWellFormed(request);
@@ -85,7 +86,7 @@ export async function createApp(
         headers: { connection: 'close', 'retry-after': '1' },
       });
     }
-    if (settings.orgId !== null) requireOrg(request.headers, settings.orgId);
+    if (orgId !== undefined) requireOrg(request.headers, orgId);
     await authenticator.identify(request);
     countRequest(request, reply);
   });

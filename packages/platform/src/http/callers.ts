@@ -2,7 +2,7 @@ import crypto, { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RouteAccess } from '@molecule-ai/protocol';
 import type { FastifyRequest } from 'fastify';
-import type { PlatformSettings } from '../options/platform-options.ts';
+import type { PlatformSettings } from '../options/resolve-settings.ts';
 import { HttpError } from './http-error.ts';
 
 /**
@@ -47,7 +47,7 @@ export interface RateOwner {
 interface AuthenticatorOptions {
   readonly operatorKey: string;
   readonly address: { readonly url: string };
-  readonly settings: Pick<PlatformSettings, 'corsOrigins' | 'mode'>;
+  readonly settings: Pick<PlatformSettings, 'mode' | 'server'>;
   /** Finds the holder by the hex SHA-256 of a token and records that the token was used. */
   readonly tokens: { findToken(hash: string): Promise<TokenHolder | undefined> };
   /** True while the session of that hex SHA-256 lasts. */
@@ -159,7 +159,7 @@ export interface Authenticator {
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { address, sessions, settings, tokens } = options;
   const operatorHash = sha256(options.operatorKey);
-  const corsOrigins = new Set(settings.corsOrigins.map((origin) => origin.toLowerCase()));
+  const corsOrigins = new Set(settings.server.corsOrigins.map((origin) => origin.toLowerCase()));
 
   const isFromDevOperator = ({ socket, raw }: FastifyRequest, headers: IncomingHttpHeaders) => {
     const { remoteAddress, localPort: port = 0 } = socket;

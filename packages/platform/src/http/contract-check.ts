@@ -1,7 +1,7 @@
 import { checkExchange } from '@molecule-ai/protocol';
 import type { FastifyInstance } from 'fastify';
 import type { PlatformLogger } from '../logging/logger.ts';
-import type { ContractCheck } from '../options/platform-options.ts';
+import type { PlatformSettings } from '../options/resolve-settings.ts';
 import { HttpError } from './http-error.ts';
 
 /** Headers, rate limit and shutdown are checked before the route; for an unknown path the contract lists none of them. */
@@ -11,7 +11,11 @@ const STATUSES_BEFORE_ROUTING: ReadonlySet<number> = new Set([400, 417, 429, 503
  * Validates each exchange before the response is sent. A violation becomes a 500 `contract_violation` that names it,
  * so that no test can overlook it. `responses` validates responses only, `all` also accepted requests.
  */
-export function checkContract(app: FastifyInstance, mode: ContractCheck, logger: PlatformLogger): void {
+export function checkContract(
+  app: FastifyInstance,
+  mode: PlatformSettings['server']['contractCheck'],
+  logger: PlatformLogger,
+): void {
   if (mode === 'off') return;
   app.addHook('onSend', async (request, reply, payload) => {
     const isText = typeof payload === 'string' || Buffer.isBuffer(payload);

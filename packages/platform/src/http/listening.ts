@@ -1,7 +1,7 @@
 import type { AddressGuard } from '@molecule-ai/net-guard';
 import type { FastifyInstance } from 'fastify';
 import { errorFacts } from '../foreign-error.ts';
-import type { PlatformSettings } from '../options/platform-options.ts';
+import type { PlatformSettings } from '../options/resolve-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
 /** How requests reach the platform, and how it reaches agents with a URL. */
@@ -16,13 +16,13 @@ export interface Connections {
 
 export const socketConnections: Connections = {
   open: listen,
-  close: (app, { stopTimeoutMs }) => closeApp(app, stopTimeoutMs),
+  close: (app, { server }) => closeApp(app, server.stopTimeoutMs),
   toAgents: (guard) => guard,
 };
 
 /** Starts to listen; returns the URL under which this machine reaches the platform. */
 async function listen(app: FastifyInstance, settings: PlatformSettings): Promise<string> {
-  const { host, port } = settings;
+  const { host, port } = settings.server;
   try {
     await app.listen({ host, port });
   } catch (cause) {

@@ -63,9 +63,10 @@ const OWN_BUCKETS: ReadonlyMap<string, { readonly scope: RateScope; readonly lea
  */
 export function rateLimiter({
   clock,
-  settings: { rateLimit, presenceRate, progressRate },
+  settings: { limits },
 }: Pick<PlatformContext, 'clock' | 'settings'>): (request: FastifyRequest, reply: FastifyReply) => void {
-  if (rateLimit === null) return () => undefined;
+  const { rateLimit, presenceRate, progressRate } = limits;
+  if (rateLimit === 'off') return () => undefined;
   const buckets: Readonly<Record<RateScope, RateBucket>> = {
     workspace: new RateBucket(clock, rateLimit),
     operator: new RateBucket(clock, rateLimit),

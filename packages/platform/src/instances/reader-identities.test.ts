@@ -27,7 +27,7 @@ function driverOf({ call }: RunningPlatform, { id, token }: Joined) {
 
 async function joined(options: object = {}) {
   const clock = new ManualClock();
-  const running = await openPlatform({ clock, rateLimit: 1_000_000, ...options });
+  const running = await openPlatform({ clock, limits: { rateLimit: 1_000_000 }, ...options });
   const member = await running.join();
   return { clock, running, member, ...driverOf(running, member) };
 }
@@ -92,13 +92,13 @@ describe('the identity of a reader', () => {
 
   it('is known after a restart of the platform, with one whole period to read', async () => {
     const dataDir = openFolder();
-    const first = await joined({ memory: false, dataDir });
+    const first = await joined({ data: { directory: dataDir } });
     await first.read('a');
     await first.read('b', { takeover: true });
     first.clock.advance(40_000);
     await first.running.platform.close();
     const clock = new ManualClock();
-    const running = await openPlatform({ clock, memory: false, dataDir });
+    const running = await openPlatform({ clock, data: { directory: dataDir } });
     const again = driverOf(running, first.member);
     clock.advance(40_000);
     expect(await again.read('a')).toMatchObject(superseded);
@@ -109,7 +109,7 @@ describe('the identity of a reader', () => {
 
   it('costs no statement while it does not change', async () => {
     const statements: string[] = [];
-    const { read } = await joined({ onQuery: (sql: string) => void statements.push(sql) });
+    const { read } = await joined({ data: { onQuery: (sql: string) => void statements.push(sql) } });
     await read('a');
     await read('b');
     statements.length = 0;

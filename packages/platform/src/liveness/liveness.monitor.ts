@@ -9,6 +9,9 @@ export type LivenessMonitorOptions = Pick<
 
 /** The database is read so often, although all agents that this process knows of send heartbeats. */
 const READ_EVERY_MS = 10 * 60_000;
+const MIN_SWEEP_MS = 100;
+const MAX_SWEEP_MS = 15_000;
+const SWEEPS_PER_WINDOW = 6;
 
 /**
  * Marks workspaces as offline whose agents have sent neither a register nor a heartbeat within the window. The time is
@@ -27,8 +30,9 @@ export class LivenessMonitor {
     this.#options = options;
     const { clock, settings, tasks } = options;
     this.#startedAt = clock.monotonic();
-    this.#readAgainAt = this.#startedAt + settings.livenessStaleAfterMs;
-    tasks.every('find silent agents', settings.livenessSweepEveryMs, () => this.#sweep());
+    this.#readAgainAt = this.#startedAt + settings.limits.livenessStaleAfterMs;
+    const sweepMs = Math.min(MAX_SWEEP_MS, settings.limits.livenessStaleAfterMs / SWEEPS_PER_WINDOW);
+    tasks.every('find silent agents', Math.max(MIN_SWEEP_MS, sweepMs), () => this.#sweep());
   }
 
   /** Records that a register or heartbeat of the workspace was stored. */
@@ -80,6 +84,6 @@ export class LivenessMonitor {
 
   #isOver(seenAt: number): boolean {
     const { clock, settings } = this.#options;
-    return clock.monotonic() - seenAt >= settings.livenessStaleAfterMs;
+    return clock.monotonic() - seenAt >= settings.limits.livenessStaleAfterMs;
   }
 }

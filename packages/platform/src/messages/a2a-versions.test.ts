@@ -20,7 +20,10 @@ describe('headers that are passed on', () => {
   it('are in the push of a message that was stored before a restart', async () => {
     const agent = await openAgent((call) => answerText(call, 'done'));
     const dataDir = openFolder();
-    const first = await openPlatform({ contractCheck: 'responses', memory: false, dataDir });
+    const first = await openPlatform({
+      server: { contractCheck: 'responses' },
+      data: { directory: dataDir },
+    });
     const asker = await first.join({ name: 'asker' });
     const target = await first.create({ name: 'target', url: `${agent.url}/rpc` });
     const message = { role: 'ROLE_USER', messageId: 'm-1', parts: [{ text: 'hi' }] };
@@ -31,7 +34,10 @@ describe('headers that are passed on', () => {
     });
     expect(sent).toMatchObject({ status: 200, body: { result: { task: { id: expect.any(String) } } } });
     await first.platform.close();
-    const second = await openPlatform({ contractCheck: 'responses', memory: false, dataDir });
+    const second = await openPlatform({
+      server: { contractCheck: 'responses' },
+      data: { directory: dataDir },
+    });
     const card = { name: 'target', url: `${agent.url}/rpc` };
     const body = { id: target.id, agent_card: card, url: card.url, delivery_mode: 'push' };
     await second.call('POST', '/registry/register', { token: target.token, body });
@@ -44,7 +50,7 @@ describe('headers that are passed on', () => {
 
 describe('an answer in A2A 1.0', () => {
   it('is pushed wrapped and without fields that 1.0 does not have', async () => {
-    const running = await openPlatform({ contractCheck: 'responses' });
+    const running = await openPlatform({ server: { contractCheck: 'responses' } });
     const agent = await openAgent((call) => answerText(call, 'done'));
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });

@@ -36,7 +36,7 @@ describe('the backlog of an agent with a server', () => {
   it('is pushed with the concurrency of the agent, also after a restart', async () => {
     const dataDir = openFolder();
     const agent = await openAgent(() => {});
-    const first = await openPlatform({ memory: false, dataDir });
+    const first = await openPlatform({ data: { directory: dataDir } });
     const asker = await first.join({ name: 'asker' });
     const url = `${agent.url}/rpc`;
     const target = await first.create({ name: 'target', url, max_concurrent_tasks: 4 });
@@ -46,7 +46,7 @@ describe('the backlog of an agent with a server', () => {
     // None of them is answered, so as many as these are under way at the same time, and no more.
     await agent.called(4);
     await first.platform.close();
-    await openPlatform({ memory: false, dataDir });
+    await openPlatform({ data: { directory: dataDir } });
     await agent.called(8);
     for (const call of agent.calls.slice(4)) answerText(call, 'ok');
     await agent.called(12);
@@ -80,14 +80,14 @@ describe('the backlog of an agent with a server', () => {
 describe('a lease', () => {
   it('is renewed during the push, so that no other process takes the message', async () => {
     const clock = new ManualClock();
-    const running = await openPlatform({ clock, leaseMs: 3_000, drainEveryMs: 1_000 });
+    const running = await openPlatform({ clock });
     const agent = await openAgent(() => {});
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     const held = send(running, asker, target, say('x', 'm'), '300');
     const call = await agent.called(1);
-    for (let passed = 0; passed < 12; passed += 1) {
-      clock.advance(1_000);
+    for (let passed = 0; passed < 16; passed += 1) {
+      clock.advance(15_000);
       await record(running, asker, 'm');
     }
     answerText(call, 'took its time');
@@ -98,7 +98,7 @@ describe('a lease', () => {
   it('of an earlier start of the platform has ended with it', async () => {
     const dataDir = openFolder();
     const agent = await openAgent((call) => answerText(call, 'mine now'));
-    const first = await openPlatform({ memory: false, dataDir });
+    const first = await openPlatform({ data: { directory: dataDir } });
     const asker = await first.join({ name: 'asker' });
     const target = await first.create({ name: 'target', url: `${agent.url}/rpc` });
     await send(first, asker, target, say('x', 'm-1'));
@@ -106,7 +106,7 @@ describe('a lease', () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
     const lease = `delivery_state = 'leased', lease_owner = 'an-earlier-start', lease_until = '${until}'`;
     change(dataDir, `UPDATE activity SET ${lease}; UPDATE workspaces SET status = 'online'`);
-    const second = await openPlatform({ memory: false, dataDir });
+    const second = await openPlatform({ data: { directory: dataDir } });
     await agent.called(1);
     await eventually(async () => (await record(second, asker, 'm-1')).state === 'answered');
   });
@@ -115,7 +115,7 @@ describe('a lease', () => {
 describe('an answer', () => {
   it('that a killed process had sent without a confirmation is added to the feed after the restart', async () => {
     const dataDir = openFolder();
-    const first = await openPlatform({ memory: false, dataDir });
+    const first = await openPlatform({ data: { directory: dataDir } });
     const asker = await first.join({ name: 'asker' });
     const poller = await first.join({ name: 'poller' });
     const questions = [{ id: 'why', kind: 'text', text: 'why?', from: 'sender' }];
@@ -134,7 +134,7 @@ describe('an answer', () => {
     await first.platform.close();
     // As if it had been killed between sending the outcomes and recording that they were received.
     change(dataDir, "UPDATE activity SET caller_receipt = 'sent' WHERE caller_receipt = 'received'");
-    const second = await openPlatform({ memory: false, dataDir });
+    const second = await openPlatform({ data: { directory: dataDir } });
     const rows = await eventually(async () => {
       const found = await waiting(second, asker);
       return found.length === 2 && found;
@@ -212,11 +212,11 @@ describe('a message that fails', () => {
   it('at once because the address of its target is refused is a 502', async () => {
     const dataDir = openFolder();
     const agent = await openAgent((call) => answerText(call, 'must not happen'));
-    const first = await openPlatform({ memory: false, dataDir });
+    const first = await openPlatform({ data: { directory: dataDir } });
     const asker = await first.join({ name: 'asker' });
     const target = await first.join({ name: 'target', url: `${agent.url}/rpc` });
     await first.platform.close();
-    const second = await openPlatform({ memory: false, dataDir, allowAgentNetworks: [] });
+    const second = await openPlatform({ data: { directory: dataDir }, security: { allowAgentNetworks: [] } });
     const answer = await send(second, asker, target, say('q', 'm'), '10');
     expect(answer).toMatchObject({ status: 502, body: { code: 'unsafe_url', delivered: false } });
     expect(agent.calls).toHaveLength(0);

@@ -87,7 +87,7 @@ it('a message and the late answer to it are pushed with their senders, and the a
 
 it('pushes to an agent that is away use up no attempt', async () => {
   const clock = new ManualClock();
-  const running = await openPlatform({ clock, maxAttempts: 1 });
+  const running = await openPlatform({ clock, limits: { maxAttempts: 1 } });
   let isUp = false;
   const agent = await openAgent((call) => (isUp ? answerText(call, 'back') : call.response.destroy()));
   const asker = await running.join({ name: 'asker' });
@@ -111,7 +111,7 @@ it('pushes to an agent that is away use up no attempt', async () => {
 
 it('a platform that stops answers those who wait, and keeps their messages', async () => {
   const dataDir = openFolder();
-  const first = await openPlatform({ memory: false, dataDir });
+  const first = await openPlatform({ data: { directory: dataDir } });
   const [asker, poller] = [await first.join({ name: 'asker' }), await first.join({ name: 'poller' })];
   const held = send(first, asker, poller, say('q', 'm'), '300');
   await eventually(async () => (await waiting(first, poller)).length === 1);
@@ -121,6 +121,6 @@ it('a platform that stops answers those who wait, and keeps their messages', asy
   await first.platform.close();
   expect((await held).status).toBe(202);
   expect(await reading).toMatchObject({ status: 200, body: [] });
-  const second = await openPlatform({ memory: false, dataDir });
+  const second = await openPlatform({ data: { directory: dataDir } });
   expect(await record(second, asker, 'm')).toMatchObject({ state: 'queued' });
 });

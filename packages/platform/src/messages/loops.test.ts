@@ -18,7 +18,11 @@ let running: RunningPlatform;
 const statements: string[] = [];
 
 async function start(options: PlatformOptions = {}): Promise<Member[]> {
-  running = await openPlatform({ mode: 'dev', onQuery: (text) => void statements.push(text), ...options });
+  running = await openPlatform({
+    mode: 'dev',
+    data: { onQuery: (text) => void statements.push(text) },
+    ...options,
+  });
   const members: Member[] = [];
   for (const name of ['one', 'two', 'three']) members.push(await running.join({ name }));
   return members;
@@ -72,7 +76,7 @@ describe('a message that names its parent', () => {
   });
 
   it('is found by its row id, whatever message id another sender gives', async () => {
-    const [one, two, three] = (await start({ maxHops: 3 })) as [Member, Member, Member];
+    const [one, two, three] = (await start({ limits: { maxHops: 3 } })) as [Member, Member, Member];
     const first = await sendFrom(one, two, {}, 'known');
     expect((await sendFrom(three, two, { hops: 3 }, 'known')).status).toBe(202);
     const byName = await sendFrom(two, three, { parent_message_id: 'known' });
@@ -86,7 +90,7 @@ describe('a message that names its parent', () => {
 
 describe('answers', () => {
   it('of answers end, with the number of turns', async () => {
-    const [one, two] = (await start({ maxTurns: 5 })) as [Member, Member];
+    const [one, two] = (await start({ limits: { maxTurns: 5 } })) as [Member, Member];
     let from = two;
     let to = one;
     let last = await sendFrom(one, two);

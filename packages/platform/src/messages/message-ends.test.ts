@@ -56,11 +56,8 @@ describe('the end of a message', () => {
     const dataDir = openFolder();
     const statements: string[] = [];
     const running = await openPlatform({
-      memory: false,
-      dataDir,
-      synchronous: 'normal',
-      rateLimit: 1_000_000,
-      onQuery: (text) => void statements.push(text),
+      data: { directory: dataDir, synchronous: 'normal', onQuery: (text) => void statements.push(text) },
+      limits: { rateLimit: 1_000_000 },
     });
     const asker = await running.join({ name: 'asker' });
     const agent = await running.join({ name: 'agent' });

@@ -58,7 +58,7 @@ export function mountMessagesRoutes(
     version: string | undefined,
     spoken: CallerForm = 'plain',
   ): ResponseForm => ({
-    wraps: caller.kind === 'workspace' && settings.wrapPeerResults,
+    wraps: caller.kind === 'workspace' && settings.security.wrapPeerResults,
     isCompact: version !== undefined || spoken === '1.0' || wantsCompact(headerOf(headers, 'prefer')),
     caller: spoken,
   });
@@ -126,7 +126,7 @@ export function mountMessagesRoutes(
     const bounds = { field: 'X-Timeout', max: MAX_HOLD_SECONDS };
     const isAtOnce = !isPlain && wantsTaskAtOnce(view);
     const named = parseWaitSeconds(headerOf(headers, 'x-timeout'), bounds);
-    const holdSeconds = named ?? (isAtOnce ? 0 : settings.answerHoldSeconds);
+    const holdSeconds = named ?? (isAtOnce ? 0 : settings.limits.answerHoldSeconds);
     const connection = new ClientConnection(reply);
     const incoming = { callerId, targetId, message, namesHold: named !== undefined || !isPlain };
     const result = await messages.send(incoming, holdSeconds, connection);

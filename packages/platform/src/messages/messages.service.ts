@@ -39,6 +39,8 @@ import { Progress } from './streams/progress.ts';
 import { type MessageParts, Transitions } from './transitions.ts';
 import { type OutcomeWaiter, OutcomeWaiters } from './waiters.ts';
 
+/** How often the queue is checked for messages that no event triggered. */
+const DRAIN_EVERY_MS = 15_000;
 const REACHABLE_EVENTS = ['WORKSPACE_ONLINE', 'WORKSPACE_UPDATED'] as const;
 
 /** The result for the sender of a message. */
@@ -91,7 +93,7 @@ export class MessagesService {
     const questions = new QuestionsService(parts);
     const expiry = new MessageExpiry(parts);
     queue.onExpiring = expiry.schedule;
-    const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.pushTimeoutMs });
+    const endpoint = new AgentEndpoint({ clock, guard, memory, timeoutMs: settings.limits.pushTimeoutMs });
     const requests = new PushRequests({ ...options, store });
     const scheduler = new PushScheduler({ ...parts, endpoint, questions, requests });
     this.acceptance = new MessageAcceptance({ ...parts, questions, scheduler });
@@ -106,7 +108,7 @@ export class MessagesService {
     this.#scheduler = scheduler;
     tasks.atStart('deliver outcomes that a killed process had not', () => outcomeFeed.recover());
     tasks.atStart('resume the queue', () => scheduler.recover());
-    tasks.every('drain the queue', settings.drainEveryMs, () => scheduler.recover());
+    tasks.every('drain the queue', DRAIN_EVERY_MS, () => scheduler.recover());
     shutdown.addEventListener('abort', () => waiters.close(), { once: true });
     // The agent is online again, or its address was changed: deliver its pending messages.
     const retry = (workspaceId: string) => scheduler.retry(workspaceId);

@@ -129,7 +129,7 @@ export class MessageQueue {
       lease_owner: lease?.owner ?? null,
       lease_until: lease?.until ?? null,
       caller_receipt: message.outcomeExpected ? 'expected' : 'none',
-      expires_at: expiryOf(view.deadline, unit.now, settings.messageTtlMs),
+      expires_at: expiryOf(view.deadline, unit.now, settings.limits.messageTtlMs),
     };
     const row = await feed.record(unit, columns, layout);
     if (row === undefined) return undefined;
@@ -211,7 +211,7 @@ export class MessageQueue {
       delivery_state: 'delivered',
       caller_receipt: 'expected',
       body_hash: '',
-      expires_at: expiryOf('', unit.now, settings.messageTtlMs),
+      expires_at: expiryOf('', unit.now, settings.limits.messageTtlMs),
       status: 'ok',
     });
     if (row !== undefined) unit.afterCommit(() => this.onExpiring(row.expires_at));
@@ -244,7 +244,7 @@ export class MessageQueue {
   }
 
   #refusal(counted: Counted, caller: string): InboxRefusal | undefined {
-    const { inboxLimit, inboxBytes } = this.#options.settings;
+    const { inboxLimit, inboxBytes } = this.#options.settings.limits;
     const isFull = ({ rows, bytes }: Amount, part: number) =>
       rows >= Math.ceil(inboxLimit * part) || bytes >= inboxBytes * part;
     if (caller === CANVAS_CALLER) return isFull(counted.total, 1) ? 'inbox' : undefined;

@@ -14,7 +14,7 @@ describe('one proxied call to an agent with a server', () => {
   it('is six statements: two transactions, and a receipt that many calls share', async () => {
     const clock = new ManualClock();
     const statements: string[] = [];
-    const running = await openPlatform({ clock, onQuery: (sql) => void statements.push(sql) });
+    const running = await openPlatform({ clock, data: { onQuery: (sql) => void statements.push(sql) } });
     const agent = await openAgent((call) => answerText(call, 'done'));
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
@@ -49,7 +49,9 @@ const SWEEPS =
 describe('an idle platform', () => {
   it('reads its database a few times an hour, and still ends what is due in time', async () => {
     const statements: string[] = [];
-    await using platform = await createTestPlatform({ onQuery: (sql) => void statements.push(sql) });
+    await using platform = await createTestPlatform({
+      data: { onQuery: (sql) => void statements.push(sql) },
+    });
     const polling = await platform.createWorkspace('polling');
     const token = polling.authToken;
     const beat = async () => {

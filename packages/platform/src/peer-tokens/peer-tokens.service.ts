@@ -52,8 +52,8 @@ export class PeerTokensService {
 
   /** The `iss` of all tokens: the configured public URL, or the id of this platform. */
   async issuer(): Promise<string> {
-    const { publicUrl } = this.#options.settings;
-    if (publicUrl !== null) return publicUrl;
+    const { publicUrl } = this.#options.settings.server;
+    if (publicUrl !== undefined) return publicUrl;
     this.#platformId ??= this.#readPlatformId().catch((error: unknown) => {
       this.#platformId = undefined;
       throw error;
@@ -73,7 +73,7 @@ export class PeerTokensService {
 
   /** A token for calls of a workspace to a peer; undefined without a public URL, where agents call through the platform. */
   async forDirectCall(callerId: string, targetId: string): Promise<PeerToken | undefined> {
-    if (this.#options.settings.publicUrl !== null) {
+    if (this.#options.settings.server.publicUrl !== undefined) {
       return this.#reused({ sub: callerId, aud: targetId, use: 'direct' });
     }
     if (!this.#hasWarned) {

@@ -32,8 +32,8 @@ function startWith(
   const warnings: string[] = [];
   const warn = (_fields: object, text: string) => void warnings.push(text);
   const logger = { debug: () => {}, info: () => {}, error: () => {}, warn };
-  const options = { adminToken: 'an-admin-token-for-this', secretsEncryptionKey: key, memory: true };
-  const settings = resolveSettings(publicUrl === null ? options : { ...options, publicUrl }, {});
+  const security = { operatorKey: 'an-admin-token-for-this', secretsEncryptionKey: key };
+  const settings = resolveSettings({ server: { publicUrl: publicUrl ?? undefined }, security }, {});
   return { clock, warnings, tokens: new PeerTokensService({ clock, database, logger, settings, maxTokens }) };
 }
 

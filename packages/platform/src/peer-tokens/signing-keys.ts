@@ -45,7 +45,7 @@ export class SigningKeys {
 
   constructor(options: Pick<PlatformContext, 'clock' | 'database' | 'logger' | 'settings'>) {
     this.#options = options;
-    this.#sealed = new SealedTexts(options.settings.secretsEncryptionKey);
+    this.#sealed = new SealedTexts(options.settings.security.secretsEncryptionKey);
   }
 
   /** The key to sign with now. */

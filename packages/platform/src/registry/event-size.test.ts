@@ -5,7 +5,7 @@ import { openFolder, openPlatform } from '../../test/resources-of-test.ts';
 
 it('events have no copy of a card, and only the beginning of what an agent says of its work', async () => {
   const dataDir = openFolder();
-  const running = await openPlatform({ memory: false, dataDir });
+  const running = await openPlatform({ data: { directory: dataDir } });
   const { id, token } = await running.create();
   const long = 'x'.repeat(60_000);
   const card = (version: string) => ({ name: 'agent', version, description: long });

@@ -45,11 +45,11 @@ it('a peer that is paused, or removed, says why it cannot be discovered', async 
 
 it('an agent has a whole window after a restart, and none before its first heartbeat', async () => {
   const dataDir = openFolder();
-  const before = await openPlatform({ clock: new ManualClock(), memory: false, dataDir });
+  const before = await openPlatform({ clock: new ManualClock(), data: { directory: dataDir } });
   const [agent, waiting] = [await before.join(), await before.create()];
   await before.platform.close();
   const clock = new ManualClock(Date.UTC(2027, 0, 1));
-  const after = await openPlatform({ clock, memory: false, dataDir });
+  const after = await openPlatform({ clock, data: { directory: dataDir } });
   // In steps, so that each sweep ends before the next is due.
   const statusesAfter = async (ms: number) => {
     for (let passed = 0; passed < ms; passed += 5_000) {

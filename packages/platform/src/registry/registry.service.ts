@@ -57,7 +57,7 @@ export class RegistryService {
         liveTokens: workspace === undefined ? 0 : await tokens.countLive(unit, workspaceId),
         rotate: body.rotate === true,
         now: clock.now(),
-        claimWindowMs: settings.claimWindowMs,
+        claimWindowMs: settings.security.claimWindowMs,
       });
       if (decision.kind === 'removed' && identity.kind === 'removed') throw removedCredential(identity);
       if (decision.kind === 'missing') requireAlive(workspace);
@@ -69,7 +69,7 @@ export class RegistryService {
         id: workspaceId,
         workspace_id: workspaceId,
         delivery_mode: deliveryMode,
-        org_id: settings.orgId,
+        org_id: settings.security.orgId ?? null,
         expires_at: null,
         issuer,
         capabilities: [...CAPABILITIES],

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { lockFile } from '../database/sqlite-dialect.ts';
 import { isDamage, OTHER_FOLDER, toStartError } from '../database/sqlite-errors.ts';
 import { errorFacts } from '../foreign-error.ts';
-import type { PlatformSettings } from '../options/platform-options.ts';
+import type { PlatformSettings } from '../options/resolve-settings.ts';
 import { PlatformStartError } from '../platform-start-error.ts';
 
 /** A file of the platform on its way to its name; see `writePrivateFile` and `restore`. Drafts of others are not removed. */
@@ -58,12 +58,12 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
 /** In production the given key; in dev mode the given, the stored or a new one, which is stored for the next start. */
 export function resolveOperatorKey(settings: PlatformSettings, folder: DataFolder | null): OperatorKey {
   if (settings.mode === 'production' || folder === null) {
-    return { key: settings.operatorKey ?? newOperatorKey(), path: null };
+    return { key: settings.security.operatorKey ?? newOperatorKey(), path: null };
   }
   const path = folder.operatorKeyPath;
   try {
     const stored = readStoredKey(path);
-    const key = settings.operatorKey ?? stored ?? newOperatorKey();
+    const key = settings.security.operatorKey ?? stored ?? newOperatorKey();
     if (key !== stored) writePrivateFile(path, `${key}\n`);
     return { key, path };
   } catch (error) {

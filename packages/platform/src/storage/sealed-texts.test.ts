@@ -25,7 +25,7 @@ it('a damaged text is not opened', () => {
 });
 
 it('without a key a text is stored as it is, and neither kind opens the text of the other', () => {
-  const [plain, sealing] = [new SealedTexts(null), new SealedTexts(KEY)];
+  const [plain, sealing] = [new SealedTexts(undefined), new SealedTexts(KEY)];
   expect(plain.open(plain.seal('a.secret', 'row'), 'row')).toBe('a.secret');
   expect(sealing.open(plain.seal('a secret', 'row'), 'row')).toBeUndefined();
   expect(plain.open(sealing.seal('a secret', 'row'), 'row')).toBeUndefined();

@@ -12,8 +12,8 @@ const TAG_BYTES = 16;
 export class SealedTexts {
   readonly #key: Buffer | undefined;
 
-  constructor(secretsEncryptionKey: string | null) {
-    if (secretsEncryptionKey === null) return;
+  constructor(secretsEncryptionKey: string | undefined) {
+    if (secretsEncryptionKey === undefined) return;
     const bytes = Buffer.from(secretsEncryptionKey, secretsEncryptionKey.length === 44 ? 'base64' : 'utf8');
     this.#key = Buffer.from(hkdfSync('sha256', bytes, '', PURPOSE, 32));
   }

@@ -10,7 +10,7 @@ export interface ConnectionInput {
   /** Where the agent was created to be reached; the samples keep it. */
   readonly address: AgentAddress;
   /** The organisation that each request has to name; null for none. */
-  readonly orgId: string | null;
+  readonly orgId: string | undefined;
 }
 
 /** How to connect the agent, with code samples; the token is returned only here. */
@@ -45,7 +45,7 @@ function curlSample(input: ConnectionInput): string {
   return [
     `curl -X POST ${shellQuoted(`${platformUrl}/registry/register`)} \\`,
     `  -H ${shellQuoted(`Authorization: Bearer ${token}`)} \\`,
-    ...(orgId === null ? [] : [`  -H ${shellQuoted(`X-Molecule-Org-Id: ${orgId}`)} \\`]),
+    ...(orgId === undefined ? [] : [`  -H ${shellQuoted(`X-Molecule-Org-Id: ${orgId}`)} \\`]),
     "  -H 'Content-Type: application/json' \\",
     `  -d ${shellQuoted(JSON.stringify(body))}`,
   ].join('\n');
@@ -57,7 +57,7 @@ function pythonSample(input: ConnectionInput): string {
   const isPush = address.deliveryMode === 'push';
   const headers = {
     'Content-Type': 'application/json',
-    ...(orgId === null ? {} : { 'X-Molecule-Org-Id': orgId }),
+    ...(orgId === undefined ? {} : { 'X-Molecule-Org-Id': orgId }),
   };
   const purpose = isPush
     ? 'Registers the agent whose server is at its URL, and keeps it online.'
@@ -94,7 +94,7 @@ function typescriptSample({
     `  workspaceId: ${JSON.stringify(workspaceId)},`,
     `  platformUrl: ${JSON.stringify(platformUrl)},`,
     `  authToken: ${JSON.stringify(token)},`,
-    ...(orgId === null ? [] : [`  orgId: ${JSON.stringify(orgId)},`]),
+    ...(orgId === undefined ? [] : [`  orgId: ${JSON.stringify(orgId)},`]),
     `  agentCard: { name: ${JSON.stringify(name)} },`,
     ...(isPush ? [`  reportedUrl: ${JSON.stringify(address.url)},`] : []),
     '});',

@@ -62,7 +62,7 @@ export class WorkspacesService {
       return tokens.issue(unit, workspaceId, 'create');
     });
     const platformUrl = this.#options.address.url;
-    const { orgId } = this.#options.settings;
+    const { orgId } = this.#options.settings.security;
     const connection = describeConnection({ workspaceId, name, platformUrl, token, orgId, address });
     return { id: workspaceId, external: true, status: 'awaiting_agent', connection };
   }

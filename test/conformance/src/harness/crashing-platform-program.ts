@@ -49,9 +49,7 @@ const { values } = parseArgs({
   },
 });
 const { url, operatorKey } = await createPlatform({
-  dataDir: values['data-dir'],
-  port: Number(values.port),
-  synchronous: 'normal',
-  onQuery,
+  server: { port: Number(values.port) },
+  data: { directory: values['data-dir'], synchronous: 'normal', onQuery },
 });
 log({ url, operatorKey });

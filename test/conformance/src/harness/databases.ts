@@ -10,8 +10,8 @@ export interface DatabaseKind {
 }
 
 export interface PreparedDatabase {
-  /** The platform options that choose it. */
-  readonly options: { readonly memory: true } | { readonly dataDir: string; readonly synchronous: 'normal' };
+  /** The options of the group `data` that choose it. */
+  readonly options: { readonly directory: string; readonly synchronous?: 'normal' };
   /** The folder that holds it, or null. */
   readonly folder: string | null;
   dispose(): void;
@@ -21,11 +21,11 @@ export const DATABASES: readonly DatabaseKind[] = [
   {
     name: 'sqlite',
     prepare: (keeps) => {
-      if (!keeps) return { options: { memory: true }, folder: null, dispose: () => {} };
+      if (!keeps) return { options: { directory: ':memory:' }, folder: null, dispose: () => {} };
       const folder = mkdtempSync(join(tmpdir(), 'molecule-conformance-'));
       return {
         // Waiting for the disk at each commit is for power cuts, which no test has; the bin's default does wait.
-        options: { dataDir: folder, synchronous: 'normal' },
+        options: { directory: folder, synchronous: 'normal' },
         folder,
         dispose: () => rmSync(folder, { recursive: true, force: true }),
       };

@@ -1,10 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type ContractCheck,
-  createPlatform,
-  type Platform,
-  type PlatformOptions,
-} from '@molecule-ai/platform';
+import { createPlatform, type Platform, type PlatformOptions } from '@molecule-ai/platform';
 import { ManualClock } from '@molecule-tests/harness';
 import type { PreparedDatabase } from './databases.ts';
 import { Caller, type Http } from './http.ts';
@@ -33,43 +28,18 @@ export interface RunningPlatform {
 }
 
 /** What differs after a restart. */
-export type PlatformChanges = Pick<PlatformOptions, 'publicUrl'>;
+export type PlatformChanges = Pick<NonNullable<PlatformOptions['server']>, 'publicUrl'>;
 
-/** Options of a test's platform. It listens on a loopback socket. */
-export interface TestPlatformOptions {
-  /** @default 'production' */
-  readonly mode?: 'production' | 'dev';
+/** Options of a test's platform. It listens on a loopback socket. `contractCheck` is `responses` unless it is given. */
+export interface TestPlatformOptions extends Omit<PlatformOptions, 'clock' | 'limits'> {
   /** @default the system's time */
   readonly clock?: 'manual' | ManualClock;
   /** The addresses that names of agents resolve to; other names do not resolve. */
   readonly dns?: Readonly<Record<string, readonly string[]>>;
-  readonly resolve?: PlatformOptions['resolve'];
-  readonly allowAgentNetworks?: readonly string[];
-  readonly livenessStaleAfterMs?: number;
-  readonly hierarchy?: 'direct' | 'ancestors';
-  readonly wrapPeerResults?: boolean;
-  readonly publicUrl?: string;
-  readonly orgId?: string;
-  readonly inboxLimit?: number;
-  readonly inboxBytes?: number;
-  readonly workspaceQuota?: number;
-  readonly activityRetentionDays?: number;
-  readonly finishedBytes?: number;
-  readonly minFreeSpace?: number;
-  readonly messageTtlMs?: number;
-  readonly questionTtlMs?: number;
-  readonly maxAttempts?: number;
-  readonly maxTurns?: number;
-  readonly pushTimeoutMs?: number;
-  readonly drainEveryMs?: number;
-  /** Requests a minute; `default` is the platform's own limit. @default practically none */
-  readonly rateLimit?: number | 'off' | 'default';
-  readonly presenceRate?: number;
-  readonly progressRate?: number;
-  /** @default writes nothing */
-  readonly logger?: PlatformOptions['logger'];
-  /** What is checked against the strict schemas: foreign clients write looser requests than ours. @default 'responses' */
-  readonly contractCheck?: ContractCheck;
+  readonly limits?: Omit<NonNullable<PlatformOptions['limits']>, 'rateLimit'> & {
+    /** Requests a minute; `default` is the platform's own limit. @default practically none */
+    readonly rateLimit?: number | 'off' | 'default';
+  };
 }
 
 /** Starts a real platform for one test. */
@@ -82,8 +52,11 @@ export async function startPlatform(
   const operatorKey = `operator-${randomBytes(24).toString('base64url')}`;
   const queries: string[] = [];
   const onQuery = (sql: string) => void queries.push(sql);
-  const platformOptions = { ...toPlatformOptions(options, operatorKey, clock), ...database.options, onQuery };
-  let current: Platform = await createPlatform({ ...platformOptions, port: 0 });
+  const platformOptions = toPlatformOptions(options, operatorKey, clock);
+  const data = { ...platformOptions.data, ...database.options, onQuery };
+  const start = (server: PlatformOptions['server']) =>
+    createPlatform({ ...platformOptions, data, server: { ...platformOptions.server, ...server } });
+  let current: Platform = await start({ port: 0 });
   const port = Number(new URL(current.url).port);
   const base = () => current.url;
   const stop = () => current.close();
@@ -104,7 +77,7 @@ export async function startPlatform(
       await stop();
       await http.closeConnections();
       await between?.();
-      current = await createPlatform({ ...platformOptions, ...changes, port });
+      current = await start({ ...changes, port });
     },
     stop,
   };
@@ -120,30 +93,26 @@ function toPlatformOptions(
   operatorKey: string,
   clock: ManualClock | undefined,
 ): PlatformOptions {
-  const {
-    mode = 'production',
-    clock: _clock,
-    dns,
-    rateLimit,
-    contractCheck = 'responses',
-    ...rest
-  } = options;
-  const keys =
-    mode === 'production'
-      ? { adminToken: operatorKey, secretsEncryptionKey: randomBytes(32).toString('base64') }
-      : { operatorKey };
+  const { mode = 'production', clock: _clock, dns, limits, server, security, ...rest } = options;
+  const { rateLimit = 1_000_000, ...otherLimits } = limits ?? {};
   return {
     ...rest,
     mode,
-    ...keys,
-    contractCheck,
     ...(clock === undefined ? {} : { clock }),
-    ...(dns === undefined ? {} : { resolve: resolverOf(dns) }),
-    ...(rateLimit === 'default' ? {} : { rateLimit: rateLimit ?? 1_000_000 }),
+    server: { contractCheck: 'responses', ...server },
+    limits: { ...otherLimits, ...(rateLimit === 'default' ? {} : { rateLimit }) },
+    security: {
+      ...security,
+      operatorKey,
+      ...(mode === 'production' ? { secretsEncryptionKey: randomBytes(32).toString('base64') } : {}),
+      ...(dns === undefined ? {} : { resolve: resolverOf(dns) }),
+    },
   };
 }
 
-function resolverOf(dns: NonNullable<TestPlatformOptions['dns']>): NonNullable<PlatformOptions['resolve']> {
+function resolverOf(
+  dns: NonNullable<TestPlatformOptions['dns']>,
+): NonNullable<NonNullable<PlatformOptions['security']>['resolve']> {
   return async (hostname) => {
     const addresses = dns[hostname];
     if (addresses !== undefined) return addresses.map((address) => ({ address }));

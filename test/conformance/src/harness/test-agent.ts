@@ -58,7 +58,11 @@ export async function startTestAgent(
   environment: TestEnvironment,
   options: TestAgentOptions,
 ): Promise<TestAgent> {
-  const platform = await environment.platform({ clock: 'manual', contractCheck: 'all', ...options.platform });
+  const platform = await environment.platform({
+    clock: 'manual',
+    server: { contractCheck: 'all' },
+    ...options.platform,
+  });
   const member = await onboard(platform, { name: 'agent-under-test' });
   const testAgent = createTestAgent(environment, platform, member, options);
   await testAgent.agent.start();

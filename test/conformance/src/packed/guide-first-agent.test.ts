@@ -27,7 +27,7 @@ onEachDatabase('the page "A first agent"', { onDisk: true }, (environment) => {
     const platform = await environment.platform();
     const [agent, removed] = [await createMember(platform), await createMember(platform)];
     await platform.operator.delete(`/workspaces/${removed.id}`);
-    const organisation = await environment.platform({ orgId: 'acme' });
+    const organisation = await environment.platform({ security: { orgId: 'acme' } });
     const pages = (status = 200) =>
       environment.scriptedAgent({
         script: () => ({ kind: 'text', text: '<html></html>', type: 'text/html', status }),

@@ -91,7 +91,11 @@ verifies('values.copies-share-a-process', async () => {
 /** Runs the compiled application as an agent of a platform, and sends it a message. */
 async function run(program: string): Promise<unknown> {
   const folder = mkdtempSync(join(tmpdir(), 'molecule-consumer-run-'));
-  const platform = await createPlatform({ mode: 'dev', port: 0, memory: true });
+  const platform = await createPlatform({
+    mode: 'dev',
+    server: { port: 0 },
+    data: { directory: ':memory:' },
+  });
   const operator = new OperatorClient({ platformUrl: platform.url, operatorKey: platform.operatorKey });
   const { id, authToken } = await operator.createWorkspace({ name: 'assistant' });
   const other = await operator.createWorkspace({ name: 'other' });

@@ -11,7 +11,7 @@ import { onEachDatabase, type TestEnvironment } from '../harness/test-environmen
 import { verifies } from '../verifies.ts';
 
 async function startWorkspace(environment: TestEnvironment) {
-  const platform = await environment.platform({ contractCheck: 'all' });
+  const platform = await environment.platform({ server: { contractCheck: 'all' } });
   const [member, peer] = [await onboard(platform), await onboard(platform)];
   return { platform, member, peer, stateDirectory: environment.folder() };
 }

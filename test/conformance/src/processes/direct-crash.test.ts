@@ -9,7 +9,10 @@ import { onEachDatabase, type TestEnvironment } from '../harness/test-environmen
 import { verifies } from '../verifies.ts';
 
 const PROGRAM = fileURLToPath(new URL('../harness/direct-agent-program.ts', import.meta.url));
-const DIRECT = { allowAgentNetworks: ['127.0.0.0/8'], publicUrl: 'https://molecule.example.com' };
+const DIRECT = {
+  security: { allowAgentNetworks: ['127.0.0.0/8'] },
+  server: { publicUrl: 'https://molecule.example.com' },
+};
 const ROUNDS = 5;
 
 vi.setConfig({ testTimeout: 60_000 });

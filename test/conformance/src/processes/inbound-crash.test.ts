@@ -19,7 +19,7 @@ const ROUNDS = [1, 2, 3, 4, 5].flatMap((round) => POINTS.map((point) => ({ ...po
 onEachDatabase('an agent with a server that is killed', { onDisk: true }, (environment) => {
   describe.each(ROUNDS)('at $at, $round', ({ at, delivery, round }) => {
     verifies('delivery.killed-agent-answers-once', 'killed agent loses nothing', async () => {
-      const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+      const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
       const [peer, member] = [await onboard(platform), await onboard(platform)];
       const stateDirectory = environment.folder();
       const effects = join(environment.folder(), 'effects');
@@ -47,7 +47,7 @@ onEachDatabase('an agent with a server that is killed', { onDisk: true }, (envir
     'delivery.killed-agent-answers-once',
     'a message whose handler ends the process each time is given up',
     async () => {
-      const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+      const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
       const [peer, member] = [await onboard(platform), await onboard(platform)];
       const shared = {
         port: await freePort(),

@@ -17,7 +17,7 @@ const numbered = (count: number) => Array.from({ length: count }, (_, index) => 
 onEachDatabase('instances in processes of their own', { onDisk: true }, (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
     verifies('instances.processes', 'two processes', async () => {
-      const platform = await environment.platform({ contractCheck: 'all' });
+      const platform = await environment.platform({ server: { contractCheck: 'all' } });
       const [member, peer] = [await onboard(platform), await onboard(platform)];
       const agents = [1, 2].map(() =>
         startKillableAgent(environment, platform, member, { delivery, stateDirectory: environment.folder() }),
@@ -31,7 +31,7 @@ onEachDatabase('instances in processes of their own', { onDisk: true }, (environ
     });
 
     verifies('instances.processes', 'a killed one continues at once when it is started again', async () => {
-      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+      const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
       const [member, peer] = [await onboard(platform), await onboard(platform)];
       const shared = { delivery, stateDirectory: environment.folder() };
       const first = startKillableAgent(environment, platform, member, shared);
@@ -50,7 +50,7 @@ onEachDatabase('instances in processes of their own', { onDisk: true }, (environ
     });
 
     verifies('instances.killed-agent', async () => {
-      const platform = await environment.platform({ clock: 'manual', contractCheck: 'all' });
+      const platform = await environment.platform({ clock: 'manual', server: { contractCheck: 'all' } });
       const [member, peer] = [await onboard(platform), await onboard(platform)];
       const first = startKillableAgent(environment, platform, member, {
         delivery,

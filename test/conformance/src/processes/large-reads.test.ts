@@ -10,7 +10,7 @@ import { onEachDatabase, type TestEnvironment } from '../harness/test-environmen
 import { verifies } from '../verifies.ts';
 
 const MIB = 1024 * 1024;
-const MANUAL = { allowAgentNetworks: ['127.0.0.0/8'], clock: 'manual' } as const;
+const MANUAL = { security: { allowAgentNetworks: ['127.0.0.0/8'] }, clock: 'manual' } as const;
 const LARGE = 'a'.repeat(9 * MIB);
 
 /** Two callers, and an agent that has answered `large` and `small` to both. */

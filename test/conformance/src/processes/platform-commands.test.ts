@@ -10,7 +10,7 @@ import { verifies } from '../verifies.ts';
 // One database is enough: the commands use the API.
 onEachDatabase('commands of the platform', { onDisk: true }, (environment) => {
   verifies('platform.command.workspace-create', async () => {
-    for (const options of [{ mode: 'production', orgId: 'acme' }, { mode: 'dev' }] as const) {
+    for (const options of [{ mode: 'production', security: { orgId: 'acme' } }, { mode: 'dev' }] as const) {
       const platform = await environment.platform(options);
       const org: Record<string, string> = options.mode === 'dev' ? {} : { MOLECULE_ORG_ID: 'acme' };
       const variables = {

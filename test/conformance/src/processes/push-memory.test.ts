@@ -10,7 +10,7 @@ import { verifies } from '../verifies.ts';
 vi.setConfig({ testTimeout: 60_000 });
 
 const MIB = 1024 * 1024;
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const START =
   '{"jsonrpc":"2.0","id":1,"result":{"kind":"message","role":"agent","messageId":"r","parts":[{"kind":"text","text":"';
 const END = '"}]}}';

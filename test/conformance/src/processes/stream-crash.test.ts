@@ -24,7 +24,7 @@ async function expectKept(sender: Member, messageId: string, text: string): Prom
 onEachDatabase('streams whose agent or platform is killed', { onDisk: true }, (environment) => {
   describe(`FAULT_SEED=${FAULT_SEED}`, { timeout: 60_000 }, () => {
     verifies('stream.killed', 'agent killed', async () => {
-      const platform = await environment.platform({ allowAgentNetworks: ['127.0.0.0/8'] });
+      const platform = await environment.platform({ security: { allowAgentNetworks: ['127.0.0.0/8'] } });
       const [sender, member] = [await onboard(platform), await onboard(platform)];
       const client = environment.client(platform, sender, { connection: { directCalls: 'off' } });
       const effects = join(environment.folder(), 'effects');

@@ -7,7 +7,7 @@ import { StreamClient } from '../harness/streams.ts';
 import { onEachDatabase } from '../harness/test-environment.ts';
 import { verifies } from '../verifies.ts';
 
-const LOOPBACK = { allowAgentNetworks: ['127.0.0.0/8'] };
+const LOOPBACK = { security: { allowAgentNetworks: ['127.0.0.0/8'] } };
 const MEBIBYTE = 'x'.repeat(1_024 ** 2);
 const working = { kind: 'status-update', taskId: 't', contextId: 'c', status: { state: 'working' } };
 

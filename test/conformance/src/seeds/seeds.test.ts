@@ -254,7 +254,7 @@ onEachDatabase('External Agents page', (environment) => {
 describe('the platform', () => {
   verifies('platform.default-port', async () => {
     // Another process may have the port just now; then the platform says which one it wanted.
-    const listened = await createPlatform({ mode: 'dev', memory: true }).then(
+    const listened = await createPlatform({ mode: 'dev', data: { directory: ':memory:' } }).then(
       async (platform) => {
         await platform.close();
         return platform.url;

@@ -16,10 +16,9 @@ import { Stock } from './stock.js';
 
 async function main(): Promise<void> {
   const platform = await createPlatform({
-    mode: 'dev',
-    port: 0,
-    memory: true,
-    publicUrl: 'http://localhost', // named in the tokens of direct calls
+    mode: 'dev', // The URL is named in the tokens of direct calls.
+    server: { port: 0, publicUrl: 'http://localhost' },
+    data: { directory: ':memory:' },
   });
   const connection = { platformUrl: platform.url, operatorKey: platform.operatorKey };
   const operator = new OperatorClient(connection);

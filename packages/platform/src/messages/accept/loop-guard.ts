@@ -42,7 +42,7 @@ export class PairRate {
 
   constructor({ clock, settings }: Pick<PlatformContext, 'clock' | 'settings'>) {
     this.#clock = clock;
-    this.limit = settings.pairRate;
+    this.limit = settings.limits.pairRate;
   }
 
   /** Milliseconds until this sender may write to this target; 0 when it may now. */
@@ -135,7 +135,7 @@ export class LoopGuard {
     const parent = await this.#findParent(callerId, view, unit);
     const sent = pathOfMessage(own, parent, view.metadata);
     const path = continues === undefined ? sent : pathOfContinuation(continues, sent);
-    const refusal = loopRefusal(own, path, settings) ?? (await this.#lateRefusal(path, unit));
+    const refusal = loopRefusal(own, path, settings.limits) ?? (await this.#lateRefusal(path, unit));
     // A message whose handling is over leads to nothing any more: its name must not switch the limit off.
     const isCounted = parent === undefined || isEnded(parent.delivery_state);
     const waitMs = isCounted && refusal === undefined ? this.#pairs.waitMs(callerId, targetId) : 0;
@@ -170,15 +170,16 @@ export class LoopGuard {
   /** A path branches where one message is both answered late and followed by others, so its branches are counted together. */
   async #lateRefusal({ turns, origin }: MessagePath, unit: UnitOfWork): Promise<HttpError | undefined> {
     if (turns === 0 || origin === null) return undefined;
-    const { settings } = this.#options;
-    const count = await this.#store.countLate(origin, settings.maxTurns, unit.trx);
-    return count >= settings.maxTurns ? tooManyTurns(settings.maxTurns) : undefined;
+    const { maxTurns } = this.#options.settings.limits;
+    const count = await this.#store.countLate(origin, maxTurns, unit.trx);
+    return count >= maxTurns ? tooManyTurns(maxTurns) : undefined;
   }
 
   /** A reply is refused only where agents answer answers without end. */
   checkReply(question: MessageRow): LoopCheck {
     const path = pathOfAnswer(question);
-    const refusal = question.answers_id === null ? undefined : turnsRefusal(path, this.#options.settings);
+    const refusal =
+      question.answers_id === null ? undefined : turnsRefusal(path, this.#options.settings.limits);
     return { path, refusal, isCounted: false };
   }
 

@@ -4,7 +4,7 @@ import { PairRate } from './loop-guard.ts';
 
 function pairRate(pairRate: number) {
   const clock = new ManualClock();
-  return { clock, rate: new PairRate({ clock, settings: { pairRate } as never }) };
+  return { clock, rate: new PairRate({ clock, settings: { limits: { pairRate } } as never }) };
 }
 
 describe('the rate of a pair', () => {

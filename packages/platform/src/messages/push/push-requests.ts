@@ -63,7 +63,9 @@ export class PushRequests {
     const { address, settings } = this.#options;
     const isKept = isOfA2a1(view, passedOn);
     const isPeerAnswer = view.inReplyTo !== '' && caller !== undefined;
-    const request = isPeerAnswer ? wrapAnswerMessage(view, settings.wrapPeerResults, !isKept) : view.envelope;
+    const request = isPeerAnswer
+      ? wrapAnswerMessage(view, settings.security.wrapPeerResults, !isKept)
+      : view.envelope;
     const shown = isKept ? request : withoutPlatformWordsIn(request, 'origin');
     const params = await this.#paramsOf(message, shown);
     const kind = caller === undefined ? 'canvas_user' : 'peer_agent';

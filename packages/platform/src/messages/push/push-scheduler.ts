@@ -18,6 +18,8 @@ import { asksForStream, type PushContent, type PushRequests, viewOf } from './pu
 /** Maximum number of concurrent pushes to one agent for messages that arrive at an empty queue. */
 const MAX_LIVE_PUSHES = 64;
 /** The database is read for work so often, although nothing is known of any, in milliseconds. */
+/** Duration of the lease of a push attempt, which is renewed while the push runs. */
+const LEASE_MS = 60_000;
 const READ_EVERY_MS = 5 * 60_000;
 /** An agent without a heartbeat for this share of the liveness window is treated as unreachable. */
 const SILENT_SHARE = 2 / 3;
@@ -185,8 +187,7 @@ export class PushScheduler {
   }
 
   #newLease(): { readonly owner: string; readonly until: string } {
-    const { clock, settings } = this.#options;
-    return { owner: this.#owner, until: timestamp(clock, settings.leaseMs) };
+    return { owner: this.#owner, until: timestamp(this.#options.clock, LEASE_MS) };
   }
 
   async #track(work: Promise<void>, after: () => void): Promise<void> {
@@ -317,8 +318,8 @@ export class PushScheduler {
 
   /** Renews the leases of running pushes at a third of their duration, except those that began since the last time. */
   #renewLater(): () => void {
-    const { clock, logger, settings, store } = this.#options;
-    return clock.schedule(Math.ceil(settings.leaseMs / 3), () => {
+    const { clock, logger, store } = this.#options;
+    return clock.schedule(LEASE_MS / 3, () => {
       this.#cancelRenewal = this.#inFlight.size === 0 ? undefined : this.#renewLater();
       for (const [messageId, isDue] of this.#inFlight) {
         this.#inFlight.set(messageId, true);
@@ -363,7 +364,7 @@ export class PushScheduler {
         return { attempts: message.attempts - 1, delayMs, error: NOT_ACCEPTING };
       }
       case 'retry': {
-        const isLast = message.attempts >= settings.maxAttempts;
+        const isLast = message.attempts >= settings.limits.maxAttempts;
         const delayMs = pushRetryDelayMs(message.attempts, Math.random());
         if (isLast && !(await this.#isSilent(message.target_id))) return undefined;
         return { attempts: isLast ? 0 : message.attempts, delayMs, error: result.error };
@@ -380,7 +381,9 @@ export class PushScheduler {
   async #isSilent(targetId: string): Promise<boolean> {
     const { clock, settings, workspaces } = this.#options;
     const last = (await workspaces.find(targetId))?.last_heartbeat_at ?? null;
-    return last !== null && clock.now() - Date.parse(last) > settings.livenessStaleAfterMs * SILENT_SHARE;
+    return (
+      last !== null && clock.now() - Date.parse(last) > settings.limits.livenessStaleAfterMs * SILENT_SHARE
+    );
   }
 
   /** The log names each agent that does not take its messages once until a push succeeds. */

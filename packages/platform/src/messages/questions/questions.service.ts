@@ -367,7 +367,7 @@ export class QuestionsService {
       throw new HttpError(400, 'invalid_request', text, { field: 'params.message.metadata.questions', hint });
     }
     const asked = answerInContext(answer, message.context_id);
-    const expiresAt = (row: MessageRow) => expiryOf(deadlineOf(row), unit.now, settings.questionTtlMs);
+    const expiresAt = (row: MessageRow) => expiryOf(deadlineOf(row), unit.now, settings.limits.questionTtlMs);
     const ask = (row: MessageRow, details: EventDetails) =>
       transitions.apply(unit, row, { kind: 'ask', answer: asked, expiresAt: expiresAt(row) }, details);
     const asking = await ask(message, { reply, isKnown });
@@ -385,7 +385,7 @@ export class QuestionsService {
   async resume(unit: UnitOfWork, message: MessageRow, by: Pick<MessageRow, 'id'>): Promise<boolean> {
     const { settings, transitions } = this.#options;
     const continueBy = (row: MessageRow, by: string, details: EventDetails = {}) => {
-      const expiresAt = expiryOf(deadlineOf(row), unit.now, settings.messageTtlMs);
+      const expiresAt = expiryOf(deadlineOf(row), unit.now, settings.limits.messageTtlMs);
       return transitions.apply(unit, row, { kind: 'continue', by, expiresAt }, details);
     };
     if ((await continueBy(message, by.id)) === undefined) return false;

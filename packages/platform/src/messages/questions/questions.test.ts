@@ -47,7 +47,7 @@ it('the statements of questions use an index each', async () => {
 
 it('events announce a question and its answer without their words', async () => {
   const dataDir = openFolder();
-  const running = await startPlatform({ memory: false, dataDir, synchronous: 'normal' });
+  const running = await startPlatform({ data: { directory: dataDir, synchronous: 'normal' } });
   const [sender, agent] = [await running.join({ name: 'sender' }), await running.join({ name: 'agent' })];
   const send = (from: typeof sender, to: typeof sender, body: unknown) =>
     running.call('POST', `/workspaces/${to.id}/a2a`, {
