@@ -215,7 +215,7 @@ onEachDatabase('dev mode', (environment) => {
         data: { directory: ':memory:' },
         server: { port: 0, host },
       });
-      expect(refusal.problems.map(({ option }) => option)).toEqual(['host']);
+      expect(refusal.problems.map(({ option }) => option)).toEqual(['server.host']);
     }
     const platform = await environment.platform({ mode: 'dev' });
     expect(['127.0.0.1', 'localhost', '[::1]']).toContain(new URL(platform.url).hostname);

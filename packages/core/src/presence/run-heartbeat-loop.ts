@@ -36,9 +36,9 @@ class IsolationShape {
 /** Options of heartbeats. */
 export class HeartbeatShape {
   /** Longest time between heartbeats, in milliseconds, 1 000–30 000. @default 30_000 */
-  // With a longer interval the platform would report the agent as offline.
   heartbeatIntervalMs = number({
     min: 1_000,
+    // With a longer interval the platform would report the agent as offline.
     max: DEFAULT_HEARTBEAT_INTERVAL_MS,
     byDefault: DEFAULT_HEARTBEAT_INTERVAL_MS,
   });

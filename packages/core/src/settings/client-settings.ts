@@ -145,7 +145,7 @@ export class ClientShape extends PlatformShape {
   reportedUrl = text({ kind: 'a URL', variables: ['MOLECULE_REPORTED_URL'] }, (url, refuse) =>
     url === undefined ? null : readHttpUrl(url, refuse).href,
   );
-  /** @default `'push'` with `reportedUrl`, otherwise `'poll'` */
+  /** How messages reach an agent that registers without a runtime. @default `'push'` with `reportedUrl`, otherwise `'poll'` */
   deliveryMode = word(DELIVERY_MODES, undefined);
   /** How the platform and peers are reached. */
   connection = optionsSchema(new ClientConnectionShape());

@@ -143,7 +143,7 @@ export class ConnectionShape {
    * @default the proxy of the environment
    */
   proxy = option<string | false | undefined>(checkProxyOption, { kind: 'a URL or `false`' });
-  /** @default the system clock */
+  /** Source of time and timers, for tests. @default the system clock */
   clock = withMethods<Clock>(CLOCK_METHODS, CLOCK_HINT, systemClock);
   /** Source of jitter, from 0 to 1. @default Math.random */
   random = randomSource();
