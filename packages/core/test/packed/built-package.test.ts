@@ -177,7 +177,8 @@ it.each(['module', 'commonjs'] as const)(
       resolve: (name, context, next) => { loaded.push(name); return next(name, context); },
     });
     const { peerTools } = ${open};
-    const client = { workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', callPeer() {} };
+    const client = { workspaceId: '5f0c7a5e-2d6b-4b9f-9f0a-1d2c3b4a5e6f', callPeer() {},
+      [Symbol.for('@molecule-ai/core/client-port')]: {} };
     console.log(JSON.stringify([peerTools(client).length, loaded.filter((name) => /undici|eventsource|worker|jose/.test(name))]));
   })()`;
     expect(run(type, script)).toEqual([7, []]);

@@ -69,8 +69,9 @@ class CrashingStore implements InboundStore {
 let effect: Promise<unknown> = Promise.resolve();
 
 const client = new RemoteAgentClient();
-const register = client.register.bind(client);
-client.register = async (options) => {
+const port = clientPort(client);
+const { register } = port;
+port.register = async (options) => {
   const registration = await register(options);
   await effect;
   await crash(`register-${registration.deliveryMode}`);
@@ -80,7 +81,7 @@ const agent = createRemoteAgent({
   client,
   delivery: DELIVERY === 'auto' ? 'auto' : 'push',
   presence: { reconnectSpreadMs: 1_000 },
-  store: new CrashingStore(new FileInboundStore(clientPort(client).stateDirectory)),
+  store: new CrashingStore(new FileInboundStore(port.stateDirectory)),
   onMessage: async ({ text }, { once, attempt, stream }) => {
     log('handling', { text, attempt });
     await crash('began', text);

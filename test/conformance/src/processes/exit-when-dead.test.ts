@@ -11,11 +11,11 @@ onEachDatabase('an agent whose platform does not answer', (environment) => {
   async function endOf(platform: { readonly url: string }): Promise<{ code: unknown; text: string }> {
     const program = `
       import { createRemoteAgent, MemoryInboundStore, MemoryTokenStore, RemoteAgentClient } from '@molecule-ai/core';
-      const client = new RemoteAgentClient({ tokenStore: new MemoryTokenStore() });
+      const client = new RemoteAgentClient({ storage: { tokenStore: new MemoryTokenStore() } });
       const onMessage = () => undefined;
-      const exitWhenDead = { afterMs: 10_000 };
+      const presence = { exitWhenDead: 10_000, heartbeatIntervalMs: 1_000 };
       const store = new MemoryInboundStore();
-      const agent = createRemoteAgent({ client, store, onMessage, exitWhenDead, heartbeatIntervalMs: 1_000 });
+      const agent = createRemoteAgent({ client, store, onMessage, presence });
       setInterval(() => {}, 1_000); // What keeps a process alive that no longer works.
       agent.start().catch(() => {});
     `;

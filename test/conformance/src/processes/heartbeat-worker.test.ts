@@ -59,7 +59,7 @@ async function run(
     platformUrl: proxy.url,
     workspaceId: id,
     authToken: token,
-    stateDirectory: join(folder, id),
+    storage: { directory: join(folder, id) },
   }));
   const program = new ProgramProcess({
     name: 'agents',

@@ -49,7 +49,7 @@ async function runBlockedAgent(
     platformUrl: behindProxy(platform).url,
     workspaceId: id,
     authToken: token,
-    stateDirectory: join(folder, id),
+    storage: { directory: join(folder, id) },
   };
   const program = new ProgramProcess({
     name: 'agent',

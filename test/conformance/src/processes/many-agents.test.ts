@@ -29,7 +29,7 @@ async function forEach(count: number, work: (index: number) => Promise<unknown>)
 async function startAgents(
   environment: TestEnvironment,
   count: number,
-  options: { maxHeldReads?: number } = {},
+  limits: { maxHeldReads?: number } = {},
 ) {
   const platform = await environment.platformProcess({ environment: { MOLECULE_CONTRACT_CHECK: 'off' } });
   const operator = environment.operator(platform);
@@ -40,7 +40,7 @@ async function startAgents(
     const client: RemoteAgentClient = environment.client(
       platform,
       { id, token: authToken ?? '' },
-      { storage: { tokenStore: new MemoryTokenStore() }, logger: silentLogger, ...options },
+      { storage: { tokenStore: new MemoryTokenStore() }, logger: silentLogger, limits },
     );
     const agent = createRemoteAgent({
       client,

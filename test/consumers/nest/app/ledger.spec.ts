@@ -6,8 +6,7 @@ const options = {
   isGlobal: true,
   manualStart: true,
   withoutHandlers: true,
-  platformUrl: 'http://localhost:1',
-  workspaceId: '6ad4d5f4-4b4c-4b0a-9d2a-0d5b9f6f3f11',
+  client: { platformUrl: 'http://localhost:1', workspaceId: '6ad4d5f4-4b4c-4b0a-9d2a-0d5b9f6f3f11' },
 };
 
 describe('CommonJsLedger', () => {
@@ -16,7 +15,7 @@ describe('CommonJsLedger', () => {
       imports: [MoleculeModule.forRoot(options), CommonJsLedgerModule],
     }).compile();
     const app = await module.init();
-    expect(app.get(CommonJsLedger).client.workspaceId).toBe(options.workspaceId);
+    expect(app.get(CommonJsLedger).client.workspaceId).toBe(options.client.workspaceId);
     await app.close();
   });
 });
