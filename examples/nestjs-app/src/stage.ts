@@ -57,7 +57,7 @@ export async function openStage(
 
   const workspace = async (name: string) => {
     const { id, authToken } = await operator.createWorkspace({ name });
-    return { workspaceId: id, authToken: authToken ?? '', stateDirectory: join(folder, name) };
+    return { workspaceId: id, authToken: authToken ?? '', storage: { directory: join(folder, name) } };
   };
   const client = async (name: string) => {
     const options = await workspace(name);
@@ -85,7 +85,7 @@ export async function openStage(
     MOLECULE_PLATFORM_URL: platformUrl,
     MOLECULE_WORKSPACE_ID: application.workspaceId,
     MOLECULE_WORKSPACE_TOKEN: application.authToken,
-    MOLECULE_STATE_DIR: application.stateDirectory,
+    MOLECULE_STATE_DIR: application.storage.directory,
     MOLECULE_REPORTED_URL: `${url}/a2a`,
     PORT: String(port),
     API_KEY: key,
