@@ -91,7 +91,7 @@ it.each(['README.md', 'docs/first-agent.md'])('%s names the Node that core asks 
 it('docs/running-an-agent.md has each reason of degraded, first those that count for exitWhenDead', () => {
   const [, table = ''] = read('docs/running-an-agent.md').split('The reasons of `degraded` and `recovered`');
   const [dead = '', rest = ''] = table.split('\n\n');
-  expect(dead).toContain('the first three count for `exitWhenDead`');
+  expect(dead).toContain('the first three count for `presence.exitWhenDead`');
   const listed = [...rest.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, reason]) => reason);
   expect(listed).toEqual(Object.keys(SIGNS));
   expect(Object.values(SIGNS).filter(({ isDead }) => isDead)).toHaveLength(3);

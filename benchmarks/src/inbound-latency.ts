@@ -1,9 +1,9 @@
 import {
   A2AServer,
   createRemoteAgent,
-  type DeliveryChoice,
   PollDelivery,
   type RemoteAgentClient,
+  type RemoteAgentOptions,
 } from '@molecule-ai/core';
 import type { Figure } from './figure.ts';
 import type { BenchmarkOptions } from './options.ts';
@@ -34,7 +34,7 @@ export async function benchInboundLatency({ messages }: BenchmarkOptions): Promi
   const receivers: Receiver[] = [];
   try {
     const sender = await organisation.join('sender');
-    const start = async (name: string, delivery: DeliveryChoice) => {
+    const start = async (name: string, delivery: RemoteAgentOptions['delivery']) => {
       const receiver = await startReceiver(organisation, sender, { name, delivery });
       receivers.push(receiver);
       return receiver;
@@ -74,7 +74,7 @@ function figureOf({ name, samples }: Receiver): Figure {
 async function startReceiver(
   organisation: Organisation,
   sender: RemoteAgentClient,
-  { name, delivery }: { readonly name: string; readonly delivery: DeliveryChoice },
+  { name, delivery }: { readonly name: string; readonly delivery: RemoteAgentOptions['delivery'] },
 ): Promise<Receiver> {
   const port = await freePort();
   const url = delivery === 'push' ? { url: `http://127.0.0.1:${port}` } : {};

@@ -1,5 +1,5 @@
 import {
-  type AnswerToQuestion,
+  type CallPeerOptions,
   MoleculeError,
   type PeerClient,
   type PeerReply,
@@ -73,7 +73,7 @@ export interface PeerAsk extends Pick<PeerModelCallOptions, 'contextId' | 'conve
   /** That and the texts of the prompt that are not marked as a peer's. */
   readonly ownTexts: readonly string[];
   readonly show: 'text' | 'json';
-  readonly answers: readonly AnswerToQuestion[] | undefined;
+  readonly answers: CallPeerOptions['answers'];
   /** The conversation with this peer that the prompt names last. */
   readonly promptContextId: string | undefined;
   /** @param contextId the conversation in which it is asked */

@@ -2,8 +2,6 @@ import {
   type CallOptions,
   type CallPeerOptions,
   MoleculeError,
-  type NotifyOptions,
-  type NotifyReceipt,
   type PeerClient,
   type PeerInfo,
   type PeerReply,
@@ -99,7 +97,10 @@ export class MoleculeService {
   }
 
   /** Shows a text to the person on the canvas of the agent. */
-  async notify(text: string, options: NotifyOptions = {}): Promise<NotifyReceipt> {
+  async notify(
+    text: string,
+    options: Parameters<PeerClient['notify']>[1] = {},
+  ): ReturnType<PeerClient['notify']> {
     checkOptions(options);
     return this.client.notify(text, options);
   }

@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from '@molecule-ai/core';
+import type { Logger } from '@molecule-ai/core';
 import { Logger as NestLogger } from '@nestjs/common';
 
 /** Longest list of fields of one line, in UTF-16 units. */
@@ -16,7 +16,11 @@ const LEVELS = { debug: 'debug', info: 'log', warn: 'warn', error: 'error' } as 
  */
 export function nestLogger(context = 'Molecule'): Logger {
   const logger = new NestLogger(context);
-  const write = (level: keyof typeof LEVELS, fields: LogFields, message: string): void => {
+  const write = (
+    level: keyof typeof LEVELS,
+    fields: Parameters<Logger['error']>[0],
+    message: string,
+  ): void => {
     const method = LEVELS[level];
     const line = lineOf(message, fields);
     const stack = method === 'error' || isFirstFailure(fields) ? stackOf(fields.error) : undefined;
@@ -34,17 +38,17 @@ export function nestLogger(context = 'Molecule'): Logger {
 }
 
 /** Of a handler that is tried again. Further attempts would show the same frames again. */
-function isFirstFailure({ stage, attempt }: LogFields): boolean {
+function isFirstFailure({ stage, attempt }: Parameters<Logger['error']>[0]): boolean {
   return stage === 'handler' && attempt === 1;
 }
 
-function lineOf(message: string, fields: LogFields): string {
+function lineOf(message: string, fields: Parameters<Logger['error']>[0]): string {
   const named = Object.entries(fields);
   if (named.length === 0) return withoutControls(message);
   return withoutControls(`${message} ${jsonOf(fields)}`);
 }
 
-function jsonOf(fields: LogFields): string {
+function jsonOf(fields: Parameters<Logger['error']>[0]): string {
   try {
     const text = JSON.stringify(fields, (key, value: unknown) =>
       key === 'stack' ? undefined : readable(value),

@@ -1,6 +1,5 @@
 import {
   type InboundMessage,
-  type MessageForModelOptions,
   messageForModel,
   type PeerInfo,
   type PeerReply,
@@ -40,7 +39,7 @@ const WHOLE_REPLY = { maxModelChars: Number.MAX_SAFE_INTEGER, offered: new Set<s
  * @example
  * @OnPeerMessage() answer(@UntrustedText() text: string) { return this.model.reply(text); }
  */
-export const UntrustedText = (options: MessageForModelOptions = {}): ParameterDecorator =>
+export const UntrustedText = (options: Parameters<typeof messageForModel>[1] = {}): ParameterDecorator =>
   parameter('UntrustedText', PARAMETERS.asItIs, (message) => messageForModel(message, options));
 
 /**

@@ -1,4 +1,4 @@
-import type { InboundMessage, Question } from '@molecule-ai/core';
+import type { InboundMessage, QuestionToAsk } from '@molecule-ai/core';
 import { describe, expect } from 'vitest';
 import { textAt, trackCall } from './harness/http.ts';
 import { inbox, onboard, send } from './harness/members.ts';
@@ -6,8 +6,8 @@ import { createTestAgent, DELIVERIES, startTestAgent, stopOnClock } from './harn
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
-const colour: Question = { id: 'colour', kind: 'text', text: 'Which colour?', from: 'sender' };
-const deploy: Question = {
+const colour: QuestionToAsk = { id: 'colour', kind: 'text', text: 'Which colour?', from: 'sender' };
+const deploy: QuestionToAsk = {
   id: 'deploy',
   kind: 'approval',
   text: 'Deploy?',
@@ -17,7 +17,7 @@ const deploy: Question = {
 
 /** Asks before it does anything, and says what was answered. */
 const asksFirst =
-  (...questions: Question[]) =>
+  (...questions: QuestionToAsk[]) =>
   ({ answers }: InboundMessage) =>
     answers.length === 0 ? { text: '', questions } : `done: ${answers.map(({ questionId }) => questionId)}`;
 

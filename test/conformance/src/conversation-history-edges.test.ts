@@ -1,4 +1,4 @@
-import type { HistoryEntry, HistoryPage, RemoteAgentClient } from '@molecule-ai/core';
+import type { HistoryPage, RemoteAgentClient } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { rowsOf, textAt } from './harness/http.ts';
 import { envelope, inbox, type Member, onboard, send } from './harness/members.ts';
@@ -10,7 +10,7 @@ import { verifies } from './verifies.ts';
 const LONG = 300 * 1024;
 const FENCED = /^<peer-text-([0-9a-f]{32}) origin="[0-9a-f-]+">\n.*\n<\/peer-text-\1>$/s;
 
-const said = (entries: readonly HistoryEntry[]): string[] =>
+const said = (entries: HistoryPage['entries']): string[] =>
   entries.map(({ direction, text }) => `${direction === 'in' ? '>' : '<'} ${text}`);
 
 const conversationOf = async (member: Member, text: string): Promise<string> =>

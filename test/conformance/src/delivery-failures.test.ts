@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DegradedReason, RemoteAgent } from '@molecule-ai/core';
+import type { RemoteAgent } from '@molecule-ai/core';
 import { describe, expect } from 'vitest';
 import { inbox, inboxTexts, onboard, send, statusOf } from './harness/members.ts';
 import { createTestAgent, DELIVERIES, startTestAgent, stopOnClock } from './harness/test-agent.ts';
@@ -79,7 +79,7 @@ onEachDatabase('delivery when something fails', (environment) => {
           client: { storage: { directory: join(file, 'state') } },
         },
       );
-      const reasons: DegradedReason[] = [];
+      const reasons: string[] = [];
       agent.on('degraded', (reason) => reasons.push(reason));
       const peer = await onboard(platform);
       for (const text of ['one', 'two']) await send(peer.caller, member.id, text);

@@ -1,6 +1,6 @@
 import {
   createRemoteAgent,
-  type DeliveryInbox,
+  type InboundDelivery,
   MemoryInboundStore,
   parseActivityRow,
 } from '@molecule-ai/core';
@@ -10,6 +10,8 @@ import { expect } from 'vitest';
 import { PLATFORM_BEARER, stageDirect } from './harness/direct-stage.ts';
 import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
+
+type Inbox = Parameters<InboundDelivery['run']>[0]['inbox'];
 
 interface Sent {
   readonly params: { readonly message: { readonly metadata?: { hops?: number; path?: unknown } } };
@@ -120,7 +122,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
 
   verifies('direct.late-answer', 'through a delivery of the application', async () => {
     const { client, peerId, peer, arrive } = await stageDirect(environment, { script: working(() => STILL) });
-    const opened = Promise.withResolvers<DeliveryInbox>();
+    const opened = Promise.withResolvers<Inbox>();
     const handled: string[] = [];
     const agent = createRemoteAgent({
       client,
@@ -195,7 +197,7 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
     let sent = 0;
     let refused: unknown;
     const ended = Promise.withResolvers<void>();
-    const opened = Promise.withResolvers<DeliveryInbox>();
+    const opened = Promise.withResolvers<Inbox>();
     const send = async () => {
       sent += 1;
       await client.callPeer(peerId, 'go on', { messageId: `m-${sent}` });

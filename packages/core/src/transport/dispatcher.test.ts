@@ -3,8 +3,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { PEER, SELF, TOKEN } from '../../test/agent-ids.ts';
 import { OPERATOR_KEY } from '../../test/test-client.ts';
 import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
-import type { DispatchController, DispatchedRequest, DispatchHandler, RequestDispatcher } from '../index.ts';
 import { OperatorClient } from '../operator.ts';
+import type {
+  DispatchController,
+  DispatchedRequest,
+  DispatchHandler,
+  RequestDispatcher,
+} from '../settings/connection-settings.ts';
 
 /** Nobody listens there. */
 const PLATFORM = 'http://platform.test';

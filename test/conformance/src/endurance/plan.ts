@@ -1,4 +1,4 @@
-import type { Question } from '@molecule-ai/core';
+import type { QuestionToAsk } from '@molecule-ai/core';
 
 /** The messages of a run. The same seed gives the same plan; what happens when is up to the processes. */
 
@@ -121,7 +121,7 @@ function actOf(target: TargetName, act: Act): Act {
 }
 
 /** The question that an agent asks about a message; undefined for one that it can answer at once. */
-export function questionOf({ id, act }: Order): Question | undefined {
+export function questionOf({ id, act }: Order): (QuestionToAsk & { readonly id: string }) | undefined {
   if (act === 'ask') return { id: `about-${id}`, kind: 'text', text: 'In which words?', from: 'sender' };
   if (act === 'approve') return { id: `about-${id}`, kind: 'approval', text: 'May I?', from: 'user' };
   return undefined;

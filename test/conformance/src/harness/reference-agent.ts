@@ -1,4 +1,4 @@
-import { createRemoteAgent, type DeliveryChoice, PollDelivery } from '@molecule-ai/core';
+import { createRemoteAgent, PollDelivery, type RemoteAgentOptions } from '@molecule-ai/core';
 import { recordingLogger } from '@molecule-ai/core/testing';
 import { ManualClock } from '@molecule-tests/harness';
 import { type Generation, ReferencePlatform } from './reference-platform.ts';
@@ -33,7 +33,7 @@ export interface ReferenceAgentOptions {
   /** What the handler returns. @default nothing */
   readonly answer?: string;
   /** @default polls every second */
-  readonly delivery?: DeliveryChoice;
+  readonly delivery?: RemoteAgentOptions['delivery'];
   /** @default one for April, which registers no agent without */
   readonly reportedUrl?: string | undefined;
 }

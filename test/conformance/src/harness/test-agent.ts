@@ -1,5 +1,4 @@
 import {
-  type ConflictPolicy,
   createRemoteAgent,
   type HandlerAnswer,
   type HandlerContext,
@@ -49,7 +48,7 @@ export interface TestAgentOptions {
   readonly client?: RemoteAgentClientOptions;
   readonly platform?: TestPlatformOptions;
   readonly atMostOnce?: boolean;
-  readonly onConflict?: ConflictPolicy;
+  readonly onConflict?: 'wait' | 'takeover' | 'fail';
   readonly concurrency?: number;
 }
 
