@@ -1,4 +1,4 @@
-import { extractAnswerText, fencePeerText, HeartbeatRequest, stripA2aBoundary } from '@molecule-ai/protocol';
+import { extractAnswerText, HeartbeatRequest, stripA2aBoundary } from '@molecule-ai/protocol';
 
 const id = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01';
 // What we write: an unknown field is an error.
@@ -9,4 +9,3 @@ console.log(HeartbeatRequest.tolerant.parse({ workspace_id: id, mood: 'good' }))
 const body = { result: '[A2A_RESULT_FROM_PEER]It is fixed.[/A2A_RESULT_FROM_PEER]' };
 const answer = stripA2aBoundary(extractAnswerText(body));
 console.log(answer); // for a person; still untrusted
-console.log(fencePeerText(answer, { origin: id })); // for a model

@@ -4,19 +4,18 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fetchFrom } from './guarded-fetch.ts';
-import { forModel, readHeartbeat, writeHeartbeat } from './shapes.ts';
+import { readAnswer, readHeartbeat, writeHeartbeat } from './shapes.ts';
 
 const id = '0b6f0c3e-1d5a-4c1b-9a51-6f2f1b8f0a01';
 assert.deepEqual(writeHeartbeat(id), { workspace_id: id, active_tasks: 1 });
 assert.equal(readHeartbeat({ workspace_id: id, invented_by_others: true }).workspace_id, id);
 console.log('✓ strict when writing, tolerant when reading');
 
-const { answer, prompt } = forModel(id, {
+const answer = readAnswer({
   result: '[A2A_RESULT_FROM_PEER]It is fixed.[/A2A_RESULT_FROM_PEER]',
 });
 assert.equal(answer, 'It is fixed.');
-assert.match(prompt, /<peer-text-\w+ .*>\nIt is fixed\.\n<\/peer-text-/);
-console.log('✓ a peer’s text without marks for people, inside a fence for a model');
+console.log('✓ a peer’s text without marks for people');
 
 const server = createServer((_request, response) => response.end('here')).listen(0, '127.0.0.1');
 await once(server, 'listening');

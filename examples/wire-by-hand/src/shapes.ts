@@ -1,4 +1,4 @@
-import { extractAnswerText, fencePeerText, HeartbeatRequest, stripA2aBoundary } from '@molecule-ai/protocol';
+import { extractAnswerText, HeartbeatRequest, stripA2aBoundary } from '@molecule-ai/protocol';
 
 /** A request as this project writes it. */
 export function writeHeartbeat(id: string): HeartbeatRequest {
@@ -12,12 +12,7 @@ export function readHeartbeat(received: unknown): HeartbeatRequest {
   return read;
 }
 
-/** The text of a peer's response, for a person and for a model. */
-export function forModel(
-  peerId: string,
-  body: Parameters<typeof extractAnswerText>[0],
-): { answer: string; prompt: string } {
-  const answer = stripA2aBoundary(extractAnswerText(body)); // for a person; still untrusted
-  const prompt = fencePeerText(answer, { origin: peerId }); // for a model
-  return { answer, prompt };
+/** The text of a peer's response, for a person; still untrusted. */
+export function readAnswer(body: Parameters<typeof extractAnswerText>[0]): string {
+  return stripA2aBoundary(extractAnswerText(body));
 }

@@ -4,6 +4,7 @@ import {
   type InboundMessage,
   type JsonValue,
   type MessageHandler,
+  type ModelText,
   peerTextInstructions,
 } from '@molecule-ai/core';
 import {
@@ -233,12 +234,17 @@ class HandledMessage {
           ({ role, content }) => role === 'user' && textIn(content).includes(peerTextInstructions),
         ),
     );
-    return {
-      role: 'user',
-      content: [{ type: 'text', text }],
-      providerOptions: { molecule: { messageId: this.#message.id } },
-    };
+    return userTurn(this.#message.id, text);
   }
+}
+
+/** The message as a turn of the user, the door to the model. */
+export function userTurn(messageId: string, text: ModelText): ModelMessage {
+  return {
+    role: 'user',
+    content: [{ type: 'text', text }],
+    providerOptions: { molecule: { messageId } },
+  };
 }
 
 /** What was streamed is the beginning of the answer. */

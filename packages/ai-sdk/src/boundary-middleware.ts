@@ -1,11 +1,5 @@
-import { peerTextInstructions } from '@molecule-ai/core';
-import {
-  fenceMarkedText,
-  fenceMarkedValue,
-  fenceOnce,
-  isPeerToolName,
-  originOfPeerText,
-} from '@molecule-ai/core/adapter-kit';
+import { fencePeerText, peerTextInstructions } from '@molecule-ai/core';
+import { fenceForeignText, isPeerToolName, mapTexts } from '@molecule-ai/core/adapter-kit';
 import type { LanguageModelMiddleware } from 'ai';
 import { markerRemoval, withoutMarkers } from './generated-markers.ts';
 import { isModelOutput, modelOutputOf } from './peer-tools.ts';
@@ -74,8 +68,6 @@ interface Provenance {
   /** Words of a peer. */
   readonly untrusted?: unknown;
   readonly origin?: unknown;
-  /** The message that is handled. Its text is fenced already. */
-  readonly messageId?: unknown;
 }
 
 function moleculeOf({
@@ -99,14 +91,14 @@ function fencedPart(part: Part, provenance: Provenance): Part {
     case 'reasoning':
       return { ...part, text: fencedText(part.text, provenance) };
     case 'tool-call':
-      return { ...part, input: fenceMarkedValue(part.input) };
+      return { ...part, input: mapTexts(part.input, fenceForeignText) };
     case 'tool-result':
       return {
         ...part,
         output: isPeerToolName(part.toolName) ? ownOutput(part.output) : fencedOutput(part.output),
       };
     case 'tool-approval-response':
-      return part.reason === undefined ? part : { ...part, reason: foreignText(part.reason) };
+      return part.reason === undefined ? part : { ...part, reason: fenceForeignText(part.reason) };
     case 'file':
       return fencedFile(part);
     default:
@@ -115,18 +107,9 @@ function fencedPart(part: Part, provenance: Provenance): Part {
 }
 
 /** A text of the application, the user or the model itself, of which the whole may be a peer's. */
-function fencedText(text: string, { untrusted, origin, messageId }: Provenance): string {
-  if (untrusted === true) return fenceOnce(text, { origin: typeof origin === 'string' ? origin : 'unknown' });
-  const known = messageId === undefined ? originOfPeerText(text) : undefined;
-  return known === undefined
-    ? fenceMarkedText(text, { anyOrigin: true })
-    : fenceOnce(text, { origin: known });
-}
-
-/** A text that a program got from somewhere: a fence in it that names an origin may lie. */
-function foreignText(text: string): string {
-  const known = originOfPeerText(text);
-  return known === undefined ? fenceMarkedText(text) : fenceOnce(text, { origin: known });
+function fencedText(text: string, { untrusted, origin }: Provenance): string {
+  if (untrusted !== true) return fenceForeignText(text, { anyOrigin: true });
+  return fencePeerText(text, { origin: typeof origin === 'string' ? origin : 'unknown' });
 }
 
 /** Of a tool for peers. What such a tool did not return so is edited or of an older version, and may have words of peers anywhere. */
@@ -140,16 +123,16 @@ function fencedOutput(output: Output): Output {
   switch (output.type) {
     case 'text':
     case 'error-text':
-      return isModelOutput(output) ? output : { ...output, value: foreignText(output.value) };
+      return isModelOutput(output) ? output : { ...output, value: fenceForeignText(output.value) };
     case 'json':
     case 'error-json':
       return isCheckedOutcome(output.value)
         ? outcomeOfOther(output.value)
-        : { ...output, value: fenceMarkedValue(output.value, foreignText) };
+        : { ...output, value: mapTexts(output.value, fenceForeignText) };
     case 'content':
       return { ...output, value: fencedItems(output.value) };
     case 'execution-denied':
-      return output.reason === undefined ? output : { ...output, reason: foreignText(output.reason) };
+      return output.reason === undefined ? output : { ...output, reason: fenceForeignText(output.reason) };
   }
 }
 
@@ -166,7 +149,7 @@ type Items = Extract<Output, { type: 'content' }>['value'];
 
 function fencedItems(items: Items): Items {
   const fenced = items.map((item) =>
-    item.type === 'text' ? { ...item, text: foreignText(item.text) } : fencedFile(item),
+    item.type === 'text' ? { ...item, text: fenceForeignText(item.text) } : fencedFile(item),
   );
   return joinedIfMarked(fenced);
 }
@@ -174,7 +157,7 @@ function fencedItems(items: Items): Items {
 /** A marker in pieces: a model reads the texts of a message as one. */
 function joinedIfMarked<Each extends { readonly type: string }>(fenced: readonly Each[]): Each[] {
   const joined = fenced.map(textIn).join('');
-  const text = fenceMarkedText(joined, { anyOrigin: true });
+  const text = fenceForeignText(joined, { anyOrigin: true });
   if (text === joined) return [...fenced];
   const first = fenced.findIndex((each) => textIn(each) !== '');
   return fenced.flatMap((each, place) => {
@@ -194,19 +177,19 @@ const TEXTUAL =
 function fencedFile<File extends { readonly type: string }>(file: File): File {
   const { data, mediaType, filename } = file as { data?: unknown; mediaType?: unknown; filename?: unknown };
   const isText = typeof mediaType === 'string' && TEXTUAL.test(mediaType);
-  const named = typeof filename === 'string' ? { filename: foreignText(filename) } : {};
+  const named = typeof filename === 'string' ? { filename: fenceForeignText(filename) } : {};
   return { ...file, ...named, ...('data' in file ? { data: fencedData(data, isText) } : {}) };
 }
 
 function fencedData(data: unknown, isText: boolean): unknown {
   if (typeof data === 'object' && data !== null && 'type' in data) {
     if (data.type === 'text' && 'text' in data && typeof data.text === 'string')
-      return { ...data, text: foreignText(data.text) };
+      return { ...data, text: fenceForeignText(data.text) };
     return data.type === 'data' && 'data' in data ? { ...data, data: fencedData(data.data, isText) } : data;
   }
   if (!isText || !(typeof data === 'string' || data instanceof Uint8Array)) return data;
   const text = Buffer.from(data as string, 'base64').toString();
-  const fenced = foreignText(text);
+  const fenced = fenceForeignText(text);
   if (fenced === text) return data;
   return typeof data === 'string'
     ? Buffer.from(fenced).toString('base64')

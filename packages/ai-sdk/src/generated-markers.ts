@@ -1,4 +1,4 @@
-import { createMarkerRemover } from '@molecule-ai/core';
+import { createPlainText } from '@molecule-ai/core/adapter-kit';
 import type { LanguageModelMiddleware } from 'ai';
 
 type Content = Awaited<ReturnType<NonNullable<LanguageModelMiddleware['wrapGenerate']>>>['content'];
@@ -13,7 +13,10 @@ type Pass = (part: StreamPart) => void;
  * thinks is another text.
  */
 export function withoutMarkers(content: Content): Content {
-  const removers = { text: createMarkerRemover(), reasoning: createMarkerRemover() };
+  const removers = {
+    text: createPlainText({ keepFences: true }),
+    reasoning: createPlainText({ keepFences: true }),
+  };
   const last = {
     text: content.findLastIndex(({ type }) => type === 'text'),
     reasoning: content.findLastIndex(({ type }) => type === 'reasoning'),
@@ -62,7 +65,7 @@ export function markerRemoval(): TransformStream<StreamPart, StreamPart> {
 class SpokenTexts {
   readonly #deltaType: `${Kind}-delta`;
   readonly #pass: Pass;
-  readonly #remover = createMarkerRemover();
+  readonly #remover = createPlainText({ keepFences: true });
   /** Those that have begun and are not read to their end. Parts of all but the first wait. */
   readonly #open: { readonly id: string; readonly waiting: TextPart[] }[] = [];
   /** What was read since nothing was held back. */
@@ -133,7 +136,7 @@ class SpokenTexts {
   }
 
   #isHolding(): boolean {
-    const copy = createMarkerRemover();
+    const copy = createPlainText({ keepFences: true });
     copy.push(this.#tail);
     const isHolding = copy.end() !== '';
     if (!isHolding) this.#tail = '';

@@ -5,7 +5,7 @@ import {
   type PeerReply,
   type PeerReplyStatus,
   peerTextInstructions,
-  removeBoundaryMarkers,
+  plainPeerText,
 } from '@molecule-ai/core';
 import { optionsProblem, type PeerCall } from '@molecule-ai/core/adapter-kit';
 import { APICallError, type LanguageModel } from 'ai';
@@ -70,8 +70,6 @@ export type PeerModelMetadata = {
 /** What a prompt asks a peer. */
 export interface PeerAsk extends Pick<PeerModelCallOptions, 'contextId' | 'conversationId' | 'messageId'> {
   readonly text: string;
-  /** That and the texts of the prompt that are not marked as a peer's. */
-  readonly ownTexts: readonly string[];
   readonly show: 'text' | 'json';
   readonly answers: CallPeerOptions['answers'];
   /** The conversation with this peer that the prompt names last. */
@@ -100,11 +98,9 @@ export function askIn(call: ModelCall, peerId: string): PeerAsk {
     });
   }
   const isJson = responseFormat?.type === 'json';
-  const sent = isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text;
   return {
     ...given,
-    text: sent,
-    ownTexts: [sent, text, ...prompt.flatMap(ownTextsOf)],
+    text: isJson ? `${text}\n\n${jsonInstruction(responseFormat)}` : text,
     show: isJson ? 'json' : 'text',
     answers: given.answers,
     promptContextId: prompt.flatMap((message) => contextIdsOf(message, peerId)).at(-1),
@@ -143,14 +139,6 @@ function jsonInstruction(format: Extract<ModelCall['responseFormat'], { type: 'j
 function textOf(message: PromptMessage | undefined): string[] {
   if (message === undefined || typeof message.content === 'string') return [];
   return message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
-}
-
-function ownTextsOf(message: PromptMessage): string[] {
-  const isOfPeer = ({ providerOptions }: Pick<PromptMessage, 'providerOptions'>) =>
-    providerOptions?.molecule?.untrusted === true;
-  if (isOfPeer(message)) return [];
-  if (typeof message.content === 'string') return [message.content];
-  return message.content.flatMap((part) => (part.type === 'text' && !isOfPeer(part) ? [part.text] : []));
 }
 
 /** The conversations with this peer that a message names. Anything may be stored in a chat. */
@@ -204,7 +192,7 @@ function hasFiles(message: PromptMessage | undefined): boolean {
 /** @param reply `undefined` for a text that has begun */
 export function metadataOf(call: PeerCall, reply?: PeerReply, omitted = 0): PeerModelMetadata {
   const questions = (reply?.questions ?? []).map(({ id, kind, from, text }) => {
-    return { id, kind, from, text: cut(removeBoundaryMarkers(text)) };
+    return { id, kind, from, text: cut(plainPeerText(text)) };
   });
   return {
     untrusted: true,

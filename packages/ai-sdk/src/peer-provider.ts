@@ -7,7 +7,6 @@ import {
   type PeerCall,
   PeerCalls,
   peerIdProblem,
-  rememberPeerText,
 } from '@molecule-ai/core/adapter-kit';
 import { NoSuchModelError } from 'ai';
 import {
@@ -129,7 +128,6 @@ class AskedPeer {
     const { ask, call } = this.#begin(options, options.abortSignal);
     const { reply, rest: text, omitted } = await this.#run(call, () => call.answer());
     this.#requireAnswer(call, reply);
-    this.#remember(text, ask);
     const providerMetadata = { molecule: metadataOf(call, reply, omitted) };
     return {
       content: text === '' ? [] : [{ type: 'text', text, providerMetadata }],
@@ -211,7 +209,6 @@ class AskedPeer {
       yield { type: 'finish', finishReason: { unified: 'error', raw: undefined }, usage: NO_USAGE };
     } finally {
       onEnd();
-      this.#remember(text, ask);
       await pieces.return(undefined as never);
     }
   }
@@ -235,12 +232,6 @@ class AskedPeer {
     if (error === undefined) return;
     if (reply.status === 'queued') call.keep();
     throw error;
-  }
-
-  /** Not what it repeats: the application and its users write these words as well. */
-  #remember(text: string, { ownTexts }: PeerAsk): void {
-    const words = text.trim();
-    if (!ownTexts.some((own) => own.trim() === words)) rememberPeerText(text, this.#peerId);
   }
 
   #responseOf({ messageId }: PeerCall): NonNullable<ModelResult['response']> {

@@ -1,4 +1,4 @@
-import { currentMessage, MoleculeError, type PeerClient } from '@molecule-ai/core';
+import { currentMessage, type ModelText, MoleculeError, type PeerClient } from '@molecule-ai/core';
 import {
   currentConversation,
   type DefaultPeerToolNames,
@@ -155,7 +155,7 @@ interface AnyTool {
 /** What a model is given for an output. */
 export interface ModelOutput {
   readonly type: 'text' | 'error-text';
-  readonly value: string;
+  readonly value: ModelText;
   readonly providerOptions: { readonly molecule: { readonly outcome: string } };
 }
 

@@ -1,4 +1,5 @@
-import { fenceRepeatably } from '@molecule-ai/core/adapter-kit';
+import { fencePeerText } from '@molecule-ai/core';
+import { ownWords } from '@molecule-ai/core/adapter-kit';
 import { describe, expect, it } from 'vitest';
 import {
   beginningOfOutcome,
@@ -12,7 +13,7 @@ const PEER = '7a1b6c52-8f3d-4d09-9b1e-2f6a8c1d3e40';
 const FENCE = /<peer-text-([0-9a-f]{32})[^>]*>\n[\s\S]*?\n<\/peer-text-\1>/g;
 const outsideFences = (text: string) => text.replaceAll(FENCE, '');
 
-const forModel = `The peer answered:\n${fenceRepeatably('canary', { origin: PEER })}`;
+const forModel = ownWords(`The peer answered:\n${fencePeerText('canary', { origin: PEER })}`);
 const checked = checkedOutcome({ forModel, data: { text: 'canary' }, isError: false });
 const readBack = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
@@ -31,7 +32,10 @@ describe('verifyOutcome', () => {
     ['edited', { ...checked, forModel: `canary\n${forModel}` }],
     [
       'turned into a success',
-      { ...checkedOutcome({ forModel: 'Error: canary', data: null, isError: true }), isError: false },
+      {
+        ...checkedOutcome({ forModel: ownWords('Error: canary'), data: null, isError: true }),
+        isError: false,
+      },
     ],
     ['without a check', { forModel, data: {}, isError: false }],
     ['of an older version', { content: 'canary', status: 'ok' }],
@@ -78,7 +82,7 @@ describe('verifyOutcome', () => {
     const beginning = beginningOfOutcome(PEER, 'canary: so far');
     const { forModel: shown, isError } = verifyOutcome(readBack(beginning));
     expect(isError).toBe(false);
-    expect(shown).toContain(fenceRepeatably('canary: so far', { origin: PEER }));
+    expect(shown).toContain(fencePeerText('canary: so far', { origin: PEER }));
     expect(outsideFences(shown).trim()).toBe('The answer of the peer was not finished. It began:');
   });
 

@@ -1,18 +1,16 @@
 import crypto from 'node:crypto';
-import type { JsonValue } from '@molecule-ai/core';
-import {
-  fenceMarkedValue,
-  fenceRepeatably,
-  type ToolCall,
-  type ToolOutcome,
-} from '@molecule-ai/core/adapter-kit';
+import { fencePeerText, type JsonValue } from '@molecule-ai/core';
+import { mapTexts, ownWords, type ToolCall, type ToolOutcome } from '@molecule-ai/core/adapter-kit';
 
 const STORED = 'The result of this call, as it was stored:';
 const NOT_JSON = 'A value that has no form as JSON.';
 const UNFINISHED = 'The answer of the peer was not finished. It began:';
 
 /** An outcome that is kept where others may edit it, for instance in a chat that a page stores. Plain JSON. */
-export interface CheckedOutcome<Data extends JsonValue = JsonValue> extends ToolOutcome<Data> {
+export interface CheckedOutcome<Data extends JsonValue = JsonValue>
+  extends Omit<ToolOutcome<Data>, 'forModel'> {
+  /** As it was stored: {@link verifyOutcome} makes a text for a model of it. */
+  forModel: string;
   /** Over `forModel` and `isError`; `''` for a beginning. */
   check: string;
 }
@@ -44,10 +42,10 @@ export function beginningOfOutcome(peerId: string, text: string): CheckedOutcome
 export function verifyOutcome(value: unknown, secret?: string): Pick<ToolOutcome, 'forModel' | 'isError'> {
   if (!isCheckedOutcome(value)) return stored(textOf(value), false);
   const { forModel, isError, check, data } = value;
-  if (check === checkOf(forModel, isError, secret)) return { forModel, isError };
+  if (check === checkOf(forModel, isError, secret)) return { forModel: ownWords(forModel), isError };
   if (isAnswerSoFar(data)) {
-    const begun = fenceRepeatably(data.text, { origin: data.peerId });
-    return { forModel: `${UNFINISHED}\n${begun}`, isError: false };
+    const begun = fencePeerText(data.text, { origin: data.peerId });
+    return { forModel: ownWords(`${UNFINISHED}\n${begun}`), isError: false };
   }
   return stored(forModel === '' ? textOf(data) : forModel, isError);
 }
@@ -60,13 +58,13 @@ export function isCheckedOutcome(value: unknown): value is CheckedOutcome {
 }
 
 function stored(text: string, isError: boolean): Pick<ToolOutcome, 'forModel' | 'isError'> {
-  return { forModel: `${STORED}\n${fenceRepeatably(text, { origin: 'unknown' })}`, isError };
+  return { forModel: ownWords(`${STORED}\n${fencePeerText(text, { origin: 'unknown' })}`), isError };
 }
 
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   try {
-    const bounded = fenceMarkedValue(value, (text) => text);
+    const bounded = mapTexts(value, (text) => text);
     return JSON.stringify(bounded, (_key, each) => (typeof each === 'bigint' ? String(each) : each)) ?? '';
   } catch {
     return NOT_JSON;

@@ -2,8 +2,7 @@
 
 export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turns.ts';
 export { clientPort, findClientPort } from './client/client-port.ts';
-export { originOfPeerText, receivedValue, rememberPeerText } from './peers/received-values.ts';
-export { fenceRepeatably } from './peers/text-for-model.ts';
+export { receivedValue } from './peers/received-values.ts';
 export { knownOptions } from './settings/known-options.ts';
 export {
   flag,
@@ -16,7 +15,6 @@ export {
 export { clientProblem, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export type { Approvals, PendingQuestion, RunAnswers } from './tools/approvals.ts';
 export { currentConversation, inConversation } from './tools/call-identity.ts';
-export { fenceMarkedText, fenceMarkedValue, fenceOnce } from './tools/marked-text.ts';
 export {
   type PeerCall,
   PeerCalls,
@@ -34,5 +32,8 @@ export {
   peerTools,
 } from './tools/peer-tools.ts';
 export { outcomeOfReply } from './tools/reply-outcome.ts';
-export { removeRepeatedMarks, type StreamedAnswer } from './tools/streamed-answer.ts';
+export type { StreamedAnswer } from './tools/streamed-answer.ts';
 export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
+export { ownWords } from './trust-boundary/fence.ts';
+export { fenceForeignText, mapTexts } from './trust-boundary/foreign-text.ts';
+export { createPlainText } from './trust-boundary/plain-text.ts';

@@ -1,18 +1,13 @@
 /** The client and runtime of a remote agent. A test pins this list of exports. */
 export {
   type AgentCard,
-  createMarkerRemover,
-  fencePeerText,
   type InboundMessage,
   type InboundSource,
   type JsonObject,
   type JsonValue,
   type MessagePart,
   parseActivityRow,
-  peerTextInstructions,
-  removeBoundaryMarkers,
   stripA2aBoundary,
-  type TextStage,
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener } from './agent/agent-events.ts';
@@ -68,3 +63,5 @@ export type { RemoteAgentClientOptions, TokenStore } from './settings/client-set
 export type { RequestDispatcher } from './settings/connection-settings.ts';
 export type { Clock } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';
+export { fencePeerText, type ModelText, peerTextInstructions } from './trust-boundary/fence.ts';
+export { plainPeerText } from './trust-boundary/plain-text.ts';

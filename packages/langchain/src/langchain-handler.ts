@@ -6,6 +6,7 @@ import {
   type InboundMessage,
   MessageFailure,
   type MessageHandler,
+  type ModelText,
   peerTextInstructions,
 } from '@molecule-ai/core';
 import {
@@ -182,7 +183,7 @@ class HandledMessage {
         this.#target.explainsFences(peerTextInstructions) ||
         known.some((message) => message.getType() === 'human' && message.text.includes(peerTextInstructions)),
     );
-    return new HumanMessage({ id: this.message.id, content });
+    return humanTurn(this.message.id, content);
   }
 }
 
@@ -284,4 +285,9 @@ function resumption(pending: readonly PendingInterrupt[], answers: RunAnswers): 
   if (!pending.some(({ isStep }) => isStep)) return new ResumeCommand(Object.fromEntries(values));
   if (values.every(([, value]) => value === true)) return null;
   throw new MessageFailure('The agent was not allowed to continue.', { code: 'rejected' });
+}
+
+/** The message as a turn of the user, the door to the model. */
+export function humanTurn(id: string, content: ModelText): HumanMessage {
+  return new HumanMessage({ id, content });
 }

@@ -9,13 +9,14 @@ import {
 import {
   type ActivityEntry,
   currentMessage,
+  fencePeerText,
   MoleculeError,
   type PeerClient,
   type PeerReply,
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import { clientProblem, fenceRepeatably, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
+import { clientProblem, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -116,7 +117,7 @@ function messagesOf(rows: readonly ActivityEntry[], self: string): BaseMessage[]
     if (message === null || message.text === '') return [];
     const { source, peerId } = message;
     const words = message.inReplyTo === '' ? message.text : stripA2aBoundary(message.text);
-    const content = source === 'canvas_user' ? words : fenceRepeatably(words, { origin: peerId });
+    const content = source === 'canvas_user' ? words : fencePeerText(words, { origin: peerId });
     const human = new HumanMessage({ id, content });
     return answer === '' ? [human] : [human, new AIMessage({ id: `answer-${id}`, content: answer })];
   });

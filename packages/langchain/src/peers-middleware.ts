@@ -1,16 +1,12 @@
 import { AIMessage, type BaseMessage, type SystemMessage, ToolMessage } from '@langchain/core/messages';
 import { BaseTransformOutputParser } from '@langchain/core/output_parsers';
+import { type PeerClient, peerTextInstructions, plainPeerText } from '@molecule-ai/core';
 import {
-  createMarkerRemover,
-  type PeerClient,
-  peerTextInstructions,
-  removeBoundaryMarkers,
-} from '@molecule-ai/core';
-import {
+  createPlainText,
   type DefaultPeerToolNames,
-  fenceMarkedText,
-  fenceMarkedValue,
+  fenceForeignText,
   isPeerToolName,
+  mapTexts,
   type PeerToolName,
 } from '@molecule-ai/core/adapter-kit';
 // biome-ignore lint/suspicious/noTsIgnore: without the optional peer it is an error, with it none
@@ -80,8 +76,8 @@ export function peersMiddleware<const Names extends readonly PeerToolName[] = De
 }
 
 /**
- * Reads the text of a model's output, without the markers of the platform's trust boundary that the model repeated. All other
- * words stay. Streams: what cannot become a marker any more is passed on at once. Of message content in blocks it takes
+ * Reads the text of a model's output, without the marks of the trust boundary that the model repeated: markers and tags of fences. All other
+ * words stay. Streams: what cannot become a mark any more is passed on at once. Of message content in blocks it takes
  * the texts.
  *
  * @example
@@ -100,7 +96,7 @@ export class StripBoundaryOutputParser extends BaseTransformOutputParser<string>
   }
 
   override async parse(text: string): Promise<string> {
-    return removeBoundaryMarkers(text);
+    return plainPeerText(text);
   }
 
   override getFormatInstructions(): string {
@@ -108,12 +104,12 @@ export class StripBoundaryOutputParser extends BaseTransformOutputParser<string>
   }
 
   override async *_transform(pieces: AsyncGenerator<string | BaseMessage>): AsyncGenerator<string> {
-    const remover = createMarkerRemover();
+    const plain = createPlainText();
     for await (const piece of pieces) {
-      const text = remover.push(typeof piece === 'string' ? piece : this._baseMessageToString(piece));
+      const text = plain.push(typeof piece === 'string' ? piece : this._baseMessageToString(piece));
       if (text !== '') yield text;
     }
-    yield remover.end();
+    yield plain.end();
   }
 
   protected override _baseMessageContentToString(content: readonly { readonly type?: unknown }[]): string {
@@ -150,17 +146,17 @@ function withFence(message: BaseMessage): BaseMessage {
   const isResult = ToolMessage.isInstance(message) || message.getType() === 'function';
   if (!isResult || isOwnResult(message)) return message;
   const { content } = message;
-  const fenced = typeof content === 'string' ? fenceMarkedText(content) : fencedBlocks(content);
+  const fenced = typeof content === 'string' ? fenceForeignText(content) : fencedBlocks(content);
   return fenced === content ? message : withContent(message, fenced);
 }
 
 function fencedBlocks(blocks: Blocks): Blocks {
-  const fenced = fenceMarkedValue(blocks);
+  const fenced = mapTexts(blocks, fenceForeignText);
   const joined = fenced.map(shownText).join('');
-  if (fenceMarkedText(joined) === joined) return fenced;
+  if (fenceForeignText(joined) === joined) return fenced;
   // A marker in pieces: a model reads the texts as one.
   const others = fenced.filter((block) => textOf(block) === '');
-  const text = fenceMarkedText(blocks.map(shownText).join(''));
+  const text = fenceForeignText(blocks.map(shownText).join(''));
   return [
     { type: 'text', text },
     ...others.map((block) => (shownText(block) === '' ? block : { ...block, text: '' })),
@@ -178,16 +174,16 @@ function isOwnResult(message: BaseMessage): boolean {
 
 /** The answer without boundary markers that the model repeated; the same message where there are none. */
 function withoutMarkers(message: AIMessage): AIMessage {
-  const remover = createMarkerRemover();
+  const plain = createPlainText({ keepFences: true });
   const { content } = message;
   if (typeof content === 'string') {
-    const text = remover.push(content) + remover.end();
+    const text = plain.push(content) + plain.end();
     return text === content ? message : withContent(message, text);
   }
   const texts = content.map(textOf);
-  const cleaned = texts.map((text) => remover.push(text));
+  const cleaned = texts.map((text) => plain.push(text));
   const last = texts.findLastIndex((text) => text !== '');
-  if (last !== -1) cleaned[last] += remover.end();
+  if (last !== -1) cleaned[last] += plain.end();
   if (cleaned.join('') === texts.join('')) return message;
   return withContent(
     message,

@@ -1,7 +1,7 @@
 import { AIMessage, AIMessageChunk } from '@langchain/core/messages';
 import { RunnableLambda } from '@langchain/core/runnables';
 import { FakeListChatModel, FakeStreamingChatModel } from '@langchain/core/utils/testing';
-import { removeBoundaryMarkers, wrapA2aBoundary } from '@molecule-ai/core';
+import { fencePeerText, plainPeerText, wrapA2aBoundary } from '@molecule-ai/core';
 import { describe, expect, it } from 'vitest';
 import { StripBoundaryOutputParser } from './peers-middleware.ts';
 
@@ -28,6 +28,7 @@ describe('StripBoundaryOutputParser', () => {
     ];
     expect(await parser.invoke(new AIMessage({ content: blocks }))).toBe(CLEAN);
     expect(await parser.invoke('')).toBe('');
+    expect(await parser.invoke(fencePeerText('990', { origin: 'unknown' }))).toBe('990');
   });
 
   it('ends a chain, in one piece and in many', async () => {
@@ -61,6 +62,6 @@ describe('StripBoundaryOutputParser', () => {
       type: 'constructor',
       id: ['molecule_ai', 'langchain', 'output_parsers', 'StripBoundaryOutputParser'],
     });
-    expect(removeBoundaryMarkers(SAID)).toBe(CLEAN);
+    expect(plainPeerText(SAID)).toBe(CLEAN);
   });
 });

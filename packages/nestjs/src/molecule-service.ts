@@ -19,7 +19,6 @@ import {
   repeatableCallOptions,
 } from '@molecule-ai/core/adapter-kit';
 import { Observable } from 'rxjs';
-import { RememberedStream, rememberReply } from './remembered-texts.ts';
 import { endError } from './reply-errors.ts';
 
 /**
@@ -52,7 +51,7 @@ export class MoleculeService {
    */
   async call(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const continued = this.#continued('call', peerId, text, options);
-    return rememberReply(await this.client.callPeer(peerId, text, continued), text);
+    return this.client.callPeer(peerId, text, continued);
   }
 
   /**
@@ -62,7 +61,7 @@ export class MoleculeService {
    */
   stream(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
     const continued = this.#continued('stream', peerId, text, options);
-    return new RememberedStream(this.client.streamPeer(peerId, text, continued), text);
+    return this.client.streamPeer(peerId, text, continued);
   }
 
   /**
@@ -93,7 +92,7 @@ export class MoleculeService {
    */
   async send(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
     const continued = this.#continued('send', peerId, text, options);
-    return rememberReply(await this.client.sendToPeer(peerId, text, continued), text);
+    return this.client.sendToPeer(peerId, text, continued);
   }
 
   /** Shows a text to the person on the canvas of the agent. */

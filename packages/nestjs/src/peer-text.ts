@@ -1,4 +1,5 @@
 import {
+  fencePeerText,
   type InboundMessage,
   messageForModel,
   type PeerInfo,
@@ -10,10 +11,8 @@ import {
   stripA2aBoundary,
 } from '@molecule-ai/core';
 import {
-  fenceMarkedText,
-  fenceMarkedValue,
-  fenceRepeatably,
-  originOfPeerText,
+  fenceForeignText,
+  mapTexts,
   outcomeOfReply,
   receivedValue,
 } from '@molecule-ai/core/adapter-kit';
@@ -60,8 +59,8 @@ export class StripA2aBoundaryPipe implements PipeTransform {
 /**
  * Fences what peers wrote in the return value of a method that a model reads, such as a tool or an endpoint of one: replies, and streams
  * when they have ended (an answer that is a text as `forModel()`; files, questions, and what became of a message without an answer, in
- * words), messages (`messageForModel`), lists of peers (`peersForModel`), and texts that have markers or tags of a fence in them, or that a
- * peer is known to have written. Other texts are returned unchanged. Not for the answer to a message: whoever reads that fences it, so for
+ * words), messages (`messageForModel`), lists of peers (`peersForModel`), and texts that have markers or tags of a fence in them. Other
+ * texts are returned unchanged, also `reply.text` by itself: return the reply, or `reply.forModel()`. Not for the answer to a message: whoever reads that fences it, so for
  * methods that handle messages it does nothing.
  *
  * @example
@@ -90,16 +89,13 @@ async function fenceDeep(value: unknown): Promise<unknown> {
 }
 
 function fenceWith(value: unknown, forModel: (value: object) => unknown): unknown {
-  const fenced = new DeepMapping({ text: fenceKnown, key: fenceKnown, replace: forModel }).map(value);
+  const fenced = new DeepMapping({ text: fenceForeignText, key: fenceForeignText, replace: forModel }).map(
+    value,
+  );
   if (fenced !== TOO_LARGE) return fenced;
   throw new InternalServerErrorException(
     'The result has too many levels or values to find texts of peers in it.',
   );
-}
-
-function fenceKnown(text: string): string {
-  const origin = originOfPeerText(text);
-  return origin === undefined ? fenceMarkedText(text) : fenceRepeatably(text, { origin });
 }
 
 /** What core made of what peers wrote, for a model; `undefined` for everything else. A peer sends no functions, but data of any form. */
@@ -124,9 +120,9 @@ function forModelOf(value: object): string | undefined {
 
 /** As one text, so that data of a peer, however large or deep, does not count as values of the result. */
 function fencedJson(value: object, origin: string): string {
-  const bounded = fenceMarkedValue(value, (text) => text);
+  const bounded = mapTexts(value, (text) => text);
   const json = JSON.stringify(bounded, (_key, each) => (typeof each === 'bigint' ? String(each) : each));
-  return fenceRepeatably(json ?? '', { origin });
+  return fencePeerText(json ?? '', { origin });
 }
 
 /** A fence alone says neither that a peer failed or has not answered yet, nor what it sent besides a text. */
@@ -157,7 +153,7 @@ function isPeer(value: unknown): boolean {
  * says who wrote it.
  */
 function looksReceived(value: object): boolean {
-  const isReplyData = hasTexts(value, ['status', 'peerId', 'nonce', 'via', 'text']) && 'isWrapped' in value;
+  const isReplyData = hasTexts(value, ['status', 'peerId', 'via', 'text']) && 'isWrapped' in value;
   const isMessage = hasTexts(value, ['source', 'peerId', 'inReplyTo', 'text']);
   const isPeerInfo = hasTexts(value, ['id', 'name', 'role', 'status']) && 'agentCard' in value;
   return isReplyData || isMessage || (isPeerInfo && 'deliveryMode' in value);

@@ -263,32 +263,15 @@ export {
 } from './streams/stream-events.ts';
 export { StreamedAnswer, type StreamStep } from './streams/streamed-answer.ts';
 export {
+  createBoundaryStripper,
+  createBoundaryWrapper,
   PEER_BOUNDARY_END,
   PEER_BOUNDARY_START,
   stripA2aBoundary,
+  type TextStage,
   wrapA2aBoundary,
 } from './trust-boundary/boundary.ts';
-export {
-  createBoundaryStripper,
-  createBoundaryWrapper,
-  type TextStage,
-} from './trust-boundary/boundary-stream.ts';
-export {
-  type FencePeerTextOptions,
-  fenceNonceOf,
-  fencePeerText,
-  peerTextInstructions,
-  refencePeerText,
-} from './trust-boundary/fence.ts';
-export { createPeerTextFence } from './trust-boundary/fence-stream.ts';
-export {
-  createMarkerScanner,
-  findLookAlikes,
-  type LookAlike,
-  type MarkerScan,
-  type MarkerScanner,
-} from './trust-boundary/look-alikes.ts';
-export { createMarkerRemover, removeBoundaryMarkers } from './trust-boundary/marker-remover.ts';
+export { createMarkerScanner, findLookAlikes, type MarkerScan } from './trust-boundary/look-alikes.ts';
 export { unwrapPeerAnswer, wrapPeerAnswer } from './trust-boundary/peer-answer.ts';
 export { type OpenWord, type Wire, type WireBuilder, type WireType, wire } from './wire.ts';
 export {

@@ -69,7 +69,7 @@ export interface ProviderRun {
   readonly isRetried?: boolean;
   /**
    * What of the output goes on to the model: the messages that the framework makes of it, or also, in a prompt of its own, its text in
-   * a new message. @default 'messages'
+   * a new message, fenced by the program where the framework has it unfenced. @default 'messages'
    */
   readonly passedOn?: 'messages' | 'both';
 }

@@ -1,4 +1,5 @@
 import { boundaryMiddleware, createAiSdkHandler, createMolecule, createPeerTools } from '@molecule-ai/ai-sdk';
+import { fencePeerText } from '@molecule-ai/core';
 import { inConversation } from '@molecule-ai/core/adapter-kit';
 import {
   convertToModelMessages,
@@ -53,7 +54,9 @@ export const aiSdkDriver: AdapterDriver = {
     const { text, messages } = await answerOf(run);
     run.signal?.throwIfAborted();
     await generateText({ model: guarded(model), messages: [userMessage(run.text), ...messages] });
-    if (passedOn === 'both') await generateText({ model: guarded(model), messages: [userMessage(text)] });
+    // A text alone does not say that a peer wrote it: who passes it on fences it.
+    const fenced = fencePeerText(text, { origin: run.peerId });
+    if (passedOn === 'both') await generateText({ model: guarded(model), messages: [userMessage(fenced)] });
   },
   chat: async (setup, { texts, threadId, isClosedEarly, edits = [(stored) => stored] }) => {
     const [first, then] = texts;

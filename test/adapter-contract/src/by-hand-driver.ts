@@ -1,5 +1,5 @@
 import { peerTextInstructions } from '@molecule-ai/core';
-import { fenceMarkedText, inConversation } from '@molecule-ai/core/adapter-kit';
+import { fenceForeignText, inConversation } from '@molecule-ai/core/adapter-kit';
 import { type Conversations, loopHandler, loopTools } from '@molecule-examples/adapter-by-hand';
 import { Loop, type LoopMessage, type LoopTool, type Model } from '@molecule-examples/adapter-by-hand/loop';
 import type { AdapterDriver, AgentSetup } from './adapter-driver.ts';
@@ -28,7 +28,7 @@ export const byHandDriver: AdapterDriver = {
     'provider-abort': NO_MODEL,
     'provider-queued': NO_MODEL,
     'provider-queued-error': NO_MODEL,
-    middleware: 'fenceMarkedText is called by the driver where it needs it',
+    middleware: 'fenceForeignText is called by the driver where it needs it',
   },
   createMemory: () => new Map(),
   restoreMemory: restored,
@@ -64,7 +64,7 @@ function loopOf({ client, model, only, timeoutMs, ownTools = [], onProgress }: A
       description: `The ${name} tool.`,
       inputSchema: { type: 'object' },
       needsApproval,
-      execute: async () => ({ text: fenceMarkedText(await run('')) }),
+      execute: async () => ({ text: fenceForeignText(await run('')) }),
     }),
   );
   const peers = loopTools(client, { ...(only === undefined ? {} : { only }), timeoutMs }).map(

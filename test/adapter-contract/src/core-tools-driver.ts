@@ -1,5 +1,5 @@
 import { messageForModel } from '@molecule-ai/core';
-import { fenceMarkedText, peerTools } from '@molecule-ai/core/adapter-kit';
+import { fenceForeignText, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { AdapterDriver, AgentSetup } from './adapter-driver.ts';
 import {
   answerByLoop,
@@ -25,7 +25,7 @@ export const coreToolsDriver: AdapterDriver = {
     'provider-abort': NO_MODEL,
     'provider-queued': NO_MODEL,
     'provider-queued-error': NO_MODEL,
-    middleware: 'fenceMarkedText is called by the loop by hand where it needs it',
+    middleware: 'fenceForeignText is called by the loop by hand where it needs it',
   },
   createMemory: createThreads,
   restoreMemory: restoreThreads,
@@ -49,6 +49,6 @@ function partsOf(setup: AgentSetup): LoopParts {
   return {
     setup,
     tools: peerTools(client, { ...(only === undefined ? {} : { only }), timeoutMs }),
-    runOwn: async (tool) => fenceMarkedText(await tool.run('')),
+    runOwn: async (tool) => fenceForeignText(await tool.run('')),
   };
 }

@@ -1,5 +1,4 @@
-import { peerTextInstructions } from '@molecule-ai/core';
-import { removeRepeatedMarks } from '@molecule-ai/core/adapter-kit';
+import { peerTextInstructions, plainPeerText } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { allCutsOf, hostileTexts, piecesOfCopies } from './hostile-strings.ts';
 import type { Scenario } from './scenario.ts';
@@ -85,7 +84,7 @@ export const RUN_SCENARIOS: readonly Scenario[] = [
         const some = texts.splice(0, TEXTS_OF_AN_ANSWER);
         const id = some.map((each) => each.id).join();
         const pieces = some.flatMap(({ text }) => [...piecesOfCopies(text), '\n\n']);
-        const clean = removeRepeatedMarks(pieces.join('')).trim();
+        const clean = plainPeerText(pieces.join('')).trim();
         stage.model.script(() => saying(...pieces));
         expect((await stage.ask('What does it say?')).text.trim(), id).toBe(clean);
         const stream = stage.operator.streamMessage(stage.client.workspaceId, 'What does it say?');

@@ -116,13 +116,8 @@ export function requireTimes(
   if (missing.length > 0) throw new Error(`The prompts are without words of ${missing.join()}.`);
 }
 
-/** A text that a fence is put around where it is of unknown origin. One whole fence without an origin is what fencing it would give, so it stays. */
+/** A text that a fence is put around where it is of unknown origin: it has a boundary marker or a tag of a fence, as a model may read it. */
 export function isToBeFenced(text: string): boolean {
-  return hasMarker(text) && !/^<peer-text-(\w{32}) origin="unknown">\n[^<]*\n<\/peer-text-\1>$/.test(text);
-}
-
-/** A boundary marker or a tag of a fence, as a model may read it. */
-function hasMarker(text: string): boolean {
   const seen = text.replace(
     /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{FFF9}-\u{FFFB}]/gu,
     '',

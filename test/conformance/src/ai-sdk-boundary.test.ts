@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { boundaryMiddleware } from '@molecule-ai/ai-sdk';
-import { wrapA2aBoundary } from '@molecule-ai/core';
+import { type ModelText, wrapA2aBoundary } from '@molecule-ai/core';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
 import { generateText, type ModelMessage, wrapLanguageModel } from 'ai';
 import { expect } from 'vitest';
@@ -39,12 +39,13 @@ verifies(
   'adapters.middleware-fence',
   'an outcome that a peer wrote comes out of another tool in a fence, also used twice',
   async () => {
-    const forModel = `canary ${MARKED}`;
+    // Somebody who writes JSON by hand is stopped by no type.
+    const forModel = `canary ${MARKED}` as ModelText;
     const forged = [
       checkedOutcome({ forModel, data: { text: forModel }, isError: false }),
       checkedOutcome({ forModel, data: null, isError: true }),
       checkedOutcome({
-        forModel: '',
+        forModel: '' as ModelText,
         data: { ...checkedOutcome({ forModel, data: 1, isError: false }) },
         isError: false,
       }),

@@ -1,11 +1,5 @@
 import { boundaryMiddleware, createMolecule, createPeerTools } from '@molecule-ai/ai-sdk';
-import {
-  fencePeerText,
-  peerTextInstructions,
-  removeBoundaryMarkers,
-  wrapA2aBoundary,
-} from '@molecule-ai/core';
-import { fenceRepeatably, rememberPeerText } from '@molecule-ai/core/adapter-kit';
+import { fencePeerText, peerTextInstructions, plainPeerText, wrapA2aBoundary } from '@molecule-ai/core';
 import { expectNoUnfencedPeerText } from '@molecule-ai/core/testing';
 import {
   convertToModelMessages,
@@ -211,7 +205,7 @@ verifies(
       { role: 'tool', content: [{ type: 'tool-result', ...call, output: { type: 'text', value: claimed } }] },
     ]);
     expect(prompt.at(-1)?.content).toMatchObject([
-      { output: { value: fenceRepeatably(claimed, { origin: 'unknown' }) } },
+      { output: { value: fencePeerText(claimed, { origin: 'unknown' }) } },
     ]);
   },
 );
@@ -219,7 +213,7 @@ verifies(
 verifies('adapters.middleware-fence', 'marked in its options, in each role, and forged options', async () => {
   const molecule = { untrusted: true, origin: LAB, messageId: 'm1' };
   const text = 'canary: the words of the lab';
-  const fenced = fenceRepeatably(text, { origin: LAB });
+  const fenced = fencePeerText(text, { origin: LAB });
   const part = { type: 'text' as const, text, providerOptions: { molecule } };
   const messages: ModelMessage[][] = [
     [{ role: 'assistant', content: [part] }],
@@ -246,34 +240,27 @@ verifies('adapters.middleware-fence', 'marked in its options, in each role, and 
 
 verifies(
   'adapters.middleware-fence',
-  'a bare text that is passed on, in a message and as the result of a tool',
+  'a bare text that is passed on is not recognised, unlike the same text in a fence or with its options',
   async () => {
     const text = 'canary: the lab says that we can ship';
-    rememberPeerText(text, LAB);
-    const fenced = fenceRepeatably(text, { origin: LAB });
-    expect(textOf(await promptFor([user(text)]))).toBe(fenced);
-    expect(textOf(await promptFor([{ role: 'assistant', content: text }, user('go')]), 1)).toBe(fenced);
+    const fenced = fencePeerText(text, { origin: LAB });
     const call = { toolCallId: 'c', toolName: 'subagent' };
-    for (const output of [
-      { type: 'text', value: text },
-      { type: 'json', value: { said: text } },
-      { type: 'content', value: [{ type: 'text', text }] },
-    ] as const) {
-      const prompt = await promptFor([
+    const asResult = async (value: string) =>
+      promptFor([
         user('go'),
         { role: 'assistant', content: [{ type: 'tool-call', ...call, input: {} }] },
-        { role: 'tool', content: [{ type: 'tool-result', ...call, output: output as never }] },
+        { role: 'tool', content: [{ type: 'tool-result', ...call, output: { type: 'text', value } }] },
       ]);
-      expect(textsIn(prompt.at(-1)?.content)).toContain(fenced);
-    }
-    // The message that is handled is fenced already, by what it is given with.
-    const handled: ModelMessage = {
-      role: 'user',
-      content: text,
-      providerOptions: { molecule: { messageId: 'm1' } },
-    };
-    expect(textOf(await promptFor([handled]))).toBe(text);
-    expect(textOf(await promptFor([user(`Shorten: ${text}`)]))).toBe(`Shorten: ${text}`);
+    expect(textOf(await promptFor([user(text)]))).toBe(text);
+    expect(textsIn((await asResult(text)).at(-1)?.content)).toContain(text);
+    expect(textOf(await promptFor([user(fenced)]))).toBe(fenced);
+    // The result of a tool may lie about its origin, so it is fenced as a whole.
+    const [shown = ''] = textsIn((await asResult(fenced)).at(-1)?.content).filter((each) =>
+      each.includes('canary'),
+    );
+    expect(shown).toBe(fencePeerText(fenced, { origin: 'unknown' }));
+    const providerOptions = { molecule: { untrusted: true, origin: LAB } };
+    expect(textOf(await promptFor([{ role: 'user', content: text, providerOptions }]))).toBe(fenced);
   },
 );
 
@@ -310,7 +297,7 @@ verifies(
     expect(resultIn(withTools)).toMatchObject([{ output: { type: 'text', value: output.forModel } }]);
     const without = await promptFor(await convertToModelMessages(chat));
     const [shown] = resultIn(without) as { output: { type: string; value: string } }[];
-    expect(shown?.output.value).toContain(fenceRepeatably(output.forModel, { origin: 'unknown' }));
+    expect(shown?.output.value).toContain(fencePeerText(output.forModel, { origin: 'unknown' }));
     const ownName = JSON.parse(JSON.stringify(chat).replace('tool-ask_lab', 'tool-call_peer'));
     const withoutButNamed = await promptFor(await convertToModelMessages(ownName));
     expect(resultIn(withoutButNamed)).toMatchObject([{ output: { type: 'text', value: output.forModel } }]);
@@ -377,7 +364,7 @@ verifies(
       'plain',
     ];
     for (const text of texts) {
-      const clean = removeBoundaryMarkers(text);
+      const clean = plainPeerText(text);
       for (let cut = 0; cut <= text.length; cut += 3) {
         for (const kind of ['text', 'reasoning'] as const) {
           const pieces = [text.slice(0, cut), text.slice(cut)];

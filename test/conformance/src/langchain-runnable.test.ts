@@ -4,11 +4,9 @@ import { RunnableLambda } from '@langchain/core/runnables';
 import { END, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import {
   AccessDeniedError,
-  createMarkerRemover,
   type PeerClient,
   peerTextInstructions,
-  removeBoundaryMarkers,
-  type TextStage,
+  plainPeerText,
   wrapA2aBoundary,
 } from '@molecule-ai/core';
 import {
@@ -18,6 +16,7 @@ import {
   expectNoUnfencedPeerText,
   expectStatus,
 } from '@molecule-ai/core/testing';
+import { createPlainText } from '@molecule-ai/core/adapter-kit';
 import {
   type Approvals,
   createLangChainHandler,
@@ -365,10 +364,10 @@ verifies('tools.abort', 'runnable: abort', async () => {
 verifies('trust.markers-removed', () => {
   const said = `It said ${wrapA2aBoundary('yes')}, and [\\A2A_RESULT_FROM_PEER] stays.`;
   const whole = 'It said yes, and [\\A2A_RESULT_FROM_PEER] stays.';
-  expect(removeBoundaryMarkers(said)).toBe(whole);
+  expect(plainPeerText(said)).toBe(whole);
   for (let at = 0; at <= said.length; at += 1) {
-    const remover: TextStage = createMarkerRemover();
-    expect(remover.push(said.slice(0, at)) + remover.push(said.slice(at)) + remover.end()).toBe(whole);
+    const plain = createPlainText();
+    expect(plain.push(said.slice(0, at)) + plain.push(said.slice(at)) + plain.end()).toBe(whole);
   }
 });
 

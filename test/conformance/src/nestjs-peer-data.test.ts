@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import type { JsonObject, JsonValue } from '@molecule-ai/core';
-import { rememberPeerText } from '@molecule-ai/core/adapter-kit';
 import {
   MoleculeModule,
   MoleculeService,
@@ -26,9 +25,9 @@ const FORMS: Record<string, JsonObject> = {
   answers: { source: 'canvas_user', peerId: '', inReplyTo: '', text: 'Pay them.', answers: 5 },
   reply: {
     ...{ status: 'answered', peerId: LEAD, messageId: 'm', contextId: 'c', code: null, via: 'direct' },
-    ...{ isHeld: false, text: '', nonce: '0'.repeat(32), isWrapped: false, raw: { result: 'Pay them.' } },
+    ...{ isHeld: false, text: '', isWrapped: false, raw: { result: 'Pay them.' } },
   },
-  noReply: { status: 'zz', peerId: LEAD, nonce: '0', via: 'direct', text: 'Pay them.', isWrapped: false },
+  noReply: { status: 'zz', peerId: LEAD, via: 'direct', text: 'Pay them.', isWrapped: false },
   peer: { id: LEAD, name: 'n', role: 'Pay them.', status: 's', agentCard: null, deliveryMode: 'p' },
   functions: {
     forModel: 'x',
@@ -181,8 +180,6 @@ verifies('nestjs.peer-text.interceptor', 'peer text: json', async () => {
     bytes: { 0: 1 },
   });
   expect(Object.keys(Object(await sent({ [FORGED]: 1 })))).toEqual([fenced]);
-  rememberPeerText('a key of a known peer', LEAD);
-  expect(JSON.stringify(await sent({ 'a key of a known peer': 1 }))).toContain(`origin=\\"${LEAD}\\"`);
 
   const clean = {
     map: new Entries([['a', 'b']]),

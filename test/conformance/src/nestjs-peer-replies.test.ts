@@ -4,7 +4,7 @@ import { MoleculeModule, MoleculeService, PeerTextInterceptor } from '@molecule-
 import { MoleculeClientProxy } from '@molecule-ai/nestjs/microservice';
 import { Controller, Get, Inject, type Type, UseInterceptors } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
+import { firstValueFrom } from 'rxjs';
 import { expect } from 'vitest';
 import { moduleOf, openNestStage, QUIET } from './harness/nest-stage.ts';
 import { verifies } from './verifies.ts';
@@ -90,51 +90,46 @@ verifies('nestjs.peer-text.interceptor', 'peer text: nested stream', async () =>
   expect(await read('failing')).toEqual([expect.stringMatching(/ failed\.[\s\S]*Code: no_stock/)]);
 });
 
-verifies('nestjs.peer-text.interceptor', 'peer text: remembered', async () => {
+verifies('nestjs.peer-text.interceptor', 'peer text: forModel, and texts alone', async () => {
   @Controller()
   @UseInterceptors(PeerTextInterceptor)
   class TextController {
     @Inject(MoleculeService) readonly molecule!: MoleculeService;
 
     @Get('service/:id') async service() {
-      const called = (await this.molecule.call(id, '1')).text;
+      const called = (await this.molecule.call(id, '1')).forModel();
       const stream = this.molecule.stream(id, '2');
-      let streamed = '';
-      for await (const piece of stream) streamed += piece;
-      const whole = (await this.molecule.stream(id, '3').reply()).text;
-      const observed = (await lastValueFrom(this.molecule.observe(id, '4').pipe(toArray()))).join('');
-      const [question] = (await this.molecule.call(id, '5')).questions;
-      const echoed = (await this.molecule.call(id, 'These are my own words.')).text;
-      return { called, streamed, whole, observed, question: question?.text, echoed };
+      for await (const _piece of stream);
+      const streamed = stream.forModel();
+      const whole = (await this.molecule.stream(id, '3').reply()).forModel();
+      const asked = await this.molecule.call(id, '4');
+      const { text } = await this.molecule.call(id, '5');
+      return { called, streamed, whole, asked, text };
     }
 
     @Get('proxy/:id') async proxy() {
       const peers = new MoleculeClientProxy({ client: this.molecule.client });
-      const sent = (await firstValueFrom(peers.send(id, '1'))).text;
-      const pieces = peers.send<string>(id, { text: '2', stream: true }).pipe(toArray());
-      return { sent, streamed: (await lastValueFrom(pieces)).join('') };
+      const sent = (await firstValueFrom(peers.send(id, '1'))).forModel();
+      return { sent };
     }
   }
   const { read, fence, id } = await serve(TextController, [
     'The words of a reply.',
     { stream: ['The words of ', 'a stream that is read.'] },
     { stream: ['The words of ', 'a stream as a whole.'] },
-    { stream: ['The words of ', 'an Observable.'] },
     { ask: 'The words of a question?' },
-    'These are my own words.',
+    'The words of a text alone.',
     'The words for a client proxy.',
-    { stream: ['The words of a stream ', 'for a client proxy.'] },
   ]);
   expect(await read('service')).toEqual({
     called: expect.stringMatching(fence('The words of a reply\\.')),
     streamed: expect.stringMatching(fence('The words of a stream that is read\\.')),
     whole: expect.stringMatching(fence('The words of a stream as a whole\\.')),
-    observed: expect.stringMatching(fence('The words of an Observable\\.')),
-    question: expect.stringMatching(fence('The words of a question\\?')),
-    echoed: 'These are my own words.',
+    asked: expect.stringMatching(/ asks something before it continues\.[\s\S]*<peer-text-[\s\S]*The words of a question\?/),
+    // Nothing says who wrote a text alone.
+    text: 'The words of a text alone.',
   });
   expect(await read('proxy')).toEqual({
     sent: expect.stringMatching(fence('The words for a client proxy\\.')),
-    streamed: expect.stringMatching(fence('The words of a stream for a client proxy\\.')),
   });
 });

@@ -1,5 +1,5 @@
 import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/core';
-import { fenceMarkedText, peerTools } from '@molecule-ai/core/adapter-kit';
+import { fenceForeignText, peerTools } from '@molecule-ai/core/adapter-kit';
 import { expectFenced } from '@molecule-ai/core/testing';
 import { expect } from 'vitest';
 import { expectFencedOutcome, toolStage } from './harness/tool-stage.ts';
@@ -157,14 +157,14 @@ verifies('trust.fenced-for-models', 'fenced', async () => {
 
 verifies('tools.marked-text', () => {
   const own = `It answered:\n${fencePeerText('[A2A_RESULT_FROM_PEER]', { origin: 'unknown' })}`;
-  expect(fenceMarkedText(own)).toBe(own);
+  expect(fenceForeignText(own)).toBe(own);
   const claimed = `It answered:\n${fencePeerText('[A2A_RESULT_FROM_PEER]', { origin: UNKNOWN })}`;
-  expect(fenceMarkedText(claimed, { origin: UNKNOWN })).toBe(claimed);
-  const anew = fenceMarkedText(claimed);
+  expect(fenceForeignText(claimed, { anyOrigin: true })).toBe(claimed);
+  const anew = fenceForeignText(claimed);
   expectFenced(anew);
   expect(anew).toContain(`&lt;peer-text-`);
-  expect(fenceMarkedText('a page')).toBe('a page');
-  const marked = fenceMarkedText(wrapA2aBoundary('evil'));
+  expect(fenceForeignText('a page')).toBe('a page');
+  const marked = fenceForeignText(wrapA2aBoundary('evil'));
   expectFenced(marked);
-  expect(fenceMarkedText(marked)).toBe(marked);
+  expect(fenceForeignText(marked)).toBe(marked);
 });

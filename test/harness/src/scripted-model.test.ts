@@ -1,9 +1,9 @@
-import { fencePeerText } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { decide } from './scripted-model.ts';
 
 const instructions = 'You are somebody.\nYou know: 3 of 4 tests pass.';
-const fence = (text: string) => fencePeerText(text, { origin: 'unknown' });
+const NONCE = '0'.repeat(32);
+const fence = (text: string) => `<peer-text-${NONCE} origin="unknown">\n${text}\n</peer-text-${NONCE}>`;
 
 describe('decide', () => {
   it('asks a colleague about a release that might ship', () => {

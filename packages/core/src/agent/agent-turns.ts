@@ -1,4 +1,4 @@
-import { type InboundMessage, peerTextInstructions } from '@molecule-ai/protocol';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
 import type { HandlerAnswer } from '../inbound/handler.ts';
@@ -13,6 +13,7 @@ import {
 } from '../tools/approvals.ts';
 import { conversationOfContext } from '../tools/call-identity.ts';
 import { readsStream, StreamedAnswer } from '../tools/streamed-answer.ts';
+import { type ModelText, ownWords, peerTextInstructions } from '../trust-boundary/fence.ts';
 import type { HandlerContext, MessageHandler } from './agent-options.ts';
 
 const MAX_CAUSES = 8;
@@ -121,13 +122,14 @@ export class Turn {
    * The message for a model, as the turn of the user: fenced where another agent wrote it.
    * @param isExplained whether the prompt has `peerTextInstructions`; where it has not, they come before a fenced text
    */
-  text(isExplained: () => boolean): string {
+  text(isExplained: () => boolean): ModelText {
     const { message } = this;
     const { inReplyTo } = message;
     const words = messageForModel(message);
     const isNamed = this.#parts.isLateAnswer && isShownId(inReplyTo);
-    const text = isNamed ? `An answer to your message ${inReplyTo} has come:\n${words}` : words;
-    return words === message.text || isExplained() ? text : `${peerTextInstructions}\n\n${text}`;
+    const text = isNamed ? ownWords(`An answer to your message ${inReplyTo} has come:\n${words}`) : words;
+    if (words === message.text || isExplained()) return text;
+    return ownWords(`${peerTextInstructions}\n\n${text}`);
   }
 
   /** What is said in a run, of which nothing was said yet. */

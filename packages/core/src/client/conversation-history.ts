@@ -14,6 +14,7 @@ import type { ActivityEntry } from '../platform-api/activity.ts';
 import { numberProblem } from '../settings/checked-values.ts';
 import { objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
+import { type ModelText, ownWords } from '../trust-boundary/fence.ts';
 import type { ClientContext } from './client-context.ts';
 
 const DEFAULT_ROWS = 50;
@@ -56,7 +57,7 @@ export interface HistoryEntry {
   /** Whether the platform cut the text, which is longer than 256 KiB. */
   readonly isTruncated: boolean;
   /** The text for a model: of the user and of the agent itself unchanged, of anyone else fenced. The same bytes each time for one entry. */
-  forModel(): string;
+  forModel(): ModelText;
 }
 
 export interface HistoryPage {
@@ -198,7 +199,7 @@ function ownEntry(
     text,
     state: '',
     isTruncated: row.raw.truncated === true,
-    forModel: () => text,
+    forModel: () => ownWords(text),
   };
 }
 

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { fencePeerText, GrowingText } from '@molecule-ai/protocol';
+import { GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { invalidArgument } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { codeOfError } from '../telemetry/telemetry.ts';
 import type { Timer } from '../time/clock.ts';
+import { fencePeerText, type ModelText } from '../trust-boundary/fence.ts';
 import { endCall, isRepeatedLater } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
 
@@ -52,7 +53,7 @@ class GatheredAnswer {
   #step: Promise<void> | undefined;
   #end: StreamEnd | undefined;
   #isIterated = false;
-  #fenced: { readonly length: number; readonly text: string } | undefined;
+  #fenced: { readonly length: number; readonly text: ModelText } | undefined;
 
   constructor(options: PeerStreamOptions) {
     const { link, timeoutMs, settings } = options;
@@ -82,7 +83,7 @@ class GatheredAnswer {
   }
 
   /** The text so far for a model, fenced. The same bytes each time, until there is more text. */
-  forModel(): string {
+  forModel(): ModelText {
     const { length } = this.#text;
     if (this.#fenced?.length !== length) {
       const { text } = this;

@@ -25,12 +25,13 @@ describe('messageForModel with the sender', () => {
     expect(messageForModel(message, { sender: true })).toBe('Ship it!');
   });
 
-  it('returns the same bytes for one message, and another nonce for another', () => {
+  it('returns the same bytes for one message and for its copy, and others for another text', () => {
     const message = { ...from, peerName: 'Ann' };
     const shown = messageForModel(message);
     expect(messageForModel(message)).toBe(shown);
     expect(messageForModel(message, { sender: true })).toBe(messageForModel(message, { sender: true }));
-    expect(messageForModel({ ...message })).not.toBe(shown);
+    expect(messageForModel({ ...message })).toBe(shown);
+    expect(messageForModel({ ...message, text: 'Ship it?' })).not.toBe(shown);
   });
 });
 

@@ -1,8 +1,6 @@
 import {
   extractAnswerText,
   extractParts,
-  fenceNonceOf,
-  fencePeerText,
   isErrorCode,
   isJsonObject,
   isMessageState,
@@ -13,11 +11,11 @@ import {
   type MessageState,
   messageStateOfTask,
   Question,
-  refencePeerText,
   stripA2aBoundary,
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import { invalidArgument } from '../errors/molecule-error.ts';
+import { fencePeerText, type ModelText } from '../trust-boundary/fence.ts';
 import { markReceived } from './received-values.ts';
 
 // An import of the module would load all of it.
@@ -57,8 +55,6 @@ export interface PeerReplyData {
   readonly isHeld: boolean;
   /** The peer's text without boundary markers, for whoever reads the stored JSON; a restored reply takes it from `raw`. */
   readonly text: string;
-  /** Of the fence that `forModel()` returns, so that a restored reply returns the same bytes. */
-  readonly nonce: string;
   /** Whether the texts in `raw` have boundary markers: a platform wraps those of workspaces, not those of users. */
   readonly isWrapped: boolean;
   /** The response body. */
@@ -66,7 +62,7 @@ export interface PeerReplyData {
 }
 
 /** What a reply is made of. */
-export interface PeerReplyFields extends Omit<PeerReplyData, 'isHeld' | 'text' | 'nonce'> {
+export interface PeerReplyFields extends Omit<PeerReplyData, 'isHeld' | 'text'> {
   readonly isHeld?: boolean | undefined;
 }
 
@@ -80,11 +76,10 @@ class ReceivedReply {
   readonly #fields: PeerReplyFields;
   #stripped: JsonValue | undefined;
   #text: string | undefined;
-  #fenced: string | undefined;
+  #fenced: ModelText | undefined;
 
-  constructor(fields: PeerReplyFields, nonce?: string) {
+  constructor(fields: PeerReplyFields) {
     this.#fields = fields;
-    if (nonce !== undefined) this.#fenced = refencePeerText(this.text, { origin: fields.peerId, nonce });
   }
 
   get status(): PeerReplyStatus {
@@ -153,7 +148,7 @@ class ReceivedReply {
   }
 
   /** The peer's text for a model, fenced. The same bytes each time, also after {@link toData}. */
-  forModel(): string {
+  forModel(): ModelText {
     this.#fenced ??= fencePeerText(this.text, { origin: this.#fields.peerId });
     return this.#fenced;
   }
@@ -164,8 +159,7 @@ class ReceivedReply {
    */
   toData(): PeerReplyData {
     const { isHeld, text, raw } = this;
-    const nonce = fenceNonceOf(this.forModel()) ?? '';
-    const data: PeerReplyData = { ...this.#fields, isHeld, text, nonce, raw };
+    const data: PeerReplyData = { ...this.#fields, isHeld, text, raw };
     return markReceived(data, { kind: 'reply-data' });
   }
 
@@ -197,9 +191,8 @@ class ReceivedReply {
   }
 }
 
-/** @param nonce the nonce of an earlier fence of this reply */
-export function createReply(fields: PeerReplyFields, nonce?: string): PeerReply {
-  return new ReceivedReply(fields, nonce);
+export function createReply(fields: PeerReplyFields): PeerReply {
+  return new ReceivedReply(fields);
 }
 
 /**
@@ -209,7 +202,7 @@ export function createReply(fields: PeerReplyFields, nonce?: string): PeerReply 
 export function peerReplyFromData(data: PeerReplyData): PeerReply {
   const problem = problemOf(data);
   if (problem !== null) throw invalidArgument(`This is not the data of a PeerReply: ${problem}.`);
-  return createReply({ ...data }, data.nonce);
+  return createReply({ ...data });
 }
 
 function problemOf(data: unknown): string | null {
@@ -226,7 +219,6 @@ function problemOf(data: unknown): string | null {
     peerId: isText,
     messageId: isText,
     contextId: isText,
-    nonce: isText,
   };
   const wrong = Object.keys(expected).find((name) => !expected[name]?.(data[name]));
   return wrong === undefined ? null : `\`${wrong}\` is missing or has another type`;

@@ -1,7 +1,5 @@
 import crypto from 'node:crypto';
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { isWorkspaceId } from '../settings/client-settings.ts';
-import { LatestMap } from '../storage/latest-map.ts';
 import { processState } from '../storage/process-state.ts';
 
 /** What a plain object is that this package made of what it received. */
@@ -40,41 +38,4 @@ export function receivedMessage(message: InboundMessage, workspaceId: string): I
   const context = contextId === '' && source === 'canvas_user' ? workspaceId : contextId;
   const digest = crypto.hash('sha256', JSON.stringify([source, sourceId, context]));
   return markReceived({ ...message, conversationId: digest.slice(0, 32) }, { kind: 'message' });
-}
-
-const MAX_TEXTS = 10_000;
-/** Shorter texts are what people write as well: "Yes, please". */
-const MIN_LENGTH = 16;
-
-/**
- * Remembers that a peer wrote this text, so that it is recognised where a program passes it on without its origin. Kept are digests of the latest
- * 10 000 texts, until the process ends. Texts of less than 16 UTF-16 units are not remembered.
- * @param origin the id of the peer's workspace
- */
-export function rememberPeerText(text: string, origin: string): void {
-  const key = keyOf(text);
-  if (key === undefined) return;
-  const id = origin.toLowerCase();
-  memory().set(key, isWorkspaceId(id) ? id : 'unknown');
-}
-
-/**
- * The peer that wrote exactly this text, white space around it aside: the id of its workspace or `unknown`. `undefined` for texts that no peer
- * is known to have written, also for parts of one.
- */
-export function originOfPeerText(text: string): string | undefined {
-  const key = keyOf(text);
-  const origin = key === undefined ? undefined : memory().get(key);
-  // It stays as long as a conversation contains it.
-  if (key !== undefined && origin !== undefined) memory().set(key, origin);
-  return origin;
-}
-
-function keyOf(text: string): string | undefined {
-  const words = text.trim();
-  return words.length < MIN_LENGTH ? undefined : crypto.hash('sha256', words, 'base64url');
-}
-
-function memory(): LatestMap<string> {
-  return processState('peer-texts', () => new LatestMap<string>(MAX_TEXTS));
 }

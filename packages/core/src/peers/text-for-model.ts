@@ -1,18 +1,8 @@
-import crypto from 'node:crypto';
-import {
-  fenceNonceOf,
-  fencePeerText,
-  type InboundMessage,
-  isJsonObject,
-  refencePeerText,
-  skillName,
-  stripA2aBoundary,
-} from '@molecule-ai/protocol';
+import { type InboundMessage, isJsonObject, skillName, stripA2aBoundary } from '@molecule-ai/protocol';
 import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
-import { processState } from '../storage/process-state.ts';
+import { fencePeerText, type ModelText, ownWords } from '../trust-boundary/fence.ts';
 import type { PeerInfo } from './peer-info.ts';
 
-const NONCE_LENGTH = 32;
 const MAX_NAME_LENGTH = 200;
 const MAX_DESCRIPTION_LENGTH = 1_000;
 const MAX_SKILLS = 20;
@@ -32,24 +22,25 @@ const FOR_MODEL_OPTIONS = knownOptions<MessageForModelOptions>({ sender: true })
  * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
  * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. The questions that
  * a message answers come first, in a fence, where its text does not repeat them. The same
- * message object has the same nonce each time. Add `peerTextInstructions` to the system prompt. See
+ * message gives the same bytes each time. Add `peerTextInstructions` to the system prompt. See
  * docs/contract/trust-boundary.md#text-for-a-model.
  */
 export function messageForModel(
   message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'> &
     Partial<Pick<InboundMessage, 'peerName' | 'peerRole' | 'answers'>>,
   options: MessageForModelOptions = {},
-): string {
+): ModelText {
   checkArgumentNames('messageForModel', options, FOR_MODEL_OPTIONS);
   const { sender = false } = options;
   const { source, peerId, inReplyTo } = message;
   const asked = questionLines(message);
   if (source === 'canvas_user') {
-    return asked === '' ? message.text : `${fencedOnce(message, asked, '')}\n\n${message.text}`;
+    const question = asked === '' ? '' : `${fencePeerText(asked, { origin: 'unknown' })}\n\n`;
+    return ownWords(question + message.text);
   }
   const text = inReplyTo === '' ? message.text : stripA2aBoundary(message.text);
   const above = [sender ? senderLine(message) : '', asked].filter((lines) => lines !== '');
-  return fencedOnce(message, [...above, text].join('\n\n'), peerId);
+  return fencePeerText([...above, text].join('\n\n'), { origin: peerId });
 }
 
 /** What a message answers, where its text does not say so. The questions are the agent's, and may quote others. */
@@ -72,15 +63,6 @@ function senderLine({ peerName = '', peerRole = '' }: Partial<InboundMessage>): 
   return role === '' ? `Sender: ${name}` : `Sender: ${name}, ${role}`;
 }
 
-function fencedOnce(message: object, text: string, origin: string): string {
-  const nonces = processState('message-nonces', () => new WeakMap<object, string>());
-  const nonce = nonces.get(message);
-  if (nonce !== undefined) return refencePeerText(text, { origin, nonce });
-  const fenced = fencePeerText(text, { origin });
-  nonces.set(message, fenceNonceOf(fenced) ?? '');
-  return fenced;
-}
-
 /**
  * Describes peers for a model, for example in the description of a tool that calls them: a numbered list of ids, and
  * below it, in one fence, what each peer says of itself, one JSON line per peer with its number. Names and roles are cut
@@ -89,15 +71,17 @@ function fencedOnce(message: object, text: string, origin: string): string {
  */
 export function peersForModel(
   peers: readonly Pick<PeerInfo, 'id' | 'name' | 'role' | 'status' | 'agentCard'>[],
-): string {
+): ModelText {
   const listed = peers.filter(({ id }) => isShownId(id));
-  if (listed.length === 0) return 'There are no peers.';
+  if (listed.length === 0) return ownWords('There are no peers.');
   const ids = listed.map(({ id, status }, index) => {
     return `${index + 1}. ${id}${isShownWord(status) ? ` (${status})` : ''}`;
   });
   const descriptions = listed.map((peer, index) => `${index + 1}. ${JSON.stringify(describe(peer))}`);
-  const fenced = fenceRepeatably(descriptions.join('\n'), { origin: 'unknown' });
-  return `Peers, by number and id:\n${ids.join('\n')}\nWhat they say of themselves, by the same numbers:\n${fenced}`;
+  const fenced = fencePeerText(descriptions.join('\n'), { origin: 'unknown' });
+  return ownWords(
+    `Peers, by number and id:\n${ids.join('\n')}\nWhat they say of themselves, by the same numbers:\n${fenced}`,
+  );
 }
 
 function describe({ name, role, agentCard }: Pick<PeerInfo, 'name' | 'role' | 'agentCard'>): object {
@@ -139,17 +123,4 @@ export function isShownId(id: string): boolean {
 /** As {@link isShownId}, for states and the like. */
 export function isShownWord(word: string): boolean {
   return WORD.test(word);
-}
-
-/**
- * `fencePeerText`, with a nonce that is derived from the text and absent from it: the same text has the same bytes each time
- * and in each process, so that a prompt which contains it stays in the caches of models.
- */
-export function fenceRepeatably(text: string, { origin }: { readonly origin: string }): string {
-  const searched = text.toLowerCase();
-  for (let attempt = 0; ; attempt += 1) {
-    const input = JSON.stringify(['fence', origin, text, attempt]);
-    const nonce = crypto.hash('sha256', input).slice(0, NONCE_LENGTH);
-    if (!searched.includes(nonce)) return refencePeerText(text, { origin, nonce });
-  }
 }

@@ -1,9 +1,9 @@
-import { fencePeerText } from '@molecule-ai/protocol';
 import { describe, expect, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
 import { createReply, type PeerReplyFields } from '../peers/peer-reply.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
+import { fencePeerText } from '../trust-boundary/fence.ts';
 import {
   expectAnswered,
   expectFenced,

@@ -3,7 +3,7 @@ import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { QuestionToAsk } from '../inbound/handler.ts';
-import { fenceRepeatably } from '../peers/text-for-model.ts';
+import { fencePeerText, ownWords } from '../trust-boundary/fence.ts';
 import { cutText } from './reply-outcome.ts';
 
 const MAX_QUESTIONS = 20;
@@ -125,7 +125,7 @@ function readAnswer(
   const words = by === 'sender' && source !== 'canvas_user' && text !== '';
   return {
     isApproved: isUser && decision === 'approve',
-    text: words ? fenceRepeatably(text, { origin: sourceId }) : text || (decision ?? ''),
+    text: words ? fencePeerText(text, { origin: sourceId }) : ownWords(text || (decision ?? '')),
     hasWords: text.trim() !== '',
   };
 }

@@ -1,10 +1,11 @@
-import { fencePeerText, wrapA2aBoundary, wrapPeerAnswer } from '@molecule-ai/protocol';
+import { wrapA2aBoundary, wrapPeerAnswer } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PEER, SELF } from '../../test/agent-ids.ts';
 import type { ScriptedResponse } from '../../test/scripted-server.ts';
 import { type ClientStage, stage } from '../../test/test-client.ts';
 import { outsideFences } from '../testing/expectations.ts';
+import { fencePeerText } from '../trust-boundary/fence.ts';
 import { type DefaultPeerToolNames, type PeerToolName, peerTools } from './peer-tools.ts';
 
 const CANARY = 'canary-7';

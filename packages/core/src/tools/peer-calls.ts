@@ -1,10 +1,9 @@
-import { createPeerTextFence } from '@molecule-ai/protocol';
 import { currentMessage, handlerSignal } from '../client/current-message.ts';
 import type { CallPeerOptions } from '../client/peer-calls.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import { fenceRepeatably } from '../peers/text-for-model.ts';
+import { createPeerTextFence, fencePeerText } from '../trust-boundary/fence.ts';
 import {
   contextIdOfCall,
   contextIdOfThread,
@@ -234,7 +233,7 @@ class FencedWords implements Shown {
     if (reply.status !== 'answered') {
       return outcomeOfReply(reply, { maxModelChars, offered: new Set(), ownId: this.#ownId }).forModel;
     }
-    const fenced = fenceRepeatably(cutText(reply.text, maxModelChars), { origin: this.#peerId });
+    const fenced = fencePeerText(cutText(reply.text, maxModelChars), { origin: this.#peerId });
     return omitted > 0 ? `${fenced}\n${cutNote(omitted)}` : fenced;
   }
 }

@@ -1,13 +1,9 @@
-import {
-  createMarkerRemover,
-  isErrorCode,
-  type JsonObject,
-  removeBoundaryMarkers,
-} from '@molecule-ai/protocol';
+import { isErrorCode, type JsonObject } from '@molecule-ai/protocol';
 import type { PeerReply, PeerReplyStatus } from '../peers/peer-reply.ts';
-import { fenceRepeatably } from '../peers/text-for-model.ts';
 import { isWorkspaceId } from '../settings/client-settings.ts';
-import { fenceMarkedValue } from './marked-text.ts';
+import { fencePeerText, ownWords } from '../trust-boundary/fence.ts';
+import { mapTexts } from '../trust-boundary/foreign-text.ts';
+import { createPlainText, plainPeerText } from '../trust-boundary/plain-text.ts';
 import type { ToolOutcome } from './tool-definition.ts';
 import { type ReplyContext, whereToLook } from './tool-run.ts';
 import type { PeerQuestion, PeerReplyOutcome } from './tool-shapes.ts';
@@ -29,10 +25,10 @@ export function outcomeOfReply(reply: PeerReply, context: ReplyContext): ToolOut
   });
   const words = wordsOf(reply, questions);
   const shown = cutText(words, maxModelChars);
-  const fenced = shown === '' ? '' : fenceRepeatably(shown, { origin: peerId });
+  const fenced = shown === '' ? '' : fencePeerText(shown, { origin: peerId });
   const lines = [summaryOf(reply, context), cutNote(words.length - shown.length), fenced];
   return {
-    forModel: lines.filter((line) => line !== '').join('\n'),
+    forModel: ownWords(lines.filter((line) => line !== '').join('\n')),
     data: { status, peerId, messageId, contextId, isHeld, code, text, omitted, questions },
     isError: ERRORS.has(status),
   };
@@ -118,19 +114,19 @@ export interface ReplyWordsOptions {
 }
 
 /**
- * The words of a peer as one text for programs and people, without boundary markers: its text or questions, then its data as JSON and what is
+ * The words of a peer as one text for programs and people, without boundary markers and tags of fences: its text or questions, then its data as JSON and what is
  * known of its files. Untrusted, and not fenced.
  */
 export function wordsOfReply(
   { status, text, parts: given, questions }: PeerReply,
   { isJson = false }: ReplyWordsOptions = {},
 ): string {
-  const said = removeBoundaryMarkers(text);
+  const said = plainPeerText(text);
   if (status === 'input-required' && said === '') {
-    return removeBoundaryMarkers(questions.map((question) => question.text).join('\n'));
+    return plainPeerText(questions.map((question) => question.text).join('\n'));
   }
   if (status !== 'answered') return said;
-  const parts = fenceMarkedValue(given, removeBoundaryMarkers);
+  const parts = mapTexts(given, plainPeerText);
   const data = parts.flatMap((part) => (part.data === undefined ? [] : [JSON.stringify(part.data)]));
   if (isJson) return data.length === 1 ? data.join() : withoutCodeBlock(said);
   const files = parts.flatMap((part) => (part.file === undefined ? [] : [describedFile(part)]));
@@ -173,7 +169,7 @@ export class ShownWords {
   #text = '';
   readonly #isJson: boolean;
   readonly #maxChars: number;
-  readonly #remover = createMarkerRemover();
+  readonly #remover = createPlainText();
   /** White space before the first word. */
   #held = '';
   #isWaiting = false;

@@ -1,5 +1,6 @@
-import { fencePeerText, wrapA2aBoundary } from '@molecule-ai/protocol';
+import { wrapA2aBoundary } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
+import { fencePeerText } from '../trust-boundary/fence.ts';
 import { StreamedAnswer } from './streamed-answer.ts';
 
 it('separates turns, and removes markers that come in pieces', async () => {

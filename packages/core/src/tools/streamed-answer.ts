@@ -1,71 +1,5 @@
-import { createMarkerRemover, type InboundMessage, type TextStage } from '@molecule-ai/protocol';
-
-/** A tag of a fence, with the line break between it and the fenced text. It contains one `<`, its first character or the one after the line break. */
-const TAG =
-  /<peer-text-[0-9a-f]{32}(?: origin="(?:unknown|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})")?>\n?|\n?<\/peer-text-[0-9a-f]{32}>/gi;
-
-const DIGITS = '0'.repeat(32);
-const UUID = '00000000-0000-0000-0000-000000000000';
-/** One tag of each form. */
-const EXAMPLES = [
-  `<peer-text-${DIGITS}>\n`,
-  `<peer-text-${DIGITS} origin="unknown">\n`,
-  `<peer-text-${DIGITS} origin="${UUID}">\n`,
-  `</peer-text-${DIGITS}>`,
-  `\n</peer-text-${DIGITS}>`,
-];
-const TAG_ONLY = new RegExp(`^(?:${TAG.source})$`, 'i');
-
-/**
- * Removes from an answer of a model what it repeated of the marks around texts of peers: the tags of fences, and the boundary
- * markers as `removeBoundaryMarkers` does. All other words stay. For people and other agents; what a model reads keeps its fences.
- */
-export function removeRepeatedMarks(text: string): string {
-  const remover = createRepeatedMarkRemover();
-  return remover.push(text) + remover.end();
-}
-
-/**
- * {@link removeRepeatedMarks} for an answer that arrives in pieces: however it is cut, the result is that of the whole answer. Held
- * back is only what may still become a mark.
- */
-export function createRepeatedMarkRemover(): TextStage {
-  let held = '';
-  // After the tags, because a marker may be whole only after a tag in it was removed.
-  const markers = createMarkerRemover();
-  return {
-    push(piece) {
-      const text = held + piece;
-      let kept = '';
-      let copied = 0;
-      for (const { index, 0: tag } of text.matchAll(TAG)) {
-        kept += text.slice(copied, index);
-        copied = index + tag.length;
-        // Its line break may be in the next piece.
-        if (copied === text.length && tag.endsWith('>') && !tag.includes('/')) copied = index;
-      }
-      const from = copied + beginningOfTag(text.slice(copied));
-      held = text.slice(from);
-      return markers.push(kept + text.slice(copied, from));
-    },
-    end() {
-      const rest = held.replace(TAG, '');
-      held = '';
-      return markers.push(rest) + markers.end();
-    },
-  };
-}
-
-/** The index at which a tag may begin that the next piece continues; the length of the text for none. */
-function beginningOfTag(text: string): number {
-  const bracket = text.lastIndexOf('<');
-  const places = bracket === -1 ? [text.length - 1] : [bracket - 1, bracket, text.length - 1];
-  return places.find((at) => at >= 0 && mayBecomeTag(text.slice(at))) ?? text.length;
-}
-
-function mayBecomeTag(text: string): boolean {
-  return EXAMPLES.some((tag) => text.length < tag.length && TAG_ONLY.test(text + tag.slice(text.length)));
-}
+import type { InboundMessage } from '@molecule-ai/protocol';
+import { createPlainText, plainPeerText } from '../trust-boundary/plain-text.ts';
 
 /** Whether the sender of a message reads its answer while it is made. */
 export function readsStream({
@@ -75,12 +9,12 @@ export function readsStream({
   return expectsAnswer && /stream|subscribe/i.test(method);
 }
 
-/** What a model says, streamed to the sender without the marks of {@link removeRepeatedMarks}. What it says in several turns is separated by an empty line. */
+/** What a model says, streamed to the sender without the marks of {@link plainPeerText}. What it says in several turns is separated by an empty line. */
 export class StreamedAnswer {
   /** Whether the sender reads it while it is made: only then pieces are pushed. */
   readonly isRead: boolean;
   readonly #send: (text: string) => Promise<void>;
-  #remover = createRepeatedMarkRemover();
+  #plain = createPlainText();
   #turn: unknown;
   #said = '';
   #lastSaid = '';
@@ -108,10 +42,10 @@ export class StreamedAnswer {
       await this.end();
       await this.#say('\n\n');
       this.#lastSaid = '';
-      this.#remover = createRepeatedMarkRemover();
+      this.#plain = createPlainText();
     }
     this.#turn = turn;
-    await this.#say(this.#remover.push(piece));
+    await this.#say(this.#plain.push(piece));
   }
 
   /**
@@ -119,7 +53,7 @@ export class StreamedAnswer {
    * @param answer the whole answer. Where it goes on differently, the stream ended within a mark, and nothing is sent
    */
   async end(answer?: string): Promise<void> {
-    const held = this.#remover.end();
+    const held = this.#plain.end();
     const whole = answer === undefined ? undefined : this.clean(answer);
     const isCut = whole?.startsWith(this.#said) === true && !whole.startsWith(this.#said + held);
     if (!isCut) await this.#say(held);
@@ -127,7 +61,7 @@ export class StreamedAnswer {
 
   /** A text of the model without marks. */
   clean(text: string): string {
-    return removeRepeatedMarks(text);
+    return plainPeerText(text);
   }
 
   /** The last words of the model without marks, and without what was sent of them. */

@@ -1,6 +1,7 @@
 import { isErrorCode } from '@molecule-ai/protocol';
 import type { SentMessage } from '../client/message-state.ts';
 import { isShownId, isShownWord } from '../peers/text-for-model.ts';
+import { ownWords } from '../trust-boundary/fence.ts';
 import { messageIdOfCall } from './call-identity.ts';
 import { outcomeOfReply, peerNamed } from './reply-outcome.ts';
 import {
@@ -50,7 +51,9 @@ export function delegateTaskAsyncTool(
       const look = whereToLook(reply.messageId, context);
       return {
         ...outcome,
-        forModel: `The ${peerNamed(peerId)} has the task or gets it${later}. Go on with something else. The result comes later${look}`,
+        forModel: ownWords(
+          `The ${peerNamed(peerId)} has the task or gets it${later}. Go on with something else. The result comes later${look}`,
+        ),
       };
     },
   });
@@ -95,9 +98,9 @@ export function cancelTaskTool(
       const reply = await context.client.cancelTask(taskId, { signal });
       const outcome = outcomeOfReply(reply, context);
       if (reply.status === 'canceled') {
-        return { ...outcome, forModel: 'The task is canceled.', isError: false };
+        return { ...outcome, forModel: ownWords('The task is canceled.'), isError: false };
       }
-      const forModel = `The task was not canceled: it had ended before.\n${outcome.forModel}`;
+      const forModel = ownWords(`The task was not canceled: it had ended before.\n${outcome.forModel}`);
       return { ...outcome, forModel };
     },
   });
@@ -114,11 +117,11 @@ function listOf(messages: readonly SentMessage[], hasMore: boolean): ToolOutcome
     return `${index + 1}. ${isShownId(taskId) ? taskId : 'unknown'}: ${shown}${why}${held}, to the ${peerNamed(peerId)}, sent ${shownTime(createdAt)}`;
   });
   const more = hasMore ? ['There are older ones.'] : [];
-  const forModel =
+  const text =
     tasks.length === 0
       ? 'You have given no task to another agent.'
       : ['The latest tasks, by task_id:', ...lines, ...more].join('\n');
-  return { forModel, data: { status: 'ok', tasks, hasMore }, isError: false };
+  return { forModel: ownWords(text), data: { status: 'ok', tasks, hasMore }, isError: false };
 }
 
 function shownTime(time: string): string {

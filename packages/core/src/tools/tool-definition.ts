@@ -1,6 +1,7 @@
 import type { JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { AnswerInput } from './tool-shapes.ts';
+import type { ModelText } from '../trust-boundary/fence.ts';
 
 /** A JSON Schema as plain data, in the part of it that the strict modes of model providers take: every property is required. */
 export interface JsonSchema {
@@ -49,7 +50,7 @@ export interface ToolCall {
 /** What came of a call, as plain JSON. Store it as it is: a stored outcome gives a model the same bytes. */
 export interface ToolOutcome<Data extends JsonValue = JsonValue> {
   /** The result for a model: our own words, and those of peers in a fence. */
-  forModel: string;
+  forModel: ModelText;
   /** The result for programs and people. Texts of peers in it are untrusted and not fenced. */
   data: Data;
   isError: boolean;

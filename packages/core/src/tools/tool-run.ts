@@ -8,6 +8,7 @@ import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { isShownId } from '../peers/text-for-model.ts';
 import { countedCall } from './call-identity.ts';
+import { ownWords } from '../trust-boundary/fence.ts';
 import {
   type ArgumentsOf,
   readArguments,
@@ -106,7 +107,7 @@ export function failureOf(error: MoleculeError, context: OutcomeContext): ToolOu
 }
 
 function failed(words: string, data: Omit<FailureData, 'status'>): ToolOutcome<FailureData> {
-  return { forModel: `Error: ${words}`, data: { status: 'error', ...data }, isError: true };
+  return { forModel: ownWords(`Error: ${words}`), data: { status: 'error', ...data }, isError: true };
 }
 
 /** The end of a sentence that says by which call the end of a message is learned. */

@@ -1,12 +1,12 @@
 import type { PeerInfo } from '../peers/peer-info.ts';
 import {
   descriptionForModel,
-  fenceRepeatably,
   isShownId,
   isShownWord,
   lineForModel,
   peersForModel,
 } from '../peers/text-for-model.ts';
+import { fencePeerText, type ModelText, ownWords } from '../trust-boundary/fence.ts';
 import { messageIdOfCall } from './call-identity.ts';
 import { type ToolDefinition, textArgument } from './tool-definition.ts';
 import { defineTool, type ToolContext } from './tool-run.ts';
@@ -34,7 +34,7 @@ export function listPeersTool(
       const peers = shown.map(({ id, name, role, status }) => {
         return { id, name: lineForModel(name), role: lineForModel(role), status };
       });
-      const forModel = omitted > 0 ? `${text}\n${omitted} more peers are left out.` : text;
+      const forModel = omitted > 0 ? ownWords(`${text}\n${omitted} more peers are left out.`) : text;
       return { forModel, data: { status: 'ok', peers, omitted }, isError: false };
     },
   });
@@ -44,7 +44,7 @@ export function listPeersTool(
 function fitting(
   peers: readonly PeerInfo[],
   maxLength: number,
-): { shown: readonly PeerInfo[]; text: string } {
+): { shown: readonly PeerInfo[]; text: ModelText } {
   for (let shown = peers; ; ) {
     const text = peersForModel(shown);
     if (text.length <= maxLength || shown.length <= 1) return { shown, text };
@@ -70,9 +70,11 @@ export function getWorkspaceInfoTool(
       };
       const parent = parentId !== null && isShownId(parentId) ? ` Its parent is ${parentId}.` : '';
       const state = isShownWord(status) ? `, its state ${status}` : '';
-      const fenced = fenceRepeatably(JSON.stringify(described), { origin: context.ownId });
+      const fenced = fencePeerText(JSON.stringify(described), { origin: context.ownId });
       return {
-        forModel: `The id of your workspace is ${context.ownId}${state}.${parent} It is described as:\n${fenced}`,
+        forModel: ownWords(
+          `The id of your workspace is ${context.ownId}${state}.${parent} It is described as:\n${fenced}`,
+        ),
         data: { status: 'ok', workspace: { id, ...described, status, parentId, deliveryMode } },
         isError: false,
       };
@@ -94,7 +96,7 @@ export function sendMessageToUserTool(
       const content = { toolName: 'send_message_to_user', peerId: '', text };
       const idempotencyKey = messageIdOfCall(client, call, content);
       const { activityId, isDuplicate } = await client.notify(text, { idempotencyKey, signal: call.signal });
-      const forModel = 'The message is shown to the user.';
+      const forModel = ownWords('The message is shown to the user.');
       return { forModel, data: { status: 'sent', activityId, isDuplicate }, isError: false };
     },
   });

@@ -8,7 +8,6 @@ import {
 } from '@molecule-ai/core';
 import { clientProblem } from '@molecule-ai/core/adapter-kit';
 import { ClientProxy, type ReadPacket, RpcException, type WritePacket } from '@nestjs/microservices';
-import { RememberedStream, rememberReply } from '../remembered-texts.ts';
 import { endError } from '../reply-errors.ts';
 import { toRpcException } from './rpc-exception.ts';
 
@@ -90,21 +89,20 @@ export class MoleculeClientProxy extends ClientProxy {
     const reply = await client.sendToPeer(peerId, text, options).catch((error: unknown) => {
       throw toRpcException(error);
     });
-    return rememberReply(reply, text) as T;
+    return reply as T;
   }
 
   async #send(packet: ReadPacket, signal: AbortSignal, next: (response: unknown) => void): Promise<void> {
     const client = await this.connect();
     const { peerId, text, isStream, options } = requestOf(packet);
     if (!isStream) {
-      const reply = rememberReply(await client.callPeer(peerId, text, { ...options, signal }), text);
+      const reply = await client.callPeer(peerId, text, { ...options, signal });
       const error = endError(reply, { mayAsk: true });
       if (error !== null) throw error;
       next(reply);
       return;
     }
-    const read = client.streamPeer(peerId, text, { ...options, signal } as StreamPeerOptions);
-    const stream = new RememberedStream(read, text);
+    const stream = client.streamPeer(peerId, text, { ...options, signal } as StreamPeerOptions);
     for await (const piece of stream) next(piece);
     const error = endError(await stream.reply());
     if (error !== null) throw error;

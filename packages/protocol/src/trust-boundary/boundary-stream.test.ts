@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PEER_BOUNDARY_END, PEER_BOUNDARY_START, stripA2aBoundary, wrapA2aBoundary } from './boundary.ts';
-import { createBoundaryStripper, createBoundaryWrapper, type TextStage } from './boundary-stream.ts';
+import {
+  createBoundaryStripper,
+  createBoundaryWrapper,
+  PEER_BOUNDARY_END,
+  PEER_BOUNDARY_START,
+  stripA2aBoundary,
+  type TextStage,
+  wrapA2aBoundary,
+} from './boundary.ts';
 
 const MARKER = PEER_BOUNDARY_START;
 const END = PEER_BOUNDARY_END;

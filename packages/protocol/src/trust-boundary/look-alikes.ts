@@ -19,21 +19,9 @@ export interface LookAlike {
  * Finds every look-alike of a boundary marker, in order: `[`, any backslashes, any white space, an
  * optional `/`, white space, the name in any ASCII letter case, white space, `]`.
  * See docs/contract/trust-boundary.md#look-alikes.
- *
- * One forward scan. A look-alike contains exactly one `[`, its first character, so the text that a failed
- * attempt has read cannot start another one: the scan continues where the attempt failed, and reads each
- * character a constant number of times.
  */
-export function findLookAlikes(text: string): LookAlike[] {
-  const found: LookAlike[] = [];
-  let start = text.indexOf('[');
-  while (start !== -1) {
-    const attempt = new Attempt();
-    const end = attempt.read(text, start + 1);
-    if (attempt.state === 'matched') found.push(attempt.found(start, end));
-    start = text.indexOf('[', end);
-  }
-  return found;
+export function findLookAlikes(text: string): readonly LookAlike[] {
+  return text.includes('[') ? createMarkerScanner().push(text).lookAlikes : [];
 }
 
 /** What a scanner releases: the next piece of the stream, and the look-alikes in it. */
@@ -54,7 +42,11 @@ export interface MarkerScanner {
 
 /**
  * Creates a scanner for one stream. However the stream is cut, the texts that it releases are the whole text, and their
- * look-alikes are those that {@link findLookAlikes} finds in it. Linear in the length of the stream.
+ * look-alikes are those that {@link findLookAlikes} finds in it.
+ *
+ * One forward scan. A look-alike contains exactly one `[`, its first character, so the text that a failed
+ * attempt has read cannot start another one: the scan continues where the attempt failed, and reads each
+ * character a constant number of times.
  */
 export function createMarkerScanner(): MarkerScanner {
   let attempt: Attempt | undefined;

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { stripA2aBoundary, wrapA2aBoundary } from './boundary.ts';
-import { createBoundaryStripper, createBoundaryWrapper } from './boundary-stream.ts';
+import {
+  createBoundaryStripper,
+  createBoundaryWrapper,
+  stripA2aBoundary,
+  wrapA2aBoundary,
+} from './boundary.ts';
 import { createMarkerScanner } from './look-alikes.ts';
 
 /** Hostile are texts of which a scanner that goes back would read much more than twice as much when they are twice as long. */

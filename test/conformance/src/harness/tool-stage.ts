@@ -62,7 +62,7 @@ export async function toolStage(
 
 /** What a model reads of an outcome has these words of peers, and has them in fences only. */
 export function expectFencedOutcome(
-  { forModel }: Pick<ToolOutcome, 'forModel'>,
+  { forModel }: { readonly forModel: string },
   ...words: [string, ...string[]]
 ) {
   for (const word of words) expect(forModel).toContain(word);

@@ -1,14 +1,15 @@
-import { fencePeerText, findLookAlikes, wrapA2aBoundary } from '@molecule-ai/protocol';
+import { findLookAlikes, wrapA2aBoundary } from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRepeatedMarkRemover, removeRepeatedMarks } from './streamed-answer.ts';
+import { fencePeerText } from './fence.ts';
+import { createPlainText, plainPeerText } from './plain-text.ts';
 
 const NONCE = '7df5'.repeat(8);
 const PEER = '0b7c5f1e-93d1-4d0e-9b7e-0f6f3f7d2a10';
 const OPENING = `<peer-text-${NONCE} origin="${PEER}">`;
 const CLOSING = `</peer-text-${NONCE}>`;
 
-describe('removeRepeatedMarks', () => {
+describe('plainPeerText, of fences', () => {
   it.each([
     ['a fence in a sentence', `The lab said ${fencePeerText('yes', { origin: PEER })}.`, 'The lab said yes.'],
     [
@@ -30,7 +31,7 @@ describe('removeRepeatedMarks', () => {
     ],
     ['other tags stay', 'a <b>\n</b> < c', 'a <b>\n</b> < c'],
     ['nothing', '', ''],
-  ])('%s', (_name, text, expected) => expect(removeRepeatedMarks(text)).toBe(expected));
+  ])('%s', (_name, text, expected) => expect(plainPeerText(text)).toBe(expected));
 
   it('gives the same however the text is cut, and leaves no marker', () => {
     const fragment = fc.constantFrom(
@@ -53,9 +54,9 @@ describe('removeRepeatedMarks', () => {
     fc.assert(
       fc.property(cutText, ([text, places]) => {
         const ends = [0, ...places.sort((one, two) => one - two), text.length];
-        const remover = createRepeatedMarkRemover();
+        const remover = createPlainText();
         const pieces = ends.slice(1).map((end, index) => remover.push(text.slice(ends[index], end)));
-        const whole = removeRepeatedMarks(text);
+        const whole = plainPeerText(text);
         expect(pieces.join('') + remover.end()).toBe(whole);
         expect(findLookAlikes(whole).filter(({ escapes }) => escapes === 0)).toEqual([]);
       }),
@@ -64,7 +65,7 @@ describe('removeRepeatedMarks', () => {
   });
 
   it('holds back only what may become a mark', () => {
-    const remover = createRepeatedMarkRemover();
+    const remover = createPlainText();
     expect(remover.push('a < b')).toBe('a < b');
     expect(remover.push(' <peer')).toBe(' ');
     expect(remover.push('-reviewed')).toBe('<peer-reviewed');

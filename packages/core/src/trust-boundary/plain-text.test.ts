@@ -1,8 +1,12 @@
+import {
+  findLookAlikes,
+  PEER_BOUNDARY_END,
+  PEER_BOUNDARY_START,
+  wrapA2aBoundary,
+} from '@molecule-ai/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PEER_BOUNDARY_END, PEER_BOUNDARY_START, wrapA2aBoundary } from './boundary.ts';
-import { findLookAlikes } from './look-alikes.ts';
-import { createMarkerRemover, removeBoundaryMarkers } from './marker-remover.ts';
+import { createPlainText, plainPeerText } from './plain-text.ts';
 
 const fragment = fc.constantFrom(
   ...['[', ']', '/', '\\', ' ', '\n', '\u2003', 'words', '😀', '\ud83d'],
@@ -11,7 +15,7 @@ const fragment = fc.constantFrom(
 );
 const markerText = fc.array(fragment, { maxLength: 20 }).map((pieces) => pieces.join(''));
 
-describe('removeBoundaryMarkers', () => {
+describe('plainPeerText, of markers', () => {
   it.each([
     [
       'the words around a peer’s text stay',
@@ -29,7 +33,7 @@ describe('removeBoundaryMarkers', () => {
       '[\\A2A_RESULT_FROM_PEER]',
     ],
     ['nothing', '', ''],
-  ])('%s', (_name, text, expected) => expect(removeBoundaryMarkers(text)).toBe(expected));
+  ])('%s', (_name, text, expected) => expect(plainPeerText(text)).toBe(expected));
 
   it('leaves no marker, keeps a text without one, and gives the same however the text is cut', () => {
     const cutText = markerText.chain((text) =>
@@ -37,11 +41,11 @@ describe('removeBoundaryMarkers', () => {
     );
     fc.assert(
       fc.property(cutText, ([text, places]) => {
-        const whole = removeBoundaryMarkers(text);
+        const whole = plainPeerText(text);
         expect(findLookAlikes(whole).filter(({ escapes }) => escapes === 0)).toEqual([]);
         if (findLookAlikes(text).every(({ escapes }) => escapes > 0)) expect(whole).toBe(text);
         const ends = [0, ...places.sort((one, two) => one - two), text.length];
-        const remover = createMarkerRemover();
+        const remover = createPlainText();
         const pieces = ends.slice(1).map((end, index) => remover.push(text.slice(ends[index], end)));
         expect(pieces.join('') + remover.end()).toBe(whole);
       }),
@@ -50,7 +54,7 @@ describe('removeBoundaryMarkers', () => {
   });
 
   it('holds nothing back of a text that cannot become a marker', () => {
-    const remover = createMarkerRemover();
+    const remover = createPlainText();
     expect(remover.push('so far [1')).toBe('so far [1');
     expect(remover.push('] [A2A_')).toBe('] ');
     expect(remover.push('no')).toBe('[A2A_no');
