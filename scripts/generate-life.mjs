@@ -7,6 +7,9 @@ import { MoleculeError } from '../packages/core/src/errors/molecule-error.ts';
 import { MAX_ATTEMPTS, NO_PROGRESS, next } from '../packages/core/src/inbound/life.ts';
 import { writeGenerated } from './write-generated.mjs';
 
+// The tables of messages.md, which are its other half.
+await import('./generate-message-table.mjs');
+
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const DAY_MS = 24 * 3_600_000;
 

@@ -7,7 +7,6 @@ import {
   type JsonObject,
   MessageFailure,
   MoleculeError,
-  plainPeerText,
 } from '@molecule-ai/core';
 import type { StreamedAnswer, Turn } from '@molecule-ai/core/adapter-kit';
 import { type Graph, hasData, messagesIn, stops } from './threads.ts';

@@ -10,12 +10,7 @@ import {
   peersForModel,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import {
-  fenceForeignText,
-  mapTexts,
-  outcomeOfReply,
-  receivedValue,
-} from '@molecule-ai/core/adapter-kit';
+import { fenceForeignText, mapTexts, outcomeOfReply, receivedValue } from '@molecule-ai/core/adapter-kit';
 import {
   BadRequestException,
   type CallHandler,
@@ -89,9 +84,9 @@ async function fenceDeep(value: unknown): Promise<unknown> {
 }
 
 function fenceWith(value: unknown, forModel: (value: object) => unknown): unknown {
-  const fenced = new DeepMapping({ text: fenceForeignText, key: fenceForeignText, replace: forModel }).map(
-    value,
-  );
+  // The application composes what it returns, for instance with `reply.forModel()`.
+  const text = (each: string): string => fenceForeignText(each, { anyOrigin: true });
+  const fenced = new DeepMapping({ text, key: text, replace: forModel }).map(value);
   if (fenced !== TOO_LARGE) return fenced;
   throw new InternalServerErrorException(
     'The result has too many levels or values to find texts of peers in it.',

@@ -9,6 +9,7 @@ import {
   plainPeerText,
   wrapA2aBoundary,
 } from '@molecule-ai/core';
+import { createPlainText } from '@molecule-ai/core/adapter-kit';
 import {
   chaos,
   expectAnswered,
@@ -16,7 +17,6 @@ import {
   expectNoUnfencedPeerText,
   expectStatus,
 } from '@molecule-ai/core/testing';
-import { createPlainText } from '@molecule-ai/core/adapter-kit';
 import {
   type Approvals,
   createLangChainHandler,

@@ -125,7 +125,9 @@ verifies('nestjs.peer-text.interceptor', 'peer text: forModel, and texts alone',
     called: expect.stringMatching(fence('The words of a reply\\.')),
     streamed: expect.stringMatching(fence('The words of a stream that is read\\.')),
     whole: expect.stringMatching(fence('The words of a stream as a whole\\.')),
-    asked: expect.stringMatching(/ asks something before it continues\.[\s\S]*<peer-text-[\s\S]*The words of a question\?/),
+    asked: expect.stringMatching(
+      / asks something before it continues\.[\s\S]*<peer-text-[\s\S]*The words of a question\?/,
+    ),
     // Nothing says who wrote a text alone.
     text: 'The words of a text alone.',
   });

@@ -1,7 +1,7 @@
 import type { JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import type { AnswerInput } from './tool-shapes.ts';
 import type { ModelText } from '../trust-boundary/fence.ts';
+import type { AnswerInput } from './tool-shapes.ts';
 
 /** A JSON Schema as plain data, in the part of it that the strict modes of model providers take: every property is required. */
 export interface JsonSchema {

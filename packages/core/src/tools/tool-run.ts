@@ -7,8 +7,8 @@ import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import type { MoleculeErrorCode } from '../errors/error-codes.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import { isShownId } from '../peers/text-for-model.ts';
-import { countedCall } from './call-identity.ts';
 import { ownWords } from '../trust-boundary/fence.ts';
+import { countedCall } from './call-identity.ts';
 import {
   type ArgumentsOf,
   readArguments,

@@ -1,11 +1,11 @@
 import { expect, expectTypeOf, it } from 'vitest';
 import { PEER } from '../../test/agent-ids.ts';
 import { messageOf } from '../../test/agent-stage.ts';
+import type { Turn } from '../agent/agent-turns.ts';
 import type { HistoryEntry } from '../client/conversation-history.ts';
 import type { PeerStream } from '../client/peer-stream.ts';
 import { createReply } from '../peers/peer-reply.ts';
 import { messageForModel, peersForModel } from '../peers/text-for-model.ts';
-import type { Turn } from '../agent/agent-turns.ts';
 import type { ToolOutcome } from '../tools/tool-definition.ts';
 import { fencePeerText, type ModelText, peerTextInstructions } from './fence.ts';
 

@@ -6,7 +6,6 @@ import {
   type RemoteAgentClientOptions,
   silentLogger,
 } from '@molecule-ai/core';
-import type { ToolOutcome } from '@molecule-ai/core/adapter-kit';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import {
   expectNoUnfencedPeerText,
