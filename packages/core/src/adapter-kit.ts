@@ -4,14 +4,7 @@ export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turn
 export { clientPort, findClientPort } from './client/client-port.ts';
 export { receivedValue } from './peers/received-values.ts';
 export { knownOptions } from './settings/known-options.ts';
-export {
-  flag,
-  type Option,
-  type OptionsOf,
-  option,
-  optionsSchema,
-  parseOptions,
-} from './settings/options.ts';
+export * as shape from './settings/options.ts';
 export { clientProblem, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
 export type { Approvals, PendingQuestion, RunAnswers } from './tools/approvals.ts';
 export { currentConversation, inConversation } from './tools/call-identity.ts';

@@ -7,16 +7,7 @@ import {
   type RemoteAgentClientOptions,
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
-import {
-  flag,
-  knownOptions,
-  type Option,
-  type OptionsOf,
-  option,
-  optionsProblem,
-  optionsSchema,
-  parseOptions,
-} from '@molecule-ai/core/adapter-kit';
+import { knownOptions, optionsProblem, shape } from '@molecule-ai/core/adapter-kit';
 import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
@@ -63,16 +54,16 @@ class ModuleShape {
    * Whether the global guards, pipes, interceptors and exception filters of the application run for messages; those of
    * classes and methods always do. @default true
    */
-  globalEnhancers = flag(true);
+  globalEnhancers = shape.flag(true);
   /** `true`: the application does not start the agent; `agent.start()` does, for instance in a test. @default false */
-  manualStart = flag(false);
+  manualStart = shape.flag(false);
   /** `true` for an application that only calls others: it needs no handler, and messages end as failed, `no_handler`. @default false */
-  withoutHandlers = flag(false);
+  withoutHandlers = shape.flag(false);
   /**
    * Where the HTTP server of the application takes messages for this agent; they come before anything of the application sees them. Needs a
    * `reportedUrl`. `false`: you serve the URL yourself. @default at the path of `reportedUrl`, where the agent has one
    */
-  push = option<PushOptions | false | undefined>((value, refuse) => {
+  push = shape.option<PushOptions | false | undefined>((value, refuse) => {
     if (value === undefined || value === false) return value;
     if (typeof value !== 'object' || value === null) {
       return refuse("must be an object such as { path: '/a2a' }, or false");
@@ -82,7 +73,7 @@ class ModuleShape {
     return value;
   });
   /** Handles the messages that no decorated method does: a `MoleculeStrategy`, which is also that of the microservice. */
-  strategy = option<MessageStrategy | undefined, MessageStrategy>((value, refuse) => {
+  strategy = shape.option<MessageStrategy | undefined, MessageStrategy>((value, refuse) => {
     const isStrategy = STRATEGY_METHODS.every(
       (name) => typeof Reflect.get(Object(value), name) === 'function',
     );
@@ -97,8 +88,8 @@ class ModuleShape {
 }
 
 /** Options that `RemoteAgentClient` or `createRemoteAgent` checks. */
-function passedOn<T extends object>(): Option<T | undefined, T> {
-  return option<T | undefined, T>((value, refuse) => {
+function passedOn<T extends object>(): shape.Option<T | undefined, T> {
+  return shape.option<T | undefined, T>((value, refuse) => {
     const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
     if (value === undefined || isGroup) return value as T | undefined;
     return refuse('must be an object');
@@ -106,7 +97,7 @@ function passedOn<T extends object>(): Option<T | undefined, T> {
 }
 
 /** Options of one agent. */
-export interface MoleculeModuleOptions extends OptionsOf<ModuleShape> {}
+export interface MoleculeModuleOptions extends shape.OptionsOf<ModuleShape> {}
 
 /** Creates the options, for `useClass` and `useExisting`. */
 export interface MoleculeOptionsFactory {
@@ -129,7 +120,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     .setExtras<MoleculeModuleExtras>({ name: undefined, isGlobal: false }, (definition) => definition)
     .build();
 
-const MODULE_OPTIONS = optionsSchema(new ModuleShape());
+const MODULE_OPTIONS = shape.optionsSchema(new ModuleShape());
 
 /** @throws ConfigurationError for what `forRoot` or the factory of `forRootAsync` gave. */
 export function checkOptions(options: unknown): MoleculeModuleOptions {
@@ -144,7 +135,7 @@ export function checkOptions(options: unknown): MoleculeModuleOptions {
     if (Reflect.get(Object(agent), name) === undefined) continue;
     throw new ConfigurationError(`The module takes no \`agent.${name}\`.`, { hint });
   }
-  parseOptions('It', MODULE_OPTIONS, options);
+  shape.parseOptions('It', MODULE_OPTIONS, options);
   return options as MoleculeModuleOptions;
 }
 
