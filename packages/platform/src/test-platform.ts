@@ -107,6 +107,15 @@ export interface TestPlatform extends AsyncDisposable {
  * limits, because the time in which they are counted stands still; each option can be set. Of the environment only
  * `MOLECULE_CONTRACT_CHECK` is read.
  *
+ * @example
+ * await using platform = await createTestPlatform();
+ * const client = new RemoteAgentClient({ ...platform, ...(await platform.createWorkspace('writer')) });
+ * const agent = createRemoteAgent({ client, onMessage: ({ text }) => `echo: ${text}` });
+ * await agent.start();
+ * const operator = new OperatorClient({ ...platform, operatorKey: platform.operatorKey }); // of core/operator
+ * expect((await operator.sendMessage(client.workspaceId, 'hello')).text).toBe('echo: hello');
+ * await agent.stop();
+ *
  * @throws PlatformOptionsError
  */
 export async function createTestPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {

@@ -45,7 +45,10 @@ export interface InboundMessage {
   readonly method: string;
   /** The params of the call, untrusted; for an answer, `params.result` is its text, markers included. */
   readonly params: JsonObject;
-  /** The A2A parts: texts, files and data, untrusted. A text that came without parts is one text part; `[]` for an empty message. */
+  /**
+   * The A2A parts: texts, files and data, untrusted. A file is `{ kind: 'file', file: { name, mimeType, bytes, uri } }`, each field optional. A
+   * text that came without parts is one text part; `[]` for an empty message.
+   */
   readonly parts: readonly JsonObject[];
   /** What the sender added, untrusted; keys under which the platform says who that is are not among it. `{}` for nothing. */
   readonly metadata: JsonObject;

@@ -43,7 +43,10 @@ export const DataPart = wire('DataPart', (w) =>
 );
 export type DataPart = WireType<typeof DataPart>;
 
-/** One part as we write it. Parts of others are open: use `extractParts` and `extractMessageText`. */
+/**
+ * One part as we write it: `{ kind: 'text', text }`, `{ kind: 'data', data }` with any JSON, or `{ kind: 'file', file }` with `name`, `mimeType`, and
+ * `bytes` in base64 or a `uri`. The parts of a message that was received are the sender's: check each field before it is used.
+ */
 export const MessagePart = wire('MessagePart', (w) =>
   z.union([w.use(TextPart), w.use(FilePart), w.use(DataPart)]),
 );

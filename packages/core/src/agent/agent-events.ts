@@ -4,7 +4,13 @@ import type { PeerChange } from '../peers/peer-identities.ts';
 import type { LoopOutcome } from '../presence/presence-machine.ts';
 import type { DegradedReason } from './health.ts';
 
-/** The events of an agent and the arguments of their listeners. */
+/**
+ * The events of an agent and the arguments of their listeners.
+ *
+ * @example
+ * agent.on('degraded', (reason, error) => console.error(reason, error));
+ * agent.on('dead-letter', (message, { attempts, error }) => console.error(message.id, attempts, error));
+ */
 export interface AgentEvents {
   /** Registered, sending heartbeats and receiving messages. Emitted once; for an agent that starts paused, after the resume. */
   started: [];
@@ -14,6 +20,7 @@ export interface AgentEvents {
   message: [message: InboundMessage];
   /** The handler returned and the answer, if any, was sent. */
   delivered: [message: InboundMessage];
+  /** An answer was sent. */
   'reply-sent': [message: InboundMessage];
   /** The handler, or sending its answer, failed and is retried after `delayMs` milliseconds. */
   retry: [
@@ -40,12 +47,17 @@ export interface AgentEvents {
    * it is.
    */
   'delivery-changed': [mode: 'push' | 'long-poll', reason: string | null];
+  /** The workspace was paused: no handler runs until it is resumed. */
   paused: [];
+  /** Handlers run again. */
   resumed: [];
+  /** The workspace was deleted, and the agent ends. */
   removed: [];
+  /** The token is not accepted any more, and the agent ends. */
   revoked: [];
   /** Another running agent reads for the workspace, and this one ends. */
   superseded: [];
+  /** Something is wrong, and `health().ok` is false until `recovered` with the same reason. */
   degraded: [reason: DegradedReason, error: unknown];
   recovered: [reason: DegradedReason];
   /** The platform no longer knows the read position: unacknowledged messages are read again. */

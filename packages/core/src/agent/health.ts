@@ -80,12 +80,17 @@ export const SIGNS: Readonly<Record<DegradedReason, Sign>> = {
  */
 export type AgentState = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'stopped';
 
-/** A snapshot for probes and support. Times are ISO 8601. */
+/**
+ * A snapshot for probes and support. Times are ISO 8601. Of an agent that is silent read `ok`, `degradedReasons` and `endReason` first, then
+ * `presence` (whether heartbeats arrive), `inboundAgeMs` (whether messages are read), `inFlight` and `deadLetters` (what became of them).
+ */
 export interface AgentHealth {
   readonly state: AgentState;
+  /** What the platform knows: whether it accepted the last heartbeats, and whether the workspace is paused or removed. */
   readonly presence: PresenceState;
   /** Running or paused, and not degraded. */
   readonly ok: boolean;
+  /** What is wrong now; `[]` for nothing. The event `degraded` reports each with its error, and docs/running-an-agent.md says what to do. */
   readonly degradedReasons: readonly DegradedReason[];
   /** When the platform last accepted a heartbeat. */
   readonly lastHeartbeatAt: string | null;

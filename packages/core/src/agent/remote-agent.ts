@@ -481,10 +481,12 @@ function workspacePaused(): MoleculeError {
 checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, { wait: true, signal: true }] });
 
 /**
- * Creates an agent from a client and a handler; `start()` runs it.
+ * Start here: creates an agent from a client and a handler; `start()` registers it, keeps it online and receives its messages. What the handler
+ * returns is the answer. Code outside of handlers uses the client: `callPeer`, `streamPeer`, `notify`.
  * @throws ConfigurationError naming the option.
  *
  * @example
+ * const client = new RemoteAgentClient(); // MOLECULE_PLATFORM_URL, MOLECULE_WORKSPACE_ID and MOLECULE_WORKSPACE_TOKEN, or options
  * const agent = createRemoteAgent({ client, onMessage: (message) => `echo: ${message.text}` });
  * await agent.start();
  * process.once('SIGTERM', () => agent.stop());

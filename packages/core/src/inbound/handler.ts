@@ -1,4 +1,4 @@
-import type { InboundMessage, JsonObject, MessagePart, Question } from '@molecule-ai/protocol';
+import type { InboundMessage, JsonObject, JsonValue, MessagePart } from '@molecule-ai/protocol';
 
 /** The context of one attempt; the agent adds client and logger. */
 export interface AttemptContext {
@@ -43,23 +43,44 @@ export interface AttemptContext {
 export type AttemptHandler = (message: InboundMessage, context: AttemptContext) => unknown;
 
 /** A question in the answer of a handler. */
-export interface QuestionToAsk extends Omit<Question, 'id'> {
-  /** Used for one message of the agent only. @default derived from the message and the place of the question */
+export interface QuestionToAsk {
+  /** `approval`: a person or an operator decides, with `approve` or `reject`. `text`: the answer is a text. */
+  readonly kind: 'approval' | 'text';
+  /** What the person or agent reads, at most 20 000 characters. */
+  readonly text: string;
+  /** Who answers a `text`: the `user` of the agent's own canvas, or the `sender` of the message. An `approval` is for people, whatever this says. */
+  readonly from: 'user' | 'sender';
+  /** Shown with the question, for example the arguments of a call. It does not come back with the answer. */
+  readonly data?: JsonValue | undefined;
+  /**
+   * Comes back as `questionId` with the answer. Used for one message of the agent only, so include `message.id`.
+   * @default derived from the message and the place of the question
+   */
   readonly id?: string | undefined;
 }
 
 /** An answer with more than a text. */
 export interface AnswerContent {
-  /** May be blank when there are parts or questions. */
+  /** `''` when there are only parts or questions. */
   readonly text: string;
   /** Parts after the text: files and structured data. */
   readonly parts?: readonly MessagePart[] | undefined;
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;
   /**
-   * What the agent has to know before it can continue, at most 20. The message stays open; when all are answered, the
-   * handler gets a message with `answers`, whose answer is that of this message. An id that the agent used for another
-   * message ends this one as failed, `invalid_answer`: omit it where nothing depends on it. A platform without the capability `questions` passes them on in the metadata of the answer.
+   * What the agent has to know before it can continue, at most 20. The message stays open, also over a restart. When all are answered, the
+   * handler runs again with a new message that has `answers` and not the text of the first; what it returns then is the answer to the
+   * first. What it needs of the first is in `answer.question`, in the `id` of the question, or in `client.conversationHistory`.
+   *
+   * An id that the agent used for another message ends this one as failed, `invalid_answer`. A platform without the capability
+   * `questions` passes them on in the metadata of the answer.
+   *
+   * @example
+   * const [approval] = message.answers;
+   * if (approval === undefined) {
+   *   return { text: '', questions: [{ kind: 'approval', text: 'Deploy version 7?', from: 'user' }] };
+   * }
+   * return approval.decision === 'approve' ? await deploy() : 'Not deployed.';
    */
   readonly questions?: readonly QuestionToAsk[] | undefined;
 }

@@ -67,8 +67,12 @@ export interface PeerReplyFields extends Omit<PeerReplyData, 'isHeld' | 'text'> 
 }
 
 /**
- * The reply to a message. Everything that a peer wrote is untrusted. For a model use `forModel()`; template strings
- * and `JSON.stringify` return the fenced form as well, so that raw text does not get into a prompt by accident.
+ * The reply to a message; read {@link status} first. Everything that a peer wrote is untrusted. For a model use `forModel()`; template
+ * strings and `JSON.stringify` return the fenced form as well, so that raw text does not get into a prompt by accident.
+ *
+ * @example
+ * const reply = await client.callPeer(peerId, 'Can we ship?');
+ * if (reply.status === 'answered') console.log(reply.text);
  */
 export interface PeerReply extends Omit<ReceivedReply, typeof inspect.custom> {}
 
@@ -82,6 +86,11 @@ class ReceivedReply {
     this.#fields = fields;
   }
 
+  /**
+   * `answered`: the answer is in `text`, `parts` and `forModel()`. `queued`: not ended yet, `client.waitForAnswer(messageId)` waits on.
+   * `input-required`: the peer asks something first, see `questions`; `client.callPeer` with `answers` continues. `unanswered`: handled,
+   * and the peer says nothing. `failed`: `code` and `text` say why. `canceled`; `expired`: nobody handled it in time.
+   */
   get status(): PeerReplyStatus {
     return this.#fields.status;
   }

@@ -114,7 +114,8 @@ export class ClientShape extends PlatformShape {
     readWorkspaceId,
   );
   /**
-   * A token of the workspace. Takes precedence over a stored one and is never written to disk.
+   * A token of the workspace. Takes precedence over a stored one and is never written to disk. After
+   * `rotateToken()` the platform refuses it, and the client uses the new one, which was stored, also after a restart.
    * `null`, as `createWorkspace` returns it for a workspace without one, counts as not given. Environment: `MOLECULE_WORKSPACE_TOKEN`.
    */
   authToken = option<string | null>((token, refuse) => readCredential(checkText(token, refuse), refuse), {
