@@ -1,5 +1,4 @@
 import {
-  ConfigurationError,
   type HandlerAnswer,
   type InboundMessage,
   type JsonValue,
@@ -7,14 +6,7 @@ import {
   type ModelText,
   peerTextInstructions,
 } from '@molecule-ai/core';
-import {
-  type Approvals,
-  agentHandler,
-  knownOptions,
-  optionsProblem,
-  type RunAnswers,
-  type Turn,
-} from '@molecule-ai/core/adapter-kit';
+import { agentHandler, type RunAnswers, shape, type Turn } from '@molecule-ai/core/adapter-kit';
 import type { ModelMessage } from 'ai';
 import {
   closingResults,
@@ -45,33 +37,39 @@ import {
   targetOf,
 } from './runs.ts';
 
-const DEFAULT_MAX_MESSAGES = 100;
 const CUT = '(The answer is cut here: the model reached its length limit.)';
 
-/** Options of {@link createAiSdkHandler}. */
-export interface AiSdkHandlerOptions {
+class AiSdkHandlerShape {
   /** Where conversations are kept. @default in memory, until the process ends */
-  store?: ConversationStore | undefined;
+  store = shape.withMethods<ConversationStore>(
+    ['load', 'save'],
+    'Both return promises: load(conversationId) the messages or undefined, save(conversationId, messages) nothing.',
+  );
   /**
    * How many messages of a conversation are kept and shown to the model, 0 to 10 000: a whole exchange is left out at a time, never the
    * last one. With 0 each message is a conversation of its own. @default 100
    */
-  maxMessages?: number | undefined;
+  maxMessages = shape.number({ min: 0, max: 10_000, byDefault: 100 });
   /** The conversation of a message. @default its `conversationId` */
-  conversationId?: ((message: InboundMessage) => string) | undefined;
+  conversationId = shape.func<(message: InboundMessage) => string>();
   /**
    * Who decides whether a call that needs an approval may be done: the `user` of the agent's canvas, or with `sender-when-user` the sender where
    * that is the user. Never another agent. @default 'user'
    */
-  approvals?: Approvals | undefined;
+  approvals = shape.word(['user', 'sender-when-user'], undefined);
   /**
-   * The answer in what a run came to. Is given runs that ended with tool calls as well: what is blank then fails as `too_many_steps`.
+   * The answer in what a run came to: its `text`, `output`, `finishReason`, `steps`, and the `messages` that it added. Is given runs that ended with tool
+   * calls as well: what is blank then fails as `too_many_steps`. After a stream, an answer that does not begin with the streamed words is appended to them.
    * @default the text of the last step, with an `output` that is not a text as data
    */
-  output?:
-    | ((run: AgentRun, message: InboundMessage) => HandlerAnswer | PromiseLike<HandlerAnswer>)
-    | undefined;
+  output =
+    shape.func<(run: AgentRun, message: InboundMessage) => HandlerAnswer | PromiseLike<HandlerAnswer>>();
 }
+
+/** Options of {@link createAiSdkHandler}. */
+export interface AiSdkHandlerOptions extends shape.OptionsOf<AiSdkHandlerShape> {}
+
+const OPTIONS = shape.optionsSchema(new AiSdkHandlerShape());
 
 /**
  * Returns the `onMessage` of an agent whose messages are handled by an agent or a model of the AI SDK.
@@ -95,9 +93,8 @@ export function createAiSdkHandler(
   options: AiSdkHandlerOptions = {},
 ): MessageHandler {
   const known = targetOf(target);
-  checkOptions(options);
-  const { store = new MemoryConversationStore(), maxMessages = DEFAULT_MAX_MESSAGES } = options;
-  const { approvals, conversationId, output } = options;
+  const checked = shape.parseOptions('createAiSdkHandler', OPTIONS, options);
+  const { store = new MemoryConversationStore(), maxMessages, approvals, conversationId, output } = checked;
   const handle = agentHandler<Conversation>({
     ...ERRORS,
     approvals,
@@ -114,29 +111,6 @@ export function createAiSdkHandler(
   // An own output may be a stream, which no journal keeps.
   if (output !== undefined) return handle;
   return (message, context) => context.once('ai-sdk:answer', async () => handle(message, context));
-}
-
-const OPTIONS = knownOptions<AiSdkHandlerOptions>({
-  store: true,
-  maxMessages: true,
-  conversationId: true,
-  approvals: true,
-  output: true,
-});
-
-function checkOptions(options: AiSdkHandlerOptions): void {
-  const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
-  const functions = { conversationId: 'function', output: 'function' } as const;
-  const numbers = { maxMessages: { min: 0, max: 10_000 } };
-  const kinds = { store: 'object', approvals, ...functions, ...numbers } as const;
-  const problem = optionsProblem(options, kinds, 'createAiSdkHandler', OPTIONS);
-  if (problem !== null) throw new ConfigurationError(problem);
-  const { store } = options;
-  const isStore = ['load', 'save'].every((name) => typeof Reflect.get(Object(store), name) === 'function');
-  if (store === undefined || isStore) return;
-  throw new ConfigurationError('`store` must have the methods load() and save().', {
-    hint: 'Both return promises: load(conversationId) the messages or undefined, save(conversationId, messages) nothing.',
-  });
 }
 
 class HandledMessage {

@@ -1,5 +1,4 @@
-import { ConfigurationError } from '@molecule-ai/core';
-import { inConversation, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
+import { inConversation, shape } from '@molecule-ai/core/adapter-kit';
 import {
   createAgentUIStream,
   createUIMessageStream,
@@ -9,9 +8,9 @@ import {
 } from 'ai';
 import { type ApprovalSigner, approvalSigner, releaseApprovals, useApprovals } from './chat-approvals.ts';
 import { approvalOf, type Chat, type ChatPart, invalidMessages, Refusal, readChat } from './chat-request.ts';
+import { secretOption } from './peer-tools.ts';
 import { silent } from './runs.ts';
 
-const DEFAULT_BODY_BYTES = 4 * 1024 * 1024;
 const ERROR_TEXT = 'Something went wrong. Please try again.';
 
 /** An agent of the AI SDK: a `ToolLoopAgent`, or any other. Its call options, if it has some, must be optional. */
@@ -33,30 +32,44 @@ export interface FinishedChat {
   readonly outcome: 'finished' | 'aborted' | 'failed';
 }
 
-export interface ChatRouteOptions {
-  readonly agent: ChatAgent;
+class ChatRouteShape {
+  /** A `ToolLoopAgent` or another agent of the AI SDK, whose call options are optional. */
+  agent = shape.option<ChatAgent>((agent, refuse) => {
+    if (typeof Reflect.get(Object(agent), 'stream') === 'function') return agent as ChatAgent;
+    return refuse('must be an agent of the AI SDK, such as a ToolLoopAgent');
+  });
   /** Gets what went wrong in a run, for logs: the page gets `errorText`. */
-  onError(error: unknown, chat: { readonly chatId: string }): void;
+  onError = shape.option<(error: unknown, chat: { readonly chatId: string }) => void>((onError, refuse) => {
+    if (typeof onError === 'function') return onError as never;
+    return refuse('must be a function: nothing else gets what goes wrong in a run');
+  });
   /** Called at the end of each run, also of one that failed. What it throws goes to `onError`. */
-  onFinish?(chat: FinishedChat): void | PromiseLike<void>;
+  onFinish = shape.func<(chat: FinishedChat) => void | PromiseLike<void>>();
   /**
    * The conversation in which peers are asked, for the id that the page chose. With several users, put that of the user into it: who knows
    * the id of a chat continues its conversations with peers. @default the id of the page
    */
-  chatId?(id: string, request: Request): string | PromiseLike<string>;
+  chatId = shape.func<(id: string, request: Request) => string | PromiseLike<string>>();
   /** Signs approvals, 32 characters or more, the same for all processes that serve the route. @default a random one of this process */
-  readonly approvalSecret?: string | undefined;
-  /** @default 4 194 304 */
-  readonly maxBodyBytes?: number | undefined;
+  approvalSecret = secretOption();
+  /** A longer chat is refused with 413. @default 4 194 304 */
+  maxBodyBytes = shape.number({ min: 1_000, isInteger: true, byDefault: 4 * 1_024 * 1_024 });
   /** Whether the agent may be given a file by this URL, from which it is then downloaded. @default files are sent as `data:` URLs only */
-  allowFileUrl?(url: URL): boolean;
-  /** @default true */
-  readonly sendReasoning?: boolean | undefined;
-  /** @default false */
-  readonly sendSources?: boolean | undefined;
+  allowFileUrl = shape.func<(url: URL) => boolean>();
+  /** As in the AI SDK. @default true */
+  sendReasoning = shape.flag(undefined);
+  /** As in the AI SDK. @default false */
+  sendSources = shape.flag(undefined);
   /** What the page shows instead of an error. @default 'Something went wrong. Please try again.' */
-  readonly errorText?: string | undefined;
+  errorText = shape.nonBlank();
 }
+
+export interface ChatRouteOptions
+  extends Omit<shape.OptionsOf<ChatRouteShape>, 'agent' | 'onError'>,
+    Pick<shape.SettingsOf<ChatRouteShape>, 'agent' | 'onError'> {}
+
+const OPTIONS = shape.optionsSchema(new ChatRouteShape());
+type Settings = shape.SettingsOf<ChatRouteShape>;
 
 /**
  * A chat endpoint for `useChat` and `DefaultChatTransport`, as `POST` of a route of Next.js or of any server with standard requests. A wrong request
@@ -66,10 +79,8 @@ export interface ChatRouteOptions {
  * @example
  * export const POST = createChatRoute({ agent, onError: (error) => log.error(error) });
  */
-export function createChatRoute(options: ChatRouteOptions): (request: Request) => Promise<Response> {
-  const problem = problemOf(options);
-  if (problem !== null)
-    throw new ConfigurationError(problem, { hint: 'createChatRoute({ agent, onError })' });
+export function createChatRoute(given: ChatRouteOptions): (request: Request) => Promise<Response> {
+  const options = shape.parseOptions('createChatRoute', OPTIONS, given);
   const signer = approvalSigner(options.approvalSecret);
   return async (request) => {
     try {
@@ -84,35 +95,8 @@ export function createChatRoute(options: ChatRouteOptions): (request: Request) =
   };
 }
 
-function problemOf(options: ChatRouteOptions): string | null {
-  const kinds = {
-    agent: 'object',
-    onError: 'function',
-    onFinish: 'function',
-    chatId: 'function',
-    approvalSecret: 'text',
-    maxBodyBytes: { min: 1_000, isInteger: true },
-    allowFileUrl: 'function',
-    sendReasoning: 'flag',
-    sendSources: 'flag',
-    errorText: 'text',
-  } as const;
-  const problem = optionsProblem(options, kinds, 'createChatRoute', knownOptions<ChatRouteOptions>(kinds));
-  if (problem !== null) return problem;
-  if (typeof Reflect.get(Object(options.agent), 'stream') !== 'function')
-    return '`agent` must be an agent of the AI SDK, such as a ToolLoopAgent.';
-  if (options.onError === undefined)
-    return '`onError` is missing: nothing else gets what goes wrong in a run.';
-  const isShort = options.approvalSecret !== undefined && options.approvalSecret.length < 32;
-  return isShort ? '`approvalSecret` must have 32 characters or more.' : null;
-}
-
-async function respond(
-  request: Request,
-  options: ChatRouteOptions,
-  signer: ApprovalSigner,
-): Promise<Response> {
-  const { agent, maxBodyBytes = DEFAULT_BODY_BYTES } = options;
+async function respond(request: Request, options: Settings, signer: ApprovalSigner): Promise<Response> {
+  const { agent, maxBodyBytes } = options;
   const chat = await readChat(request, {
     signer,
     maxBodyBytes,
@@ -132,7 +116,7 @@ async function respond(
 /** Runs the agent, for a page that reads along. */
 async function streamRun(
   closing: AbortSignal,
-  options: ChatRouteOptions,
+  options: Settings,
   { chatId, given, clean, approved, denied }: Chat,
   signer: ApprovalSigner,
 ): Promise<Response> {
@@ -186,7 +170,7 @@ class RunErrors {
   #isToShow = false;
   hasFailed = false;
 
-  constructor(options: ChatRouteOptions, chatId: string, signal: AbortSignal) {
+  constructor(options: Settings, chatId: string, signal: AbortSignal) {
     this.text = options.errorText ?? ERROR_TEXT;
     const reported = new Set<unknown>();
     this.report = (error) => {
@@ -300,7 +284,7 @@ function endingRun<Chunk>(
   });
 }
 
-function reportTo({ onError }: ChatRouteOptions, error: unknown, chatId: string): void {
+function reportTo({ onError }: Settings, error: unknown, chatId: string): void {
   try {
     onError(error, { chatId });
   } catch {

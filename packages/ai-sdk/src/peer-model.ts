@@ -7,7 +7,7 @@ import {
   peerTextInstructions,
   plainPeerText,
 } from '@molecule-ai/core';
-import { optionsProblem, type PeerCall } from '@molecule-ai/core/adapter-kit';
+import { type PeerCall, shape } from '@molecule-ai/core/adapter-kit';
 import { APICallError, type LanguageModel } from 'ai';
 
 /** A language model of specification v3, which versions 6 and 7 of the AI SDK accept. */
@@ -31,27 +31,45 @@ const SETTINGS = [
   'seed',
 ] as const;
 
-const CALL_OPTIONS: readonly string[] = [
-  'contextId',
-  'conversationId',
-  'messageId',
-  'answers',
-] satisfies (keyof PeerModelCallOptions)[];
-
-/** `providerOptions.molecule` of a call. */
-export type PeerModelCallOptions = {
+class PeerModelCallShape {
   /** Continues this conversation with the peer. */
-  contextId?: string | undefined;
+  contextId = shape.nonBlank();
   /** Names the conversation of the application, a chat for example: its calls to one peer are one conversation with that peer. */
-  conversationId?: string | undefined;
+  conversationId = shape.nonBlank();
   /**
    * Of an earlier call with the same prompt, which is sent with this id again: the platform has it already, and the result is what came of it.
    * An unknown id is that of a new message; with another prompt the call fails as a conflict.
    */
-  messageId?: string | undefined;
+  messageId = shape.nonBlank();
   /** Answers to questions of kind `text` of the peer. One without a text has the text of the prompt. */
-  answers?: { questionId: string; text?: string | undefined }[] | undefined;
-};
+  answers = shape.option<{ questionId: string; text?: string | undefined }[] | undefined>(
+    (answers, refuse) => {
+      const isRight =
+        answers === undefined ||
+        (Array.isArray(answers) &&
+          answers.length > 0 &&
+          answers.length <= MAX_ANSWERS &&
+          answers.every(isAnswer));
+      return isRight
+        ? answers
+        : refuse(
+            `must be 1 to ${MAX_ANSWERS} { questionId, text? }`,
+            'Answer the questions of `providerMetadata.molecule`.',
+          );
+    },
+  );
+}
+
+function isAnswer(answer: unknown): boolean {
+  const { questionId, text } = Object(answer);
+  const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== '';
+  return isText(questionId) && (text === undefined || isText(text));
+}
+
+/** `providerOptions.molecule` of a call. */
+export type PeerModelCallOptions = shape.OptionsOf<PeerModelCallShape>;
+
+const CALL_OPTIONS = shape.optionsSchema(new PeerModelCallShape());
 
 /** `providerMetadata.molecule` of a result and of its text, as plain JSON. The text beside it is a peer's, as `questions` are. */
 export type PeerModelMetadata = {
@@ -80,14 +98,8 @@ export interface PeerAsk extends Pick<PeerModelCallOptions, 'contextId' | 'conve
 
 /** @throws MoleculeError `invalid_argument` for a prompt without a text of the user, and for wrong `providerOptions.molecule`. */
 export function askIn(call: ModelCall, peerId: string): PeerAsk {
-  const { molecule: given = {} } = (call.providerOptions ?? {}) as { molecule?: PeerModelCallOptions };
-  const problem = callOptionsProblem(given);
-  if (problem !== null) {
-    throw new MoleculeError(problem, {
-      code: 'invalid_argument',
-      hint: 'Correct `providerOptions.molecule`.',
-    });
-  }
+  const { molecule = {} } = call.providerOptions ?? {};
+  const given = shape.parseArgument('providerOptions.molecule', CALL_OPTIONS, molecule);
   const { prompt, responseFormat } = call;
   const asked = prompt.findLastIndex(({ role }) => role === 'user');
   const text = asked === -1 ? '' : textOf(prompt[asked]).join('\n');
@@ -107,24 +119,6 @@ export function askIn(call: ModelCall, peerId: string): PeerAsk {
     warnings: (contextId) =>
       warningsOf(call, asked, (message) => contextIdsOf(message, peerId).includes(contextId)),
   };
-}
-
-function callOptionsProblem(given: PeerModelCallOptions): string | null {
-  const problem = optionsProblem(given, { contextId: 'text', conversationId: 'text', messageId: 'text' });
-  if (problem !== null) return problem;
-  const unknown = Object.keys(given).filter((name) => !CALL_OPTIONS.includes(name));
-  if (unknown.length > 0)
-    return `There is no option ${unknown.map((name) => JSON.stringify(name)).join(', ')}: \`providerOptions.molecule\` has ${CALL_OPTIONS.join(', ')}.`;
-  if (given.answers === undefined) return null;
-  const { answers } = given;
-  const isRight =
-    Array.isArray(answers) &&
-    answers.length > 0 &&
-    answers.length <= MAX_ANSWERS &&
-    answers.every(
-      (answer) => optionsProblem(answer, { questionId: 'text', text: 'text' }) === null && answer.questionId,
-    );
-  return isRight ? null : `\`answers\` must be 1 to ${MAX_ANSWERS} { questionId, text? }.`;
 }
 
 function jsonInstruction(format: Extract<ModelCall['responseFormat'], { type: 'json' }>): string {

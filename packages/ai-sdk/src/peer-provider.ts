@@ -2,11 +2,10 @@ import { MoleculeError, type PeerClient, type PeerReply } from '@molecule-ai/cor
 import {
   clientPort,
   clientProblem,
-  knownOptions,
-  optionsProblem,
   type PeerCall,
   PeerCalls,
   peerIdProblem,
+  shape,
 } from '@molecule-ai/core/adapter-kit';
 import { NoSuchModelError } from 'ai';
 import {
@@ -24,7 +23,6 @@ import {
 type StreamResult = Awaited<ReturnType<PeerLanguageModel['doStream']>>;
 type StreamPart = StreamResult['stream'] extends ReadableStream<infer Part> ? Part : never;
 
-const MIN_TIMEOUT_MS = 2_000;
 /** The one text of a result. */
 const TEXT_ID = '0';
 const NO_USAGE: ModelResult['usage'] = {
@@ -32,19 +30,28 @@ const NO_USAGE: ModelResult['usage'] = {
   outputTokens: { total: undefined, text: undefined, reasoning: undefined },
 };
 
-/** Options of {@link createMolecule}. */
-export interface MoleculeOptions {
+class MoleculeShape {
   /** The client of an agent. */
-  client: PeerClient;
+  client = shape.given<PeerClient>();
   /**
    * How long to wait for an answer, in milliseconds, 2 000 or more; then the call fails, and a repeat of it waits on. Of a call without a stream up to
    * 5 s are for the response: under 25 000 a fifth, to the whole second.
    * @default 120_000; of a stream, as long as the peer goes on
    */
-  timeoutMs?: number | undefined;
-  /** At most so many characters of a peer in one result, 1 or more; the sentence that the rest is cut comes on top. @default 32_000 */
-  maxModelChars?: number | undefined;
+  timeoutMs = shape.number({ min: 2_000, isInteger: true, byDefault: undefined });
+  /**
+   * At most so many characters of a peer in one result, 1 or more. If it is cut, the finish reason is `length`, and one more sentence says so.
+   * @default 32_000
+   */
+  maxModelChars = shape.number({ min: 1, isInteger: true, byDefault: undefined });
 }
+
+/** Options of {@link createMolecule}. */
+export interface MoleculeOptions extends shape.OptionsOf<MoleculeShape> {
+  client: PeerClient;
+}
+
+const OPTIONS = shape.optionsSchema(new MoleculeShape());
 
 /** Peers as language models. It may be given to `createProviderRegistry` and `customProvider`. */
 export interface MoleculeProvider {
@@ -59,8 +66,6 @@ export interface MoleculeProvider {
   imageModel(modelId: string): never;
 }
 
-const OPTIONS = knownOptions<MoleculeOptions>({ client: true, timeoutMs: true, maxModelChars: true });
-
 /**
  * Peers as language models: `molecule('<id of the peer>')` is one. The peer gets the last user message of the prompt; what it answers is the
  * text of the result, without markers and not fenced, and marked as untrusted in `providerMetadata.molecule`.
@@ -71,18 +76,10 @@ const OPTIONS = knownOptions<MoleculeOptions>({ client: true, timeoutMs: true, m
  * const { text } = await generateText({ model: molecule(labId), prompt: 'Can we ship?' });
  */
 export function createMolecule(options: MoleculeOptions): MoleculeProvider {
-  const problem =
-    optionsProblem(
-      options,
-      {
-        timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
-        maxModelChars: { min: 1, isInteger: true },
-      },
-      'createMolecule',
-      OPTIONS,
-    ) ?? clientProblem(options.client);
+  const { timeoutMs, maxModelChars } = shape.parseArgument('createMolecule', OPTIONS, options);
+  const { client } = options;
+  const problem = clientProblem(client);
   if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-  const { client, timeoutMs, maxModelChars } = options;
   const calls = new PeerCalls({ client, name: 'language_model', timeoutMs, maxModelChars });
   const none = (modelType: 'embeddingModel' | 'imageModel') => (modelId: string) => {
     throw new NoSuchModelError({ modelId, modelType, message: 'Peers are language models only.' });

@@ -2,13 +2,12 @@ import { currentMessage, type ModelText, MoleculeError, type PeerClient } from '
 import {
   currentConversation,
   type DefaultPeerToolNames,
-  knownOptions,
-  optionsProblem,
-  PEER_TOOLS_OPTION_NAMES,
   type PeerTool,
   type PeerToolName,
   type PeerToolsOptions,
+  PeerToolsShape,
   peerTools,
+  shape,
   type ToolCall,
   type ToolDefinition,
   type ToolOutcome,
@@ -23,29 +22,48 @@ import {
   verifyOutcome,
 } from './stored-outcome.ts';
 
-const DEFAULT_MODEL_CHARS = 32_000;
 const MIN_SECRET_LENGTH = 32;
 /** Tools that wait for the answer of a peer. */
 const CALLING: ReadonlySet<string> = new Set(['call_peer', 'delegate_task']);
 
-export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
-  extends PeerToolsOptions<Names> {
+/** What signs something: 32 characters or more. */
+export function secretOption(): shape.Option<string | undefined, string> {
+  return shape.option<string | undefined, string>((value, refuse) => {
+    if (value === undefined || (typeof value === 'string' && value.length >= MIN_SECRET_LENGTH)) return value;
+    return refuse(
+      `must be a text of ${MIN_SECRET_LENGTH} characters or more`,
+      'Make one with `openssl rand -base64 32`, and keep it with the other secrets of the program.',
+    );
+  });
+}
+
+class AiSdkToolsShape extends PeerToolsShape {
   /** Whether the answer of a peer is given as preliminary results while it is made. @default true */
-  readonly progress?: boolean | undefined;
+  progress = shape.flag(true);
   /**
-   * Which calls need an approval: all, those of some tools, or what the function decides. Calls with wrong arguments need none: nothing is sent. In
-   * version 7 of the AI SDK `toolApproval` of the call takes precedence. @default none
+   * Which calls need an approval: all (`true`), those of some tools (their names), or what the function decides. In version 7 of the AI SDK
+   * `toolApproval` of the call takes precedence. @default none
    */
-  readonly needsApproval?:
-    | boolean
-    | readonly Names[number][]
-    | ((request: PeerToolRequest<Names[number]>) => boolean | PromiseLike<boolean>)
-    | undefined;
+  needsApproval = shape.given<AnyApproval>();
   /**
    * Signs results, so that whoever keeps a chat for this program cannot write one. 32 characters or more, the same in all processes. @default none: `check` of a
    * result is a digest, which finds out what was edited by mistake
    */
-  readonly outputSecret?: string | undefined;
+  outputSecret = secretOption();
+}
+
+export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
+  extends Omit<shape.OptionsOf<AiSdkToolsShape>, 'only' | 'needsApproval'>,
+    Pick<PeerToolsOptions<Names>, 'only'> {
+  /**
+   * Which calls need an approval: all, those of some tools, or what the function decides. Calls with wrong arguments need none: nothing is sent. In
+   * version 7 of the AI SDK `toolApproval` of the call takes precedence. @default none
+   */
+  needsApproval?:
+    | boolean
+    | readonly Names[number][]
+    | ((request: PeerToolRequest<Names[number]>) => boolean | PromiseLike<boolean>)
+    | undefined;
 }
 
 /** A call that may need an approval; `toolName` is its tool. */
@@ -80,12 +98,7 @@ export type PeerToolSet<Names extends readonly PeerToolName[] = readonly PeerToo
   [Name in Names[number]]: Tool<PeerToolInput<Name>, PeerToolOutput<Name>>;
 };
 
-const OPTIONS = knownOptions<CreatePeerToolsOptions>({
-  ...PEER_TOOLS_OPTION_NAMES,
-  progress: true,
-  needsApproval: true,
-  outputSecret: true,
-});
+const OPTIONS = shape.optionsSchema(new AiSdkToolsShape());
 
 /**
  * The tools by which a model works with other agents. A call rejects only with the reason of its `abortSignal`.
@@ -98,15 +111,16 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   client: PeerClient,
   given: CreatePeerToolsOptions<Names> = {},
 ): PeerToolSet<Names> {
-  check(optionsProblem(given, { progress: 'flag', outputSecret: 'text' }, 'createPeerTools', OPTIONS));
-  const { progress = true, needsApproval, outputSecret, ...options } = given;
-  const { maxModelChars = DEFAULT_MODEL_CHARS } = options;
+  const { progress, needsApproval, outputSecret, ...options } = shape.parseArgument(
+    'createPeerTools',
+    OPTIONS,
+    given,
+  );
+  const { maxModelChars } = options;
   const definitions: readonly AnyDefinition[] = peerTools<readonly PeerToolName[]>(client, options);
   check(approvalProblem(needsApproval, definitions));
-  const isShort = outputSecret !== undefined && outputSecret.length < MIN_SECRET_LENGTH;
-  check(isShort ? `\`outputSecret\` must have ${MIN_SECRET_LENGTH} characters or more.` : null);
   const entries = definitions.map((definition): [string, AnyTool] => {
-    const asks = asksFor(definition, needsApproval as AnyApproval);
+    const asks = asksFor(definition, needsApproval);
     return [
       definition.name,
       {

@@ -2,10 +2,10 @@
 
 export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turns.ts';
 export { clientPort, findClientPort } from './client/client-port.ts';
+export { InboundHandlerShape } from './inbound-http/inbound-handler.ts';
 export { receivedValue } from './peers/received-values.ts';
-export { knownOptions } from './settings/known-options.ts';
 export * as shape from './settings/options.ts';
-export { clientProblem, optionsProblem, peerIdProblem } from './tools/adapter-options.ts';
+export { clientProblem, peerIdProblem } from './tools/adapter-options.ts';
 export type { Approvals, PendingQuestion, RunAnswers } from './tools/approvals.ts';
 export { currentConversation, inConversation } from './tools/call-identity.ts';
 export {
@@ -17,11 +17,11 @@ export {
 export {
   type DefaultPeerToolNames,
   isPeerToolName,
-  PEER_TOOLS_OPTION_NAMES,
   type PeerTool,
   type PeerToolList,
   type PeerToolName,
   type PeerToolsOptions,
+  PeerToolsShape,
   peerTools,
 } from './tools/peer-tools.ts';
 export { outcomeOfReply } from './tools/reply-outcome.ts';

@@ -70,8 +70,9 @@ it('the testing entry exports exactly these names', () => {
 
 it('the entry for adapters exports exactly these names', () => {
   expect(Object.keys(kit).sort()).toEqual([
-    'PEER_TOOLS_OPTION_NAMES',
+    'InboundHandlerShape',
     'PeerCalls',
+    'PeerToolsShape',
     'agentHandler',
     'clientPort',
     'clientProblem',
@@ -81,9 +82,7 @@ it('the entry for adapters exports exactly these names', () => {
     'findClientPort',
     'inConversation',
     'isPeerToolName',
-    'knownOptions',
     'mapTexts',
-    'optionsProblem',
     'outcomeOfReply',
     'ownWords',
     'peerIdProblem',

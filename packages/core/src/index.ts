@@ -19,7 +19,7 @@ export { RemoteAgentClient } from './agent/remote-agent-client.ts';
 export type { HistoryPage } from './client/conversation-history.ts';
 export { type CurrentMessage, currentMessage } from './client/current-message.ts';
 export type { HeartbeatMetrics } from './client/heartbeat.ts';
-export type { CallPeerOptions, StreamPeerOptions } from './client/peer-calls.ts';
+export type { CallPeerOptions } from './client/peer-calls.ts';
 export type { PeerClient } from './client/peer-client.ts';
 export type { PeerStream } from './client/peer-stream.ts';
 export { FileTokenStore, MemoryTokenStore } from './credentials/token-store.ts';

@@ -9,14 +9,7 @@ import {
   type ModelText,
   peerTextInstructions,
 } from '@molecule-ai/core';
-import {
-  type Approvals,
-  agentHandler,
-  knownOptions,
-  optionsProblem,
-  type RunAnswers,
-  type Turn,
-} from '@molecule-ai/core/adapter-kit';
+import { agentHandler, type RunAnswers, shape, type Turn } from '@molecule-ai/core/adapter-kit';
 import {
   isAnswered,
   type PendingInterrupt,
@@ -52,28 +45,36 @@ import {
   wasResumed,
 } from './threads.ts';
 
-/** Options of {@link createLangChainHandler}. */
-export interface LangChainHandlerOptions {
+class LangChainHandlerShape {
   /**
    * Who decides whether an action may be done: the `user` of the agent's canvas, or with `sender-when-user` the sender where that is the
    * user. Never another agent. @default 'user'
    */
-  approvals?: Approvals | undefined;
+  approvals = shape.word(['user', 'sender-when-user'], undefined);
   /** The thread of a message. @default its `conversationId` */
-  threadId?: ((message: InboundMessage) => string) | undefined;
+  threadId = shape.func<(message: InboundMessage) => string>();
   /**
-   * What the target is invoked with for a new message. `human` is the message for a model, fenced where another agent wrote it.
+   * What the target is invoked with for a new message. `human` is the message for a model, fenced where another agent wrote it. A chain that begins
+   * with a prompt takes an object: `(human) => ({ messages: [human] })` for `new MessagesPlaceholder('messages')`.
    * @default `{ messages: [human] }` for agents and graphs, `[human]` for other runnables
    */
-  input?: ((human: HumanMessage, message: InboundMessage) => unknown) | undefined;
+  input = shape.func<(human: HumanMessage, message: InboundMessage) => unknown>();
   /**
    * The answer in the output of the target.
    * @default the text of the last of its `messages`, with a `structuredResponse` as data; of other runnables a text, or the text of a message
    */
-  output?: ((output: unknown, message: InboundMessage) => HandlerAnswer) | undefined;
+  output = shape.func<(output: unknown, message: InboundMessage) => HandlerAnswer>();
   /** Of each run, such as `recursionLimit`, `callbacks`, `tags`, `metadata`. Thread and signal are those of the message. */
-  config?: RunnableConfig | undefined;
+  config = shape.option<RunnableConfig | undefined>((config, refuse) => {
+    if (config === undefined || shape.isObject(config)) return config;
+    return refuse(`must be an object, got ${shape.describe(config)}`);
+  });
 }
+
+/** Options of {@link createLangChainHandler}. */
+export interface LangChainHandlerOptions extends shape.OptionsOf<LangChainHandlerShape> {}
+
+const OPTIONS = shape.optionsSchema(new LangChainHandlerShape());
 
 /**
  * Returns the `onMessage` of an agent whose messages are handled by an agent of LangChain, a graph of LangGraph, or any other runnable.
@@ -97,7 +98,7 @@ export function createLangChainHandler(
   options: LangChainHandlerOptions = {},
 ): MessageHandler {
   const known = targetOf(target);
-  checkOptions(options);
+  shape.parseOptions('createLangChainHandler', OPTIONS, options);
   const graph = savingGraph(known);
   if (known.interrupts && graph === undefined) {
     throw new ConfigurationError(
@@ -123,15 +124,6 @@ export function createLangChainHandler(
     begin: (_turn, message) => message.answer(),
     resume: (_turn, message, answers) => message.resume(answers),
   });
-}
-
-function checkOptions(options: LangChainHandlerOptions): void {
-  const functions = { threadId: 'function', input: 'function', output: 'function' } as const;
-  const approvals: readonly Approvals[] = ['user', 'sender-when-user'];
-  const kinds = { approvals, ...functions, config: 'object' } as const;
-  const known = knownOptions<LangChainHandlerOptions>(kinds);
-  const problem = optionsProblem(options, kinds, 'createLangChainHandler', known);
-  if (problem !== null) throw new ConfigurationError(problem);
 }
 
 class HandledMessage {

@@ -16,20 +16,19 @@ import {
   parseActivityRow,
   stripA2aBoundary,
 } from '@molecule-ai/core';
-import { clientProblem, knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
+import { clientProblem, shape } from '@molecule-ai/core/adapter-kit';
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 500;
-
-/** Options of {@link peerMessageHistory}. */
-export interface PeerMessageHistoryOptions {
+class PeerMessageHistoryShape {
   /** `message.conversationId`. @default that of the message which is handled */
-  conversationId?: string | undefined;
+  conversationId = shape.nonBlank();
   /** At most so many rows of the feed, the latest, 1 to 500. @default 100 */
-  limit?: number | undefined;
+  limit = shape.number({ min: 1, max: 500, isInteger: true, byDefault: 100 });
 }
 
-const OPTIONS = knownOptions<PeerMessageHistoryOptions>({ conversationId: true, limit: true });
+/** Options of {@link peerMessageHistory}. */
+export interface PeerMessageHistoryOptions extends shape.OptionsOf<PeerMessageHistoryShape> {}
+
+const OPTIONS = shape.optionsSchema(new PeerMessageHistoryShape());
 
 /**
  * The messages of one conversation of this agent, as the platform keeps them: those to it as `HumanMessage`, fenced where another agent
@@ -52,29 +51,19 @@ export function peerMessageHistory(
 export class PeerMessageHistory extends BaseListChatMessageHistory {
   override lc_namespace = ['molecule_ai', 'langchain', 'history'];
   private readonly client: Pick<PeerClient, 'workspaceId' | 'listActivity'>;
-  private readonly options: PeerMessageHistoryOptions;
+  private readonly options: shape.SettingsOf<PeerMessageHistoryShape>;
 
   constructor(client: Pick<PeerClient, 'workspaceId' | 'listActivity'>, options: PeerMessageHistoryOptions) {
     super();
-    const problem =
-      clientProblem(client) ??
-      optionsProblem(
-        options,
-        {
-          conversationId: 'text',
-          limit: { min: 1, max: MAX_LIMIT, isInteger: true },
-        },
-        'peerMessageHistory',
-        OPTIONS,
-      );
+    const problem = clientProblem(client);
     if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+    this.options = shape.parseArgument('peerMessageHistory', OPTIONS, options);
     this.client = client;
-    this.options = options;
   }
 
   /** @throws MoleculeError `invalid_argument` outside of handlers without a conversation, and what `listActivity` throws. */
   override async getMessages(): Promise<BaseMessage[]> {
-    const { limit = DEFAULT_LIMIT } = this.options;
+    const { limit } = this.options;
     const handled = currentMessage();
     const conversationId = this.options.conversationId ?? handled?.conversationId ?? '';
     if (conversationId === '') {

@@ -1,37 +1,28 @@
 import { HumanMessage, HumanMessageChunk } from '@langchain/core/messages';
 import { Runnable, type RunnableConfig } from '@langchain/core/runnables';
 import { MoleculeError, type PeerClient, type PeerReply } from '@molecule-ai/core';
-import {
-  clientProblem,
-  knownOptions,
-  optionsProblem,
-  type PeerCall,
-  PeerCalls,
-  peerIdProblem,
-} from '@molecule-ai/core/adapter-kit';
+import { clientProblem, type PeerCall, PeerCalls, peerIdProblem, shape } from '@molecule-ai/core/adapter-kit';
 import { isState, joined, type PeerRunnableInput, type PeerRunnableOutput, textOf } from './peer-messages.ts';
 import { idIn, placeOfCall, waitWithin } from './threads.ts';
 
-const MIN_TIMEOUT_MS = 2_000;
-const NUMBERS = {
-  timeoutMs: { min: MIN_TIMEOUT_MS, isInteger: true },
-  maxModelChars: { min: 1, isInteger: true },
-};
 /** Under this name LangGraph keeps what belongs to one attempt of a task. */
 const ATTEMPT = '__pregel_scratchpad';
 
-/** Options of {@link createPeerRunnable}. */
-export interface PeerRunnableOptions {
+class PeerRunnableShape {
   /**
-   * How long to wait for the answer, in milliseconds, 2 000 or more; then it is a value of the status `queued`.
+   * How long to wait for the answer, in milliseconds, 2 000 or more; then it is a value of the status `queued`. `invoke` may return up to 5 s earlier.
+   * With a `timeout` of the config that is shorter, it waits 2 000 ms less than this; LangChain may abort a call with one under 4 000.
    * @default 120_000; of a stream, as long as the peer goes on
    */
-  timeoutMs?: number | undefined;
+  timeoutMs = shape.number({ min: 2_000, isInteger: true, byDefault: undefined });
   /** At most so many characters of the peer in one message, 1 or more. @default 32_000 */
-  maxModelChars?: number | undefined;
+  maxModelChars = shape.number({ min: 1, isInteger: true, byDefault: undefined });
 }
 
-const OPTIONS = knownOptions<PeerRunnableOptions>({ timeoutMs: true, maxModelChars: true });
+/** Options of {@link createPeerRunnable}. */
+export interface PeerRunnableOptions extends shape.OptionsOf<PeerRunnableShape> {}
+
+const OPTIONS = shape.optionsSchema(new PeerRunnableShape());
 
 /**
  * Asks one peer, as a step of a chain, a node of a graph or a subagent. Given a state with messages it returns messages for it, else a
@@ -66,11 +57,9 @@ export class PeerRunnable<Input extends PeerRunnableInput> extends Runnable<
 
   constructor(client: PeerClient, peerId: string, options: PeerRunnableOptions) {
     super();
-    const problem =
-      clientProblem(client) ??
-      peerIdProblem(peerId) ??
-      optionsProblem(options, NUMBERS, 'createPeerRunnable', OPTIONS);
+    const problem = clientProblem(client) ?? peerIdProblem(peerId);
     if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+    shape.parseArgument('createPeerRunnable', OPTIONS, options);
     this.peerId = peerId;
     this.options = options;
     this.calls = new PeerCalls({ client, name: 'peer_runnable', maxModelChars: options.maxModelChars });

@@ -6,16 +6,15 @@ import {
   type ToolReturnType,
   type ToolRunnableConfig,
 } from '@langchain/core/tools';
-import { currentMessage, type JsonValue, MoleculeError, type PeerClient } from '@molecule-ai/core';
+import { currentMessage, type JsonValue, type PeerClient } from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
-  knownOptions,
-  optionsProblem,
-  PEER_TOOLS_OPTION_NAMES,
   type PeerTool,
   type PeerToolName,
   type PeerToolsOptions,
+  PeerToolsShape,
   peerTools,
+  shape,
   type ToolCall,
   type ToolDefinition,
 } from '@molecule-ai/core/adapter-kit';
@@ -28,13 +27,16 @@ const ANY_SCHEMA = {};
 /** In the place of arguments that are none. */
 const NO_ARGUMENTS = 'not JSON';
 
-export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
-  extends PeerToolsOptions<Names> {
+class LangChainToolsShape extends PeerToolsShape {
   /** Whether the answer of a peer is reported as stream events while it is made. @default true */
-  readonly progress?: boolean | undefined;
+  progress = shape.flag(true);
 }
 
-const OPTIONS = knownOptions<CreatePeerToolsOptions>({ ...PEER_TOOLS_OPTION_NAMES, progress: true });
+export interface CreatePeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
+  extends Omit<shape.OptionsOf<LangChainToolsShape>, 'only'>,
+    Pick<PeerToolsOptions<Names>, 'only'> {}
+
+const OPTIONS = shape.optionsSchema(new LangChainToolsShape());
 
 type JsonSchema = ToolDefinition['inputSchema'];
 
@@ -81,9 +83,7 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   client: PeerClient,
   given: CreatePeerToolsOptions<Names> = {},
 ): PeerStructuredToolList<Names> {
-  const problem = optionsProblem(given, { progress: 'flag' }, 'createPeerTools', OPTIONS);
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-  const { progress = true, ...options } = given;
+  const { progress, ...options } = shape.parseArgument('createPeerTools', OPTIONS, given);
   return peerTools<readonly PeerToolName[]>(client, options).map(
     (definition) => new ToolOfDefinition(definition, progress),
   ) as unknown as PeerStructuredToolList<Names>;

@@ -6,7 +6,7 @@ import {
   type InboundSource,
   type JsonObject,
 } from '@molecule-ai/core';
-import { knownOptions, optionsProblem, peerIdProblem } from '@molecule-ai/core/adapter-kit';
+import { peerIdProblem, shape } from '@molecule-ai/core/adapter-kit';
 import {
   type ArgumentsHost,
   createParamDecorator,
@@ -23,16 +23,23 @@ export const MOLECULE_CONTEXT = 'molecule';
 /** Where the decorators of methods keep what they were given. The same in each copy of the package. */
 const HANDLERS = '@molecule-ai/nestjs/handlers';
 
-/** What every decorator of a method takes. */
-export interface HandlerOptions {
+class HandlerShape {
   /** The name of the agent. @default the agent without a name */
-  agent?: string | undefined;
+  agent = shape.given<string>();
 }
 
-export interface PeerMessageOptions extends HandlerOptions {
+/** What every decorator of a method takes. */
+export interface HandlerOptions extends shape.OptionsOf<HandlerShape> {}
+
+class PeerMessageShape extends HandlerShape {
   /** Ids of workspaces: only messages of these. @default all other agents */
-  from?: string | readonly string[] | undefined;
+  from = shape.given<string | readonly string[]>();
 }
+
+export interface PeerMessageOptions extends shape.OptionsOf<PeerMessageShape> {}
+
+const HANDLER = shape.optionsSchema(new HandlerShape());
+const PEER_MESSAGE = shape.optionsSchema(new PeerMessageShape());
 
 /** What a decorated method handles. */
 export type HandlerMark = { readonly agent: string } & (
@@ -48,12 +55,12 @@ export type HandlerMark = { readonly agent: string } & (
  * an `Observable` or `AsyncIterable` of texts, or nothing.
  */
 export function OnMessage(options: HandlerOptions = {}): MethodDecorator {
-  return handles({ kind: 'message', agent: agentOf('OnMessage', options, HANDLER_OPTIONS) });
+  return handles({ kind: 'message', agent: agentOf('OnMessage', options) });
 }
 
 /** The method handles messages of other agents, and of senders that are not known; with `from`, of these workspaces only. */
 export function OnPeerMessage(options: PeerMessageOptions = {}): MethodDecorator {
-  const agent = agentOf('OnPeerMessage', options, PEER_MESSAGE_OPTIONS);
+  const agent = agentOf('OnPeerMessage', options, PEER_MESSAGE);
   const from = options.from === undefined ? [] : [options.from].flat();
   const problem =
     options.from !== undefined && from.length === 0
@@ -65,7 +72,7 @@ export function OnPeerMessage(options: PeerMessageOptions = {}): MethodDecorator
 
 /** The method handles what people write on the canvas. */
 export function OnUserMessage(options: HandlerOptions = {}): MethodDecorator {
-  return handles({ kind: 'user', agent: agentOf('OnUserMessage', options, HANDLER_OPTIONS) });
+  return handles({ kind: 'user', agent: agentOf('OnUserMessage', options) });
 }
 
 /** The method handles messages of this method of JSON-RPC, `message.method`, such as `delegate_task`, whoever sent them. */
@@ -73,7 +80,7 @@ export function OnTask(method: string, options: HandlerOptions = {}): MethodDeco
   if (typeof method !== 'string' || method.trim() === '') {
     throw new ConfigurationError("@OnTask() needs the method of JSON-RPC, such as 'delegate_task'.");
   }
-  return handles({ kind: 'task', agent: agentOf('OnTask', options, HANDLER_OPTIONS), method });
+  return handles({ kind: 'task', agent: agentOf('OnTask', options), method });
 }
 
 /** The method is called with the arguments of this event of the agent. Guards, pipes, interceptors and filters do not apply. */
@@ -83,7 +90,7 @@ export function OnAgentEvent(event: AgentEventName, options: HandlerOptions = {}
       hint: `The events are ${AGENT_EVENTS}.`,
     });
   }
-  return handles({ kind: 'event', agent: agentOf('OnAgentEvent', options, HANDLER_OPTIONS), event });
+  return handles({ kind: 'event', agent: agentOf('OnAgentEvent', options), event });
 }
 
 /** What the decorators of a method say, nothing for other methods. */
@@ -108,17 +115,8 @@ function handles(mark: HandlerMark): MethodDecorator {
   };
 }
 
-const HANDLER_OPTIONS = knownOptions<HandlerOptions>({ agent: true });
-const PEER_MESSAGE_OPTIONS = knownOptions<PeerMessageOptions>({ agent: true, from: true });
-
-function agentOf<Options extends HandlerOptions>(
-  decorator: string,
-  options: Options,
-  known: ReturnType<typeof knownOptions<Options>>,
-): string {
-  const problem = optionsProblem(options, {}, `@${decorator}()`, known);
-  if (problem !== null) throw new ConfigurationError(problem);
-  return options.agent ?? '';
+function agentOf(decorator: string, options: HandlerOptions, schema: typeof HANDLER = HANDLER): string {
+  return shape.parseOptions(`@${decorator}()`, schema, options).agent ?? '';
 }
 
 /** The sender of a message. */

@@ -1,5 +1,5 @@
 import { type AgentHealth, ConfigurationError } from '@molecule-ai/core';
-import { knownOptions, optionsProblem } from '@molecule-ai/core/adapter-kit';
+import { shape } from '@molecule-ai/core/adapter-kit';
 import type { ModulesContainer } from '@nestjs/core';
 import type { HostedAgent } from './hosted-agent.ts';
 import { agentLabel, UNNAMED } from './molecule-options.ts';
@@ -24,12 +24,14 @@ export interface MoleculeHealthStatus {
   readonly agents?: Readonly<Record<string, MoleculeHealthStatus>>;
 }
 
-export interface MoleculeHealthOptions {
+class HealthShape {
   /** The name of the agent. @default all agents of the application, of which one that is down is enough */
-  agent?: string | undefined;
+  agent = shape.given<string>();
 }
 
-const HEALTH_OPTIONS = knownOptions<MoleculeHealthOptions>({ agent: true });
+export interface MoleculeHealthOptions extends shape.OptionsOf<HealthShape> {}
+
+const OPTIONS = shape.optionsSchema(new HealthShape());
 
 /**
  * Health of the agents for `@nestjs/terminus` 10, 11 and 12, or for a controller of your own: down when an agent does not run, has lost the
@@ -60,10 +62,7 @@ export class MoleculeHealthIndicator {
 
   /** The same without Terminus: never throws for an agent that is down. */
   check(key = 'molecule', options: MoleculeHealthOptions = {}): MoleculeHealthResult {
-    const given: MoleculeHealthOptions = Object(options);
-    const problem = optionsProblem(given, {}, 'The check of an agent', HEALTH_OPTIONS);
-    if (problem !== null) throw new ConfigurationError(problem);
-    const { agent } = given;
+    const { agent } = shape.parseOptions('The check of an agent', OPTIONS, Object(options));
     const chosen = this.#agents.filter(({ name }) => agent === undefined || name === agent);
     const [only] = chosen;
     if (only === undefined) {

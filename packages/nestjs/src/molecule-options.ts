@@ -7,8 +7,7 @@ import {
   type RemoteAgentClientOptions,
   type RemoteAgentOptions,
 } from '@molecule-ai/core';
-import { knownOptions, optionsProblem, shape } from '@molecule-ai/core/adapter-kit';
-import type { InboundHandlerOptions } from '@molecule-ai/core/inbound';
+import { InboundHandlerShape, shape } from '@molecule-ai/core/adapter-kit';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
 const STRATEGY_METHODS = ['attach', 'handle'];
@@ -17,17 +16,15 @@ const NOT_OF_THE_AGENT = [
   ['onMessage', 'Decorate a method of a provider or controller with @OnMessage().'],
 ] as const;
 
-/** How an agent is served by the HTTP server of the application. */
-export interface PushOptions extends InboundHandlerOptions {
+class PushShape extends InboundHandlerShape {
   /** Such as `/a2a`; a global prefix does not apply. Two agents cannot have the same. @default the path of `reportedUrl` */
-  path?: string | undefined;
+  path = shape.given<string>();
 }
 
-const PUSH_OPTIONS = knownOptions<PushOptions>({
-  path: true,
-  maxConcurrentRequests: true,
-  holdSeconds: true,
-});
+/** How an agent is served by the HTTP server of the application. */
+export interface PushOptions extends shape.OptionsOf<PushShape> {}
+
+const PUSH = shape.optionsSchema(new PushShape());
 
 /** What the module needs of a `MoleculeStrategy`. */
 export interface MessageStrategy {
@@ -68,8 +65,7 @@ class ModuleShape {
     if (typeof value !== 'object' || value === null) {
       return refuse("must be an object such as { path: '/a2a' }, or false");
     }
-    const problem = optionsProblem(value, {}, '`push`', PUSH_OPTIONS);
-    if (problem !== null) throw new ConfigurationError(problem);
+    shape.parseOptions('`push`', PUSH, value);
     return value;
   });
   /** Handles the messages that no decorated method does: a `MoleculeStrategy`, which is also that of the microservice. */

@@ -7,16 +7,15 @@ import {
   type PeerReply,
   type PeerStream,
   type RemoteAgent,
-  type StreamPeerOptions,
 } from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
-  optionsProblem,
   type PeerToolList,
   type PeerToolName,
   type PeerToolsOptions,
   peerTools,
   repeatableCallOptions,
+  shape,
 } from '@molecule-ai/core/adapter-kit';
 import { Observable } from 'rxjs';
 import { endError } from './reply-errors.ts';
@@ -59,7 +58,7 @@ export class MoleculeService {
    * cancels nothing.
    * @throws MoleculeError `invalid_argument`; all other errors come with the iteration.
    */
-  stream(peerId: string, text: string, options: StreamPeerOptions = {}): PeerStream {
+  stream(peerId: string, text: string, options: CallPeerOptions = {}): PeerStream {
     const continued = this.#continued('stream', peerId, text, options);
     return this.client.streamPeer(peerId, text, continued);
   }
@@ -68,7 +67,7 @@ export class MoleculeService {
    * The same as an `Observable` of the pieces, for endpoints and operators. Each subscription sends a message; to unsubscribe before the end
    * cancels it. An answer that does not come to its end is an error, with the code of the peer's failure in `details`.
    */
-  observe(peerId: string, text: string, options: StreamPeerOptions = {}): Observable<string> {
+  observe(peerId: string, text: string, options: CallPeerOptions = {}): Observable<string> {
     return new Observable((subscriber) => {
       checkOptions(options);
       const left = new AbortController();
@@ -124,6 +123,8 @@ export class MoleculeService {
 
 /** @throws MoleculeError `invalid_argument` */
 function checkOptions(options: unknown): void {
-  const problem = optionsProblem(options, {});
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
+  if (shape.isObject(options)) return;
+  throw new MoleculeError(`The options must be an object, got ${shape.describe(options)}.`, {
+    code: 'invalid_argument',
+  });
 }

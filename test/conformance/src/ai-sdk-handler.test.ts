@@ -463,13 +463,18 @@ const WRONG: readonly (readonly [string, unknown, unknown, string])[] = [
   ['an object as the model', { model: {} }, {}, '`model` must be'],
   ['a list of tools', { model: 'x', tools: [] }, {}, '`tools` must be'],
   ['no options', { model: 'x' }, null, 'The options must be'],
-  ['an unknown decider', { model: 'x' }, { approvals: 'sender' }, '`approvals` must be'],
-  ['a text as conversationId', { model: 'x' }, { conversationId: 'one' }, '`conversationId` must be'],
-  ['an object as output', { model: 'x' }, { output: {} }, '`output` must be'],
-  ['a negative bound', { model: 'x' }, { maxMessages: -1 }, '`maxMessages` must be'],
-  ['a bound that is no number', { model: 'x' }, { maxMessages: Number.NaN }, '`maxMessages` must be'],
-  ['half a store', { model: 'x' }, { store: { load: async () => [] } }, '`store` must have'],
-  ['a text as the store', { model: 'x' }, { store: 'redis' }, '`store` must be'],
+  ['an unknown decider', { model: 'x' }, { approvals: 'sender' }, 'approvals must be'],
+  ['a text as conversationId', { model: 'x' }, { conversationId: 'one' }, 'conversationId must be'],
+  ['an object as output', { model: 'x' }, { output: {} }, 'output must be'],
+  ['a negative bound', { model: 'x' }, { maxMessages: -1 }, 'maxMessages must be'],
+  ['a bound that is no number', { model: 'x' }, { maxMessages: Number.NaN }, 'maxMessages must be'],
+  [
+    'half a store',
+    { model: 'x' },
+    { store: { load: async () => [] } },
+    'store must be an object with save()',
+  ],
+  ['a text as the store', { model: 'x' }, { store: 'redis' }, 'store must be'],
 ];
 for (const [name, target, options, problem] of WRONG) {
   verifies('adapters.handler-options', `refused: ${name}`, () => {

@@ -400,9 +400,10 @@ verifies('options.wrong-are-refused', 'provider options', async () => {
     prompt: 'Hi',
     providerOptions: { molecule: { converstionId: 'x' } },
   });
-  await expect(misspelt).rejects.toThrow(
-    'There is no option "converstionId": `providerOptions.molecule` has contextId, conversationId, messageId, answers.',
-  );
+  await expect(misspelt).rejects.toMatchObject({
+    message: 'providerOptions.molecule has no option "converstionId".',
+    hint: 'Did you mean conversationId?',
+  });
   const messages: ModelMessage[] = [{ role: 'assistant', content: 'said' }];
   for (const asked of [{ messages }, { prompt: ' ' }]) {
     await expect(generateText({ model, ...asked })).rejects.toMatchObject({ code: 'invalid_argument' });

@@ -146,14 +146,14 @@ verifies('options.wrong-are-refused', 'tools options', async () => {
   const make = createPeerTools as (client: unknown, options?: unknown) => object;
   const wrong: [unknown, string][] = [
     [null, 'The options must be an object'],
-    [{ progress: 'yes' }, '`progress` must be true or false'],
+    [{ progress: 'yes' }, 'progress must be true or false'],
     [{ needsApproval: 'call_peer' }, '`needsApproval` must be true or false, a function, or a list'],
     [{ only: ONLY, needsApproval: ['cancel_task'] }, 'of these tools: list_peers, call_peer.'],
     [{ needsApproval: ['call_peeer'] }, '`needsApproval`'],
-    [{ outputSecret: ' ' }, '`outputSecret` must be a text'],
-    [{ outputSecret: 'short' }, '`outputSecret` must have 32 characters or more.'],
-    [{ timeoutMs: 1 }, '`timeoutMs`'],
-    [{ only: ['search'] }, '`only` names a tool that does not exist'],
+    [{ outputSecret: ' ' }, 'outputSecret must be a text'],
+    [{ outputSecret: 'short' }, 'outputSecret must be a text of 32 characters or more.'],
+    [{ timeoutMs: 1 }, 'timeoutMs'],
+    [{ only: ['search'] }, 'only names a tool that does not exist'],
   ];
   for (const [options, message] of wrong) {
     expect(() => make(client, options)).toThrow(

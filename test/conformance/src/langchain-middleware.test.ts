@@ -86,7 +86,7 @@ verifies('adapters.middleware', 'the instruction in each prompt of a loop, and t
     expectFencedOutcome({ forModel: read }, 'All green.');
   }
   expectTypeOf(peersMiddleware(client, { only: ['list_peers'] }).tools[0].name).toEqualTypeOf<'list_peers'>();
-  expect(() => peersMiddleware(client, { timeoutMs: 1 })).toThrow('`timeoutMs`');
+  expect(() => peersMiddleware(client, { timeoutMs: 1 })).toThrow('timeoutMs');
 });
 
 verifies('adapters.middleware-fence', 'middleware: fence', async () => {

@@ -53,7 +53,7 @@ verifies('nestjs.health', 'health: half dead', async () => {
   void agent.start();
   await online(agent);
   expect(await health.isHealthy('agents')).toMatchObject({ agents: { status: 'up' } });
-  expect(() => health.check('x', { agents: 'other' } as never)).toThrow('Did you mean agent?');
+  expect(() => health.check('x', { agents: 'other' } as never)).toThrow('has no option "agents"');
   expect(() => health.check('x', { agent: 'other' })).toThrow(
     'There is no agent "other" whose health could be checked.',
   );

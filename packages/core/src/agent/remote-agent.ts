@@ -17,7 +17,15 @@ import {
 } from '../presence/presence-machine.ts';
 import { registerWithRetry } from '../presence/registration-retry.ts';
 import { threadOpener } from '../presence/run-heartbeat-loop.ts';
-import { checkCallsOf, knownOptions, unknownOptions } from '../settings/known-options.ts';
+import {
+  abortSignal,
+  argumentProblem,
+  checkArguments,
+  flag,
+  given,
+  type OptionsOf,
+  optionsSchema,
+} from '../settings/options.ts';
 import { lockWorkspace } from '../storage/file-lock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
@@ -35,23 +43,27 @@ import { AgentWatch } from './watch.ts';
 /** What an agent registers by its delivery; `undefined` for what its client says. */
 const MODES = { auto: undefined, own: undefined, 'long-poll': 'poll', poll: 'poll', push: 'push' } as const;
 
-export interface AgentStartOptions {
+export class AgentStartShape {
   /**
    * `false`: `start()` resolves at once, and the agent registers in the background. `health()` and the events `started`
    * and `degraded` report how far it is. An error that ends the start is logged and emitted as `start-failed`, and
    * `closed` rejects with it. @default true
    */
-  wait?: boolean | undefined;
+  wait = flag(undefined);
   /** Aborts the start, which then rejects with the signal's reason; with `wait: false` the agent ends as `stopped`. */
-  signal?: AbortSignal | undefined;
+  signal = abortSignal();
 }
 
-export interface AgentStopOptions {
+export interface AgentStartOptions extends OptionsOf<AgentStartShape> {}
+
+export class AgentStopShape {
   /** How long to wait for running handlers, in milliseconds. @default the agent's `stopTimeoutMs` */
-  timeoutMs?: number | undefined;
+  timeoutMs = given<number>();
 }
 
-const STOP_OPTIONS = knownOptions<AgentStopOptions>({ timeoutMs: true });
+export interface AgentStopOptions extends OptionsOf<AgentStopShape> {}
+
+const STOP = { 0: optionsSchema(new AgentStopShape()) };
 
 /**
  * A running agent: registers, sends heartbeats and receives messages, until it is stopped, its workspace is removed, its
@@ -235,7 +247,7 @@ export class AgentRuntime {
    * Unfinished messages are delivered again. Never rejects; further calls return the same promise.
    */
   stop(options: AgentStopOptions = {}): Promise<void> {
-    const unknown = unknownOptions('stop', options, STOP_OPTIONS);
+    const unknown = argumentProblem('stop', STOP, [options]);
     // To stop never fails.
     if (unknown !== null) this.#logger.warn({ hint: unknown.hint }, unknown.problem);
     return this.#finish('stopped', options.timeoutMs);
@@ -478,7 +490,7 @@ function workspacePaused(): MoleculeError {
   return new MoleculeError('The workspace was paused.', { code: 'workspace_paused' });
 }
 
-checkCallsOf<AgentRuntime>(AgentRuntime.prototype, { start: [0, { wait: true, signal: true }] });
+checkArguments(AgentRuntime.prototype, { start: { 0: optionsSchema(new AgentStartShape()) } });
 
 /**
  * Start here: creates an agent from a client and a handler; `start()` registers it, keeps it online and receives its messages. What the handler

@@ -8,11 +8,10 @@ circular.self = circular;
 const WRONG: readonly (readonly [string, readonly unknown[], RegExp])[] = [
   ...[0, -1, Number.NaN, 1.5, '5', Number.POSITIVE_INFINITY, null].map(
     (timeoutMs) =>
-      [`timeoutMs ${timeoutMs}`, [PEER, 'hello', { timeoutMs }], /^`timeoutMs` must be an integer/] as const,
+      [`timeoutMs ${timeoutMs}`, [PEER, 'hello', { timeoutMs }], /^timeoutMs must be an integer/] as const,
   ),
   ...['abort', {}, null].map(
-    (signal) =>
-      [`signal ${signal}`, [PEER, 'hello', { signal }], /^`signal` must be an AbortSignal/] as const,
+    (signal) => [`signal ${signal}`, [PEER, 'hello', { signal }], /^signal must be an AbortSignal/] as const,
   ),
   ...[circular, { size: 1n }, 'trace', null].map(
     (metadata) =>

@@ -11,28 +11,30 @@ import { invalidArgument } from '../errors/molecule-error.ts';
 import { receivedMessage } from '../peers/received-values.ts';
 import { messageForModel } from '../peers/text-for-model.ts';
 import type { ActivityEntry } from '../platform-api/activity.ts';
-import { numberProblem } from '../settings/checked-values.ts';
+import { given, number, type OptionsOf } from '../settings/options.ts';
 import { objectOf, textOf } from '../transport/http-response.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { CallShape } from '../transport/platform-request.ts';
 import { type ModelText, ownWords } from '../trust-boundary/fence.ts';
 import type { ClientContext } from './client-context.ts';
 
 const DEFAULT_ROWS = 50;
-const MAX_ROWS = 200;
+const _MAX_ROWS = 200;
 const CONVERSATION = /^[0-9a-f]{32}$/i;
 /** How many answers `before` names. */
 const MAX_GIVEN = 100;
 const GIVEN = /^\S{1,200}$/;
 
-export interface HistoryOptions extends CallOptions {
+export class HistoryShape extends CallShape {
   /** At most so many rows of the feed, the latest, 1–200; a message and its answer are mostly one row. @default 50 */
-  limit?: number | undefined;
+  limit = number({ min: 1, max: 200, isInteger: true, byDefault: undefined });
   /**
    * Only what came before: `before` of a page, or the id of a row.
    * @default the end of the conversation; in a handler the message that is handled
    */
-  before?: string | undefined;
+  before = given<string>();
 }
+
+export interface HistoryOptions extends OptionsOf<HistoryShape> {}
 
 /** What one side said in a conversation. Texts of others are untrusted: a model gets `forModel()`. */
 export interface HistoryEntry {
@@ -73,11 +75,9 @@ export async function readConversationHistory(
   conversationId: string,
   { limit = DEFAULT_ROWS, before, signal }: HistoryOptions,
 ): Promise<HistoryPage> {
-  const isId = CONVERSATION.test(conversationId);
-  const problem = isId
-    ? numberProblem('`limit`', limit, { min: 1, max: MAX_ROWS, isInteger: true })
-    : 'The conversation must be the `conversationId` of a message.';
-  if (problem !== null) throw invalidArgument(problem);
+  if (!CONVERSATION.test(conversationId)) {
+    throw invalidArgument('The conversation must be the `conversationId` of a message.');
+  }
   const { workspaceId } = settings;
   const [beforeId, ...given] = before?.split(' ') ?? [];
   const filters = { conversationId, beforeId, direction: 'all', order: 'desc', limit, signal } as const;

@@ -4,6 +4,7 @@ import {
   type HeartbeatThreadOptions,
   WorkerHeartbeats,
 } from '../heartbeat-worker/heartbeat-thread.ts';
+import { given, type OptionsOf } from '../settings/options.ts';
 import { codeOfError, heartbeatSent } from '../telemetry/telemetry.ts';
 import { systemClock } from '../time/clock.ts';
 import { codeForStatus } from '../transport/api-failure.ts';
@@ -11,22 +12,24 @@ import type { RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
 /** What the agent reports about its work. Omitted fields keep the value of the previous heartbeat. */
-export interface HeartbeatMetrics {
+export interface HeartbeatMetrics extends OptionsOf<HeartbeatMetricsShape> {}
+
+export class HeartbeatMetricsShape {
   /** Shown to users; `''` while idle. */
-  currentTask?: string | undefined;
-  activeTasks?: number | undefined;
+  currentTask = given<string>();
+  activeTasks = given<number>();
   /** From 0 to 1. */
-  errorRate?: number | undefined;
+  errorRate = given<number>();
   /** Name and code of the latest failure; never its text, which can contain message content. */
-  sampleError?: string | undefined;
+  sampleError = given<string>();
   /** @default whole seconds since the client was created */
-  uptimeSeconds?: number | undefined;
+  uptimeSeconds = given<number>();
   /** US cents. */
-  monthlySpendCents?: number | undefined;
-  runtimeState?: '' | 'wedged' | undefined;
-  runtimeMetadata?: RuntimeMetadata | undefined;
+  monthlySpendCents = given<number>();
+  runtimeState = given<'' | 'wedged'>();
+  runtimeMetadata = given<RuntimeMetadata>();
   /** Largest delay of the event loop of late, in whole milliseconds. Sent as part of `runtimeMetadata`. */
-  eventLoopLagMs?: number | undefined;
+  eventLoopLagMs = given<number>();
 }
 
 /** The platform's response. Fields that an older platform does not send are `null`; then poll the state. */

@@ -7,41 +7,37 @@ import {
   routes,
 } from '@molecule-ai/protocol';
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
-import { invalidArgument } from '../errors/molecule-error.ts';
 import { receivedMessage } from '../peers/received-values.ts';
 import { unreadable } from '../platform-api/platform-api.ts';
-import { numberProblem } from '../settings/checked-values.ts';
+import { flag, given, number, type OptionsOf, word } from '../settings/options.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
-import type { CallOptions, RunningAgentOptions } from '../transport/platform-request.ts';
+import { CallShape, type RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { isTooLarge } from './message-state.ts';
 
 const DEFAULT_LIMIT = 100;
-const NUMBERS = {
-  limit: { min: 1, max: 500, isInteger: true },
-  waitSecs: { min: 0, max: 60, isInteger: true },
-  sinceSecs: { min: 1, max: Number.MAX_SAFE_INTEGER, isInteger: true },
-} as const;
 
 /** Which messages to read. */
-export interface FetchInboundOptions extends CallOptions {
+export interface FetchInboundOptions extends OptionsOf<FetchInboundShape> {}
+
+export class FetchInboundShape extends CallShape {
   /** Only messages after this row, oldest first. */
-  sinceId?: string | undefined;
+  sinceId = given<string>();
   /** Only messages of this workspace. */
-  peerId?: string | undefined;
+  peerId = given<string>();
   /** Only messages before this RFC 3339 time. */
-  beforeTs?: string | undefined;
+  beforeTs = given<string>();
   /** Rows per page, 1–500. @default 100 */
-  limit?: number | undefined;
+  limit = number({ min: 1, max: 500, isInteger: true, byDefault: undefined });
   /** Only messages of the last n seconds. */
-  sinceSecs?: number | undefined;
+  sinceSecs = number({ min: 1, max: Number.MAX_SAFE_INTEGER, isInteger: true, byDefault: undefined });
   /** How long the platform may hold the request until a message arrives, in whole seconds, 0–60. @default 0 */
-  waitSecs?: number | undefined;
+  waitSecs = number({ min: 0, max: 60, isInteger: true, byDefault: undefined });
   /** Only messages not yet acknowledged, oldest first. @default false */
-  unacknowledged?: boolean | undefined;
+  unacknowledged = flag(undefined);
   /** Which rows a page without `sinceId` takes: the oldest or the newest. @default the oldest with `sinceSecs`, else the newest */
-  order?: 'asc' | 'desc' | undefined;
+  order = word(['asc', 'desc'], undefined);
 }
 
 /** Options of a read of a running agent, which claims the messages of the workspace for it. */
@@ -89,10 +85,12 @@ export interface MessageOutcome {
   readonly error?: { readonly message: string; readonly code?: string | undefined } | undefined;
 }
 
-export interface AcknowledgeOptions extends CallOptions {
+export class AcknowledgeShape extends CallShape {
   /** At most 500. */
-  outcomes?: readonly MessageOutcome[] | undefined;
+  outcomes = given<readonly MessageOutcome[]>();
 }
+
+export interface AcknowledgeOptions extends OptionsOf<AcknowledgeShape> {}
 
 /**
  * Reads one page of the inbound feed.
@@ -107,11 +105,6 @@ export async function readInboundPage(
   const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
   let received: Buffer | undefined;
   try {
-    for (const [name, bounds] of Object.entries(NUMBERS)) {
-      const value = options[name as keyof typeof NUMBERS];
-      const problem = value === undefined ? null : numberProblem(name, value, bounds);
-      if (problem !== null) throw invalidArgument(problem);
-    }
     const { api, logger } = context;
     const peerId = options.peerId || undefined;
     const turn = options.takesTurns && waitSecs > 0 ? context.heldReads.take('feed') : undefined;

@@ -9,7 +9,8 @@ import { ApiError, CursorLostError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
 import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
 import type { PlatformApi } from '../platform-api/platform-api.ts';
-import type { CallOptions, RequestLane } from '../transport/platform-request.ts';
+import { given, type OptionsOf } from '../settings/options.ts';
+import { type CallOptions, CallShape, type RequestLane } from '../transport/platform-request.ts';
 
 export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 const MAX_WAIT_SECONDS = 60;
@@ -30,15 +31,17 @@ const LISTS = {
   hint: 'Keep the message ids and ask for each with getMessage().',
 } as const;
 
-export interface WaitForAnswerOptions extends CallOptions {
+export class WaitForAnswerShape extends CallShape {
   /** Total time limit, in milliseconds; 0 sends one request. @default 300_000 */
-  timeoutMs?: number | undefined;
+  timeoutMs = given<number>();
   /**
    * The workspace that was asked, for a platform that does not keep the state of messages: there only its answer counts.
    * @default the one that this client sent the message; if another process did, any: `PeerReply.peerId` names it
    */
-  peerId?: string | undefined;
+  peerId = given<string>();
 }
+
+export interface WaitForAnswerOptions extends OptionsOf<WaitForAnswerShape> {}
 
 /**
  * Reads the state of a sent message; the platform may hold the request for `waitSeconds`.
@@ -181,14 +184,16 @@ function afterTimeout(capabilities: PlatformApi['capabilities']): string {
   return '. The platform does not recognise repeats: a second call may run the peer again.';
 }
 
-export interface ListMessagesOptions extends CallOptions {
+export class ListMessagesShape extends CallShape {
   /** One state or several; `open` or `ended` for all of that kind. @default every state */
-  state?: MessageState | readonly MessageState[] | 'open' | 'ended' | undefined;
+  state = given<MessageState | readonly MessageState[] | 'open' | 'ended'>();
   /** Only messages that changed at or after this RFC 3339 time. */
-  since?: string | undefined;
+  since = given<string>();
   /** At most this many, 1–200. @default 50 */
-  limit?: number | undefined;
+  limit = given<number>();
 }
+
+export interface ListMessagesOptions extends OptionsOf<ListMessagesShape> {}
 
 /** One message that the workspace sent, without its texts. Times are RFC 3339. */
 export interface SentMessage {

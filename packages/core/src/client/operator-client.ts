@@ -8,10 +8,11 @@ import {
 import { ApiError, WorkspaceRemovedError } from '../errors/api-error.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import type { ActivityFilters, ActivityPage } from '../platform-api/activity.ts';
+import { type ActivityFilters, type ActivityPage, ListActivityShape } from '../platform-api/activity.ts';
 import { PlatformApi } from '../platform-api/platform-api.ts';
 import {
   type GetWorkspaceOptions,
+  GetWorkspaceShape,
   getWorkspace,
   getWorkspaceState,
   listWorkspaces,
@@ -24,23 +25,28 @@ import {
   resolveOperatorSettings,
 } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
-import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
+import { checkArguments, flag, given, type OptionsOf, optionsSchema } from '../settings/options.ts';
 import { linkAbort } from '../time/linked-abort.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { type CallOptions, CallShape } from '../transport/platform-request.ts';
 import { AbandonedCalls, cancelMessage } from './cancellation.ts';
-import { CALL, GET_WORKSPACE, LIST_ACTIVITY, SEND_MESSAGE, WAIT_FOR_ANSWER } from './known-options.ts';
-import { readMessageState, type WaitForAnswerOptions, waitForAnswer } from './message-state.ts';
+import {
+  readMessageState,
+  type WaitForAnswerOptions,
+  WaitForAnswerShape,
+  waitForAnswer,
+} from './message-state.ts';
 import {
   asCall,
   composeMessage,
   type SendMessageOptions,
-  type StreamMessageOptions,
+  SendMessageShape,
   sendThroughProxy,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import {
   type AskedQuestion,
   type ListQuestionsOptions,
+  ListQuestionsShape,
   QUESTIONS,
   type QuestionReply,
   toQuestion,
@@ -48,25 +54,42 @@ import {
 import { platformSource } from './stream-sources.ts';
 import { type OperatorTokens, TokenCalls } from './tokens.ts';
 
-export interface NewWorkspace {
+class WorkspaceShape {
   /** At most 255 bytes. */
-  name: string;
-  role?: string | undefined;
-  /** @default `external`: an agent that runs anywhere */
-  runtime?: string | undefined;
-  tier?: number | undefined;
-  parentId?: string | null | undefined;
-  /** The URL of the agent; omit it for an agent that polls. */
-  url?: string | undefined;
-  deliveryMode?: DeliveryMode | undefined;
-  /** Stored encrypted. */
-  secrets?: Readonly<Record<string, string>> | undefined;
-  /** US cents per month; `null` for no limit. */
-  budgetLimitCents?: number | null | undefined;
-  maxConcurrentTasks?: number | undefined;
+  name = given<string>();
+  tier = given<number>();
+  deliveryMode = given<DeliveryMode>();
+  maxConcurrentTasks = given<number>();
   /** Position on the canvas. */
-  position?: { x: number; y: number } | undefined;
+  position = given<{ x: number; y: number }>();
 }
+
+export class NewWorkspaceShape extends WorkspaceShape {
+  role = given<string>();
+  /** @default `external`: an agent that runs anywhere */
+  runtime = given<string>();
+  parentId = given<string | null>();
+  /** The URL of the agent; omit it for an agent that polls. */
+  url = given<string>();
+  /** Stored encrypted. */
+  secrets = given<Readonly<Record<string, string>>>();
+  /** US cents per month; `null` for no limit. */
+  budgetLimitCents = given<number | null>();
+}
+
+export interface NewWorkspace extends OptionsOf<NewWorkspaceShape> {
+  name: string;
+}
+
+export class WorkspaceChangesShape extends WorkspaceShape {
+  role = given<string | null>();
+  parentId = given<string | null>();
+  url = given<string | null>();
+  collapsed = given<boolean>();
+}
+
+/** Changes to a workspace; omitted fields stay as they are. */
+export interface WorkspaceChanges extends OptionsOf<WorkspaceChangesShape> {}
 
 export interface CreatedWorkspace {
   readonly id: string;
@@ -77,43 +100,17 @@ export interface CreatedWorkspace {
   readonly connection: NonNullable<CreateWorkspaceResponse['connection']> | null;
 }
 
-/** Changes to a workspace; omitted fields stay as they are. */
-export interface WorkspaceChanges {
-  name?: string | undefined;
-  role?: string | null | undefined;
-  tier?: number | undefined;
-  parentId?: string | null | undefined;
-  url?: string | null | undefined;
-  deliveryMode?: DeliveryMode | undefined;
-  maxConcurrentTasks?: number | undefined;
-  collapsed?: boolean | undefined;
-  position?: { x: number; y: number } | undefined;
-}
-
-export interface DeleteWorkspaceOptions extends CallOptions {
+export class DeleteWorkspaceShape extends CallShape {
   /** Also deletes the children; otherwise a workspace with children is refused with 409. @default false */
-  confirm?: boolean | undefined;
+  confirm = flag(undefined);
   /** Deletes the stored rows instead of keeping them for the audit trail. @default false */
-  purge?: boolean | undefined;
+  purge = flag(undefined);
 }
 
-const OF_WORKSPACE = {
-  name: true,
-  role: true,
-  tier: true,
-  parentId: true,
-  url: true,
-  deliveryMode: true,
-  maxConcurrentTasks: true,
-  position: true,
-} as const;
-const NEW_WORKSPACE = knownOptions<NewWorkspace>({
-  ...OF_WORKSPACE,
-  runtime: true,
-  secrets: true,
-  budgetLimitCents: true,
-});
-const WORKSPACE_CHANGES = knownOptions<WorkspaceChanges>({ ...OF_WORKSPACE, collapsed: true });
+export interface DeleteWorkspaceOptions extends OptionsOf<DeleteWorkspaceShape> {}
+
+const CALL = optionsSchema(new CallShape());
+const SEND_MESSAGE = optionsSchema(new SendMessageShape());
 
 /**
  * The client of an operator: manages workspaces and their tokens, and sends messages as the user on the canvas.
@@ -123,26 +120,30 @@ export interface OperatorClient extends Pick<OperatorCalls, keyof OperatorCalls>
 
 class OperatorCalls {
   static {
-    checkCallsOf<OperatorCalls>(OperatorCalls.prototype, {
-      createWorkspace: [1, CALL],
-      listWorkspaces: [0, CALL],
-      getWorkspace: [1, GET_WORKSPACE],
-      updateWorkspace: [2, CALL],
-      deleteWorkspace: [1, { signal: true, confirm: true, purge: true }],
-      pause: [1, CALL],
-      resume: [1, CALL],
-      state: [1, CALL],
-      sendMessage: [2, SEND_MESSAGE],
-      streamMessage: [2, SEND_MESSAGE, 'throws'],
-      cancelMessage: [2, CALL],
-      getMessage: [2, CALL],
-      waitForAnswer: [2, WAIT_FOR_ANSWER],
-      listQuestions: [1, { signal: true, state: true, limit: true, offset: true }],
-      answerQuestion: [3, CALL],
-      listActivity: [1, LIST_ACTIVITY],
-      health: [0, CALL],
-      ready: [0, CALL],
-    });
+    checkArguments(
+      OperatorCalls.prototype,
+      {
+        createWorkspace: { 0: optionsSchema(new NewWorkspaceShape()), 1: CALL },
+        listWorkspaces: { 0: CALL },
+        getWorkspace: { 1: optionsSchema(new GetWorkspaceShape()) },
+        updateWorkspace: { 1: optionsSchema(new WorkspaceChangesShape()), 2: CALL },
+        deleteWorkspace: { 1: optionsSchema(new DeleteWorkspaceShape()) },
+        pause: { 1: CALL },
+        resume: { 1: CALL },
+        state: { 1: CALL },
+        sendMessage: { 2: SEND_MESSAGE },
+        streamMessage: { 2: SEND_MESSAGE },
+        cancelMessage: { 2: CALL },
+        getMessage: { 2: CALL },
+        waitForAnswer: { 2: optionsSchema(new WaitForAnswerShape()) },
+        listQuestions: { 1: optionsSchema(new ListQuestionsShape()) },
+        answerQuestion: { 3: CALL },
+        listActivity: { 1: optionsSchema(new ListActivityShape()) },
+        health: { 0: CALL },
+        ready: { 0: CALL },
+      },
+      ['streamMessage'],
+    );
   }
 
   readonly #abandoned: AbandonedCalls;
@@ -173,7 +174,6 @@ class OperatorCalls {
 
   /** Never retried, because a repeat would create a second workspace. */
   async createWorkspace(workspace: NewWorkspace, options: CallOptions = {}): Promise<CreatedWorkspace> {
-    checkArgumentNames('createWorkspace', workspace, NEW_WORKSPACE);
     const { runtime = 'external', parentId, deliveryMode, maxConcurrentTasks, ...rest } = workspace;
     const { budgetLimitCents, position, ...same } = rest;
     const body: CreateWorkspaceRequest = {
@@ -206,7 +206,6 @@ class OperatorCalls {
     changes: WorkspaceChanges,
     { signal }: CallOptions = {},
   ): Promise<void> {
-    checkArgumentNames('updateWorkspace', changes, WORKSPACE_CHANGES);
     const { parentId, deliveryMode, maxConcurrentTasks, position, ...rest } = changes;
     const body: PatchWorkspaceRequest = {
       ...rest,
@@ -288,7 +287,7 @@ class OperatorCalls {
    * an abort of `signal` cancels the message. Errors of the call come with the iteration.
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
-  streamMessage(workspaceId: string, text: string, options: StreamMessageOptions = {}): PeerStream {
+  streamMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): PeerStream {
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     const message = composeMessage(this.#api, 'stream_message', workspaceId, text, options);
     return createPeerStream({

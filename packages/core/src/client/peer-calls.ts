@@ -11,7 +11,7 @@ import { ApiError } from '../errors/api-error.ts';
 import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import { type PeerReply, readReply } from '../peers/peer-reply.ts';
 import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
-import { numberProblem } from '../settings/checked-values.ts';
+import { abortSignal, given, number, type OptionsOf, word } from '../settings/options.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { CallLimits } from './current-message.ts';
@@ -26,47 +26,45 @@ const INTERRUPTIONS: ReadonlySet<string> = new Set(['agent_stopped', 'workspace_
 /** Who cannot stream may respond with JSON. */
 export const ACCEPT_STREAM = { accept: 'text/event-stream, application/json' };
 
-export interface CallPeerOptions {
+/** What each message may say. */
+class MessageShape {
   /**
    * Aborts the call, which then rejects with the signal's reason, and cancels the message where the platform offers it.
    * Nothing is canceled when an agent interrupts a handler that it runs again and the call has a `messageId` of its own.
    */
-  signal?: AbortSignal | undefined;
+  signal = abortSignal();
   /** Messages with the same id are one message, however often it is sent. @default a new UUID */
-  messageId?: string | undefined;
+  messageId = given<string>();
   /** The conversation it belongs to: `PeerReply.contextId` continues one. @default a new one; an operator's default one */
-  contextId?: string | undefined;
-  /** Total time limit including retries, in milliseconds; the platform holds the call slightly shorter. @default `callTimeoutMs`, 30_000 */
-  timeoutMs?: number | undefined;
+  contextId = given<string>();
+  /**
+   * Total time limit including retries, in milliseconds; the platform holds the call slightly shorter. @default `callTimeoutMs`, 30_000. Of a
+   * stream none: then the reply is `queued`, with what was read in `text`, after five minutes without new text
+   */
+  timeoutMs = number({ min: 1, isInteger: true, byDefault: undefined });
   /** Any JSON data. */
-  metadata?: JsonObject | undefined;
+  metadata = given<JsonObject>();
+}
+
+export class CallPeerShape extends MessageShape {
   /**
    * Answers to questions of kind `text` of the peer (`PeerReply.questions`). Without a text of its own, an answer has that of
    * the message. The peer gets the answers to all of its questions together, in the conversation in which it asked.
    */
-  answers?: readonly AnswerToQuestion[] | undefined;
+  answers = given<readonly AnswerToQuestion[]>();
   /** `proxy` sends through the platform only, which keeps the message and its state. @default as `directCalls` says */
-  via?: 'proxy' | undefined;
+  via = word(['proxy'], undefined);
 }
 
-export interface StreamPeerOptions extends Omit<CallPeerOptions, 'timeoutMs'> {
-  /**
-   * Total time limit, in milliseconds; then the reply is `queued`, with what was read in `text`.
-   * @default none: the reply is `queued` after five minutes without new text
-   */
-  timeoutMs?: number | undefined;
+export interface CallPeerOptions extends OptionsOf<CallPeerShape> {}
+
+export class SendMessageShape extends MessageShape {
+  /** Answers to questions of the agent, of any kind: an approval takes a decision. */
+  answers = given<readonly AnswerOfUser[]>();
 }
 
 /** Of a message of the user. */
-export interface SendMessageOptions extends Omit<CallPeerOptions, 'answers' | 'via'> {
-  /** Answers to questions of the agent, of any kind: an approval takes a decision. */
-  answers?: readonly AnswerOfUser[] | undefined;
-}
-
-/** Of a message of the user whose answer is streamed. */
-export interface StreamMessageOptions
-  extends Omit<SendMessageOptions, 'timeoutMs'>,
-    Pick<StreamPeerOptions, 'timeoutMs'> {}
+export interface SendMessageOptions extends OptionsOf<SendMessageShape> {}
 
 /** A message with all that identifies it, the same on every path and in every repeat. */
 export interface OutgoingMessage {
@@ -128,17 +126,11 @@ export function composeMessage(
 }
 
 /** @throws MoleculeError `invalid_argument` naming the value: programs without types may give anything. */
-function checkArguments(
-  targetId: unknown,
-  text: unknown,
-  { metadata, timeoutMs, signal }: SendMessageOptions,
-): void {
+function checkArguments(targetId: unknown, text: unknown, { metadata }: SendMessageOptions): void {
   const problem =
     stringProblem('The id of the workspace to send to', targetId) ??
     stringProblem('The text of a message', text) ??
-    (isJson(metadata) ? null : '`metadata` must be an object that JSON can express.') ??
-    (timeoutMs === undefined ? null : numberProblem('`timeoutMs`', timeoutMs, { min: 1, isInteger: true })) ??
-    (signal === undefined || isSignal(signal) ? null : '`signal` must be an AbortSignal.');
+    (isJson(metadata) ? null : '`metadata` must be an object that JSON can express.');
   if (problem !== null) throw invalidArgument(problem);
 }
 
@@ -156,12 +148,6 @@ function isJson(value: unknown): boolean {
   } catch {
     return false;
   }
-}
-
-/** Also one of another realm, or of a library. */
-function isSignal(value: unknown): boolean {
-  const { aborted, addEventListener } = Object(value);
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
 }
 
 function metadataOf(api: PlatformApi, { answers, metadata }: SendMessageOptions): JsonObject | undefined {

@@ -7,58 +7,73 @@ import {
 } from '@molecule-ai/protocol';
 import { type PeerInfo, readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
-import type { ActivityFilters, ActivityPage } from '../platform-api/activity.ts';
+import { type ActivityFilters, type ActivityPage, ListActivityShape } from '../platform-api/activity.ts';
 import {
   type GetWorkspaceOptions,
+  GetWorkspaceShape,
   getWorkspace,
   getWorkspaceState,
   type WorkspaceInfo,
   type WorkspaceStateReport,
 } from '../platform-api/workspaces.ts';
 import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
-import { checkArgumentNames, checkCallsOf, knownOptions } from '../settings/known-options.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { type ArgumentSchemas, checkArguments, optionsSchema } from '../settings/options.ts';
+import { type CallOptions, CallShape } from '../transport/platform-request.ts';
 import { type ClientContext, createClientContext } from './client-context.ts';
-import { type HistoryOptions, type HistoryPage, readConversationHistory } from './conversation-history.ts';
-import { type HeartbeatMetrics, type HeartbeatReport, Heartbeats } from './heartbeat.ts';
+import {
+  type HistoryOptions,
+  type HistoryPage,
+  HistoryShape,
+  readConversationHistory,
+} from './conversation-history.ts';
+import {
+  type HeartbeatMetrics,
+  HeartbeatMetricsShape,
+  type HeartbeatReport,
+  Heartbeats,
+} from './heartbeat.ts';
 import {
   type Acknowledgement,
   type AcknowledgeOptions,
+  AcknowledgeShape,
   acknowledge,
   type FetchInboundOptions,
+  FetchInboundShape,
   type InboundPage,
   readInboundPage,
 } from './inbound-page.ts';
 import {
-  CALL,
-  GET_WORKSPACE,
-  LIST_ACTIVITY,
-  LIST_TOKENS,
-  OF_READ,
-  SEND_MESSAGE,
-  WAIT_FOR_ANSWER,
-} from './known-options.ts';
-import {
   type ListMessagesOptions,
+  ListMessagesShape,
   listSentMessages,
   type SentMessagePage,
   type WaitForAnswerOptions,
+  WaitForAnswerShape,
 } from './message-state.ts';
-import type { CallPeerOptions, StreamPeerOptions } from './peer-calls.ts';
+import { type CallPeerOptions, CallPeerShape } from './peer-calls.ts';
 import type { PeerStream } from './peer-stream.ts';
-import { type RegisterOptions, type Registration, registerAgent, withStreaming } from './registration.ts';
+import {
+  type RegisterOptions,
+  RegisterShape,
+  type Registration,
+  registerAgent,
+  withStreaming,
+} from './registration.ts';
 import {
   type NotifyOptions,
   type NotifyReceipt,
+  NotifyShape,
   notifyUser,
   type ReplyContent,
   type ReplyOptions,
   type ReplyReceipt,
+  ReplyShape,
   type ReplyTarget,
   replyTo,
 } from './reply.ts';
 import { SentMessages } from './sent-messages.ts';
 import {
+  LIST_TOKENS,
   type ListTokensOptions,
   rotateToken,
   TokenCalls,
@@ -176,7 +191,7 @@ export interface PeerClient {
    * the message. Errors of the call come with the iteration.
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
-  streamPeer(peerId: string, text: string, options?: StreamPeerOptions): PeerStream;
+  streamPeer(peerId: string, text: string, options?: CallPeerOptions): PeerStream;
 
   /**
    * Sends a message to a peer and resolves when the platform has stored it. The status is `queued`, or another one if the
@@ -232,110 +247,106 @@ export function createClientParts(options: RemoteAgentClientOptions): ClientPart
   return { ...context, heartbeats: new Heartbeats(context), sent: new SentMessages(context) };
 }
 
+/** A method: what it does with the parts of the client and its arguments, and the schemas of those that are objects. */
+type ClientCall<Method> = Method extends (...args: infer Args) => infer Result
+  ? readonly [run: (parts: ClientParts, ...args: Required<Args>) => Result, schemas?: ArgumentSchemas]
+  : never;
+
+type AnyCall = readonly [run: (parts: ClientParts, ...args: unknown[]) => unknown, schemas?: ArgumentSchemas];
+
 type Methods<Type> = {
-  readonly [Name in keyof Type as Type[Name] extends (...args: never[]) => unknown
-    ? Name
-    : never]: Type[Name];
+  [Name in keyof Type]: Type[Name] extends (...args: never[]) => unknown ? Name : never;
+}[keyof Type];
+
+const CALL = optionsSchema(new CallShape());
+const CALL_PEER = optionsSchema(new CallPeerShape());
+const FETCH_INBOUND = optionsSchema(new FetchInboundShape());
+
+const CALLS: { readonly [Name in Methods<PeerClient>]: ClientCall<PeerClient[Name]> } = {
+  register: [registerAgent, { 0: optionsSchema(new RegisterShape()) }],
+  pollState: [
+    ({ api, settings }, options) => getWorkspaceState(api, settings.workspaceId, options),
+    { 0: CALL },
+  ],
+  heartbeat: [
+    ({ heartbeats }, metrics, options) => heartbeats.send(metrics, options),
+    { 0: optionsSchema(new HeartbeatMetricsShape()), 1: CALL },
+  ],
+  updateCard: [updateCard, { 1: CALL }],
+  getWorkspace: [
+    ({ api, settings }, options) => getWorkspace(api, settings.workspaceId, options),
+    { 0: optionsSchema(new GetWorkspaceShape()) },
+  ],
+  listActivity: [
+    ({ api, settings }, filters) => api.listActivity(settings.workspaceId, filters),
+    { 0: optionsSchema(new ListActivityShape()) },
+  ],
+  conversationHistory: [readConversationHistory, { 1: optionsSchema(new HistoryShape()) }],
+  fetchInbound: [
+    async (parts, options) => (await fetchInboundPage(parts, options)).messages,
+    { 0: FETCH_INBOUND },
+  ],
+  fetchInboundPage: [fetchInboundPage, { 0: FETCH_INBOUND }],
+  acknowledge: [acknowledge, { 1: optionsSchema(new AcknowledgeShape()) }],
+  reply: [replyTo, { 2: optionsSchema(new ReplyShape()) }],
+  notify: [notifyUser, { 1: optionsSchema(new NotifyShape()) }],
+  getPeers: [getPeers, { 0: CALL }],
+  discoverPeer: [({ lookup }, peerId, options) => lookup.urlOf(peerId, options), { 1: CALL }],
+  invalidatePeerUrl: [({ lookup }, peerId) => lookup.forget(peerId)],
+  acceptPeerChange: [
+    ({ lookup, identities }, peerId) => {
+      lookup.forget(peerId);
+      return identities.accept(peerId);
+    },
+  ],
+  callPeer: [({ sent }, peerId, text, options) => sent.send(peerId, text, options), { 2: CALL_PEER }],
+  streamPeer: [({ sent }, peerId, text, options) => sent.stream(peerId, text, options), { 2: CALL_PEER }],
+  sendToPeer: [
+    ({ sent }, peerId, text, options) => sent.send(peerId, text, { ...options, holdSeconds: 0 }),
+    { 2: CALL_PEER },
+  ],
+  cancelTask: [({ sent }, messageId, options) => sent.cancel(messageId, options), { 1: CALL }],
+  getMessage: [({ sent }, messageId, options) => sent.read(messageId, options), { 1: CALL }],
+  listMessages: [
+    ({ api, settings }, options) => listSentMessages(api, settings.workspaceId, options),
+    { 0: optionsSchema(new ListMessagesShape()) },
+  ],
+  waitForAnswer: [
+    ({ sent }, messageId, options) => sent.wait(messageId, options),
+    { 1: optionsSchema(new WaitForAnswerShape()) },
+  ],
+  listTokens: [
+    ({ api, settings }, options) => new TokenCalls(api).list(settings.workspaceId, options),
+    { 0: LIST_TOKENS },
+  ],
+  rotateToken: [rotateToken, { 0: CALL }],
 };
 
-/** A function per method: its first argument is the parts of the client, the others are those of the method. */
-type ClientCalls = {
-  readonly [Name in keyof Methods<PeerClient>]: (
-    parts: ClientParts,
-    ...args: Parameters<PeerClient[Name]>
-  ) => ReturnType<PeerClient[Name]>;
-};
-
-const METRICS = knownOptions<HeartbeatMetrics>({
-  currentTask: true,
-  activeTasks: true,
-  errorRate: true,
-  sampleError: true,
-  uptimeSeconds: true,
-  monthlySpendCents: true,
-  runtimeState: true,
-  runtimeMetadata: true,
-  eventLoopLagMs: true,
-});
-
-const CALLS: ClientCalls = {
-  register: (parts, options = {}) => registerAgent(parts, options),
-  pollState: ({ api, settings }, options = {}) => getWorkspaceState(api, settings.workspaceId, options),
-  heartbeat: async ({ heartbeats }, metrics = {}, options = {}) => {
-    checkArgumentNames('heartbeat', metrics, METRICS);
-    return await heartbeats.send(metrics, options);
-  },
-  updateCard,
-  getWorkspace: ({ api, settings }, options = {}) => getWorkspace(api, settings.workspaceId, options),
-  listActivity: ({ api, settings }, filters = {}) => api.listActivity(settings.workspaceId, filters),
-  conversationHistory: (parts, id, options = {}) => readConversationHistory(parts, id, options),
-  fetchInbound: async (parts, options) => (await fetchInboundPage(parts, options)).messages,
-  fetchInboundPage,
-  acknowledge: (parts, upTo, options = {}) => acknowledge(parts, upTo, options),
-  reply: (parts, message, answer, options = {}) => replyTo(parts, message, answer, options),
-  notify: (parts, text, options = {}) => notifyUser(parts, text, options),
-  getPeers,
-  discoverPeer: ({ lookup }, peerId, options = {}) => lookup.urlOf(peerId, options),
-  invalidatePeerUrl: ({ lookup }, peerId) => lookup.forget(peerId),
-  acceptPeerChange: async ({ lookup, identities }, peerId) => {
-    lookup.forget(peerId);
-    return await identities.accept(peerId);
-  },
-  callPeer: ({ sent }, peerId, text, options = {}) => sent.send(peerId, text, options),
-  streamPeer: ({ sent }, peerId, text, options = {}) => sent.stream(peerId, text, options),
-  sendToPeer: ({ sent }, peerId, text, options = {}) =>
-    sent.send(peerId, text, { ...options, holdSeconds: 0 }),
-  cancelTask: ({ sent }, messageId, options = {}) => sent.cancel(messageId, options),
-  getMessage: ({ sent }, messageId, options = {}) => sent.read(messageId, options),
-  listMessages: ({ api, settings }, options = {}) => listSentMessages(api, settings.workspaceId, options),
-  waitForAnswer: ({ sent }, messageId, options = {}) => sent.wait(messageId, options),
-  listTokens: ({ api, settings }, options = {}) => new TokenCalls(api).list(settings.workspaceId, options),
-  rotateToken: (parts, options = {}) => rotateToken(parts, options),
-};
+/** The methods that return no promise. */
+const THROWING = ['streamPeer'];
 
 /** Gives a class the methods of a client. */
 export function addClientCalls<Instance extends object>(
   prototype: Instance,
   partsOf: (instance: Instance) => ClientParts,
 ): void {
-  for (const [name, call] of Object.entries(CALLS) as [string, (...args: unknown[]) => unknown][]) {
+  const checked: Record<string, ArgumentSchemas> = {};
+  for (const [name, [run, schemas = {}]] of Object.entries<AnyCall>(CALLS as never)) {
+    const places = Object.keys(schemas).map(Number);
     const value = function (this: Instance, ...args: unknown[]): unknown {
-      return call(partsOf(this), ...args);
+      for (const place of places) args[place] ??= {};
+      return run(partsOf(this), ...args);
     };
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+    checked[name] = schemas;
   }
-  const callPeer = { ...SEND_MESSAGE, via: true } as const;
-  checkCallsOf<PeerClient>(prototype as PeerClient, {
-    register: [0, { signal: true, deliveryMode: true, agentCard: true }],
-    pollState: [0, CALL],
-    heartbeat: [1, CALL],
-    updateCard: [1, CALL],
-    getWorkspace: [0, GET_WORKSPACE],
-    listActivity: [0, LIST_ACTIVITY],
-    conversationHistory: [1, { signal: true, limit: true, before: true }],
-    fetchInbound: [0, OF_READ],
-    fetchInboundPage: [0, OF_READ],
-    acknowledge: [1, { signal: true, outcomes: true }],
-    reply: [2, { signal: true, idempotencyKey: true, end: true }],
-    notify: [1, { signal: true, attachments: true, idempotencyKey: true, inReplyTo: true, metadata: true }],
-    getPeers: [0, CALL],
-    discoverPeer: [1, CALL],
-    callPeer: [2, callPeer],
-    streamPeer: [2, callPeer, 'throws'],
-    sendToPeer: [2, callPeer],
-    cancelTask: [1, CALL],
-    getMessage: [1, CALL],
-    listMessages: [0, { signal: true, state: true, since: true, limit: true }],
-    waitForAnswer: [1, WAIT_FOR_ANSWER],
-    listTokens: [0, LIST_TOKENS],
-    rotateToken: [0, CALL],
-  });
+  checkArguments(prototype, checked, THROWING);
 }
 
 async function updateCard(
   { api, profile, settings }: ClientParts,
   card: AgentCard,
-  { signal }: CallOptions = {},
+  { signal }: CallOptions,
 ): Promise<void> {
   // An agent that was registered as one that streams remains that, unless the card says otherwise.
   const agentCard = profile.streams ? withStreaming(card as JsonObject) : card;
@@ -346,7 +357,7 @@ async function updateCard(
 
 async function getPeers(
   { api, lookup, settings }: ClientParts,
-  { signal }: CallOptions = {},
+  { signal }: CallOptions,
 ): Promise<PeerInfo[]> {
   const { body } = await api.send(routes.listPeers, { params: { id: settings.workspaceId }, signal });
   const rows: unknown[] = Array.isArray(body) ? body : [];
@@ -355,6 +366,6 @@ async function getPeers(
   return listed;
 }
 
-function fetchInboundPage(parts: ClientParts, options: FetchInboundOptions = {}): Promise<InboundPage> {
+function fetchInboundPage(parts: ClientParts, options: FetchInboundOptions): Promise<InboundPage> {
   return readInboundPage(parts, (message) => parts.sent.observe(message), options);
 }

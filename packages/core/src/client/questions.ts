@@ -1,6 +1,7 @@
 import type { Question, QuestionRecord } from '@molecule-ai/protocol';
 import { invalidArgument } from '../errors/molecule-error.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { given, type OptionsOf, word } from '../settings/options.ts';
+import { CallShape } from '../transport/platform-request.ts';
 
 export const QUESTIONS = {
   word: 'questions',
@@ -34,14 +35,16 @@ export interface AskedQuestion {
   readonly answeredAt: string | null;
 }
 
-export interface ListQuestionsOptions extends CallOptions {
+export class ListQuestionsShape extends CallShape {
   /** @default every state */
-  state?: 'open' | 'answered' | 'closed' | undefined;
+  state = word(['open', 'answered', 'closed'], undefined);
   /** Questions per page, 1–200. @default 100 */
-  limit?: number | undefined;
+  limit = given<number>();
   /** Questions to skip, the newest first. @default 0 */
-  offset?: number | undefined;
+  offset = given<number>();
 }
+
+export interface ListQuestionsOptions extends OptionsOf<ListQuestionsShape> {}
 
 /** A decision for an approval, with a text maybe; a text for everything else. */
 export interface QuestionReply {

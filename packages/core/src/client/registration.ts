@@ -12,9 +12,10 @@ import { checkToken } from '../credentials/token-store.ts';
 import { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
 import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
+import { given, type OptionsOf } from '../settings/options.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
-import type { CallOptions, RunningAgentOptions } from '../transport/platform-request.ts';
+import { CallShape, type RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 
 const PLACEHOLDER_URL = 'remote://no-inbound';
@@ -32,12 +33,14 @@ export interface Registration {
   readonly expiresAt: string | null;
 }
 
-export interface RegisterOptions extends CallOptions {
+export class RegisterShape extends CallShape {
   /** How messages are delivered from now on. @default the client's `deliveryMode` */
-  deliveryMode?: DeliveryMode | undefined;
+  deliveryMode = given<DeliveryMode>();
   /** @default the client's `agentCard` */
-  agentCard?: AgentCard | undefined;
+  agentCard = given<AgentCard>();
 }
+
+export interface RegisterOptions extends OptionsOf<RegisterShape> {}
 
 /** Registers with the agent's own token, else the admin token, else without; stores an issued token. */
 export async function registerAgent(

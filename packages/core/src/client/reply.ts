@@ -17,40 +17,46 @@ import { invalidArgument } from '../errors/molecule-error.ts';
 import { readReply } from '../peers/peer-reply.ts';
 import { deriveUuid } from '../platform-api/idempotency-key.ts';
 import { requestLine } from '../platform-api/platform-api.ts';
-import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
+import { argumentProblem, given, type OptionsOf, optionsSchema } from '../settings/options.ts';
 import { codeOfError, replies } from '../telemetry/telemetry.ts';
 import { objectOf } from '../transport/http-response.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { CallShape } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { handlerSignal, withOrigin } from './current-message.ts';
 
 /** The fields of an inbound message that are needed to answer it. */
 export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' | 'source' | 'peerId'>;
 
-/** An answer with more than a text. */
-export interface ReplyContent {
-  /** May be blank when there are parts. */
-  readonly text: string;
+export class ReplyContentShape {
   /** Parts after the text. People are shown texts, and files with a `uri`; a program that asks for them gets all parts. */
-  readonly parts?: readonly MessagePart[] | undefined;
+  parts = given<readonly MessagePart[]>();
   /** Open data of the answer. */
-  readonly metadata?: JsonObject | undefined;
+  metadata = given<JsonObject>();
+  text = given<string>();
 }
 
-const CONTENT = knownOptions<ReplyContent>({ text: true, parts: true, metadata: true });
+const CONTENT = optionsSchema(new ReplyContentShape());
 
-export interface ReplyOptions extends CallOptions {
+/** An answer with more than a text. */
+export interface ReplyContent extends Omit<OptionsOf<ReplyContentShape>, 'text'> {
+  /** May be blank when there are parts. */
+  text: string;
+}
+
+export class ReplyShape extends CallShape {
   /**
    * Distinguishes several replies to one message; replies with the same key are sent once. @default one reply per
    * message, however often it is delivered
    */
-  idempotencyKey?: string | undefined;
+  idempotencyKey = given<string>();
   /**
    * Says that the message ended without an answer, and the text why. For a message that a peer sent directly: of others the
    * platform gives their senders the end.
    */
-  end?: OwnEnd | undefined;
+  end = given<OwnEnd>();
 }
+
+export interface ReplyOptions extends OptionsOf<ReplyShape> {}
 
 export interface ReplyReceipt {
   /**
@@ -77,7 +83,8 @@ export async function replyTo(
   { idempotencyKey, end, signal = handlerSignal() }: ReplyOptions,
 ): Promise<ReplyReceipt> {
   const content = typeof answer === 'string' ? { text: answer } : answer;
-  checkArgumentNames('The answer of reply', content, CONTENT);
+  const problem = argumentProblem('reply', { 0: CONTENT }, [content]);
+  if (problem !== null) throw invalidArgument(problem.problem, problem.hint);
   const hasParts = content.parts !== undefined && content.parts.length > 0;
   if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
     throw invalidArgument('The text of a reply must not be blank.');
@@ -192,16 +199,18 @@ function whereAnswered({ logger }: ClientContext, error: unknown, messageId: str
   return 'duplicate';
 }
 
-export interface NotifyOptions extends CallOptions {
+export class NotifyShape extends CallShape {
   /** Uploaded files. */
-  attachments?: readonly Attachment[] | undefined;
+  attachments = given<readonly Attachment[]>();
   /** Messages with the same key are shown once. @default a new key per call */
-  idempotencyKey?: string | undefined;
+  idempotencyKey = given<string>();
   /** Message id or activity id of the message that this text answers. */
-  inReplyTo?: string | undefined;
+  inReplyTo = given<string>();
   /** Open data of the message; not shown. */
-  metadata?: JsonObject | undefined;
+  metadata = given<JsonObject>();
 }
+
+export interface NotifyOptions extends OptionsOf<NotifyShape> {}
 
 export interface NotifyReceipt {
   /** The id of the row in the activity feed; `''` from an older platform. */

@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
+import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -15,13 +15,7 @@ import {
   waitForAnswer,
   waitForAnswerOnFeed,
 } from './message-state.ts';
-import {
-  asCall,
-  type CallPeerOptions,
-  composeMessage,
-  type StreamPeerOptions,
-  sendThroughProxy,
-} from './peer-calls.ts';
+import { asCall, type CallPeerOptions, composeMessage, sendThroughProxy } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import { peerSource, platformSource } from './stream-sources.ts';
@@ -99,7 +93,7 @@ export class SentMessages {
   }
 
   /** As {@link send}, and returns the answer as it is made. */
-  stream(peerId: string, text: string, options: StreamPeerOptions): PeerStream {
+  stream(peerId: string, text: string, options: CallPeerOptions): PeerStream {
     const { lookup, api, settings } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, text, options);
@@ -178,7 +172,6 @@ export class SentMessages {
 
   #compose(name: Parameters<typeof composeMessage>[1], peerId: string, text: string, options: SendOptions) {
     const { via, holdSeconds, answers } = options;
-    if (via !== undefined && via !== 'proxy') throw invalidArgument('`via` must be "proxy" or left out.');
     requireNoDecision(answers);
     // Answers belong to questions, which the platform keeps.
     const isStored = via === 'proxy' || holdSeconds !== undefined || answers !== undefined;

@@ -2,10 +2,9 @@ import { routes } from '@molecule-ai/protocol';
 import { ApiError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PlatformApi } from '../platform-api/platform-api.ts';
-import { checkCallsOf } from '../settings/known-options.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { checkArguments, given, type OptionsOf, optionsSchema } from '../settings/options.ts';
+import { type CallOptions, CallShape } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
-import { CALL, LIST_TOKENS } from './known-options.ts';
 import { checkIssued, registerAgent } from './registration.ts';
 
 const PREFIX_LENGTH = 8;
@@ -21,11 +20,16 @@ export interface TokenInfo {
   readonly lastUsedAt: string | null;
 }
 
-export interface ListTokensOptions extends CallOptions {
+export class ListTokensShape extends CallShape {
   /** 1–200. @default 50 */
-  limit?: number | undefined;
-  offset?: number | undefined;
+  limit = given<number>();
+  offset = given<number>();
 }
+
+export interface ListTokensOptions extends OptionsOf<ListTokensShape> {}
+
+export const LIST_TOKENS = optionsSchema(new ListTokensShape());
+const CALL = optionsSchema(new CallShape());
 
 export interface MintedToken {
   readonly workspaceId: string;
@@ -44,11 +48,11 @@ export interface OperatorTokens extends Pick<TokenCalls, keyof TokenCalls> {}
 
 export class TokenCalls {
   static {
-    checkCallsOf<TokenCalls>(TokenCalls.prototype, {
-      list: [1, LIST_TOKENS],
-      mint: [1, CALL],
-      revoke: [2, CALL],
-      revokeAll: [1, CALL],
+    checkArguments(TokenCalls.prototype, {
+      list: { 1: LIST_TOKENS },
+      mint: { 1: CALL },
+      revoke: { 2: CALL },
+      revokeAll: { 1: CALL },
     });
   }
 

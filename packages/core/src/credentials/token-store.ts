@@ -2,7 +2,16 @@ import { dirname, join } from 'node:path';
 import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { TokenStore } from '../settings/client-settings.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import {
+  describe,
+  given,
+  number,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+  type SettingsOf,
+} from '../settings/options.ts';
 import { withFileLock } from '../storage/file-lock.ts';
 import {
   readPrivateFile,
@@ -58,19 +67,21 @@ const FILE_NAME = '.auth_token';
 const INBOUND_SECRET_NAME = '.platform_inbound_secret';
 const MAX_TOKEN_BYTES = 16 * 1024;
 
-export interface FileTokenStoreOptions {
+class FileTokenStoreShape {
   /** Folder of the token file; created with mode 0700 if missing. */
-  directory: string;
-  logger?: Logger | undefined;
+  directory = option<string>((value, refuse) =>
+    typeof value === 'string' ? value : refuse(`must be a path, got ${describe(value)}`),
+  );
+  logger = given<Logger>();
   /** How long a save waits for the lock, in milliseconds. @default 2_000 */
-  lockTimeoutMs?: number | undefined;
+  lockTimeoutMs = number({ min: 0, byDefault: undefined });
 }
 
-const FILE_STORE_OPTIONS = knownOptions<FileTokenStoreOptions>({
-  directory: true,
-  logger: true,
-  lockTimeoutMs: true,
-});
+export interface FileTokenStoreOptions extends OptionsOf<FileTokenStoreShape> {
+  directory: string;
+}
+
+const FILE_STORE = optionsSchema(new FileTokenStoreShape());
 
 /**
  * Stores the token in `<directory>/.auth_token`, like the Python SDK, and the secret for pushes in
@@ -80,12 +91,11 @@ const FILE_STORE_OPTIONS = knownOptions<FileTokenStoreOptions>({
 export class FileTokenStore implements TokenStore {
   /** The token file. */
   readonly path: string;
-  readonly #options: FileTokenStoreOptions;
+  readonly #options: SettingsOf<FileTokenStoreShape>;
 
   constructor(options: FileTokenStoreOptions) {
-    checkOptionNames('FileTokenStore', options, FILE_STORE_OPTIONS);
-    this.path = join(options.directory, FILE_NAME);
-    this.#options = options;
+    this.#options = parseOptions('FileTokenStore', FILE_STORE, options);
+    this.path = join(this.#options.directory, FILE_NAME);
   }
 
   /** @throws MoleculeError `credential_storage_failed` when the file exists and cannot be read. */

@@ -1,5 +1,4 @@
-import { checkNumber, checkNumbers } from '../settings/checked-values.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import { number, type OptionsOf, optionsSchema, parseOptions } from '../settings/options.ts';
 import {
   checkInboundAgent,
   type InboundAccess,
@@ -24,27 +23,23 @@ const PROBE_HEADER = 'x-molecule-probe';
 const CLOCK_SKEW = 'clock_skew';
 const DEFAULT_HOLD_SECONDS = 25;
 const MAX_HOLD_SECONDS = 300;
-const NUMBERS = { maxConcurrentRequests: { byDefault: 256, min: 1, isInteger: true } };
 
-export interface InboundHandlerOptions {
+export class InboundHandlerShape {
   /**
    * Requests that are processed, wait for their answer or read a stream at the same time; one more gets a 429. A quarter is kept
    * for the platform, one peer has at most a quarter. @default 256
    */
-  maxConcurrentRequests?: number | undefined;
+  maxConcurrentRequests = number({ min: 1, isInteger: true, byDefault: 256 });
   /**
    * The most that a request waits for its answer, in seconds, 0–300; a smaller `X-Timeout` counts.
    * @default 25 for a request without `X-Timeout`, 300 for others
    */
-  holdSeconds?: number | undefined;
+  holdSeconds = number({ min: 0, max: MAX_HOLD_SECONDS, byDefault: undefined });
 }
 
-export const INBOUND_HANDLER_OPTION_NAMES = {
-  maxConcurrentRequests: true,
-  holdSeconds: true,
-} as const satisfies Record<keyof InboundHandlerOptions, true>;
+export interface InboundHandlerOptions extends OptionsOf<InboundHandlerShape> {}
 
-const HANDLER_OPTIONS = knownOptions<InboundHandlerOptions>(INBOUND_HANDLER_OPTION_NAMES);
+const HANDLER = optionsSchema(new InboundHandlerShape());
 
 /** The response to a request whose body something else has read. */
 export const BODY_READ = json(500, {
@@ -70,10 +65,7 @@ export function createInboundHandler(
   options: InboundHandlerOptions = {},
 ): InboundHandler {
   checkInboundAgent('agent', agent);
-  checkOptionNames('createInboundHandler', options, HANDLER_OPTIONS);
-  const { holdSeconds } = options;
-  const { maxConcurrentRequests } = checkNumbers(options, NUMBERS);
-  if (holdSeconds !== undefined) checkNumber('holdSeconds', holdSeconds, { min: 0, max: MAX_HOLD_SECONDS });
+  const { holdSeconds, maxConcurrentRequests } = parseOptions('createInboundHandler', HANDLER, options);
   const { inbound } = agent;
   inbound.attach();
   const slots = new RequestSlots(maxConcurrentRequests);

@@ -13,11 +13,10 @@ import { TimeoutError } from '../errors/connection-error.ts';
 import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';
 import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
-import { knownOptions, unknownOptions } from '../settings/known-options.ts';
-import type { OptionsProblem } from '../settings/options.ts';
+import { type OptionsProblem, unknownKeys } from '../settings/options.ts';
 import type { Timer } from '../time/clock.ts';
 import { orAborted } from '../time/linked-abort.ts';
-import type { AnswerContent, AttemptContext } from './handler.ts';
+import type { AttemptContext } from './handler.ts';
 import type { InboundOptions } from './inbound-options.ts';
 import { isExpiredForReply, type StoredAnswer } from './life.ts';
 import { type AttemptText, answerTooLarge, MAX_ANSWER_LENGTH } from './streams/answer-stream.ts';
@@ -48,8 +47,7 @@ const Content = z.object({
   questions: QuestionsOfAnswer.optional(),
 });
 
-const KEYS = knownOptions<AnswerContent>(Content.shape);
-const FAILURE_OPTIONS = knownOptions<MessageFailureOptions>({ code: true, cause: true });
+const FAILURE_OPTIONS: readonly (keyof MessageFailureOptions)[] = ['code', 'cause'];
 /** Another key may be part of what somebody wrote, and is not logged. */
 const LOGGED_KEY = /^[\w$-]{1,40}$/;
 
@@ -238,8 +236,8 @@ export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
 }
 
 function ignoredKeys(given: Readonly<Record<string, unknown>>): OptionsProblem | null {
-  const shown = Object.fromEntries(Object.entries(given).filter(([name]) => LOGGED_KEY.test(name)));
-  return unknownOptions('An answer', shown, KEYS, 'key');
+  const shown = Object.keys(given).filter((name) => LOGGED_KEY.test(name));
+  return unknownKeys('An answer', shown, Object.keys(Content.shape), 'key');
 }
 
 /** A delta that a handler streams. @throws MoleculeError `invalid_answer`. */
@@ -338,12 +336,7 @@ function withoutUndefined(value: Record<string, unknown>): Record<string, unknow
 /** The options of a failure that it does not have; `null` when there are none. */
 export function ignoredOptionsOf(failure: MessageFailure): OptionsProblem | null {
   const names: unknown = Reflect.get(failure, OPTION_NAMES);
-  if (!Array.isArray(names)) return null;
-  return unknownOptions(
-    'MessageFailure',
-    Object.fromEntries(names.map((name) => [name, true])),
-    FAILURE_OPTIONS,
-  );
+  return Array.isArray(names) ? unknownKeys('MessageFailure', names, FAILURE_OPTIONS) : null;
 }
 
 const MAX_LOGGED = 100;

@@ -1,18 +1,24 @@
 import type { InboundPage } from '../client/inbound-page.ts';
 import { CursorLostError, PageTooLargeError } from '../errors/api-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { checkNumber } from '../settings/checked-values.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
-import { checkMethods, describe, type Option, option, type Refuse } from '../settings/options.ts';
+import {
+  checkMethods,
+  describe,
+  number,
+  type Option,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+  type Refuse,
+} from '../settings/options.ts';
 import { ReconnectDelays } from '../time/backoff.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import type { ControlReads, DeliveryContext, DeliveryInbox, InboundDelivery } from './delivery.ts';
 
 const DEFAULT_POLL_INTERVAL_MS = 5_000;
 const MIN_POLL_INTERVAL_MS = 1_000;
-const DEFAULT_WAIT_SECONDS = 25;
 const REQUEST_ALLOWANCE_MS = 15_000;
-const DEFAULT_PAGE_LIMIT = 100;
 const CURSOR_LOST_PAUSE_MS = 1_000;
 
 /**
@@ -59,45 +65,40 @@ function checkDelivery(value: object, refuse: Refuse): InboundDelivery {
   );
 }
 
-interface FeedReadOptions {
+class FeedReadShape {
   /** Rows per read, 1–500. @default 100 */
-  pageLimit?: number | undefined;
+  pageLimit = number({ min: 1, max: 500, isInteger: true, byDefault: 100 });
   /**
    * How far back an agent without a stored position reads on a platform without acknowledgements, in seconds.
    * @default everything that the platform keeps
    */
-  sinceSecs?: number | undefined;
+  sinceSecs = number({ min: 1, isInteger: true, byDefault: undefined });
 }
 
-export interface PollDeliveryOptions extends FeedReadOptions {
+class PollShape extends FeedReadShape {
   /**
    * Polling interval, in milliseconds, at least 1 000; 1 000 for 30 s after a message was read or finished.
    * @default 5_000
    */
-  intervalMs?: number | undefined;
+  intervalMs = number({ min: MIN_POLL_INTERVAL_MS, byDefault: DEFAULT_POLL_INTERVAL_MS });
 }
 
-export interface LongPollDeliveryOptions extends FeedReadOptions {
+export interface PollDeliveryOptions extends OptionsOf<PollShape> {}
+
+class LongPollShape extends FeedReadShape {
   /** How long the platform holds a request, in whole seconds, 1–60. Many proxies close idle requests after 60 s. @default 25 */
-  waitSeconds?: number | undefined;
+  waitSeconds = number({ min: 1, max: 60, isInteger: true, byDefault: 25 });
   /**
    * Polling interval for a platform that does not hold requests, in milliseconds; 1 000 for 30 s after a message was read or
    * finished. @default 5_000
    */
-  fallbackIntervalMs?: number | undefined;
+  fallbackIntervalMs = number({ min: MIN_POLL_INTERVAL_MS, byDefault: DEFAULT_POLL_INTERVAL_MS });
 }
 
-const POLL_OPTIONS = knownOptions<PollDeliveryOptions>({
-  intervalMs: true,
-  pageLimit: true,
-  sinceSecs: true,
-});
-const LONG_POLL_OPTIONS = knownOptions<LongPollDeliveryOptions>({
-  waitSeconds: true,
-  fallbackIntervalMs: true,
-  pageLimit: true,
-  sinceSecs: true,
-});
+export interface LongPollDeliveryOptions extends OptionsOf<LongPollShape> {}
+
+const POLL = optionsSchema(new PollShape());
+const LONG_POLL = optionsSchema(new LongPollShape());
 
 interface FeedReads extends PageReads {
   /** How long the platform is asked to hold a read, in seconds; 0 for an interval only. */
@@ -163,9 +164,7 @@ export class PollDelivery extends FeedDelivery {
 
   /** @throws ConfigurationError for an interval below 1 000 ms, a page limit outside 1–500 or a window below 1 s. */
   constructor(options: PollDeliveryOptions = {}) {
-    checkOptionNames('PollDelivery', options, POLL_OPTIONS);
-    const intervalMs = checkInterval('intervalMs', options.intervalMs);
-    super({ ...checkReads(options), waitSeconds: 0, intervalMs });
+    super({ ...parseOptions('PollDelivery', POLL, options), waitSeconds: 0 });
   }
 }
 
@@ -178,16 +177,9 @@ export class LongPollDelivery extends FeedDelivery {
 
   /** @throws ConfigurationError for a wait outside 1–60 s, an interval below 1 000 ms, a limit outside 1–500. */
   constructor(options: LongPollDeliveryOptions = {}, reads: Partial<PageReads> = {}) {
-    checkOptionNames('LongPollDelivery', options, LONG_POLL_OPTIONS);
-    const { waitSeconds = DEFAULT_WAIT_SECONDS, fallbackIntervalMs } = options;
-    checkNumber('waitSeconds', waitSeconds, { min: 1, max: 60, isInteger: true });
-    const intervalMs = checkInterval('fallbackIntervalMs', fallbackIntervalMs);
-    super({ ...checkReads(options), waitSeconds, intervalMs, ...reads });
+    const { fallbackIntervalMs: intervalMs, ...read } = parseOptions('LongPollDelivery', LONG_POLL, options);
+    super({ ...read, intervalMs, ...reads });
   }
-}
-
-function checkInterval(option: string, value = DEFAULT_POLL_INTERVAL_MS): number {
-  return checkNumber(option, value, { min: MIN_POLL_INTERVAL_MS });
 }
 
 const QUICK_INTERVAL_MS = 1_000;
@@ -372,15 +364,6 @@ class InboundPageReader {
     const isQuick = now >= this.#mayBeQuickAt && now < latest + QUICK_TIME_MS;
     return isQuick ? Math.min(intervalMs, QUICK_INTERVAL_MS) : intervalMs;
   }
-}
-
-/** @throws ConfigurationError for a page limit outside 1–500 or a window below 1 s. */
-function checkReads({ pageLimit = DEFAULT_PAGE_LIMIT, sinceSecs }: FeedReadOptions): PageReads {
-  return {
-    pageLimit: checkNumber('pageLimit', pageLimit, { min: 1, max: 500, isInteger: true }),
-    sinceSecs:
-      sinceSecs === undefined ? undefined : checkNumber('sinceSecs', sinceSecs, { min: 1, isInteger: true }),
-  };
 }
 
 const MAX_LIMIT = 500;

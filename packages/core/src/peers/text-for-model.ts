@@ -1,5 +1,6 @@
 import { type InboundMessage, isJsonObject, skillName, stripA2aBoundary } from '@molecule-ai/protocol';
-import { checkArgumentNames, knownOptions } from '../settings/known-options.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
+import { argumentProblem, flag, type OptionsOf, optionsSchema } from '../settings/options.ts';
 import { fencePeerText, type ModelText, ownWords } from '../trust-boundary/fence.ts';
 import type { PeerInfo } from './peer-info.ts';
 
@@ -11,12 +12,14 @@ const MAX_SKILLS = 20;
 const ID = /^[\w.:-]{1,128}$/;
 const WORD = /^[\w-]{1,32}$/;
 
-export interface MessageForModelOptions {
+class MessageForModelShape {
   /** Puts the name and role that the sender gives itself above its text, inside the fence. @default false */
-  sender?: boolean | undefined;
+  sender = flag(false);
 }
 
-const FOR_MODEL_OPTIONS = knownOptions<MessageForModelOptions>({ sender: true });
+export interface MessageForModelOptions extends OptionsOf<MessageForModelShape> {}
+
+const FOR_MODEL = { 1: optionsSchema(new MessageForModelShape()) };
 
 /**
  * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
@@ -30,7 +33,8 @@ export function messageForModel(
     Partial<Pick<InboundMessage, 'peerName' | 'peerRole' | 'answers'>>,
   options: MessageForModelOptions = {},
 ): ModelText {
-  checkArgumentNames('messageForModel', options, FOR_MODEL_OPTIONS);
+  const problem = argumentProblem('messageForModel', FOR_MODEL, [message, options]);
+  if (problem !== null) throw invalidArgument(problem.problem, problem.hint);
   const { sender = false } = options;
   const { source, peerId, inReplyTo } = message;
   const asked = questionLines(message);

@@ -1,31 +1,39 @@
 import { extractAnswerText, extractMessageText, type JsonObject } from '@molecule-ai/protocol';
+import { abortSignal, flag, given, type OptionsOf, word } from '../settings/options.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
 
-export interface ActivityFilters {
+export class ActivityFiltersShape {
   /** For example `a2a_receive`. @default all types */
-  type?: string | undefined;
-  source?: 'canvas' | 'agent' | undefined;
-  direction?: 'in' | 'out' | 'all' | undefined;
+  type = given<string>();
+  source = word(['canvas', 'agent'], undefined);
+  direction = word(['in', 'out', 'all'], undefined);
   /** Only rows after this one, oldest first. */
-  sinceId?: string | undefined;
+  sinceId = given<string>();
   /** Only rows of the last n seconds. */
-  sinceSecs?: number | undefined;
+  sinceSecs = given<number>();
   /** Only rows before this RFC 3339 time. */
-  beforeTs?: string | undefined;
+  beforeTs = given<string>();
   /** Only rows before this one. */
-  beforeId?: string | undefined;
+  beforeId = given<string>();
   /** Only rows from or to this workspace. */
-  peerId?: string | undefined;
+  peerId = given<string>();
   /** Only rows of this conversation. */
-  conversationId?: string | undefined;
+  conversationId = given<string>();
   /** Rows per page, 1–500. @default 100 */
-  limit?: number | undefined;
-  order?: 'asc' | 'desc' | undefined;
+  limit = given<number>();
+  order = word(['asc', 'desc'], undefined);
   /** Only rows not yet acknowledged, oldest first. */
-  unacknowledged?: boolean | undefined;
+  unacknowledged = flag(undefined);
   /** How long the platform may hold the request until there is a row, in whole seconds, 0–60. */
-  waitSecs?: number | undefined;
+  waitSecs = given<number>();
+}
+
+export interface ActivityFilters extends OptionsOf<ActivityFiltersShape> {}
+
+/** The filters with `signal`, as a call takes them. */
+export class ListActivityShape extends ActivityFiltersShape {
+  signal = abortSignal();
 }
 
 /** What a read of the feed says besides the filters. */

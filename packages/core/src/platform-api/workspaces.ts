@@ -1,13 +1,16 @@
 import { type AgentCard, type JsonObject, routes } from '@molecule-ai/protocol';
 import { WorkspaceRemovedError } from '../errors/api-error.ts';
+import { flag, type OptionsOf } from '../settings/options.ts';
 import { objectOf } from '../transport/http-response.ts';
-import type { CallOptions } from '../transport/platform-request.ts';
+import { type CallOptions, CallShape } from '../transport/platform-request.ts';
 import { type PlatformApi, requestLine, unreadable } from './platform-api.ts';
 
-export interface GetWorkspaceOptions extends CallOptions {
+export class GetWorkspaceShape extends CallShape {
   /** Returns a removed workspace instead of throwing. @default false */
-  includeRemoved?: boolean | undefined;
+  includeRemoved = flag(undefined);
 }
+
+export interface GetWorkspaceOptions extends OptionsOf<GetWorkspaceShape> {}
 
 /** A workspace. Fields that an older platform does not send are `null`, `''` or 0. */
 export interface WorkspaceInfo {

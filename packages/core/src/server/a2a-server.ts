@@ -5,20 +5,23 @@ import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
 import { checkInboundAgent, type InboundAgent } from '../inbound-http/inbound-agent.ts';
 import {
   createInboundHandler,
-  INBOUND_HANDLER_OPTION_NAMES,
   type InboundHandler,
-  type InboundHandlerOptions,
+  InboundHandlerShape,
 } from '../inbound-http/inbound-handler.ts';
-import { checkNumber, checkNumbers, checkObject } from '../settings/checked-values.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import {
+  checkNumber,
+  given,
+  number,
+  type OptionsOf,
+  option,
+  optionsSchema,
+  parseOptions,
+  type SettingsOf,
+} from '../settings/options.ts';
 import { checkHandler, refuseRequest, respondTo } from './node-exchange.ts';
 
 const DEFAULT_STOP_TIMEOUT_MS = 10_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-const NUMBERS = {
-  maxConnections: { byDefault: 1_024, min: 1, max: 1_000_000, isInteger: true },
-  requestTimeoutMs: { byDefault: 30_000, min: 1 },
-};
 const IDLE_TIMEOUT_MS = 60_000;
 const CHECK_TIMEOUTS_EVERY_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1_024;
@@ -35,36 +38,32 @@ const LISTEN_HINTS: Readonly<Record<string, string>> = {
 /** Requests of one connection that have no response yet. They are handled one after the other. */
 const MAX_PIPELINED = 16;
 
-export interface A2AServerOptions extends InboundHandlerOptions {
+class A2AServerShape extends InboundHandlerShape {
   /** The agent that is served on every path. Give either this, `agents` or `handler`. */
-  agent?: InboundAgent | undefined;
+  agent = given<InboundAgent>();
   /** Several agents by the first segment of the path, such as their workspace ids. Any letter case. */
-  agents?: Readonly<Record<string, InboundAgent>> | undefined;
+  agents = given<Readonly<Record<string, InboundAgent>>>();
   /** A handler of your own for every path. */
-  handler?: InboundHandler | undefined;
+  handler = given<InboundHandler>();
   /** 0 takes a free one. */
-  port: number;
+  port = option<number>((value, refuse) =>
+    checkNumber(value, { min: 0, max: 65_535, isInteger: true }, refuse),
+  );
   /** @default '127.0.0.1': this machine only */
-  host?: string | undefined;
+  host = given<string>();
   /** `key` and `cert` or `pfx`, and what else `node:tls` takes: serves https. */
-  tls?: SecureContextOptions | undefined;
+  tls = given<SecureContextOptions>();
   /** @default 1_024 */
-  maxConnections?: number | undefined;
+  maxConnections = number({ min: 1, max: 1_000_000, isInteger: true, byDefault: 1_024 });
   /** How long a client may take to send a request, in milliseconds. @default 30_000 */
-  requestTimeoutMs?: number | undefined;
+  requestTimeoutMs = number({ min: 1, byDefault: 30_000 });
 }
 
-const SERVER_OPTIONS = knownOptions<A2AServerOptions>({
-  ...INBOUND_HANDLER_OPTION_NAMES,
-  agent: true,
-  agents: true,
-  handler: true,
-  port: true,
-  host: true,
-  tls: true,
-  maxConnections: true,
-  requestTimeoutMs: true,
-});
+export interface A2AServerOptions extends OptionsOf<A2AServerShape> {
+  port: number;
+}
+
+const SERVER = optionsSchema(new A2AServerShape());
 
 /** The requests of a connection that have no response yet, and the latest one with what is done for it and those before. */
 interface Pipeline {
@@ -84,7 +83,7 @@ interface Pipeline {
  * await agent.start();
  */
 export class A2AServer {
-  readonly #options: A2AServerOptions & Readonly<Record<keyof typeof NUMBERS, number>>;
+  readonly #options: SettingsOf<A2AServerShape>;
   readonly #handlers: ReadonlyMap<string, InboundHandler>;
   /** By connection. */
   readonly #pipelines = new Map<Socket, Pipeline>();
@@ -94,10 +93,7 @@ export class A2AServer {
 
   /** @throws ConfigurationError naming the option. */
   constructor(options: A2AServerOptions) {
-    checkObject('options', options, 'Pass an object, such as { agent, port }.');
-    checkOptionNames('A2AServer', options, SERVER_OPTIONS);
-    checkNumber('port', options.port, { min: 0, max: 65_535, isInteger: true });
-    this.#options = { ...options, ...checkNumbers(options, NUMBERS) };
+    this.#options = parseOptions('A2AServer', SERVER, options);
     this.#handlers = handlersOf(options);
     if (options.tls !== undefined) checkTls(options.tls);
   }

@@ -1,6 +1,6 @@
 import { z } from '@molecule-ai/protocol';
 import { closestMatch } from 'leven';
-import { ConfigurationError } from '../errors/molecule-error.ts';
+import { ConfigurationError, invalidArgument } from '../errors/molecule-error.ts';
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_NAME_LENGTH = 80;
@@ -55,6 +55,59 @@ export function parseOptions<Out, In>(
   throw new ConfigurationError(parsed.problem, { hint: parsed.hint });
 }
 
+/** The schemas of the arguments of a method that are objects with known keys, by their places. */
+export type ArgumentSchemas = Readonly<Record<number, Option<unknown>>>;
+
+/**
+ * From now on these methods refuse such arguments with names or values that the schemas do not know, before anything is done: those that return a
+ * promise reject with a MoleculeError `invalid_argument`, those of `throwing` throw it.
+ */
+export function checkArguments(
+  prototype: object,
+  methods: Readonly<Record<string, ArgumentSchemas>>,
+  throwing: readonly string[] = [],
+): void {
+  for (const [name, schemas] of Object.entries(methods)) {
+    const method = Reflect.get(prototype, name) as (...args: unknown[]) => unknown;
+    const value = function (this: unknown, ...args: unknown[]): unknown {
+      const found = argumentProblem(name, schemas, args);
+      if (found === null) return Reflect.apply(method, this, args);
+      const error = invalidArgument(found.problem, found.hint);
+      if (throwing.includes(name)) throw error;
+      return Promise.reject(error);
+    };
+    Object.defineProperty(value, 'name', { value: name });
+    Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+  }
+}
+
+/** What is wrong with the arguments of a method; `null` when nothing is. */
+export function argumentProblem(
+  name: string,
+  schemas: ArgumentSchemas,
+  args: readonly unknown[],
+): OptionsProblem | null {
+  for (const [place, schema] of Object.entries(schemas)) {
+    const value = args[Number(place)];
+    if (value === undefined) continue;
+    if (!isObject(value))
+      return { problem: `The options of ${name} must be an object, got ${describe(value)}.` };
+    if (typeof Reflect.get(value, 'throwIfAborted') === 'function') {
+      return { problem: `The options of ${name} must be an object, got a signal.`, hint: 'Pass { signal }.' };
+    }
+    const read = readOptions(name, schema, value);
+    if ('problem' in read) return read;
+  }
+  return null;
+}
+
+/** As `parseOptions`, for arguments of a call. @throws MoleculeError `invalid_argument` */
+export function parseArgument<Out, In>(what: string, schema: Option<Out, In>, argument: unknown): Out {
+  const read = readOptions(what, schema, argument);
+  if ('value' in read) return read.value;
+  throw invalidArgument(read.problem, read.hint);
+}
+
 /** As `parseOptions`, but returns what is wrong. */
 export function readOptions<Out, In>(
   what: string,
@@ -103,7 +156,7 @@ function problemOf(
       return { name: nameWithVariables(schema, path), end: issue.message, ...issue.params };
     const value = path.reduce((from: unknown, key) => Reflect.get(Object(from), key), given);
     const hint = `Pass an object, such as { ${namesOf(schema, path).slice(0, 2).join(', ')} }.`;
-    return { name: nameOf(path) || 'options', end: `must be an object, got ${describe(value)}`, hint };
+    return { name: nameOf(path) || 'The options', end: `must be an object, got ${describe(value)}`, hint };
   });
   const missing = problems.filter(({ end }) => end === MISSING).map(({ name }) => name);
   const all = `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing.`;
@@ -161,6 +214,17 @@ export function unknownNames(
     problem: `${what} has no ${word}${unknown.length === 1 ? '' : 's'} ${quoted}.`,
     hint: meant.length === 0 ? `Its ${word}s are ${list}.` : `Did you mean ${eitherOf(meant)}?`,
   };
+}
+
+/** As {@link unknownNames}, for those of the given names that are not known; `null` when all are. */
+export function unknownKeys(
+  what: string,
+  given: readonly string[],
+  known: readonly string[],
+  word: 'option' | 'key' = 'option',
+): OptionsProblem | null {
+  const unknown = given.filter((name) => !known.includes(name)).map((name) => name.slice(0, MAX_NAME_LENGTH));
+  return unknown.length === 0 ? null : unknownNames(what, unknown, known, known, word);
 }
 
 /** The names that may be meant, by their last part: a name may be right and in the wrong group. */
@@ -286,6 +350,20 @@ export function checkBoolean(value: unknown, refuse: Refuse): boolean {
   return refuse(`must be true or false, got ${describe(value)}`, hint);
 }
 
+/** A text that is not blank. */
+export function nonBlank(): Option<string | undefined, string> {
+  return option<string | undefined, string>(
+    (value, refuse) => {
+      if (value === undefined || (typeof value === 'string' && value.trim() !== '')) return value;
+      return refuse(
+        `must be a text that is not blank, got ${describe(value)}`,
+        'Pass a text, or leave it out.',
+      );
+    },
+    { kind: 'a text' },
+  );
+}
+
 /** One of several words. */
 export function word<const Word extends string, const Default>(
   words: readonly Word[],
@@ -346,7 +424,7 @@ export function checkMethods<T>(value: unknown, methods: readonly string[], hint
 }
 
 /** A function. */
-export function func<T>(hint: string): Option<T | undefined, T> {
+export function func<T>(hint?: string): Option<T | undefined, T> {
   return option<T | undefined, T>(
     (value, refuse) => {
       if (value === undefined || typeof value === 'function') return value as T | undefined;
@@ -354,6 +432,11 @@ export function func<T>(hint: string): Option<T | undefined, T> {
     },
     { kind: 'a function' },
   );
+}
+
+/** A value of this type, which whoever uses it checks. */
+export function given<T>(): Option<T | undefined, T> {
+  return option<T | undefined, T>((value) => value as T | undefined);
 }
 
 /** An `AbortSignal`, also one of another library. */

@@ -5,7 +5,7 @@ import type {
   DispatchHandler,
   RequestDispatcher,
 } from '../settings/connection-settings.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import { given, type OptionsOf, optionsSchema, parseOptions } from '../settings/options.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import { connectionLost, cut, late, ShownExchange, skewed, unread } from './shown-exchange.ts';
@@ -91,14 +91,16 @@ export type ChaosRule = Fault &
     readonly skip?: number | undefined;
   };
 
-export interface ChaosOptions {
+class ChaosShape {
   /** The first one that fits a request, and whose probability says so, happens to it. @default none */
-  readonly rules?: readonly ChaosRule[] | undefined;
+  rules = given<readonly ChaosRule[]>();
   /** Decides what is left to chance: the same requests have the same faults. @default any; it is written to stderr */
-  readonly seed?: number | undefined;
+  seed = given<number>();
   /** For faults that take time. @default the system clock */
-  readonly clock?: Clock | undefined;
+  clock = given<Clock>();
 }
+
+export interface ChaosOptions extends OptionsOf<ChaosShape> {}
 
 /** One fault that happened. */
 interface ChaosEntry {
@@ -139,11 +141,11 @@ export interface Chaos extends RequestDispatcher {
  * const client = new RemoteAgentClient({ ...platform, ...workspace, dispatcher });
  */
 export function chaos(dispatcher: RequestDispatcher, options: ChaosOptions = {}): Chaos {
-  checkOptionNames('chaos', options, CHAOS_OPTIONS);
+  parseOptions('chaos', CHAOS, options);
   return new FaultyDispatcher(dispatcher, options);
 }
 
-const CHAOS_OPTIONS = knownOptions<ChaosOptions>({ rules: true, seed: true, clock: true });
+const CHAOS = optionsSchema(new ChaosShape());
 
 class FaultyDispatcher implements Chaos {
   readonly seed: number;

@@ -11,7 +11,7 @@ import { MemoryInboundStore } from '../inbound/inbound-store.ts';
 import { silentLogger } from '../logging/logger.ts';
 import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import type { RequestDispatcher } from '../settings/connection-settings.ts';
-import { checkOptionNames, knownOptions } from '../settings/known-options.ts';
+import { given, type OptionsOf, optionsSchema, parseOptions } from '../settings/options.ts';
 import type { Clock } from '../time/clock.ts';
 import { orAborted } from '../time/linked-abort.ts';
 import { temporaryState } from './temporary-state.ts';
@@ -66,32 +66,27 @@ export interface TestClock extends Clock {
   advanceUntil?(condition: () => boolean): Promise<void>;
 }
 
-export interface ScriptedPeerOptions {
+class ScriptedPeerShape {
   /** @default 'peer' */
-  readonly name?: string | undefined;
+  name = given<string>();
   /** What it does with each message. @default it answers `ok` */
-  readonly answer?: PeerAnswer | undefined;
+  answer = given<PeerAnswer>();
   /**
    * What it does with one message after the other, in this order; a message that is tried again takes the next one as well. The
    * last one is repeated. Instead of `answer`.
    */
-  readonly script?: readonly [PeerAnswer, ...PeerAnswer[]] | undefined;
+  script = given<readonly [PeerAnswer, ...PeerAnswer[]]>();
   /** Its role, its parent and the like. */
-  readonly workspace?: Omit<NewWorkspace, 'name'> | undefined;
+  workspace = given<Omit<NewWorkspace, 'name'>>();
   /** Of its client, for example a `dispatcher` with faults. */
-  readonly client?: RemoteAgentClientOptions | undefined;
+  client = given<RemoteAgentClientOptions>();
   /** Of its agent, for example its `delivery`. */
-  readonly agent?: Omit<Partial<RemoteAgentOptions>, 'client' | 'onMessage'> | undefined;
+  agent = given<Omit<Partial<RemoteAgentOptions>, 'client' | 'onMessage'>>();
 }
 
-const PEER_OPTIONS = knownOptions<ScriptedPeerOptions>({
-  name: true,
-  answer: true,
-  script: true,
-  workspace: true,
-  client: true,
-  agent: true,
-});
+export interface ScriptedPeerOptions extends OptionsOf<ScriptedPeerShape> {}
+
+const SCRIPTED_PEER = optionsSchema(new ScriptedPeerShape());
 
 /** Another agent of the organisation, whose answers a test decides. It is an agent like any other. */
 export interface ScriptedPeer extends AsyncDisposable {
@@ -126,7 +121,7 @@ export async function scriptedPeer(
   platform: TestConnection,
   options: ScriptedPeerOptions = {},
 ): Promise<ScriptedPeer> {
-  checkOptionNames('scriptedPeer', options, PEER_OPTIONS);
+  parseOptions('scriptedPeer', SCRIPTED_PEER, options);
   const { platformUrl, operatorKey, connection, orgId = '' } = platform;
   const shared = { platformUrl, orgId, logger: silentLogger };
   await using operator = new OperatorClient({ ...shared, origin: '', operatorKey, connection });

@@ -1,7 +1,7 @@
 import type { PeerClient } from '../client/peer-client.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
-import { knownOptions } from '../settings/known-options.ts';
-import { clientProblem, optionsProblem } from './adapter-options.ts';
+import { invalidArgument } from '../errors/molecule-error.ts';
+import { number, type OptionsOf, option, optionsSchema, parseArgument } from '../settings/options.ts';
+import { clientProblem } from './adapter-options.ts';
 import { callPeerTool, delegateTaskTool } from './call-peer.ts';
 import { cancelTaskTool, checkTaskStatusTool, delegateTaskAsyncTool } from './task-tools.ts';
 import type { ToolContext } from './tool-run.ts';
@@ -9,10 +9,6 @@ import { getWorkspaceInfoTool, listPeersTool, sendMessageToUserTool } from './wo
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 const DEFAULT_MODEL_CHARS = 32_000;
-const NUMBERS = {
-  timeoutMs: { min: 2_000, isInteger: true },
-  maxModelChars: { min: 1_000, isInteger: true },
-};
 
 const TOOLS = {
   list_peers: listPeersTool,
@@ -49,29 +45,38 @@ export type PeerToolList<Names extends readonly PeerToolName[]> = {
   readonly [Place in keyof Names]: PeerTool<Names[Place]>;
 };
 
-export interface PeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]> {
+/** What `peerTools` and its adapters take. */
+export class PeerToolsShape {
   /** The tools, in this order. `delegate_task` is `call_peer` by the name of other Molecule AI tools. @default all but `delegate_task` */
-  readonly only?: Names | undefined;
+  only = option<readonly PeerToolName[], readonly PeerToolName[]>((names, refuse) => {
+    if (names === undefined) return DEFAULT_NAMES;
+    const possible = Object.keys(TOOLS).join(', ');
+    if (!Array.isArray(names)) return refuse(`must be a list of names of tools: ${possible}`);
+    if (!names.every((name) => typeof name === 'string' && isPeerToolName(name))) {
+      return refuse(`names a tool that does not exist. Possible are ${possible}`);
+    }
+    if (new Set(names).size < names.length) return refuse('names a tool twice');
+    return names;
+  });
   /**
    * How long a tool waits for an answer, in milliseconds, 2 000 or more; without `onProgress` up to 5 s less, which are for the response. Then the
    * result is that it is not there yet. @default 120_000
    */
-  readonly timeoutMs?: number | undefined;
+  timeoutMs = number({ min: 2_000, isInteger: true, byDefault: DEFAULT_TIMEOUT_MS });
   /**
    * At most so many UTF-16 units of a peer's words in one result, 1 000 or more. What is cut is said, and `data.messageId` reads the whole:
    * `client.getMessage`. @default 32_000
    */
-  readonly maxModelChars?: number | undefined;
+  maxModelChars = number({ min: 1_000, isInteger: true, byDefault: DEFAULT_MODEL_CHARS });
 }
 
-/** The names of {@link PeerToolsOptions}. */
-export const PEER_TOOLS_OPTION_NAMES = {
-  only: true,
-  timeoutMs: true,
-  maxModelChars: true,
-} as const satisfies Record<keyof PeerToolsOptions, true>;
+export interface PeerToolsOptions<Names extends readonly PeerToolName[] = readonly PeerToolName[]>
+  extends Omit<OptionsOf<PeerToolsShape>, 'only'> {
+  /** The tools, in this order. `delegate_task` is `call_peer` by the name of other Molecule AI tools. @default all but `delegate_task` */
+  only?: Names | undefined;
+}
 
-const OPTIONS = knownOptions<PeerToolsOptions>(PEER_TOOLS_OPTION_NAMES);
+const OPTIONS = optionsSchema(new PeerToolsShape());
 
 /**
  * The tools by which a model works with other agents, as plain definitions for any framework.
@@ -85,13 +90,9 @@ export function peerTools<const Names extends readonly PeerToolName[] = DefaultP
   client: PeerClient,
   options: PeerToolsOptions<Names> = {},
 ): PeerToolList<Names> {
-  const problem =
-    clientProblem(client) ??
-    optionsProblem(options, NUMBERS, 'peerTools', OPTIONS) ??
-    namesProblem(options.only ?? DEFAULT_NAMES);
-  if (problem !== null) throw new MoleculeError(problem, { code: 'invalid_argument' });
-  const { only, timeoutMs = DEFAULT_TIMEOUT_MS, maxModelChars = DEFAULT_MODEL_CHARS } = options;
-  const names: readonly PeerToolName[] = only ?? DEFAULT_NAMES;
+  const problem = clientProblem(client);
+  if (problem !== null) throw invalidArgument(problem);
+  const { only: names, timeoutMs, maxModelChars } = parseArgument('peerTools', OPTIONS, options);
   const offered = new Set<string>(names);
   const context: ToolContext = { client, timeoutMs, maxModelChars, offered, ownId: client.workspaceId };
   return names.map((name) => TOOLS[name](context)) as unknown as PeerToolList<Names>;
@@ -100,13 +101,4 @@ export function peerTools<const Names extends readonly PeerToolName[] = DefaultP
 /** Whether a tool with this name may be one of {@link peerTools}. */
 export function isPeerToolName(name: string): name is PeerToolName {
   return Object.hasOwn(TOOLS, name);
-}
-
-function namesProblem(names: unknown): string | null {
-  const possible = Object.keys(TOOLS).join(', ');
-  if (!Array.isArray(names)) return `\`only\` must be a list of names of tools: ${possible}.`;
-  if (!names.every((name) => typeof name === 'string' && isPeerToolName(name))) {
-    return `\`only\` names a tool that does not exist. Possible are ${possible}.`;
-  }
-  return new Set(names).size === names.length ? null : '`only` names a tool twice.';
 }

@@ -101,12 +101,12 @@ it('the schemas are plain data that strict modes of model providers take', async
 });
 
 it.each([
-  [{ only: ['nothing'] }, '`only` names a tool that does not exist.'],
-  [{ only: ['toString'] }, '`only` names a tool that does not exist.'],
-  [{ only: ['call_peer', 'call_peer'] }, '`only` names a tool twice.'],
-  [{ only: 'call_peer' }, '`only` must be a list'],
-  [{ timeoutMs: 100 }, '`timeoutMs` must be an integer from 2000'],
-  [{ maxModelChars: 10 }, '`maxModelChars` must be an integer from 1000'],
+  [{ only: ['nothing'] }, 'only names a tool that does not exist.'],
+  [{ only: ['toString'] }, 'only names a tool that does not exist.'],
+  [{ only: ['call_peer', 'call_peer'] }, 'only names a tool twice.'],
+  [{ only: 'call_peer' }, 'only must be a list'],
+  [{ timeoutMs: 100 }, 'timeoutMs must be an integer from 2000'],
+  [{ maxModelChars: 10 }, 'maxModelChars must be an integer from 1000'],
   [null, 'The options must be an object, got null.'],
 ])('refuses the options %j', async (options, message) => {
   await using s = await stage();

@@ -1,9 +1,12 @@
 import type { RequestDispatcher } from '../settings/connection-settings.ts';
+import { abortSignal, type OptionsOf } from '../settings/options.ts';
 
-export interface CallOptions {
+export class CallShape {
   /** Aborts the call, which then rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
+  signal = abortSignal();
 }
+
+export interface CallOptions extends OptionsOf<CallShape> {}
 
 /** What a running agent says of its requests. */
 export interface RunningAgentOptions extends CallOptions {

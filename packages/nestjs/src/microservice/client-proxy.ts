@@ -4,7 +4,6 @@ import {
   type PeerReply,
   RemoteAgentClient,
   type RemoteAgentClientOptions,
-  type StreamPeerOptions,
 } from '@molecule-ai/core';
 import { clientProblem } from '@molecule-ai/core/adapter-kit';
 import { ClientProxy, type ReadPacket, RpcException, type WritePacket } from '@nestjs/microservices';
@@ -102,7 +101,7 @@ export class MoleculeClientProxy extends ClientProxy {
       next(reply);
       return;
     }
-    const stream = client.streamPeer(peerId, text, { ...options, signal } as StreamPeerOptions);
+    const stream = client.streamPeer(peerId, text, { ...options, signal } as CallPeerOptions);
     for await (const piece of stream) next(piece);
     const error = endError(await stream.reply());
     if (error !== null) throw error;
