@@ -255,6 +255,10 @@ export class AgentClientDouble extends PresenceDouble implements ClientPort {
     return this.returned.has(messageId);
   }
 
+  async sentDirectly() {
+    return () => false;
+  }
+
   async reply(
     message: InboundMessage,
     answer: string | ReplyContent,

@@ -112,6 +112,10 @@ export class MemoryFeed implements FeedClient {
     return this.returned.has(messageId);
   }
 
+  async sentDirectly() {
+    return () => false;
+  }
+
   async fetchInboundPage(query: FetchInboundOptions): Promise<InboundPage> {
     this.queries.push(query);
     if (this.fetchFailures.length > 0) throw this.fetchFailures.shift();

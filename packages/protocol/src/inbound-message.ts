@@ -2,7 +2,8 @@ import { ACTIVITY_TYPES } from './activity.ts';
 import { textPart } from './message.ts';
 import { expectsAnswer, type MessageView, viewMessage } from './message-view.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
-import { withoutPlatformWords } from './platform-words.ts';
+import { claimedReply, withClaimedReply, withoutPlatformWords } from './platform-words.ts';
+import { wrapA2aBoundary } from './trust-boundary/boundary.ts';
 
 /** The kind of sender: a person on the canvas, another workspace, or unknown (which is treated as a peer). */
 export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
@@ -92,17 +93,21 @@ const STATED_SOURCES: ReadonlyMap<string, InboundSource> = new Map([
 
 const CANCELS: ReadonlySet<string> = new Set(['tasks/cancel', 'cancel_task']);
 
+export interface ParseRowOptions {
+  /** The reader's workspace id. @default the row's `workspace_id` */
+  readonly self?: string | undefined;
+  /** The platform offers `questions`, so that it removed answers from senders who may not give them. @default false, there are none */
+  readonly hasCheckedAnswers?: boolean | undefined;
+  /** Whether this workspace sent a message with this id directly to this peer: then a message of the peer may answer it. @default none */
+  readonly hasSent?: ((messageId: string, peerId: string) => boolean) | undefined;
+}
+
 /**
  * Parses one activity row of any supported shape. Returns null for what is not a message to this agent: not an
  * object, a blank id, own `/notify`, outgoing and self-reported rows, other activity types. A message that the agent sent
- * to itself is inbound. `self` is the reader's workspace id, else the row's `workspace_id`. `hasCheckedAnswers`: the
- * platform offers `questions`, so that it removed answers from senders who may not give them; otherwise there are none.
- * Never throws on JSON.
+ * to itself is inbound. Never throws on JSON.
  */
-export function parseActivityRow(
-  row: JsonValue,
-  options: { readonly self?: string | undefined; readonly hasCheckedAnswers?: boolean | undefined } = {},
-): InboundMessage | null {
+export function parseActivityRow(row: JsonValue, options: ParseRowOptions = {}): InboundMessage | null {
   if (!isJsonObject(row)) return null;
   const id = idOf(row.id);
   if (id.trim() === '' || !isInbound(row)) return null;
@@ -116,10 +121,17 @@ export function parseActivityRow(
   const self = options.self ?? idOf(row.workspace_id);
   if (rowText === '' && isSelfReport(view, sourceId, self)) return null;
 
-  const { parts, role } = view;
-  const text = rowText || view.text || textOf(ownParams.result);
   const source = sourceOf(row, data, sourceId);
-  const inReplyTo = idOf(row.in_reply_to) || view.inReplyTo;
+  const claim = claimedReply(view.metadata);
+  const stated = idOf(row.in_reply_to) || view.inReplyTo;
+  const isTrue = claim !== '' && (stated === claim || options.hasSent?.(claim, sourceId) === true);
+  const inReplyTo = isTrue ? claim : stated;
+  const { role } = view;
+  // As the platform wraps the answers that it knows.
+  const wrapped = (written: string): string =>
+    isTrue && written !== '' ? wrapA2aBoundary(written) : written;
+  const parts = isTrue ? view.parts.map((part) => withText(part, wrapped)) : view.parts;
+  const text = wrapped(rowText || view.text || textOf(ownParams.result));
   const params: JsonObject = { ...view.params, ...ownParams };
   if (inReplyTo !== '') params.result ??= text;
   return {
@@ -132,7 +144,7 @@ export function parseActivityRow(
     method: methodOf(row, view, inReplyTo),
     params,
     parts: parts.length > 0 || text === '' ? parts : [textPart(text)],
-    metadata: withoutPlatformWords(view.metadata, 'origin'),
+    metadata: withoutPlatformWords(withClaimedReply(view.metadata, isTrue), 'origin'),
     answers: options.hasCheckedAnswers === true && inReplyTo === '' ? answersIn(view.metadata.answers) : [],
     source,
     sourceId,
@@ -145,8 +157,13 @@ export function parseActivityRow(
     agentCardUrl: textOf(data.agent_card_url) || textOf(row.agent_card_url),
     receivedAt: textOf(row.created_at) || textOf(row.ts),
     seq: typeof row.seq === 'number' && Number.isSafeInteger(row.seq) ? row.seq : null,
-    raw: row,
+    // When it is stored and read again, it still answers the message.
+    raw: isTrue ? { ...row, in_reply_to: claim } : row,
   };
+}
+
+function withText(part: JsonObject, change: (text: string) => string): JsonObject {
+  return typeof part.text === 'string' ? { ...part, text: change(part.text) } : part;
 }
 
 /** `data.peer_id` names the sender where a row has no `source_id`, unless the row says that a person wrote. */

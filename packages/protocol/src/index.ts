@@ -86,6 +86,7 @@ export {
   type InboundMessage,
   type InboundSource,
   type MessageAnswer,
+  type ParseRowOptions,
   parseActivityRow,
 } from './inbound-message.ts';
 export { exceededJsonLimit, JSON_LIMITS, type JsonLimit, type JsonLimits } from './json-limits.ts';
@@ -167,10 +168,12 @@ export {
   SseFrame,
 } from './platform-event.ts';
 export {
+  PLATFORM_WORDS,
   type PlatformWords,
   VARIABLE_METADATA,
   withoutPlatformWords,
   withoutPlatformWordsIn,
+  withoutReply,
 } from './platform-words.ts';
 export {
   InstalledPlugin,

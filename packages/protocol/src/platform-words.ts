@@ -1,4 +1,6 @@
-import { isJsonObject, type JsonObject } from './open-json.ts';
+import { idOf, isJsonObject, type JsonObject, objectOf } from './open-json.ts';
+
+const CLAIMED_REPLY = 'claimed_reply';
 
 /** Who sent a message, and under which ids: the platform says that itself wherever it delivers one. */
 const ORIGIN = [
@@ -13,31 +15,43 @@ const ORIGIN = [
   'source_id',
 ] as const;
 
-/** What kind of message it is: a late end, a delegation. */
-const KIND = ['answer_omitted', 'delegation_id', 'delivery_failed'] as const;
+/** What kind of message it is: a late end, a delegation, one that may answer a message that went directly. */
+const KIND = ['answer_omitted', CLAIMED_REPLY, 'delegation_id', 'delivery_failed'] as const;
+
+/** What a message answers. Keys that begin with `molecule_` belong to it. */
+const REPLY = ['in_reply_to', 'in_reply_to_activity'] as const;
+
+/** How the message ended that this one is about. */
+const OUTCOME = ['questions', 'state'] as const;
 
 /**
- * Keys by what they say: who sent a message, what it is, both. `unchecked`: also answers to questions, of which the platform
- * removes those that their sender may not give.
+ * Keys by what they say. `origin` and `kind`: never believed of a sender. `reply`: only of the workspace that got the message it names.
+ * `outcome`: not of a message that is delivered; an agent that asks says so in its answer. `answers`: only of those who may answer the question.
  */
-export type PlatformWords = 'origin' | 'kind' | 'all' | 'unchecked';
-
-const WORDS: Readonly<Record<PlatformWords, readonly string[]>> = {
+export const PLATFORM_WORDS = {
   origin: ORIGIN,
   kind: KIND,
-  all: [...ORIGIN, ...KIND],
-  unchecked: [...ORIGIN, ...KIND, 'answers'],
-};
+  reply: REPLY,
+  outcome: OUTCOME,
+  answers: ['answers'],
+} as const;
+
+export type PlatformWords = keyof typeof PLATFORM_WORDS;
+
+const RESERVED = 'molecule_';
 
 /** Metadata without the keys under which only the platform may say something; the same object when there are none. */
-export function withoutPlatformWords(metadata: JsonObject, about: PlatformWords = 'all'): JsonObject {
-  const words = WORDS[about];
-  if (!words.some((word) => Object.hasOwn(metadata, word))) return metadata;
-  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !words.includes(key)));
+export function withoutPlatformWords(metadata: JsonObject, ...about: readonly PlatformWords[]): JsonObject {
+  const words = new Set<string>(about.flatMap((each) => PLATFORM_WORDS[each]));
+  const isRemoved = (key: string): boolean =>
+    words.has(key) || (key.startsWith(RESERVED) && about.includes('reply'));
+  const entries = Object.entries(metadata);
+  const kept = entries.filter(([key]) => !isRemoved(key));
+  return kept.length === entries.length ? metadata : Object.fromEntries(kept);
 }
 
 /** A request whose params and message have no such metadata; the same object when they had none. */
-export function withoutPlatformWordsIn(request: JsonObject, about: PlatformWords = 'all'): JsonObject {
+export function withoutPlatformWordsIn(request: JsonObject, ...about: readonly PlatformWords[]): JsonObject {
   const { params } = request;
   if (!isJsonObject(params)) return request;
   const own = withOwnMetadata(params, about);
@@ -46,11 +60,43 @@ export function withoutPlatformWordsIn(request: JsonObject, about: PlatformWords
   return { ...request, params: { ...own, ...(message === undefined ? {} : { message }) } };
 }
 
-function withOwnMetadata(holder: JsonObject, about: PlatformWords): JsonObject {
+function withOwnMetadata(holder: JsonObject, about: readonly PlatformWords[]): JsonObject {
   const { metadata } = holder;
   if (!isJsonObject(metadata)) return holder;
-  const own = withoutPlatformWords(metadata, about);
+  const own = withoutPlatformWords(metadata, ...about);
   return own === metadata ? holder : { ...holder, metadata: own };
+}
+
+/**
+ * A request that says neither what it answers nor how that ended, because the platform does not know such a message. What a workspace said of it
+ * is kept under `claimed_reply`, which means nothing by itself: the receiver may have sent the message directly, and knows.
+ */
+export function withoutReply(request: JsonObject, isOfWorkspace: boolean): JsonObject {
+  const own = withoutPlatformWordsIn(request, 'reply', 'outcome');
+  const { params } = own;
+  if (own === request || !isOfWorkspace || !isJsonObject(params)) return own;
+  const given = metadataOf(request);
+  if (given.in_reply_to === undefined) return own;
+  const claim = Object.entries(given).filter(([key]) => key === 'in_reply_to' || key.startsWith(RESERVED));
+  const metadata = { ...objectOf(params.metadata), [CLAIMED_REPLY]: Object.fromEntries(claim) };
+  return { ...own, params: { ...params, metadata } };
+}
+
+/** The id of the message that a request claims to answer; `''` for none. */
+export function claimedReply(metadata: JsonObject): string {
+  return idOf(objectOf(metadata[CLAIMED_REPLY]).in_reply_to);
+}
+
+/** Metadata without the claim; in its place stands what it says if that is true. */
+export function withClaimedReply(metadata: JsonObject, isTrue: boolean): JsonObject {
+  if (!Object.hasOwn(metadata, CLAIMED_REPLY)) return metadata;
+  const { [CLAIMED_REPLY]: claim, ...others } = metadata;
+  return isTrue ? { ...others, ...objectOf(claim) } : others;
+}
+
+function metadataOf({ params }: JsonObject): JsonObject {
+  const { metadata, message } = objectOf(params);
+  return { ...objectOf(metadata), ...objectOf(objectOf(message).metadata) };
 }
 
 /**

@@ -371,9 +371,9 @@ onEachDatabase('streams of agents', { onDisk: true }, (environment) => {
     const [sender] = peers;
     if (sender === undefined) throw new Error('nobody');
     const { body } = await sender.caller.get(`/workspaces/${sender.id}/activity`);
-    expect(valueAt(body, 0, 'request_body', 'params', 'message')).toMatchObject({
-      parts: [{ text: expect.stringContaining('The agent failed to handle this message.') }],
-      metadata: { molecule_end: { state: 'failed', code: 'agent_answer_too_large' } },
+    expect(valueAt(body, 0, 'request_body', 'params')).toMatchObject({
+      message: { parts: [{ text: expect.stringContaining('The agent failed to handle this message.') }] },
+      metadata: { claimed_reply: { molecule_end: { state: 'failed', code: 'agent_answer_too_large' } } },
     });
     expect(handled).toHaveLength(2);
   });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createRemoteAgent, MessageFailure, type RemoteAgentClient } from '@molecule-ai/core';
 import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { expect } from 'vitest';
-import { textAt } from './harness/http.ts';
+import { textAt, valueAt } from './harness/http.ts';
 import { type Member, onboard, registerMember, send, waitForRow } from './harness/members.ts';
 import {
   createPushAgent,
@@ -151,7 +151,10 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
       caller: platform.as(String(await clientPort(caller).currentToken())),
     };
     const rows = await waitForRow(asking, 3);
-    expect(rows.map((row) => row.in_reply_to).sort()).toEqual(['m-0', 'm-1', 'm-2']);
+    const claims = rows.map((row) =>
+      valueAt(row, 'request_body', 'params', 'metadata', 'claimed_reply', 'in_reply_to'),
+    );
+    expect(claims.sort()).toEqual(['m-0', 'm-1', 'm-2']);
     expect(await caller.fetchInbound()).toEqual([]);
   });
 
@@ -234,10 +237,22 @@ onEachDatabase('direct calls between agents', { onDisk: true }, (environment) =>
     release.resolve();
     const reply = await caller.waitForAnswer('m-1');
     expect(reply).toMatchObject({ status: 'answered', via: 'direct', text: 'done', code: null });
-    // One that does not know of the call.
     const token = String(await clientPort(caller).currentToken());
+    const { stateDirectory } = clientPort(caller);
+    await caller.close();
+    // After a restart it knows which messages it sent.
+    const again = environment.client(
+      platform,
+      { id: callerId, token },
+      { storage: { directory: stateDirectory } },
+    );
+    expect(await again.fetchInbound()).toMatchObject([
+      { inReplyTo: 'm-1', metadata: { code: 'disk_full', note: 'kept' } },
+    ]);
+    // Whoever did not send that message does not believe what it answers.
     const [late] = await environment.client(platform, { id: callerId, token }).fetchInbound();
-    expect(late?.metadata).toEqual({ state: 'failed', code: 'disk_full', note: 'kept', in_reply_to: 'm-1' });
+    expect(late).toMatchObject({ inReplyTo: '', text: 'done' });
+    expect(late?.metadata).toEqual({ code: 'disk_full', note: 'kept' });
   });
 
   verifies('direct.cancel', 'agents: cancel', async () => {

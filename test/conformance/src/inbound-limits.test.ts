@@ -38,11 +38,7 @@ onEachDatabase('an agent with a server and a peer that sends much', { onDisk: tr
     const { loud, handled } = await startStage(environment, { onMessage: () => gate.promise });
     const first = loud('one');
     await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(1);
-    const others = [
-      { metadata: { in_reply_to: 'question' } },
-      { method: 'delegate_task' },
-      { text: 'other' },
-    ];
+    const others = [{ method: 'delegate_task' }, { text: 'other' }];
     const conflicts = async () => {
       const responses = await Promise.all(others.map((other) => loud('one', other)));
       return responses.map(({ status, body }) => [status, textAt(body, 'error', 'data', 'code')]);

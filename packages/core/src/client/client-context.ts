@@ -5,6 +5,7 @@ import { FileTokenStore } from '../credentials/token-store.ts';
 import type { HeartbeatThread } from '../heartbeat-worker/heartbeat-thread.ts';
 import { redactingLogger } from '../logging/redacting-logger.ts';
 import { PeerIdentities } from '../peers/peer-identities.ts';
+import { SentDirectly } from '../peers/sent-directly.ts';
 import { PlatformApi } from '../platform-api/platform-api.ts';
 import { type RemoteAgentClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
@@ -41,6 +42,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const api = new PlatformApi(settings, tokens, workspaceId);
   const heldReads = new HeldReads(settings);
   const identities = new PeerIdentities(settings);
+  const sentDirectly = new SentDirectly(settings);
   const lookup = new PeerLookup(api, identities, settings);
   const peerTransport = new PeerTransport(settings);
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
@@ -54,6 +56,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     inboundSecret,
     lookup,
     identities,
+    sentDirectly,
     peerTransport,
     profile,
     /** Redacts credentials. */
@@ -62,7 +65,7 @@ export function createClientContext(options: RemoteAgentClientOptions) {
     close: async (): Promise<void> => {
       heldReads.close();
       const threads = [...heartbeatThreads].map((thread) => thread.close());
-      await Promise.all([...threads, peerTransport.close(), identities.close()]);
+      await Promise.all([...threads, peerTransport.close(), identities.close(), sentDirectly.close()]);
     },
   };
 }

@@ -143,6 +143,9 @@ export interface ClientPort extends Pick<PeerClient, 'acknowledge' | 'getWorkspa
    */
   askQuestions(asked: QuestionsToAsk, options?: CallOptions): Promise<AskedQuestion[]>;
 
+  /** Resolves with what tells whether a message with this id went directly from here to this peer. */
+  sentDirectly(): Promise<(messageId: string, peerId: string) => boolean>;
+
   /**
    * Takes a message that came in another way than by `fetchInboundPage`, which does this itself: ends the calls that wait for it.
    * Returns whether a call has returned what it says, now or before; then it is not handled.
@@ -237,6 +240,10 @@ export function createClientPort(parts: ClientParts): ClientPort {
       return api.whereOffered(QUESTIONS, async () =>
         (await api.call(routes.askQuestions, input)).questions.map(toQuestion),
       );
+    },
+    sentDirectly: async () => {
+      await parts.sentDirectly.load();
+      return (messageId, peerId) => parts.sentDirectly.has(messageId, peerId);
     },
     observeReply: (message) => sent.observe(message),
   };

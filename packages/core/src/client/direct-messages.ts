@@ -49,6 +49,7 @@ export class DirectMessages {
   add({ status, messageId, peerId, contextId }: PeerReply, { body }: OutgoingMessage): void {
     this.#messages.delete(messageId);
     if (status !== 'queued' && status !== 'input-required') return;
+    this.#context.sentDirectly.add(messageId, peerId);
     this.#messages.set(messageId, {
       messageId,
       peerId,
@@ -140,7 +141,11 @@ export class DirectMessages {
     const asked = await this.#ask(message, 'tasks/get', signal);
     if (asked !== null) return asked;
     const { api, settings } = this.#context;
-    const reading = readOwnFeed(api, settings.workspaceId, undefined, signal);
+    const { sentDirectly } = this.#context;
+    const reading = readOwnFeed(api, settings.workspaceId, {
+      signal,
+      hasSent: (...sent) => sentDirectly.has(...sent),
+    });
     const feed = await reading.catch((error: unknown) => {
       signal?.throwIfAborted();
       const text = 'The feed could not be read while waiting for an answer.';

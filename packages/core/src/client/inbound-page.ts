@@ -2,6 +2,7 @@ import {
   type InboundMessage,
   type JsonValue,
   type OutcomeWord,
+  type ParseRowOptions,
   parseActivityFeed,
   parseActivityRow,
   routes,
@@ -130,7 +131,9 @@ export async function readInboundPage(
       throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
     }
     const { words } = api.capabilities;
-    const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
+    await context.sentDirectly.load();
+    const hasSent: ParseRowOptions['hasSent'] = (...sent) => context.sentDirectly.has(...sent);
+    const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions'), hasSent };
     const feed = parseActivityFeed(body as JsonValue, parsing);
     // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
     const showsHandled = !words.has('acknowledge');
@@ -223,7 +226,7 @@ const MAX_FIELD_BYTES = 2_000;
 async function fetchWholeMessages(
   { api, settings }: ClientContext,
   messages: readonly InboundMessage[],
-  parsing: Parameters<typeof parseActivityRow>[1],
+  parsing: ParseRowOptions,
   signal: AbortSignal | undefined,
 ): Promise<{ whole: readonly InboundMessage[]; endsBefore: InboundMessage | undefined }> {
   const whole: InboundMessage[] = [];

@@ -2,6 +2,7 @@ import {
   type InboundMessage,
   type JsonValue,
   type MessageState,
+  type ParseRowOptions,
   parseActivityFeed,
   routes,
 } from '@molecule-ai/protocol';
@@ -109,7 +110,7 @@ export async function waitForAnswerOnFeed(
   const { clock } = api.settings;
   let cursor: string | undefined;
   for (;;) {
-    const feed = await readOwnFeed(api, workspaceId, cursor, signal);
+    const feed = await readOwnFeed(api, workspaceId, { sinceId: cursor, signal });
     const row = feed.deliverable.find((message) => isAnswer(message, messageId, asked));
     if (row !== undefined) {
       const { peerId, contextId } = row;
@@ -136,15 +137,18 @@ export function isAnswer(message: InboundMessage, messageId: string, asked: stri
 export async function readOwnFeed(
   api: PlatformApi,
   workspaceId: string,
-  sinceId: string | undefined,
-  signal: AbortSignal | undefined,
+  {
+    sinceId,
+    signal,
+    hasSent,
+  }: CallOptions & Pick<ParseRowOptions, 'hasSent'> & { sinceId?: string | undefined },
 ): Promise<ReturnType<typeof parseActivityFeed>> {
   const page = { type: 'a2a_receive', limit: PAGE_LIMIT, signal };
   const { body } = await api.getActivity(workspaceId, { ...page, sinceId }).catch((error: unknown) => {
     if (!CursorLostError.isInstance(error)) throw error;
     return api.getActivity(workspaceId, page);
   });
-  return parseActivityFeed(body as JsonValue | undefined, { self: workspaceId });
+  return parseActivityFeed(body as JsonValue | undefined, { self: workspaceId, hasSent });
 }
 
 /** The arguments of `waitForAnswer` and `getMessage` for a message, as code: an operator names the workspace too. */

@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type JsonValue,
   type MessageView,
+  type ParseRowOptions,
   parseActivityRow,
   VARIABLE_METADATA,
   viewMessage,
@@ -28,6 +29,7 @@ export interface ReadArrivalOptions {
   readonly workspaceId: string;
   /** Whether the platform removes answers to questions from senders who may not give them. */
   readonly hasCheckedAnswers: boolean;
+  readonly hasSent?: ParseRowOptions['hasSent'];
   /** RFC 3339. */
   readonly receivedAt: string;
   /** Of the request; `null` for one that belongs to none. */
@@ -48,7 +50,9 @@ export function readArrival(
   options: ReadArrivalOptions,
 ): ReadArrival {
   const isPush = caller.use === 'push';
-  const request = isPush ? pushedRequest(caller, envelope) : withoutPlatformWordsIn(envelope, 'unchecked');
+  const request = isPush
+    ? pushedRequest(caller, envelope)
+    : withoutPlatformWordsIn(envelope, 'origin', 'kind', 'reply', 'outcome', 'answers');
   const view = viewMessage(request);
   if (view.messageId.length > MAX_ID_LENGTH) {
     return refused(400, 'invalid_message', 'The message id must have at most 256 characters.');
@@ -59,8 +63,8 @@ export function readArrival(
   const loop = isPush ? null : loopRefusal(caller.subject, options.workspaceId, view.metadata);
   if (loop !== null) return loop;
   const row = isPush ? pushedRow(caller, view, options) : ownRow(caller, view, options);
-  const { workspaceId: self, hasCheckedAnswers } = options;
-  const message = parseActivityRow(row, { self, hasCheckedAnswers: isPush && hasCheckedAnswers });
+  const { workspaceId: self, hasCheckedAnswers, hasSent } = options;
+  const message = parseActivityRow(row, { self, hasCheckedAnswers: isPush && hasCheckedAnswers, hasSent });
   if (message === null) return refused(400, 'invalid_message', 'The request is not a message.');
   const digest = isPush ? '' : digestOf(view);
   return { kind: 'arrival', arrival: { message: receivedMessage(message, self), via: caller.use, digest } };

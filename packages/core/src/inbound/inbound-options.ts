@@ -29,6 +29,7 @@ export interface InboundOptions {
     | 'acknowledge'
     | 'reply'
     | 'observeReply'
+    | 'sentDirectly'
     | 'askQuestions'
   > &
     Partial<Pick<ClientPort, 'reportProgress'>>;

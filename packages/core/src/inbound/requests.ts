@@ -129,8 +129,10 @@ export class Requests {
     wait: (record: OpenMessage, arrival: Arrival) => Waiting,
   ): Promise<Attached<Waiting> | InboundResult> {
     const { client, clock, ledger } = this.#parts;
+    const hasSent = await client.sentDirectly();
     if (this.#state !== 'open') return this.#state === 'closed' ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
+      hasSent,
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
       receivedAt: isoTime(clock.now()),

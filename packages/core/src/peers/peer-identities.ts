@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { isJsonObject, type JsonObject, type JsonValue } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { ClientSettings } from '../settings/client-settings.ts';
 import { LatestMap } from '../storage/latest-map.ts';
-import { readPrivateFile, writePrivateFile } from '../storage/private-file.ts';
+import { StoredState } from '../storage/stored-state.ts';
 import { textOf } from '../transport/http-response.ts';
 import { valueIn } from './peer-reply.ts';
 
@@ -40,12 +39,24 @@ export class PeerIdentities {
   readonly #known = new LatestMap<Identity>(MAX_PEERS);
   /** Changes that are not accepted yet. */
   readonly #refused = new LatestMap<Identity>(MAX_PEERS);
-  #loading: Promise<void> | undefined;
-  #writing: Promise<void> = Promise.resolve();
-  #isDirty = false;
+  readonly #stored: StoredState;
 
   constructor(settings: Settings) {
     this.#settings = settings;
+    this.#stored = new StoredState({
+      directory: settings.stateDirectory,
+      file: FILE,
+      logger: settings.logger,
+      restore: (stored) => {
+        fill(this.#known, valueIn(stored, 'peers'));
+        fill(this.#refused, valueIn(stored, 'refused'));
+      },
+      snapshot: () => ({
+        peers: Object.fromEntries(this.#known),
+        refused: Object.fromEntries(this.#refused),
+      }),
+      whenLost: 'peers count as new.',
+    });
   }
 
   listen(listener: (change: PeerChange) => void): () => void {
@@ -59,7 +70,7 @@ export class PeerIdentities {
    */
   async check(id: string, facts: PeerFacts): Promise<void> {
     const peerId = id.toLowerCase();
-    await this.#load();
+    await this.#stored.load();
     const seen = identityOf(facts);
     const known = this.#known.get(peerId);
     if (known === undefined) return this.#remember(peerId, seen);
@@ -78,7 +89,7 @@ export class PeerIdentities {
     if (refused === undefined || differences(refused, now).length > 0) this.#report({ peerId, changed });
     if (this.#settings.onPeerChange !== 'block') return this.#remember(peerId, now);
     this.#refused.set(peerId, now);
-    this.#storeSoon();
+    this.#stored.changed();
     throw peerChanged(peerId, changed);
   }
 
@@ -89,7 +100,7 @@ export class PeerIdentities {
   async checkRefused(id: string): Promise<void> {
     if (this.#settings.onPeerChange !== 'block') return;
     const peerId = id.toLowerCase();
-    await this.#load();
+    await this.#stored.load();
     const refused = this.#refused.get(peerId);
     const known = this.#known.get(peerId);
     if (refused !== undefined && known !== undefined) throw peerChanged(peerId, differences(known, refused));
@@ -98,18 +109,18 @@ export class PeerIdentities {
   /** The refused change of a peer is what it is from now on. Returns whether there was one. */
   async accept(id: string): Promise<boolean> {
     const peerId = id.toLowerCase();
-    await this.#load();
+    await this.#stored.load();
     const seen = this.#refused.get(peerId);
     if (seen === undefined) return false;
     this.#refused.delete(peerId);
     this.#remember(peerId, seen);
-    await this.#writing;
+    await this.#stored.written();
     return true;
   }
 
   /** Resolves when what was remembered is stored. */
   close(): Promise<void> {
-    return this.#writing;
+    return this.#stored.written();
   }
 
   #report(change: PeerChange): void {
@@ -126,44 +137,7 @@ export class PeerIdentities {
 
   #remember(peerId: string, identity: Identity): void {
     this.#known.set(peerId, identity);
-    this.#storeSoon();
-  }
-
-  #storeSoon(): void {
-    if (this.#isDirty) return;
-    this.#isDirty = true;
-    this.#writing = this.#writing.then(() => this.#store());
-  }
-
-  #load(): Promise<void> {
-    this.#loading ??= this.#read();
-    return this.#loading;
-  }
-
-  async #read(): Promise<void> {
-    const { stateDirectory, logger } = this.#settings;
-    try {
-      const text = await readPrivateFile(join(stateDirectory, FILE), { logger });
-      if (text === undefined) return;
-      const stored = JSON.parse(text) as JsonValue;
-      fill(this.#known, valueIn(stored, 'peers'));
-      fill(this.#refused, valueIn(stored, 'refused'));
-    } catch (error) {
-      logger.warn(
-        { error },
-        'What peers were when they were first used could not be read: they count as new.',
-      );
-    }
-  }
-
-  async #store(): Promise<void> {
-    this.#isDirty = false;
-    const { stateDirectory, logger } = this.#settings;
-    const [peers, refused] = [this.#known, this.#refused].map((list) => Object.fromEntries(list.entries()));
-    const text = `${JSON.stringify({ peers, refused })}\n`;
-    await writePrivateFile(join(stateDirectory, FILE), text).catch((error: unknown) => {
-      logger.warn({ error }, 'What peers are could not be stored: after a restart they count as new.');
-    });
+    this.#stored.changed();
   }
 }
 

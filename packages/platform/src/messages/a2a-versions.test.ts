@@ -55,12 +55,23 @@ describe('an answer in A2A 1.0', () => {
     const asker = await running.join({ name: 'asker' });
     const target = await running.join({ name: 'target', url: `${agent.url}/rpc` });
     const parts = [{ text: 'hi' }];
-    const message = { role: 'ROLE_AGENT', messageId: 'm-1', parts, metadata: { in_reply_to: 'unknown' } };
+    const question = { role: 'user', messageId: 'm-0', parts: [{ kind: 'text', text: 'hi?' }] };
+    const asked = await running.call('POST', `/workspaces/${asker.id}/a2a`, {
+      token: target.token,
+      body: { message: question },
+      headers: { 'x-timeout': '0' },
+    });
+    // A reply to a message that has failed is late, and a message of its own.
+    const outcomes = [{ activity_id: asked.body.activity_id, outcome: 'failed' }];
+    const ack = { token: asker.token, body: { outcomes } };
+    expect((await running.call('POST', `/workspaces/${asker.id}/activity/ack`, ack)).status).toBe(200);
+    const message = { role: 'ROLE_AGENT', messageId: 'm-1', parts, metadata: { in_reply_to: 'm-0' } };
     await running.call('POST', `/workspaces/${target.id}/a2a`, {
       token: asker.token,
       body: { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } },
     });
-    const { params } = (await agent.called(1)).body;
+    // The first push says that the message failed.
+    const { params } = (await agent.called(2)).body;
     expect(Object.keys(params).sort()).toEqual(['message', 'metadata']);
     expect(params.message.parts).toEqual([{ text: '[A2A_RESULT_FROM_PEER]hi[/A2A_RESULT_FROM_PEER]' }]);
   });

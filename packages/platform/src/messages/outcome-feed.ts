@@ -262,7 +262,7 @@ function messageAbout(
 function metadataOf({ result }: JsonObject): JsonObject {
   const given = isJsonObject(result) && isJsonObject(result.metadata) ? result.metadata : {};
   // Only the platform says these of an outcome.
-  const { code: _code, ...others } = withoutPlatformWords(given);
+  const { code: _code, ...others } = withoutPlatformWords(given, 'origin', 'kind');
   return others;
 }
 

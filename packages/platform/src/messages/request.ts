@@ -16,6 +16,7 @@ import {
   VARIABLE_METADATA,
   viewMessage,
   withoutPlatformWordsIn,
+  withoutReply,
 } from '@molecule-ai/protocol';
 import { readTraceContext, type TraceContext, traceHeaders } from '@molecule-ai/telemetry';
 import { HttpError } from '../http/http-error.ts';
@@ -187,8 +188,10 @@ export function normaliseMessage(body: unknown, headers: PassedHeaders, newId: (
   const given = viewMessage({ jsonrpc: '2.0', id: readId(body.id, newId), method, params: kept });
   requireColumnTexts(given);
   // One of A2A 1.0 keeps what names its sender, because it is passed on as it came; neither feed nor push believes that.
-  const own = withoutPlatformWordsIn(given.envelope, isKept ? 'kind' : 'all');
-  const view = own === given.envelope ? given : viewMessage(own);
+  const own = withoutPlatformWordsIn(given.envelope, 'kind', ...(isKept ? [] : (['origin'] as const)));
+  // Only a reply says how a message ended.
+  const said = given.inReplyTo === '' ? withoutReply(own, false) : own;
+  const view = said === given.envelope ? given : viewMessage(said);
   const { deadline } = view.metadata;
   if (deadline !== undefined && deadline !== null && parseRfc3339(view.deadline) === undefined) {
     throw invalid('metadata.deadline must be an RFC 3339 time', 'params.message.metadata.deadline');

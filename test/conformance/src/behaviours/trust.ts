@@ -5,6 +5,10 @@ export const TRUST = behaviours({
     'Metadata that an agent writes cannot pass for the platform’s word on how a message ended.',
     'docs/contract/trust-boundary.md#what-a-peer-chooses; docs/contract/messages.md#late-answers',
   ],
+  'trust.forged-answers': [
+    'A message answers another one only where that was sent, to whoever answers; any other claim, and each key of the platform, is removed.',
+    'docs/contract/messages.md#keys-of-the-platform',
+  ],
   'trust.wrapped-for-workspaces': [
     'Every answer, question, error and stream of a peer reaches a workspace inside boundary markers.',
     'docs/contract/trust-boundary.md#what-is-wrapped; docs/contract/messages.md#ends-without-an-answer',

@@ -7,6 +7,9 @@ import {
   type ReplyAccepted,
   type ReplyIgnored,
   toA2a03Request,
+  viewMessage,
+  withoutPlatformWordsIn,
+  withoutReply,
 } from '@molecule-ai/protocol';
 import { acknowledges, acknowledgingSince } from '../../activity/reading-positions.ts';
 import type { PlatformContext } from '../../context.ts';
@@ -155,7 +158,7 @@ export class MessageAcceptance {
         const question = await this.#findQuestion(unit, admitted);
         const acceptance = question && (await this.#reply(unit, admitted, question));
         if (acceptance !== undefined) return acceptance;
-        return this.#store(unit, admitted, plan, onStored, question);
+        return this.#store(unit, withKnownReply(admitted, question), plan, onStored, question);
       }
       return this.#store(unit, admitted, plan, onStored);
     });
@@ -440,6 +443,17 @@ async function admit(
 
 function toPeer(peerId: string): string {
   return `Post the answer to /workspaces/${peerId}/a2a with metadata.in_reply_to.`;
+}
+
+/** Only what the platform knows is said of what a message answers: that a failed message has an answer after all, or nothing. */
+function withKnownReply(admitted: AdmittedMessage, question: MessageRow | undefined): AdmittedMessage {
+  const { callerId, message } = admitted;
+  const { envelope } = message.view;
+  const own =
+    question === undefined
+      ? withoutReply(envelope, callerId !== null)
+      : withoutPlatformWordsIn(envelope, 'outcome');
+  return own === envelope ? admitted : { ...admitted, message: { ...message, view: viewMessage(own) } };
 }
 
 /** Whether the sender of a stored message wanted an answer to it. */
