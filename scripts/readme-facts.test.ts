@@ -30,6 +30,17 @@ const isOwn = (name: string) => name.startsWith('@molecule-ai/');
 /** `^6.0.0 || ^7.0.0` are 6 and 7. */
 const majorsOf = (range: string) => [...range.matchAll(/\^(\d+)/g)].map(([, major]) => major);
 
+it('no recipe for NestJS lets more than messages pass a guard', () => {
+  const folders = ['docs', 'examples', 'packages/nestjs', 'test/consumers/nest'];
+  const files = folders.flatMap((folder) =>
+    readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' })
+      .filter((path) => /\.(ts|md)$/.test(path) && !/(^|\/)(node_modules|dist)\//.test(path))
+      .map((path) => `${folder}/${path}`),
+  );
+  expect(files.length).toBeGreaterThan(100);
+  expect(files.filter((path) => /getType(<\w+>)?\(\) !== 'http'/.test(read(path)))).toEqual([]);
+});
+
 describe.each(packages)('the README of $folder', ({ manifest, readme }) => {
   it('names the Node that package.json asks for, and no other', () => {
     expect(new Set(nodesIn(readme))).toEqual(new Set([oldestNode(manifest)]));

@@ -10,11 +10,11 @@ import {
   UseGuards,
 } from '@nestjs/common';
 
-/** The guard that the application has for its REST routes: it lets everything else pass. */
+/** The guard that the application has for all its routes: it lets messages pass, and nothing else. */
 @Injectable()
 export class HttpAuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType() !== 'http') return true;
+    if (context.getType<string>() === 'molecule') return true;
     return context.switchToHttp().getRequest().headers.authorization === 'Bearer secret';
   }
 }

@@ -6,7 +6,7 @@ import { BaseExceptionFilter } from '@nestjs/core';
 @Catch(MoleculeError)
 export class MoleculeErrorFilter extends BaseExceptionFilter {
   override catch(error: MoleculeError, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') throw error;
+    if (host.getType<string>() === 'molecule') throw error;
     const status = STATUS[error.code] ?? HttpStatus.INTERNAL_SERVER_ERROR;
     super.catch(new HttpException({ statusCode: status, code: error.code }, status), host);
   }

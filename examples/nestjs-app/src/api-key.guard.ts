@@ -23,7 +23,7 @@ export class ApiKeyGuard implements CanActivate {
   ) {}
 
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType() !== 'http') return true;
+    if (context.getType<string>() === 'molecule') return true;
     if (this.reflector.getAllAndOverride(IS_PUBLIC, [context.getHandler(), context.getClass()])) return true;
     const given = context.switchToHttp().getRequest().headers['x-api-key'];
     const isKey = timingSafeEqual(hash(given), hash(this.config.get('API_KEY', { infer: true })));

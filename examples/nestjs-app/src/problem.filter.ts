@@ -7,7 +7,7 @@ export class ProblemFilter implements ExceptionFilter<HttpException> {
   constructor(private readonly host: HttpAdapterHost) {}
 
   catch(exception: HttpException, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') return;
+    if (host.getType<string>() === 'molecule') return;
     const status = exception.getStatus();
     // The list of a ValidationPipe, or the checks of Terminus.
     const { message, details }: { message?: unknown; details?: unknown } = Object(exception.getResponse());

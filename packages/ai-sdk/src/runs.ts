@@ -100,6 +100,7 @@ export function targetOf(given: unknown): Target {
   const isRunnable = ['generate', 'stream'].every((name) => typeof fieldOf(given, name) === 'function');
   if (version === 'agent-v1' && isRunnable) {
     const agent = given as Runner;
+    checkNames(settingsOf(agent));
     return { agent: () => agent, explainsFences: (text) => hasText(settingsOf(agent).instructions, text) };
   }
   const model = fieldOf(given, 'model');
@@ -116,13 +117,49 @@ export function targetOf(given: unknown): Target {
   };
 }
 
-function checkSettings({ model, tools }: AgentSettings): void {
+/** What people give an agent, and is another thing there. */
+const MISPLACED: Readonly<Record<string, string>> = {
+  system: 'Its name is `instructions`.',
+  prompt: 'The message to the agent is the prompt.',
+  messages: 'The conversation of the message has them.',
+  abortSignal: 'The signal of the message is used.',
+};
+/** All settings of a `ToolLoopAgent` of version 6, which ignores any other. Later versions add settings with each release. */
+const SETTINGS_OF_6 = new Set(
+  `id instructions allowSystemInMessages model tools toolChoice stopWhen experimental_telemetry activeTools output prepareStep
+  experimental_repairToolCall onStepFinish onFinish experimental_toolApprovalSecret providerOptions experimental_context
+  experimental_download callOptionsSchema prepareCall maxOutputTokens temperature topP topK presencePenalty frequencyPenalty
+  stopSequences seed maxRetries timeout headers`.split(/\s+/),
+);
+
+/** @throws ConfigurationError for a setting that this version of the AI SDK would ignore. */
+function checkNames(settings: object): void {
+  const isOf6 = newestSpecification() === 'v3';
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  for (const [name] of given) {
+    const hint = MISPLACED[name] ?? (isOf6 && !SETTINGS_OF_6.has(name) ? hintOf6(name) : undefined);
+    if (hint === undefined) continue;
+    throw new ConfigurationError(`An agent of this version of the AI SDK has no setting "${name}".`, {
+      hint,
+    });
+  }
+}
+
+function checkSettings(settings: AgentSettings): void {
+  checkNames(settings);
+  const { model, tools } = settings;
   const isModel = typeof model === 'string' ? model.trim() !== '' : isLanguageModel(model);
   if (!isModel) throw wrongModel(model);
   if (tools === undefined || (typeof tools === 'object' && tools !== null && !Array.isArray(tools))) return;
   throw new ConfigurationError('`tools` must be an object with a tool for each name.', {
     hint: 'createPeerTools(client) returns one: { ...createPeerTools(client), own: tool({ … }) }.',
   });
+}
+
+function hintOf6(name: string): string {
+  return name === 'toolApproval'
+    ? 'Give createPeerTools and other tools `needsApproval`, or use version 7 of `ai`.'
+    : 'Use version 7 of `ai`, or leave it out.';
 }
 
 function noTarget(given: unknown): ConfigurationError {
@@ -147,8 +184,14 @@ function withBoundary(model: LanguageModel): LanguageModel {
   const provider = globalThis.AI_SDK_DEFAULT_PROVIDER ?? gateway;
   const resolved = typeof model === 'string' ? provider.languageModel(model) : model;
   // What the AI SDK does not run it refuses by itself.
-  const { specificationVersion: newest } = wrapped({ specificationVersion: 'v3' } as never, []);
-  return resolved.specificationVersion > newest ? resolved : wrapped(resolved, [boundaryMiddleware()]);
+  return resolved.specificationVersion > newestSpecification()
+    ? resolved
+    : wrapped(resolved, [boundaryMiddleware()]);
+}
+
+/** Of models: `v3` in version 6 of the AI SDK. */
+function newestSpecification(): string {
+  return wrapped({ specificationVersion: 'v3' } as never, []).specificationVersion;
 }
 
 /** Unlike wrapLanguageModel, it adapts models of earlier specifications in each version. */

@@ -25,7 +25,7 @@ export class HttpOnlyHint {
     this.#warned.add(name);
     logger.warn(
       { enhancer: name },
-      "A global guard, interceptor or filter threw a TypeError for a message: it may be for HTTP only. Let it pass what is not HTTP (context.getType() !== 'http'), or set globalEnhancers: false.",
+      "A global guard, interceptor or filter threw a TypeError for a message: it may be for HTTP only. Let it pass messages, and nothing else (context.getType() === 'molecule'), or set globalEnhancers: false.",
     );
   }
 

@@ -462,6 +462,8 @@ const WRONG: readonly (readonly [string, unknown, unknown, string])[] = [
   ['a blank id', { model: ' ' }, {}, '`model` must be'],
   ['an object as the model', { model: {} }, {}, '`model` must be'],
   ['a list of tools', { model: 'x', tools: [] }, {}, '`tools` must be'],
+  ['system for instructions', { model: 'x', system: 'You plan.' }, {}, 'has no setting "system"'],
+  ['a prompt', new ToolLoopAgent({ model: 'x', prompt: 'Hi' } as never), {}, 'has no setting "prompt"'],
   ['no options', { model: 'x' }, null, 'The options must be'],
   ['an unknown decider', { model: 'x' }, { approvals: 'sender' }, 'approvals must be'],
   ['a text as conversationId', { model: 'x' }, { conversationId: 'one' }, 'conversationId must be'],

@@ -49,6 +49,13 @@ async function main(): Promise<void> {
   const stream = operator.streamMessage(workspace.workspaceId, 'And now?', { contextId });
   const streamed = (await clock.advanceUntilSettled(stream.reply())).text;
 
+  // Version 6 would ignore it, and run the tool.
+  let toolApproval = 'accepted';
+  try {
+    createAiSdkHandler({ model, toolApproval: () => 'user-approval' } as never);
+  } catch (error) {
+    toolApproval = String((error as Error).message);
+  }
   const { prompts, tools } = model;
   const { status, questions } = asked;
   const report = {
@@ -57,6 +64,7 @@ async function main(): Promise<void> {
     promptsBefore,
     text,
     streamed,
+    toolApproval,
     prompts,
     tools,
   };

@@ -91,3 +91,21 @@ describe('the content of an error', () => {
     }
   });
 });
+
+it('an error is JSON whatever was thrown', () => {
+  const throwing = {
+    get message(): string {
+      throw new Error('secret');
+    },
+    name: 'Error',
+  };
+  for (const cause of [
+    Object.create(null),
+    Object.assign(Object.create(null), { message: 'x' }),
+    throwing,
+    Symbol('x'),
+  ]) {
+    const { cause: shown } = new MoleculeError('It failed.', { code: 'invalid_argument', cause }).toJSON();
+    expect(JSON.stringify(shown ?? '')).not.toContain('secret');
+  }
+});

@@ -112,9 +112,18 @@ function readBrand(proto: object): unknown {
     : undefined;
 }
 
+/** Whatever was thrown, such as an object without a prototype, or one whose getters throw. */
 function describeCause(cause: unknown): unknown {
-  if (!isError(cause)) return redactSecrets(String(cause));
-  const code: unknown = Reflect.get(cause, 'code');
-  const message = redactSecrets(cause.message);
-  return definedIn({ name: cause.name, message, code: typeof code === 'string' ? code : undefined });
+  try {
+    if (!isError(cause)) return redactSecrets(String(cause));
+    const code: unknown = Reflect.get(cause, 'code');
+    const message = redactSecrets(String(cause.message));
+    return definedIn({
+      name: String(cause.name),
+      message,
+      code: typeof code === 'string' ? code : undefined,
+    });
+  } catch {
+    return `${typeof cause} that cannot be shown`;
+  }
 }

@@ -5,7 +5,7 @@ import { type CanActivate, type ExecutionContext, ForbiddenException, Injectable
 @Injectable()
 export class KeyGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType() !== 'http') return true;
+    if (context.getType<string>() === 'molecule') return true;
     return context.switchToHttp().getRequest().headers['x-key'] === 'open';
   }
 }
