@@ -1,6 +1,8 @@
 import { ConfigurationError } from '@molecule-ai/core';
 import type { ModulesContainer } from '@nestjs/core';
+import { PARAMETERS } from './decorators.ts';
 import { type Handler, isScoped } from './handler-discovery.ts';
+import { isValidationPipe } from './handler-warnings.ts';
 import { ENHANCER_KEYS, globalWrappers, PARAMETER_KEY } from './message-enhancers.ts';
 
 /**
@@ -47,6 +49,18 @@ export function checkHandler({ module, wrapper, method, methodName, place }: Han
       },
     );
   }
+  const types: unknown = Reflect.getMetadata('design:paramtypes', hostClass.prototype, methodName);
+  for (const { index, data, pipes = [] } of Object.values(parameters)) {
+    const type: unknown = Array.isArray(types) ? types[index] : undefined;
+    const isText = typeof type !== 'function' || TEXTS.includes(type);
+    if (data !== PARAMETERS.asText || isText || !pipes.every(isValidationPipe)) continue;
+    throw new ConfigurationError(
+      `@MessageText() of ${place} is a ${type.name}: a text is given, and nothing validates it.`,
+      {
+        hint: 'Take a string, use @MessageParams() for the params of a task, or pass a pipe or a schema that reads the text: @MessageText(schema).',
+      },
+    );
+  }
   if (Object.values(parameters).every(({ factory }) => typeof factory === 'function')) return;
   throw new ConfigurationError(
     `${place} has a parameter decorator for another kind of call, such as @Body() for HTTP.`,
@@ -56,8 +70,13 @@ export function checkHandler({ module, wrapper, method, methodName, place }: Han
   );
 }
 
+/** Classes of a parameter that is a text, and what TypeScript emits for types that have no class. */
+const TEXTS: readonly unknown[] = [String, Object, Function];
+
 /** What Nest keeps of a parameter decorator. */
 interface Parameter {
+  readonly index: number;
+  readonly data?: unknown;
   readonly factory?: unknown;
   readonly pipes?: readonly unknown[] | undefined;
 }

@@ -64,7 +64,7 @@ function globalPipes(config: ApplicationConfig): unknown[] {
   return [...config.getGlobalPipes(), ...config.getGlobalRequestPipes().map(({ metatype }) => metatype)];
 }
 
-function isValidationPipe(pipe: unknown): boolean {
+export function isValidationPipe(pipe: unknown): boolean {
   return typeof pipe === 'function'
     ? pipe === ValidationPipe || pipe.prototype instanceof ValidationPipe
     : pipe instanceof ValidationPipe;

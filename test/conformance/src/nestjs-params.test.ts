@@ -4,7 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { type JsonObject, type RemoteAgent, silentLogger } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { expectAnswered, expectStatus, recordingLogger, temporaryState } from '@molecule-ai/core/testing';
-import { getAgentToken, MessageParams, MoleculeModule, OnMessage, OnTask } from '@molecule-ai/nestjs';
+import {
+  getAgentToken,
+  MessageParams,
+  MessageText,
+  MoleculeModule,
+  OnMessage,
+  OnTask,
+} from '@molecule-ai/nestjs';
 import { ANY_MESSAGE, MoleculeStrategy } from '@molecule-ai/nestjs/microservice';
 import { createPlatform } from '@molecule-ai/platform';
 import { Controller, Injectable, type PipeTransform, Scope, UsePipes, ValidationPipe } from '@nestjs/common';
@@ -194,4 +201,30 @@ verifies('nestjs.messages.warnings', 'messages: unknown method', async () => {
   await app.listen();
   await online(app.get<RemoteAgent>(getAgentToken()));
   expect(warnings()).toEqual(["@MessagePattern('other')", undefined]);
+});
+
+verifies('nestjs.enhancers.parameters', 'params: a class for the text', async () => {
+  @Injectable()
+  class Unvalidated {
+    @OnMessage() order(@MessageText() order: OrderDto) {
+      return order.item;
+    }
+  }
+  @Injectable()
+  class Read {
+    @OnMessage() order(
+      @MessageText({ transform: (text: string): OrderDto => JSON.parse(text) }) order: OrderDto,
+    ) {
+      return order.item;
+    }
+  }
+  const { start, ask } = await openNestStage();
+  await expect(start({ providers: [Unvalidated] })).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /@MessageText\(\) of Unvalidated\.order .* is a OrderDto: .* nothing validates it/,
+    ),
+    hint: expect.stringContaining('@MessageText(schema)'),
+  });
+  const { id } = await start({ providers: [Read] });
+  expectAnswered(await ask(id, '{ "item": "tea", "quantity": 3 }'), 'tea');
 });
