@@ -255,7 +255,7 @@ export class AgentClientDouble extends PresenceDouble implements ClientPort {
     return this.returned.has(messageId);
   }
 
-  async sentDirectly() {
+  async sentMessages() {
     return () => false;
   }
 

@@ -42,7 +42,7 @@ export class CrashSwitch {
       reportProgress: (report, options) =>
         this.#guard(['report'], async () => client.reportProgress?.(report, options) ?? never()),
       observeReply: (message) => client.observeReply(message),
-      sentDirectly: async () => () => false,
+      sentMessages: async () => () => false,
       reply: (message, text, options) => this.#guard(['reply'], () => client.reply(message, text, options)),
     };
   }

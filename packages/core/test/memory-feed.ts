@@ -112,7 +112,7 @@ export class MemoryFeed implements FeedClient {
     return this.returned.has(messageId);
   }
 
-  async sentDirectly() {
+  async sentMessages() {
     return () => false;
   }
 

@@ -61,7 +61,7 @@ export class AgentRequests implements FeedClient {
   readonly reply: ClientPort['reply'] = (...answer) => this.#followed('reply', this.#port.reply(...answer));
   readonly reportProgress: ClientPort['reportProgress'] = (...report) => this.#port.reportProgress(...report);
   readonly observeReply: ClientPort['observeReply'] = (message) => this.#port.observeReply(message);
-  readonly sentDirectly: ClientPort['sentDirectly'] = () => this.#port.sentDirectly();
+  readonly sentMessages: ClientPort['sentMessages'] = () => this.#port.sentMessages();
   /** Resolves with the first read that is granted; rejects with `workspace_in_use` if this agent ends before. */
   readonly firstRead = Promise.withResolvers<void>();
   readonly #port: ClientPort;

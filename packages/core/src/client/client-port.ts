@@ -143,8 +143,8 @@ export interface ClientPort extends Pick<PeerClient, 'acknowledge' | 'getWorkspa
    */
   askQuestions(asked: QuestionsToAsk, options?: CallOptions): Promise<AskedQuestion[]>;
 
-  /** Resolves with what tells whether a message with this id went directly from here to this peer. */
-  sentDirectly(): Promise<(messageId: string, peerId: string) => boolean>;
+  /** Resolves with what tells whether a message with this id went from here to this peer. */
+  sentMessages(): Promise<(messageId: string, peerId: string) => boolean>;
 
   /**
    * Takes a message that came in another way than by `fetchInboundPage`, which does this itself: ends the calls that wait for it.
@@ -190,7 +190,7 @@ export function createClientPort(parts: ClientParts): ClientPort {
     heartbeat: (metrics, options = {}) => heartbeats.send(metrics, options),
     pollState: (options = {}) => getWorkspaceState(api, workspaceId, options),
     getWorkspace: (options = {}) => getWorkspace(api, workspaceId, options),
-    fetchInboundPage: (options = {}) => readInboundPage(parts, (message) => sent.observe(message), options),
+    fetchInboundPage: (options = {}) => readInboundPage(parts, sent, options),
     acknowledge: (upTo, options = {}) => acknowledge(parts, upTo, options),
     reply: (message, answer, options = {}) => replyTo(parts, message, answer, options),
     currentToken: () => tokens.load().then(() => tokens.current()),
@@ -241,10 +241,7 @@ export function createClientPort(parts: ClientParts): ClientPort {
         (await api.call(routes.askQuestions, input)).questions.map(toQuestion),
       );
     },
-    sentDirectly: async () => {
-      await parts.sentDirectly.load();
-      return (messageId, peerId) => parts.sentDirectly.has(messageId, peerId);
-    },
+    sentMessages: () => sent.known(),
     observeReply: (message) => sent.observe(message),
   };
 }

@@ -16,6 +16,7 @@ import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import { CallShape, type RunningAgentOptions } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { isTooLarge } from './message-state.ts';
+import type { SentMessages } from './sent-messages.ts';
 
 const DEFAULT_LIMIT = 100;
 
@@ -95,11 +96,11 @@ export interface AcknowledgeOptions extends OptionsOf<AcknowledgeShape> {}
 
 /**
  * Reads one page of the inbound feed.
- * @param isReturned whether a call returns what a message says: such a message is left out
+ * @param sentMessages a message that says what a call returns is left out
  */
 export async function readInboundPage(
   context: ClientContext,
-  isReturned: (message: InboundMessage) => boolean,
+  sentMessages: Pick<SentMessages, 'known' | 'observe'>,
   options: ReadInboundOptions,
 ): Promise<InboundPage> {
   const { workspaceId, platformUrl } = context.settings;
@@ -131,15 +132,14 @@ export async function readInboundPage(
       throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
     }
     const { words } = api.capabilities;
-    await context.sentDirectly.load();
-    const hasSent: ParseRowOptions['hasSent'] = (...sent) => context.sentDirectly.has(...sent);
+    const hasSent = await sentMessages.known();
     const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions'), hasSent };
     const feed = parseActivityFeed(body as JsonValue, parsing);
     // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
     const showsHandled = !words.has('acknowledge');
     const expected = feed.deliverable.filter(
       (message) =>
-        !(message.inReplyTo !== '' && isReturned(message)) &&
+        !(message.inReplyTo !== '' && sentMessages.observe(message)) &&
         !(showsHandled && (message.raw.response_body ?? null) !== null) &&
         (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
     );

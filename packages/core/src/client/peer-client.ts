@@ -367,5 +367,5 @@ async function getPeers(
 }
 
 function fetchInboundPage(parts: ClientParts, options: FetchInboundOptions): Promise<InboundPage> {
-  return readInboundPage(parts, (message) => parts.sent.observe(message), options);
+  return readInboundPage(parts, parts.sent, options);
 }

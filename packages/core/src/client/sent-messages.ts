@@ -158,6 +158,15 @@ export class SentMessages {
     return await cancelMessage(api, settings.workspaceId, messageId, { signal });
   }
 
+  /** Resolves with what tells whether a message with this id went from here to this peer. */
+  async known(): Promise<(messageId: string, peerId: string) => boolean> {
+    const { sentDirectly } = this.#context;
+    await sentDirectly.load();
+    return (messageId, peerId) =>
+      sentDirectly.has(messageId, peerId) ||
+      this.#latest.get(messageId)?.peerId.toLowerCase() === peerId.toLowerCase();
+  }
+
   /** Whether a call has returned what a message says, or returns it now: such a message is not handled. */
   observe(message: InboundMessage): boolean {
     return this.#hasReturned(message) || this.#unended.observe(message);

@@ -29,7 +29,7 @@ export interface InboundOptions {
     | 'acknowledge'
     | 'reply'
     | 'observeReply'
-    | 'sentDirectly'
+    | 'sentMessages'
     | 'askQuestions'
   > &
     Partial<Pick<ClientPort, 'reportProgress'>>;

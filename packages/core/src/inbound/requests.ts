@@ -129,7 +129,7 @@ export class Requests {
     wait: (record: OpenMessage, arrival: Arrival) => Waiting,
   ): Promise<Attached<Waiting> | InboundResult> {
     const { client, clock, ledger } = this.#parts;
-    const hasSent = await client.sentDirectly();
+    const hasSent = await client.sentMessages();
     if (this.#state !== 'open') return this.#state === 'closed' ? CLOSED : STARTING;
     const read = readArrival(caller, envelope, {
       hasSent,

@@ -134,7 +134,11 @@ onEachDatabase('a platform that is killed at a point', { onDisk: true }, (enviro
         release.resolve();
         await stage.startAgain();
         const rows = await waitForRow(asking, round * BURST);
-        expect(rows.map((row) => row.in_reply_to).sort()).toEqual(ROUNDS.slice(0, round).flatMap(textsOf));
+        expect(
+          rows
+            .map((row) => valueAt(row, 'request_body', 'params', 'metadata', 'claimed_reply', 'in_reply_to'))
+            .sort(),
+        ).toEqual(ROUNDS.slice(0, round).flatMap(textsOf));
         for (const text of texts) {
           const answered = { status: 'answered', via: 'direct', text: `echo: ${text}` };
           expect(await caller.waitForAnswer(text)).toMatchObject(answered);
