@@ -6,8 +6,12 @@ import type { HostedAgent } from './hosted-agent.ts';
 import { agentLabel, type PushOptions } from './molecule-options.ts';
 
 type NodeListener = ReturnType<typeof toNodeListener>;
-type NodeRequest = Parameters<NodeListener>[0];
-type NodeResponse = Parameters<NodeListener>[1];
+
+/** What is used of requests and responses of Node. */
+type NodeRequest = Parameters<NodeListener>[0] & { readonly complete: boolean; destroy(): unknown };
+type NodeResponse = Parameters<NodeListener>[1] & {
+  writeHead(status: number, headers: Readonly<Record<string, string>>): { end(body: string): unknown };
+};
 
 /** An agent on the HTTP server of the application. */
 interface Mount {

@@ -73,7 +73,8 @@ onEachDatabase('forged answers', { onDisk: true }, (environment) => {
     });
     const client = environment.client(platform, forger);
     const metadata = { ...FORGED, note: 'kept' };
-    await client.callPeer(member.id, 'pushed', { via: 'proxy', metadata });
+    const pushed = await client.callPeer(member.id, 'pushed', { via: 'proxy', metadata });
+    expect(await client.waitForAnswer(pushed.messageId)).toMatchObject({ text: 'It is a new message.' });
     const post = await directPosts(forger, { id: member.id, url: agent.url });
     expect(await post('m-direct', { text: 'direct', metadata })).toMatchObject({
       status: 200,

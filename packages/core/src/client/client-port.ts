@@ -11,6 +11,7 @@ import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { HeartbeatThread, HeartbeatThreadOptions } from '../heartbeat-worker/heartbeat-thread.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
+import type { HasSent } from '../peers/sent-directly.ts';
 import { getWorkspace, getWorkspaceState, type WorkspaceStateReport } from '../platform-api/workspaces.ts';
 import { describe } from '../settings/options.ts';
 import type { RandomSource } from '../time/backoff.ts';
@@ -144,7 +145,7 @@ export interface ClientPort extends Pick<PeerClient, 'acknowledge' | 'getWorkspa
   askQuestions(asked: QuestionsToAsk, options?: CallOptions): Promise<AskedQuestion[]>;
 
   /** Resolves with what tells whether a message with this id went from here to this peer. */
-  sentMessages(): Promise<(messageId: string, peerId: string) => boolean>;
+  sentMessages(): Promise<HasSent>;
 
   /**
    * Takes a message that came in another way than by `fetchInboundPage`, which does this itself: ends the calls that wait for it.

@@ -2,14 +2,15 @@ import {
   type InboundMessage,
   type JsonValue,
   type OutcomeWord,
-  type ParseRowOptions,
   parseActivityFeed,
   parseActivityRow,
   routes,
 } from '@molecule-ai/protocol';
 import { ApiError, PageTooLargeError, type UnreadRow } from '../errors/api-error.ts';
 import { receivedMessage } from '../peers/received-values.ts';
+import { parseClaims } from '../peers/sent-directly.ts';
 import { unreadable } from '../platform-api/platform-api.ts';
+import type { Bytes } from '../settings/node-types.ts';
 import { flag, given, number, type OptionsOf, word } from '../settings/options.ts';
 import { codeOfError, feedRead } from '../telemetry/telemetry.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
@@ -105,7 +106,7 @@ export async function readInboundPage(
 ): Promise<InboundPage> {
   const { workspaceId, platformUrl } = context.settings;
   const { limit = DEFAULT_LIMIT, waitSecs = 0, signal } = options;
-  let received: Buffer | undefined;
+  let received: Bytes | undefined;
   try {
     const { api, logger } = context;
     const peerId = options.peerId || undefined;
@@ -132,9 +133,12 @@ export async function readInboundPage(
       throw unreadable(routes.listActivity, { params }, status, 'a list of rows was expected');
     }
     const { words } = api.capabilities;
-    const hasSent = await sentMessages.known();
-    const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions'), hasSent };
-    const feed = parseActivityFeed(body as JsonValue, parsing);
+    const parsing = { self: workspaceId, hasCheckedAnswers: words.has('questions') };
+    const known = () => sentMessages.known();
+    const feed = await parseClaims(
+      (hasSent) => parseActivityFeed(body as JsonValue, { ...parsing, hasSent }),
+      known,
+    );
     // Without acknowledgements, a row with a response was handled: by a push, or by an earlier reader.
     const showsHandled = !words.has('acknowledge');
     const expected = feed.deliverable.filter(
@@ -143,7 +147,9 @@ export async function readInboundPage(
         !(showsHandled && (message.raw.response_body ?? null) !== null) &&
         (peerId === undefined || message.peerId.toLowerCase() === peerId.toLowerCase()),
     );
-    const { whole, endsBefore } = await fetchWholeMessages(context, expected, parsing, signal);
+    const { whole, endsBefore } = await fetchWholeMessages(context, expected, signal, (row) =>
+      parseClaims((hasSent) => parseActivityRow(row, { ...parsing, hasSent }), known),
+    );
     const messages = whole.map((message) => {
       const { agentCardUrl, peerId: sender, raw } = message;
       // A compact row does not have the address of the peer's card.
@@ -226,8 +232,8 @@ const MAX_FIELD_BYTES = 2_000;
 async function fetchWholeMessages(
   { api, settings }: ClientContext,
   messages: readonly InboundMessage[],
-  parsing: ParseRowOptions,
   signal: AbortSignal | undefined,
+  parse: (row: JsonValue) => Promise<InboundMessage | null>,
 ): Promise<{ whole: readonly InboundMessage[]; endsBefore: InboundMessage | undefined }> {
   const whole: InboundMessage[] = [];
   let bytes = 0;
@@ -242,7 +248,7 @@ async function fetchWholeMessages(
     try {
       const input = { params, query: { view: 'compact' }, signal };
       const response = await api.send(routes.getActivityRow, input);
-      whole.push(parseActivityRow(response.body as JsonValue, parsing) ?? message);
+      whole.push((await parse(response.body as JsonValue)) ?? message);
       bytes += Number(headerOf(response, 'content-length') ?? 0);
     } catch (error) {
       // Pruned since the page was read, or a platform without this route: what there is of it is handled.
@@ -256,7 +262,7 @@ async function fetchWholeMessages(
 }
 
 /** The row that a response begins with, although the rest of it is missing; `null` when it does not name one. */
-export function firstRowOf(received: Buffer): UnreadRow | null {
+export function firstRowOf(received: Bytes): UnreadRow | null {
   const fields = fieldsOfFirstRow(received);
   const text = (name: string): string => String(fields.get(name) ?? '');
   const seq = fields.get('seq');
@@ -279,7 +285,7 @@ const TOKEN = /[{}[\]:,]|-?\d[\d.eE+-]*/y;
 const SPACE = /(?:\s|true|false|null)*/y;
 
 /** The texts and numbers of the first object inside a list, as far as they were received. */
-function fieldsOfFirstRow(received: Buffer): Map<string, string | number> {
+function fieldsOfFirstRow(received: Bytes): Map<string, string | number> {
   const fields = new Map<string, string | number>();
   const text = received.toString('latin1');
   let path = '';

@@ -3,14 +3,12 @@ import { GrowingText } from '@molecule-ai/protocol';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { invalidArgument } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import { INSPECT } from '../settings/node-types.ts';
 import { codeOfError } from '../telemetry/telemetry.ts';
 import type { Timer } from '../time/clock.ts';
 import { fencePeerText, type ModelText } from '../trust-boundary/fence.ts';
 import { endCall, isRepeatedLater } from './peer-calls.ts';
 import { AnswerReading, type ReadingOptions } from './stream-reading.ts';
-
-// An import of the module would load all of it.
-const { inspect } = process.getBuiltinModule('node:util');
 
 /** Longest piece that is yielded, in UTF-16 units. */
 const MAX_PIECE_LENGTH = 64 * 1024;
@@ -34,7 +32,7 @@ export interface PeerStreamOptions extends ReadingOptions {
  * for await (const piece of stream) process.stdout.write(piece);
  * const { status } = await stream.reply();
  */
-export interface PeerStream extends Omit<GatheredAnswer, typeof inspect.custom> {}
+export interface PeerStream extends Omit<GatheredAnswer, typeof INSPECT> {}
 
 type StreamEnd =
   | { readonly reply: PeerReply; readonly error?: undefined }
@@ -157,7 +155,7 @@ class GatheredAnswer {
   }
 
   /** Contains no text of the peer. */
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return `PeerStream { messageId: ${JSON.stringify(this.messageId)}, text: [${this.#text.length} characters] }`;
   }
 

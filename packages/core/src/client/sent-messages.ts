@@ -1,6 +1,7 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
+import type { HasSent } from '../peers/sent-directly.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { AbandonedCalls, cancelMessage } from './cancellation.ts';
@@ -159,7 +160,7 @@ export class SentMessages {
   }
 
   /** Resolves with what tells whether a message with this id went from here to this peer. */
-  async known(): Promise<(messageId: string, peerId: string) => boolean> {
+  async known(): Promise<HasSent> {
     const { sentDirectly } = this.#context;
     await sentDirectly.load();
     return (messageId, peerId) =>

@@ -8,6 +8,7 @@ import type {
   InboundResult,
   InboundStream,
 } from '../inbound-http/inbound-agent.ts';
+import { parseClaims } from '../peers/sent-directly.ts';
 import { readArrival } from './arrival-message.ts';
 import type { WholeRoom } from './arrival-room.ts';
 import type { Ledger, OpenMessage } from './ledger.ts';
@@ -129,15 +130,17 @@ export class Requests {
     wait: (record: OpenMessage, arrival: Arrival) => Waiting,
   ): Promise<Attached<Waiting> | InboundResult> {
     const { client, clock, ledger } = this.#parts;
-    const hasSent = await client.sentMessages();
-    if (this.#state !== 'open') return this.#state === 'closed' ? CLOSED : STARTING;
-    const read = readArrival(caller, envelope, {
-      hasSent,
+    const options = {
       workspaceId: client.workspaceId,
       hasCheckedAnswers: client.capabilities.has('questions'),
       receivedAt: isoTime(clock.now()),
       trace: readTraceContext(traceparent, tracestate),
-    });
+    };
+    const read = await parseClaims(
+      (hasSent) => readArrival(caller, envelope, { ...options, hasSent }),
+      () => client.sentMessages(),
+    );
+    if (this.#state !== 'open') return this.#state === 'closed' ? CLOSED : STARTING;
     if (read.kind === 'refused') return read;
     const { arrival } = read;
     const known = ledger.known(arrival.message);

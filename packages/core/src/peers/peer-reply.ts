@@ -15,11 +15,9 @@ import {
   unwrapPeerAnswer,
 } from '@molecule-ai/protocol';
 import { invalidArgument } from '../errors/molecule-error.ts';
+import { INSPECT } from '../settings/node-types.ts';
 import { fencePeerText, type ModelText } from '../trust-boundary/fence.ts';
 import { markReceived } from './received-values.ts';
-
-// An import of the module would load all of it.
-const { inspect } = process.getBuiltinModule('node:util');
 
 const STATUS_OF = {
   queued: 'queued',
@@ -74,7 +72,7 @@ export interface PeerReplyFields extends Omit<PeerReplyData, 'isHeld' | 'text'> 
  * const reply = await client.callPeer(peerId, 'Can we ship?');
  * if (reply.status === 'answered') console.log(reply.text);
  */
-export interface PeerReply extends Omit<ReceivedReply, typeof inspect.custom> {}
+export interface PeerReply extends Omit<ReceivedReply, typeof INSPECT> {}
 
 class ReceivedReply {
   readonly #fields: PeerReplyFields;
@@ -185,7 +183,7 @@ class ReceivedReply {
   }
 
   /** Contains no text of the peer. */
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return `PeerReply { status: '${this.status}', messageId: ${JSON.stringify(this.messageId)}, via: '${this.via}', text: [${this.text.length} characters] }`;
   }
 

@@ -52,3 +52,19 @@ export class SentDirectly {
     await this.#stored.written();
   }
 }
+
+/** Whether a message with this id went from here to this peer. */
+export type HasSent = (messageId: string, peerId: string) => boolean;
+
+/** Parses messages; once more with what was sent, if one of them claims to answer a message. Others wait for no file. */
+export async function parseClaims<Parsed>(
+  parse: (hasSent: HasSent) => Parsed,
+  sentMessages: () => Promise<HasSent>,
+): Promise<Parsed> {
+  let isClaimed = false;
+  const parsed = parse(() => {
+    isClaimed = true;
+    return false;
+  });
+  return isClaimed ? parse(await sentMessages()) : parsed;
+}

@@ -1,4 +1,5 @@
 import { extractAnswerText, extractMessageText, type JsonObject } from '@molecule-ai/protocol';
+import type { Bytes } from '../settings/node-types.ts';
 import { abortSignal, flag, given, type OptionsOf, word } from '../settings/options.ts';
 import { headerOf, objectOf, textOf } from '../transport/http-response.ts';
 import type { CallOptions, PlatformResponse } from '../transport/platform-request.ts';
@@ -42,7 +43,7 @@ export interface ActivityRead extends ActivityFilters, CallOptions {
   readonly takeover?: boolean | undefined;
   /** Asks for compact rows; a platform without them sends full ones. */
   readonly view?: 'compact' | undefined;
-  readonly onTooLarge?: ((received: Buffer) => void) | undefined;
+  readonly onTooLarge?: ((received: Bytes) => void) | undefined;
   readonly isRetried?: boolean | undefined;
 }
 

@@ -8,6 +8,7 @@ import {
   type InboundHandler,
   InboundHandlerShape,
 } from '../inbound-http/inbound-handler.ts';
+import type { TlsOptions } from '../settings/node-types.ts';
 import {
   checkNumber,
   given,
@@ -52,7 +53,7 @@ class A2AServerShape extends InboundHandlerShape {
   /** @default '127.0.0.1': this machine only */
   host = given<string>();
   /** `key` and `cert` or `pfx`, and what else `node:tls` takes: serves https. */
-  tls = given<SecureContextOptions>();
+  tls = given<TlsOptions>();
   /** @default 1_024 */
   maxConnections = number({ min: 1, max: 1_000_000, isInteger: true, byDefault: 1_024 });
   /** How long a client may take to send a request, in milliseconds. @default 30_000 */
@@ -152,7 +153,9 @@ export class A2AServer {
     const server =
       tls === undefined
         ? process.getBuiltinModule('node:http').createServer(limits, onRequest)
-        : process.getBuiltinModule('node:https').createServer({ ...limits, ...tls }, onRequest);
+        : process
+            .getBuiltinModule('node:https')
+            .createServer({ ...limits, ...(tls as SecureContextOptions) }, onRequest);
     server.maxConnections = maxConnections;
     server.on('checkExpectation', (_request, response: ServerResponse) => refuseRequest(response, 417));
     this.#server = server;
@@ -253,14 +256,14 @@ function handlersOf(options: A2AServerOptions): ReadonlyMap<string, InboundHandl
 }
 
 /** Without this, a server without a valid certificate would listen, and each connection would fail. */
-function checkTls(tls: SecureContextOptions): void {
+function checkTls(tls: TlsOptions): void {
   const hint = 'Give key and cert in PEM format, or pfx, with their passphrase if they have one.';
   const given = typeof tls === 'object' && tls !== null ? tls : {};
   if (given.pfx === undefined && (given.key === undefined || given.cert === undefined)) {
     throw new ConfigurationError('tls needs key and cert, or pfx.', { hint });
   }
   try {
-    process.getBuiltinModule('node:tls').createSecureContext(given);
+    process.getBuiltinModule('node:tls').createSecureContext(given as SecureContextOptions);
   } catch (cause) {
     throw new ConfigurationError('tls is not valid: the key and the certificate cannot be used.', {
       hint,

@@ -5,6 +5,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { BODY_READ, type InboundHandler, serveOf } from '../inbound-http/inbound-handler.ts';
 import { joinBytes, type ServedRequest, type ServedResponse } from '../inbound-http/served-request.ts';
+import type { NodeRequest, NodeResponse } from '../settings/node-types.ts';
 
 const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_found"}';
 
@@ -18,7 +19,7 @@ const NOTHING_HERE = '{"error":"There is no agent at this path.","code":"not_fou
  */
 export function toNodeListener(
   handler: InboundHandler,
-): (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void> {
+): (incoming: NodeRequest, outgoing: NodeResponse) => Promise<void> {
   checkHandler('handler', handler);
   return (incoming, outgoing) => respondTo(incoming, outgoing, handler);
 }
@@ -35,12 +36,13 @@ const LEFT = new Error('The caller has closed the connection.');
 
 /** Lets a handler respond to a request of Node. Resolves when the response is written or the connection closed; never rejects. */
 export async function respondTo(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  given: NodeRequest,
+  response: NodeResponse,
   handler: InboundHandler | undefined,
 ): Promise<void> {
+  const [incoming, outgoing] = [given as IncomingMessage, response as ServerResponse];
   if (outgoing.destroyed) return;
-  const request = new NodeRequest(incoming);
+  const request = new ReceivedRequest(incoming);
   const isOver = new Promise<void>((resolve) => {
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) request.left();
@@ -86,7 +88,7 @@ function atEndOfTurn(goOn: () => void): void {
 }
 
 /** A request of Node without the standard `Request` around it. It is its own headers. */
-class NodeRequest implements ServedRequest {
+class ReceivedRequest implements ServedRequest {
   readonly method: string;
   readonly url: string;
   readonly isBodyRead: boolean;
@@ -175,7 +177,8 @@ const REFUSALS = {
 } as const;
 
 /** Responds to a request that no handler gets, and closes the connection. */
-export function refuseRequest(outgoing: ServerResponse, status: keyof typeof REFUSALS): void {
+export function refuseRequest(response: NodeResponse, status: keyof typeof REFUSALS): void {
+  const outgoing = response as ServerResponse;
   const allow = status === 405 ? { allow: 'GET, HEAD, POST' } : {};
   const headers = { 'content-type': 'application/json', connection: 'close', ...allow };
   outgoing.writeHead(status, headers).end(JSON.stringify(REFUSALS[status]));

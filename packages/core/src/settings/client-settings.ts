@@ -13,6 +13,7 @@ import {
   readHttpUrl,
   resolveConnection,
 } from './connection-settings.ts';
+import type { Environment } from './node-types.ts';
 import {
   checkText,
   describe,
@@ -191,10 +192,7 @@ export interface ClientSettings
  * Validates the options of an agent. Missing values are taken from `env`, then from the defaults.
  * @throws ConfigurationError naming the option and its environment variables.
  */
-export function resolveClientSettings(
-  options: RemoteAgentClientOptions,
-  env: NodeJS.ProcessEnv,
-): ClientSettings {
+export function resolveClientSettings(options: RemoteAgentClientOptions, env: Environment): ClientSettings {
   const given = parseOptions('RemoteAgentClient', CLIENT_OPTIONS, options, env);
   const { workspaceId, authToken, adminToken, agentCard, reportedUrl } = given;
   const { directCalls, allowPeerNetworks: allowedNetworks, onPeerChange, ...connection } = given.connection;
@@ -313,10 +311,7 @@ export interface OperatorSettings extends ConnectionSettings {
 }
 
 /** @throws ConfigurationError naming the option and its environment variables. */
-export function resolveOperatorSettings(
-  options: OperatorClientOptions,
-  env: NodeJS.ProcessEnv,
-): OperatorSettings {
+export function resolveOperatorSettings(options: OperatorClientOptions, env: Environment): OperatorSettings {
   const given = parseOptions('OperatorClient', OPERATOR_OPTIONS, options, env);
   const { operatorKey } = given;
   return Object.freeze({

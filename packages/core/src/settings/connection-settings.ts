@@ -2,6 +2,7 @@ import { LOG_LEVELS, type Logger } from '../logging/logger.ts';
 import { stderrLogger } from '../logging/stderr-logger.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
+import type { Bytes, Environment } from './node-types.ts';
 import {
   checkText,
   describe,
@@ -63,7 +64,7 @@ export interface DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void;
-  onResponseData(controller: DispatchController, chunk: Buffer): void;
+  onResponseData(controller: DispatchController, chunk: Bytes): void;
   onResponseEnd(
     controller: DispatchController,
     trailers: Record<string, string | string[] | undefined>,
@@ -196,7 +197,7 @@ export function resolveConnection(
   { platformUrl: url, orgId, origin, logger }: SettingsOf<PlatformShape>,
   { dispatcher, proxy, clock, random }: SettingsOf<ConnectionShape>,
   limits: SettingsOf<RequestLimits>,
-  env: NodeJS.ProcessEnv,
+  env: Environment,
 ): ConnectionSettings {
   const basePath = url.pathname.replace(/\/+$/, '');
   const chosen = resolveProxy(proxy, url, dispatcher === undefined ? env : {});
@@ -274,7 +275,7 @@ export function originOfCredential(
   name: string,
   schema: Parameters<typeof factsOf>[0],
   given: string | null | undefined,
-  env: NodeJS.ProcessEnv,
+  env: Environment,
 ): string | null {
   if (typeof given === 'string') return given.trim() === '' ? null : `the option ${name}`;
   const { variables = [], ignoresNull = false } = factsOf(schema);

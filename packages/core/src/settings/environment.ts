@@ -1,5 +1,7 @@
+import type { Environment } from './node-types.ts';
+
 /** The only place in this package that reads the environment. */
-export function processEnvironment(): NodeJS.ProcessEnv {
+export function processEnvironment(): Environment {
   return process.env;
 }
 
@@ -11,7 +13,7 @@ const TLS_VARIABLES = [
 ];
 
 /** The variables that decide which certificates Node trusts. */
-export function tlsEnvironment(): NodeJS.ProcessEnv {
+export function tlsEnvironment(): Environment {
   const env = processEnvironment();
   return Object.fromEntries(
     TLS_VARIABLES.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]),

@@ -1,6 +1,7 @@
 import { z } from '@molecule-ai/protocol';
 import { closestMatch } from 'leven';
 import { ConfigurationError, invalidArgument } from '../errors/molecule-error.ts';
+import type { Environment } from './node-types.ts';
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_NAME_LENGTH = 80;
@@ -48,7 +49,7 @@ export function parseOptions<Out, In>(
   what: string,
   schema: Option<Out, In>,
   options: unknown,
-  env: NodeJS.ProcessEnv = {},
+  env: Environment = {},
 ): Out {
   const parsed = readOptions(what, schema, options, env);
   if ('value' in parsed) return parsed.value;
@@ -113,7 +114,7 @@ export function readOptions<Out, In>(
   what: string,
   schema: Option<Out, In>,
   options: unknown,
-  env: NodeJS.ProcessEnv = {},
+  env: Environment = {},
 ): { readonly value: Out } | OptionsProblem {
   const given = complete(schema, options, env);
   const parsed = schema.safeParse(given);
@@ -121,7 +122,7 @@ export function readOptions<Out, In>(
 }
 
 /** With each known option as a property of its own, its value that of the environment variable where the program gave none. */
-function complete(schema: z.ZodType, given: unknown, env: NodeJS.ProcessEnv): unknown {
+function complete(schema: z.ZodType, given: unknown, env: Environment): unknown {
   if (!(schema instanceof z.ZodObject) || !isObject(given)) return given;
   const known = Object.entries<z.ZodType>(schema.shape).map(([name, each]) => {
     const value: unknown = Reflect.get(given, name);

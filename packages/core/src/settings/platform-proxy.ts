@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { ConfigurationError } from '../errors/molecule-error.ts';
+import type { Environment } from './node-types.ts';
 import { describe, type Refuse } from './options.ts';
 
 /** What {@link PlatformProxy.setting} is when no environment variable named the proxy. */
@@ -41,7 +42,7 @@ export class PlatformProxy {
 export function resolveProxy(
   option: string | false | undefined,
   platform: URL,
-  env: NodeJS.ProcessEnv,
+  env: Environment,
 ): PlatformProxy | null {
   if (option === false) return null;
   if (option !== undefined) return parseProxy(option, PROXY_OPTION);
@@ -62,7 +63,7 @@ export function checkProxyOption(option: unknown, refuse: Refuse): string | fals
 }
 
 /** Lower case first; an https platform without a variable of its own uses that of http. */
-function variableFor({ protocol }: URL, env: NodeJS.ProcessEnv): readonly [string, string | undefined] {
+function variableFor({ protocol }: URL, env: Environment): readonly [string, string | undefined] {
   const named = (lower: string) => {
     const name = env[lower] === undefined ? lower.toUpperCase() : lower;
     return [name, env[name]?.trim()] as const;

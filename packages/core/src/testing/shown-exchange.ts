@@ -54,7 +54,7 @@ export class ShownExchange implements DispatchHandler, DispatchController {
     else this.#client.onResponseStart(this, status, headers);
   }
 
-  onResponseData(_real: DispatchController | undefined, chunk: Buffer): void {
+  onResponseData(_real: DispatchController | undefined, chunk: Uint8Array): void {
     if (!this.#hasEnded) this.#client.onResponseData(this, chunk);
   }
 
@@ -173,7 +173,7 @@ export function cut(
 
 /** Shows a response with the times of another clock. */
 export function skewed(shown: ShownExchange, ms: number): DispatchHandler {
-  let body: Buffer[] | undefined;
+  let body: Uint8Array[] | undefined;
   let status = 0;
   let headers: Headers = {};
   return {

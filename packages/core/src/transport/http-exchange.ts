@@ -5,6 +5,7 @@ import type {
   DispatchHandler,
   RequestDispatcher,
 } from '../settings/connection-settings.ts';
+import type { Bytes } from '../settings/node-types.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 import { connectionFailure, nameOfProxy, type ProxyName } from './connection-failure.ts';
 import type { HttpResponse } from './http-response.ts';
@@ -59,7 +60,7 @@ class Exchange implements DispatchHandler {
   hasEnded = false;
   #status = 0;
   #headers: HttpResponse['headers'] = {};
-  readonly #chunks: Buffer[] = [];
+  readonly #chunks: Bytes[] = [];
   #bytes = 0;
   #stream: ResponseStream | undefined;
 
@@ -121,7 +122,7 @@ class Exchange implements DispatchHandler {
     this.#open.watch(endsAt);
   }
 
-  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: DispatchController, chunk: Bytes): void {
     if (this.hasEnded) return;
     if (this.#stream !== undefined) {
       this.#stream.push(chunk);
@@ -194,7 +195,8 @@ class Exchange implements DispatchHandler {
       return;
     }
     const [first] = this.#chunks;
-    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    const body: Bytes =
+      first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
     this.#received.resolve({ status: this.#status, headers: this.#headers, body, isTooLarge });
   }
 

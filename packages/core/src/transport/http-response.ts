@@ -1,7 +1,9 @@
+import type { Bytes } from '../settings/node-types.ts';
+
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Buffer;
+  readonly body: Bytes;
   /** Whether the body exceeded the limit; then only its beginning was kept. */
   readonly isTooLarge: boolean;
 }

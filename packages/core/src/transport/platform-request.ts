@@ -1,4 +1,5 @@
 import type { RequestDispatcher } from '../settings/connection-settings.ts';
+import type { Bytes } from '../settings/node-types.ts';
 import { abortSignal, type OptionsOf } from '../settings/options.ts';
 
 export class CallShape {
@@ -49,7 +50,7 @@ export interface PlatformRequest extends CallOptions {
   /** Additional headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Called with what was received of a response that is larger than the limit, before the request fails. */
-  readonly onTooLarge?: ((received: Buffer) => void) | undefined;
+  readonly onTooLarge?: ((received: Bytes) => void) | undefined;
   /** The workspace that a 410 of this route reports as removed. */
   readonly goneWorkspaceId?: string | undefined;
   /** Called when an attempt is written to a connection: from then on the platform may process it. */

@@ -1,5 +1,6 @@
 import { DataLines, exceededJsonLimit, type JsonValue } from '@molecule-ai/protocol';
 import type { EventSourceParser } from 'eventsource-parser';
+import type { Bytes } from '../settings/node-types.ts';
 import type { Clock, Timer } from '../time/clock.ts';
 
 /** Bytes that are kept for a reader who is slower than the sender; then nothing more is received. */
@@ -20,7 +21,7 @@ interface StreamOptions {
 /** The body of a response, read by one reader as it arrives. What is not read stays with the sender. */
 export class ResponseStream {
   readonly #options: StreamOptions;
-  #waiting: Buffer[] = [];
+  #waiting: Bytes[] = [];
   #waitingBytes = 0;
   #isPaused = false;
   #isReleased = false;
@@ -36,7 +37,7 @@ export class ResponseStream {
   }
 
   /** Returns the next bytes, `null` at the end of the body. Rejects when the connection broke. */
-  async read(): Promise<Buffer | null> {
+  async read(): Promise<Bytes | null> {
     for (;;) {
       const chunk = this.#waiting.shift();
       if (chunk !== undefined) {
@@ -68,7 +69,7 @@ export class ResponseStream {
   }
 
   /** For the exchange. */
-  push(chunk: Buffer): void {
+  push(chunk: Bytes): void {
     if (this.#isReleased) return;
     this.#lastAt = this.#options.clock.monotonic();
     this.#waiting.push(chunk);

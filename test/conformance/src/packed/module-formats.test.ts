@@ -44,6 +44,13 @@ verifies('packed.types', 'declarations compile', () => {
   expect(project.compile()).toBe('');
 });
 
+verifies('packed.types', 'declarations compile without types of Node', () => {
+  const project = new StrictProject({ hasNodeTypes: false });
+  onTestFinished(() => project.remove());
+  expect(project.entries).toContain('@molecule-ai/core/testing');
+  expect(project.compile()).toBe('');
+});
+
 verifies('packed.types', 'node10 resolution', () => {
   const project = new Node10Project();
   onTestFinished(() => project.remove());

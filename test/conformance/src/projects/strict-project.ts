@@ -14,20 +14,29 @@ const PACKAGES: readonly PackageName[] = [
   'telemetry',
 ];
 
-/** A project that imports every published entry, and whose compiler checks their declarations as well. */
+/** What a wrong declaration of a reply made a method. */
+const STATUS = `import { type PeerReply } from '@molecule-ai/core';
+export const isAnswered = (reply: PeerReply): boolean => reply.status.length > 0 && reply.status === 'answered';
+`;
+
+/**
+ * A project that imports every published entry, and whose compiler checks their declarations as well. Without types of Node it imports those
+ * of core, as a project does that `tsc --init` has made.
+ */
 export class StrictProject {
   readonly folder: string;
   readonly entries: readonly string[];
 
-  constructor() {
+  constructor({ hasNodeTypes = true }: { readonly hasNodeTypes?: boolean } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'molecule-strict-'));
     const modules = join(this.folder, 'node_modules');
-    for (const name of PACKAGES) {
+    const packages = hasNodeTypes ? PACKAGES : (['core'] as const);
+    for (const name of packages) {
       const scoped = `@molecule-ai/${name}`;
       link(join(ROOT, 'node_modules', scoped), join(modules, scoped));
     }
-    link(join(ROOT, 'node_modules/@types/node'), join(modules, '@types/node'));
-    this.entries = PACKAGES.flatMap((name) => {
+    if (hasNodeTypes) link(join(ROOT, 'node_modules/@types/node'), join(modules, '@types/node'));
+    this.entries = packages.flatMap((name) => {
       const { exports } = JSON.parse(
         readFileSync(join(modules, '@molecule-ai', name, 'package.json'), 'utf8'),
       );
@@ -38,8 +47,8 @@ export class StrictProject {
     const compilerOptions = {
       module: 'nodenext',
       target: 'es2023',
-      lib: ['es2024', 'esnext.disposable'],
-      types: ['node'],
+      lib: ['es2024', 'esnext.disposable', ...(hasNodeTypes ? [] : ['dom'])],
+      types: hasNodeTypes ? ['node'] : [],
       strict: true,
       noEmit: true,
       skipLibCheck: false,
@@ -66,6 +75,6 @@ export class StrictProject {
 
   #program(): string {
     const imports = this.entries.map((entry, at) => `import * as entry${at} from '${entry}';`);
-    return `${imports.join('\n')}\nexport const all = [${this.entries.map((_, at) => `entry${at}`).join(', ')}];\n`;
+    return `${imports.join('\n')}\nexport const all = [${this.entries.map((_, at) => `entry${at}`).join(', ')}];\n${STATUS}`;
   }
 }
