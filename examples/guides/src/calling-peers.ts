@@ -1,16 +1,16 @@
 // #region find
-import type { MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
+import type { MessageHandler, PeerClient } from '@molecule-ai/core';
 import { deriveMessageId, MoleculeError, stripA2aBoundary } from '@molecule-ai/core';
 
 /** The id of the first peer with this name. Names are chosen by the peers, and several may have the same. */
-export async function findPeer(client: RemoteAgentClient, name: string): Promise<string | undefined> {
+export async function findPeer(client: PeerClient, name: string): Promise<string | undefined> {
   return (await client.getPeers()).find((peer) => peer.name === name)?.id;
 }
 // #endregion find
 
 // #region ask
 /** Asks a peer, and says what came of it. */
-export async function ask(client: RemoteAgentClient, peerId: string, question: string): Promise<string> {
+export async function ask(client: PeerClient, peerId: string, question: string): Promise<string> {
   const reply = await client.callPeer(peerId, question);
   switch (reply.status) {
     case 'answered':
@@ -26,7 +26,7 @@ export async function ask(client: RemoteAgentClient, peerId: string, question: s
 // #endregion ask
 
 /** Asks once, and waits for as long as it takes, also when the program is started again with the same `job`. */
-export async function askPatiently(client: RemoteAgentClient, peerId: string, question: string, job: string) {
+export async function askPatiently(client: PeerClient, peerId: string, question: string, job: string) {
   // #region patient
   const messageId = deriveMessageId(client.workspaceId, job); // the same in each run of the program
   let reply = await client.callPeer(peerId, question, { messageId });
@@ -36,7 +36,7 @@ export async function askPatiently(client: RemoteAgentClient, peerId: string, qu
 }
 
 /** Two questions in one conversation: the handler of the peer gets both with the same `conversationId`. */
-export async function askTwice(client: RemoteAgentClient, peerId: string) {
+export async function askTwice(client: PeerClient, peerId: string) {
   // #region conversation
   const first = await client.callPeer(peerId, 'Which release is out?');
   const second = await client.callPeer(peerId, 'And who made it?', { contextId: first.contextId });
@@ -45,7 +45,7 @@ export async function askTwice(client: RemoteAgentClient, peerId: string) {
 }
 
 /** Asks, and cancels the message when there is no answer in time: the peer's handler is aborted. */
-export async function askInTime(client: RemoteAgentClient, peerId: string) {
+export async function askInTime(client: PeerClient, peerId: string) {
   // #region cancel
   const reply = await client.callPeer(peerId, 'Count all files.', { timeoutMs: 2_000 });
   if (reply.status === 'queued') await client.cancelTask(reply.messageId);
@@ -81,7 +81,7 @@ export const delegate =
 
 // #region errors
 /** Asks, and explains why that was not possible. */
-export async function tryToAsk(client: RemoteAgentClient, peerId: string): Promise<string> {
+export async function tryToAsk(client: PeerClient, peerId: string): Promise<string> {
   const messageId = deriveMessageId(client.workspaceId, 'what-is-new');
   try {
     return (await client.callPeer(peerId, 'What is new?', { messageId })).text;

@@ -1,5 +1,5 @@
 // #region approval
-import type { MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
+import type { MessageHandler, PeerClient } from '@molecule-ai/core';
 
 // #endregion approval
 import type { OperatorClient } from '@molecule-ai/core/operator';
@@ -46,7 +46,7 @@ export const translator =
 
 // #region sender
 /** Asks a peer, and answers what it asks back. */
-export async function askWithLanguage(client: RemoteAgentClient, peerId: string, language: string) {
+export async function askWithLanguage(client: PeerClient, peerId: string, language: string) {
   const reply = await client.callPeer(peerId, 'Good morning');
   const own = reply.questions.filter(({ kind, from }) => kind === 'text' && from === 'sender');
   if (own.length === 0) return reply; // answered, or somebody else has to say something

@@ -1,13 +1,9 @@
-import type { PeerReply, RemoteAgentClient } from '@molecule-ai/core';
+import type { PeerClient, PeerReply } from '@molecule-ai/core';
 import type { OperatorClient } from '@molecule-ai/core/operator';
 
 // #region read
 /** Shows an answer while it is made, and returns what a model may read of it. */
-export async function readAloud(
-  client: RemoteAgentClient,
-  peerId: string,
-  question: string,
-): Promise<string> {
+export async function readAloud(client: PeerClient, peerId: string, question: string): Promise<string> {
   const stream = client.streamPeer(peerId, question); // sent at once
   for await (const piece of stream) process.stdout.write(piece); // for people; untrusted
   const reply = await stream.reply(); // what callPeer would have returned
@@ -32,7 +28,7 @@ export async function show(
 
 // #region leave
 /** Reads up to the end of the first line and leaves: that closes the connection and cancels nothing. */
-export async function readOneLine(client: RemoteAgentClient, peerId: string, question: string) {
+export async function readOneLine(client: PeerClient, peerId: string, question: string) {
   const stream = client.streamPeer(peerId, question);
   for await (const _piece of stream) if (stream.text.includes('\n')) break;
   const [line = ''] = stream.text.split('\n');
@@ -42,7 +38,7 @@ export async function readOneLine(client: RemoteAgentClient, peerId: string, que
 
 // #region abort
 /** Cancels the message when the answer is long enough: the signal of the peer's handler aborts. */
-export async function readUpTo(client: RemoteAgentClient, peerId: string, question: string, length: number) {
+export async function readUpTo(client: PeerClient, peerId: string, question: string, length: number) {
   const enough = new AbortController();
   const stream = client.streamPeer(peerId, question, { signal: enough.signal });
   try {

@@ -177,8 +177,8 @@ export interface PeerClient {
 
   /**
    * Sends a message to a peer and waits for the answer: to the peer's own server where the platform gives its URL and a token,
-   * else, or if that fails, through the platform (`via`). For a peer that polls, is offline or paused the status is `queued`, which
-   * is not an error; {@link waitForAnswer} then returns the answer. An abort also cancels the message, in the background; a timeout
+   * else, or if that fails, through the platform (`via`). When there is no answer in time, or the peer is offline or paused, the status is
+   * `queued`, which is not an error; {@link waitForAnswer} then returns the answer. An abort also cancels the message, in the background; a timeout
    * cancels nothing. In a handler the call names the message that is handled, and ends with its signal and at its deadline.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */

@@ -22,7 +22,7 @@ const HEADER_VALUE = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
 export async function createWorkspace(
   { workspaceName, parent, url }: CreateWorkspaceCommand,
   environment: Environment,
-  { out }: Output,
+  { out, err }: Output,
   signal: AbortSignal,
   timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
@@ -32,12 +32,8 @@ export async function createWorkspace(
     throw unusableVariable('MOLECULE_ORG_ID', 'an env file');
   const operatorKey = readOperatorKey(environment);
   const body = { name: workspaceName, runtime: 'external', parent_id: parent ?? null };
-  const response = await post(`${platform}/workspaces`, body, {
-    operatorKey,
-    orgId,
-    signal,
-    timeoutMs,
-  });
+  const request = { operatorKey, orgId, signal, timeoutMs };
+  const response = await post(`${platform}/workspaces`, body, request);
   const created = CreateWorkspaceResponse.tolerant.safeParse(response).data?.connection;
   if (created === undefined || created.auth_token === '') throw noPlatform(platform, 'it sent no workspace');
   const lines = {
@@ -51,6 +47,41 @@ export async function createWorkspace(
       throw noPlatform(platform, `${name} has characters that an env file cannot have`);
   }
   for (const [name, value] of Object.entries(lines)) out(`${name}=${value}\n`);
+  const others = await othersNamed(platform, workspaceName, created.workspace_id, request);
+  if (others.length === 0) return;
+  err(
+    `There ${others.length === 1 ? 'is another workspace' : `are ${others.length} other workspaces`} with the name ${printable(workspaceName)}: ${others.join(', ')}.\n` +
+      'If you wanted that one, use its token, and delete the new one: DELETE /workspaces/<id>?confirm=true.\n',
+  );
+}
+
+/** The ids of the workspaces that have the same name; none when the platform does not list them. */
+async function othersNamed(
+  platform: string,
+  name: string,
+  ownId: string,
+  { operatorKey, orgId, signal, timeoutMs }: RequestOptions,
+): Promise<string[]> {
+  try {
+    const response = await fetch(`${platform}/workspaces`, {
+      redirect: 'manual',
+      headers: headersOf(operatorKey, orgId),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    });
+    const listed: unknown = await response.json();
+    const rows: unknown[] = Array.isArray(listed) ? listed : [];
+    const named = rows.map((row) => Object(row)).filter((row) => row.name === name && row.id !== ownId);
+    return named.map(({ id }) => printable(String(id)));
+  } catch {
+    return [];
+  }
+}
+
+function headersOf(operatorKey: string | undefined, orgId: string | undefined): Record<string, string> {
+  return {
+    ...(operatorKey === undefined ? {} : { authorization: `Bearer ${operatorKey}` }),
+    ...(orgId === undefined ? {} : { 'x-molecule-org-id': orgId }),
+  };
 }
 
 function readOperatorKey(environment: Environment): string | undefined {
@@ -102,8 +133,7 @@ async function post(
       redirect: 'manual',
       headers: {
         'content-type': 'application/json',
-        ...(operatorKey === undefined ? {} : { authorization: `Bearer ${operatorKey}` }),
-        ...(orgId === undefined ? {} : { 'x-molecule-org-id': orgId }),
+        ...headersOf(operatorKey, orgId),
       },
       body: JSON.stringify(body),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

@@ -36,6 +36,12 @@ onEachDatabase('commands of the platform', { onDisk: true }, (environment) => {
       const headers = { authorization: `Bearer ${platform.operatorKey}`, 'x-molecule-org-id': 'acme' };
       const seen = await fetch(`${platform.url}/workspaces/${id}`, { headers });
       expect(await seen.json()).toMatchObject({ name: 'echo', status: 'online', parent_id: parentId });
+      const again = await runBin(environment, args, variables);
+      expect([again.code, again.err]).toEqual([
+        0,
+        expect.stringContaining(`There is another workspace with the name echo: ${id}.`),
+      ]);
+      expect(parseEnv(again.out).MOLECULE_WORKSPACE_ID).not.toBe(id);
     }
   });
 
