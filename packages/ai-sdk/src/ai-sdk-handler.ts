@@ -236,13 +236,14 @@ function afterStream(answer: HandlerAnswer, streamed: string): HandlerAnswer {
     streamed === '' || text.trim() === '' || text.startsWith(streamed) ? text : `\n\n${text}`;
   if (typeof answer === 'string') return separated(answer);
   const hasText = typeof answer === 'object' && answer !== null && 'text' in answer;
-  return hasText ? { ...answer, text: separated(answer.text) } : answer;
+  return hasText ? { ...answer, text: separated(answer.text ?? '') } : answer;
 }
 
 function isBlank(answer: HandlerAnswer): boolean {
   if (typeof answer === 'string') return answer.trim() === '';
   if (answer === null || answer === undefined) return true;
-  return 'text' in answer && answer.text.trim() === '' && !answer.parts?.length && !answer.questions?.length;
+  if (Symbol.asyncIterator in answer) return false;
+  return (answer.text ?? '').trim() === '' && !answer.parts?.length && !answer.questions?.length;
 }
 
 function textIn(content: ModelMessage['content']): string {

@@ -86,7 +86,7 @@ export async function startInbound(
     readonly prepare?: (run: { readonly feed: MemoryFeed; readonly crash: CrashSwitch }) => void;
   } = {},
 ): Promise<InboundRun> {
-  const { feed: earlierFeed, prepare, handler = async () => {}, ...rest } = options;
+  const { feed: earlierFeed, prepare, handler = async () => null, ...rest } = options;
   const clock = options.clock ?? new ManualClock();
   const feed = earlierFeed ?? new MemoryFeed(clock);
   const logger = recordingLogger();

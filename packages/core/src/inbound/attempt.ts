@@ -41,7 +41,7 @@ export const QuestionsOfAnswer = z
   }, 'must have different ids');
 
 const Content = z.object({
-  text: z.string(),
+  text: z.string().default(''),
   parts: z.array(MessagePart.strict).optional(),
   metadata: JsonObject.optional(),
   questions: QuestionsOfAnswer.optional(),
@@ -147,7 +147,17 @@ export class Attempt {
   async #resultOfHandler(): Promise<AttemptResult> {
     const context = this.#context();
     try {
-      const returned: unknown = await this.#options.handler(this.#handled.message, context);
+      const { message, text, journal } = this.#handled;
+      const returned: unknown = await this.#options.handler(message, context);
+      if (returned === undefined && message.expectsAnswer && !journal.hasReplied && text.length === 0) {
+        const hint = 'Return null to mean it, or an answer.';
+        warnOnce(
+          this.#options.logger,
+          message,
+          'The handler answers nothing: its sender waits no longer.',
+          hint,
+        );
+      }
       const read = this.#read(returned);
       return { kind: 'returned', value: read instanceof Promise ? await read : read };
     } catch (error) {
@@ -222,10 +232,13 @@ export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
   if (value === undefined || value === null) return answerOf({ text: streamed });
   if (typeof value === 'string') return answerOf({ text: continued(streamed, value) });
   if (!isPlainObject(value)) return invalidAnswer(`returned ${nameOf(value)}`);
-  if (typeof value.text !== 'string') {
-    return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`);
-  }
   const given = withoutUndefined(value);
+  const needsText = given.parts === undefined && given.questions === undefined;
+  if (given.text === undefined ? needsText : typeof given.text !== 'string') {
+    const ignored = ignoredKeys(given);
+    const typo = ignored === null ? undefined : `${ignored.problem} ${ignored.hint ?? ''}`;
+    return invalidAnswer(`returned an object whose text is ${nameOf(value.text)}`, typo);
+  }
   const read = Content.safeParse(given);
   if (read.success) {
     const answer = answerOf({ ...read.data, text: continued(streamed, read.data.text) });
@@ -298,8 +311,11 @@ function close(iterator: AsyncIterator<unknown>): void {
 
 const ANSWERS = 'a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing';
 
-function invalidAnswer(problem: string): { readonly kind: 'invalid'; readonly error: MoleculeError } {
-  const error = defect(`The handler ${problem}, which is not an answer.`, `Return ${ANSWERS}.`);
+function invalidAnswer(
+  problem: string,
+  hint = `Return ${ANSWERS}.`,
+): { readonly kind: 'invalid'; readonly error: MoleculeError } {
+  const error = defect(`The handler ${problem}, which is not an answer.`, hint);
   return { kind: 'invalid', error };
 }
 
@@ -351,11 +367,18 @@ export function logIgnored(
   { id }: { readonly id: string },
   ignored: OptionsProblem | null | undefined,
 ): void {
-  if (!ignored) return;
-  const { problem, hint } = ignored;
+  if (ignored) warnOnce(logger, { id }, `${ignored.problem} It is ignored.`, ignored.hint);
+}
+
+function warnOnce(
+  logger: Logger,
+  { id }: { readonly id: string },
+  problem: string,
+  hint: string | undefined,
+): void {
   const logged = loggedBy.get(logger) ?? new Set();
   loggedBy.set(logger, logged);
   if (logged.has(problem) || logged.size >= MAX_LOGGED) return;
   logged.add(problem);
-  logger.warn({ activityId: id, hint }, `${problem} It is ignored.`);
+  logger.warn({ activityId: id, hint }, problem);
 }

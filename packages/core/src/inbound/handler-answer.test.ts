@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
+import { readAnswer } from './attempt.ts';
 import type { AttemptHandler } from './handler.ts';
 
 async function* texts(...parts: unknown[]): AsyncGenerator<string> {
@@ -174,5 +175,24 @@ describe('what a handler returns', () => {
     await run.inbound.suspend();
     expect(closed).toEqual(['return called']);
     expect([run.feed.replies, run.feed.acks]).toEqual([[], []]);
+  });
+
+  it('says once that it answers nothing, and names a typo', async () => {
+    const run = await startInbound({ handler: async () => undefined });
+    for (const id of ['row-1', 'row-2']) run.feed.push({ id });
+    await run.advance(1_000);
+    expect(run.logger.messages('warn')).toEqual(['The handler answers nothing: its sender waits no longer.']);
+    expect((await sent(null)).logger.messages('warn')).toEqual([]);
+    expect(readAnswer({ txt: 'Hello.' })).toMatchObject({
+      kind: 'invalid',
+      error: { code: 'invalid_answer', hint: 'An answer has no key "txt". Did you mean text?' },
+    });
+  });
+
+  it('may be questions or parts without a text', async () => {
+    const parts = [{ kind: 'data', data: { left: 12 } }];
+    const run = await sent({ parts });
+    expect(run.feed.replies).toMatchObject([{ parts }]);
+    expect(run.handled).toEqual(['row-1']);
   });
 });

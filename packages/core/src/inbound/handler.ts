@@ -61,8 +61,8 @@ export interface QuestionToAsk {
 
 /** An answer with more than a text. */
 export interface AnswerContent {
-  /** `''` when there are only parts or questions. */
-  readonly text: string;
+  /** Needed unless there are parts or questions. */
+  readonly text?: string | undefined;
   /** Parts after the text: files and structured data. */
   readonly parts?: readonly MessagePart[] | undefined;
   /** Open data of the answer. */

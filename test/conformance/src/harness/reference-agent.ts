@@ -61,7 +61,7 @@ export function agentOn(
     concurrency: 1,
     onMessage: (message) => {
       handled.push(message.text);
-      return answer;
+      return answer ?? null;
     },
   });
   environment.onCleanup(() => stopOnClock(clock, agent));
