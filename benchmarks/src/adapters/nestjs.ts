@@ -121,8 +121,7 @@ export async function compareNestMethods(
   for (const { name, agent, targetUs } of HOSTS) {
     // What the module gives to `createRemoteAgent` as `onMessage`: kept under a symbol that copies of the package share.
     const token = Symbol.for(`@molecule-ai/nestjs/dispatcher:${agent}`);
-    const dispatcher = app.get<{ handle: MessageHandler }>(token, { strict: false });
-    const ours: MessageHandler = (given, at) => dispatcher.handle(given, at);
+    const { onMessage: ours } = app.get<{ onMessage: MessageHandler }>(token, { strict: false });
     if ((await ours(message, context)) !== message.text)
       throw new Error(`The method of ${agent} answered nothing.`);
     const times: { bareUs: number; oursUs: number }[] = [];

@@ -1,6 +1,6 @@
 // #region find
-import type { MessageHandler, PeerClient } from '@molecule-ai/core';
-import { deriveMessageId, MoleculeError, stripA2aBoundary } from '@molecule-ai/core';
+import type { AnswerHandler, MessageHandler, PeerClient } from '@molecule-ai/core';
+import { deriveMessageId, MoleculeError } from '@molecule-ai/core';
 
 /** The id of the first peer with this name. Names are chosen by the peers, and several may have the same. */
 export async function findPeer(client: PeerClient, name: string): Promise<string | undefined> {
@@ -65,18 +65,19 @@ export const relay =
 // #endregion handler
 
 // #region late
-/** Passes a task on without waiting, and shows the answer on the canvas when it comes. */
+/** Passes a task on without waiting. */
 export const delegate =
   (peerId: string): MessageHandler =>
   async (message, { client, signal }) => {
-    if (message.inReplyTo !== '') {
-      await client.notify(`The result: ${stripA2aBoundary(message.text)}`); // of the peer, for people
-      return;
-    }
     const messageId = deriveMessageId(client.workspaceId, `delegate ${message.id}`);
     await client.sendToPeer(peerId, message.text, { messageId, signal });
     return 'Passed on. The result will be on the canvas.';
   };
+
+/** Shows the answer on the canvas when it comes: `onAnswer` of the agent. */
+export const showResult: AnswerHandler = async (answer, { client }) => {
+  if (answer.kind === 'late') await client.notify(`The result: ${answer.reply.text}`); // of the peer, for people
+};
 // #endregion late
 
 // #region errors

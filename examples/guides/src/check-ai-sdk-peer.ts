@@ -12,7 +12,7 @@ export async function checkAiSdkPeer({ member, agent }: Stage): Promise<void> {
   const painter = await agent('painter', ({ answers }) =>
     answers.length === 0
       ? { text: '', questions: [{ kind: 'text', text: 'Which colour?', from: 'sender' }] }
-      : `Painted ${answers[0]?.text}.`,
+      : `Painted ${answers[0]?.answer}.`,
   );
   const { client } = await member('model-user');
   await client.register();

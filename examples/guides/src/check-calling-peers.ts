@@ -9,6 +9,7 @@ import {
   delegate,
   findPeer,
   relay,
+  showResult,
   tryToAsk,
 } from './calling-peers.ts';
 import type { Stage } from './stage.ts';
@@ -49,7 +50,7 @@ export async function checkCallingPeers({ operator, member, agent }: Stage): Pro
 
   const desk = await agent('desk', relay(tests.id));
   assert.equal((await operator.sendMessage(desk.id, 'that')).text, 'got that');
-  const office = await agent('office', delegate(tests.id));
+  const office = await agent('office', delegate(tests.id), showResult);
   const shown = Promise.withResolvers<void>();
   office.agent.on('delivered', ({ inReplyTo }) => {
     if (inReplyTo !== '') shown.resolve();

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { askWithLanguage, decideAll, deployer, translator } from './questions.ts';
+import {
+  askForLanguage,
+  askToDeploy,
+  askWithLanguage,
+  decideAll,
+  deployIfApproved,
+  translateInto,
+} from './questions.ts';
 import type { Stage } from './stage.ts';
 
 /** An approval and a question, from being asked to the answer that follows. */
@@ -7,7 +14,8 @@ export async function checkQuestions({ operator, member, agent }: Stage): Promis
   const deployed: string[] = [];
   const deploying = await agent(
     'deployer',
-    deployer(async (version) => void deployed.push(version)),
+    askToDeploy,
+    deployIfApproved(async (version) => void deployed.push(version)),
   );
   const { client } = await member('asking');
   await client.register();
@@ -31,7 +39,8 @@ export async function checkQuestions({ operator, member, agent }: Stage): Promis
 
   const translating = await agent(
     'translator',
-    translator(async (text, language) => `${text}, in ${language}`),
+    askForLanguage,
+    translateInto(async (text, language) => `${text}, in ${language}`),
   );
   const reply = await askWithLanguage(client, translating.id, 'French');
   assert.equal(reply.text, 'Good morning, in French');

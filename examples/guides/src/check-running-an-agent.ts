@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type HandlerAnswer, RemoteAgentClient, silentLogger } from '@molecule-ai/core';
+import { createRemoteAgent, type HandlerAnswer, RemoteAgentClient, silentLogger } from '@molecule-ai/core';
 import type { Stage } from './stage.ts';
 import { charging, clearDeadLetters, printDeadLetters, replaceTokens } from './upkeep.ts';
 
@@ -54,20 +54,23 @@ async function checkProgram({ platform, operator, folder, program }: Stage): Pro
   console.log('✓ operating: the start for a removed workspace has an exit code of its own');
 }
 
-async function checkDeadLetters({ agent, operator, folder }: Stage): Promise<void> {
+async function checkDeadLetters({ member, operator, folder, onEnd }: Stage): Promise<void> {
   const lines: string[] = [];
   let answer: unknown = 42;
   const logger = { ...silentLogger, error: (_fields: object, text: string) => void lines.push(text) };
-  const failing = await agent('failing', () => answer as HandlerAnswer, { logger });
-  const { code, messageId } = await operator.sendMessage(failing.id, 'first');
+  const { id, client } = await member('failing', { logger });
+  const failing = createRemoteAgent({ client, onMessage: () => answer as HandlerAnswer });
+  onEnd(() => failing.stop());
+  await failing.start();
+  const { code, messageId } = await operator.sendMessage(id, 'first');
   assert.equal(code, 'invalid_answer');
   assert.match(lines.join('\n'), /^A message was given up/m);
-  await printDeadLetters(join(folder, failing.id));
+  await printDeadLetters(join(folder, id));
   answer = 'mended';
-  await clearDeadLetters(failing.agent, 'invalid_answer');
-  assert.equal(failing.agent.health().deadLetters, 0);
-  assert.equal((await operator.getMessage(failing.id, messageId)).status, 'failed'); // its end stays
-  const { rows } = await operator.listActivity(failing.id, { direction: 'out' });
+  await clearDeadLetters(failing, 'invalid_answer');
+  assert.equal(failing.health().deadLetters, 0);
+  assert.equal((await operator.getMessage(id, messageId)).status, 'failed'); // its end stays
+  const { rows } = await operator.listActivity(id, { direction: 'out' });
   assert.ok(rows.some(({ text }) => text === 'mended'));
   console.log('✓ operating: a dead letter is listed from outside, and handled again');
 }

@@ -1,16 +1,22 @@
 // #region langchain
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { MemorySaver } from '@langchain/langgraph';
-import type { HandlerContext, InboundMessage, MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
+import type {
+  FrameworkHandler,
+  HandlerContext,
+  InboundAnswer,
+  InboundMessage,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
 import { createLangChainHandler, peersMiddleware } from '@molecule-ai/langchain';
-import { InjectMoleculeClient, OnPeerMessage, OnUserMessage } from '@molecule-ai/nestjs';
+import { InjectMoleculeClient, OnAnswer, OnPeerMessage, OnUserMessage } from '@molecule-ai/nestjs';
 import { Inject, Injectable } from '@nestjs/common';
 import { createAgent } from 'langchain';
 
 /** A provider that runs an agent of LangChain. */
 @Injectable()
 export class Researcher {
-  private readonly handle: MessageHandler;
+  private readonly handle: FrameworkHandler;
 
   constructor(@InjectMoleculeClient() client: RemoteAgentClient, @Inject('MODEL') model: BaseChatModel) {
     const agent = createAgent({
@@ -27,6 +33,12 @@ export class Researcher {
   research(message: InboundMessage, context: HandlerContext) {
     return this.handle(message, context);
   }
+
+  /** Approvals, and late answers to tool calls. */
+  @OnAnswer()
+  answered(answer: InboundAnswer, context: HandlerContext) {
+    return this.handle.onAnswer(answer, context);
+  }
 }
 
 // #endregion langchain
@@ -41,7 +53,7 @@ import type { LanguageModel } from 'ai';
 @Injectable()
 export class Writer {
   private readonly logger = new Logger(Writer.name);
-  private readonly handle: MessageHandler;
+  private readonly handle: FrameworkHandler;
 
   constructor(molecule: MoleculeService, @Inject('MODEL') model: Exclude<LanguageModel, string>) {
     const instructions = 'You are a writer.';
@@ -59,6 +71,12 @@ export class Writer {
   ) {
     this.logger.log(`A message of ${peer.source}`);
     return this.handle(message, context);
+  }
+
+  /** Approvals, and late answers to tool calls. */
+  @OnAnswer()
+  answered(answer: InboundAnswer, context: HandlerContext) {
+    return this.handle.onAnswer(answer, context);
   }
 }
 // #endregion ai-sdk

@@ -1,13 +1,13 @@
 // #region handlers
-import type { AnswerContent, HandlerContext, InboundMessage } from '@molecule-ai/core';
+import type { AnswerContent, HandlerContext, InboundMessage, QuestionsAnswered } from '@molecule-ai/core';
 import { messageForModel } from '@molecule-ai/core';
 import {
-  Message,
   MessageContext,
   MessageParams,
   type MessagePeer,
   MessageText,
   OnAgentEvent,
+  OnAnswer,
   OnMessage,
   OnPeerMessage,
   OnTask,
@@ -58,15 +58,18 @@ export class Desk {
 // #endregion handlers
 
 // #region question
-/** Asks the person on the canvas; the answers arrive as another message of the conversation. */
+/** Asks the person on the canvas. What the method for the answers returns is the answer to the message. */
 @Injectable()
 export class Shop {
   @OnMessage()
-  buy(@Message() message: InboundMessage, @MessageContext() context: HandlerContext): string | AnswerContent {
-    const answer = message.answers[0];
-    if (answer !== undefined) return answer.decision === 'approve' ? 'Bought.' : 'Then not.';
+  buy(@MessageText() what: string, @MessageContext() context: HandlerContext): AnswerContent {
     context.progress('waits for an approval');
-    return { text: '', questions: [{ kind: 'approval', text: `Buy ${message.text}?`, from: 'user' }] };
+    return { questions: [{ kind: 'approval', text: `Buy ${what}?`, from: 'user' }] };
+  }
+
+  @OnAnswer({ kind: 'question' })
+  decided({ questions: [approval] }: QuestionsAnswered): string {
+    return approval?.decision === 'approve' ? 'Bought.' : 'Then not.';
   }
 }
 // #endregion question

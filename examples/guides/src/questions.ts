@@ -1,26 +1,26 @@
 // #region approval
-import type { MessageHandler, PeerClient } from '@molecule-ai/core';
+import type { AnswerHandler, MessageHandler, PeerClient } from '@molecule-ai/core';
 
 // #endregion approval
 import type { OperatorClient } from '@molecule-ai/core/operator';
 
 // #region approval
+/** Asks before it deploys. */
+export const askToDeploy: MessageHandler = (message) => {
+  const version = /\d+/.exec(message.text)?.[0];
+  if (version === undefined) return 'Which version?';
+  const text = `Deploy version ${version}?`;
+  return { questions: [{ kind: 'approval', text, from: 'user', data: { version } }] };
+};
+
 /** Deploys a version when a person has approved it. */
-export const deployer =
-  (deploy: (version: string) => Promise<void>): MessageHandler =>
-  async (message, { once }) => {
-    const [approval] = message.answers;
-    if (approval === undefined) {
-      const version = /\d+/.exec(message.text)?.[0];
-      if (version === undefined) return 'Which version?';
-      const id = `deploy-${version}-${message.id}`; // comes back with the answer
-      return {
-        text: '',
-        questions: [{ id, kind: 'approval', text: `Deploy version ${version}?`, from: 'user' }],
-      };
-    }
-    if (approval.decision !== 'approve') return 'Not deployed.';
-    const [, version = ''] = approval.questionId.split('-');
+export const deployIfApproved =
+  (deploy: (version: string) => Promise<void>): AnswerHandler =>
+  async (answer, { once }) => {
+    if (answer.kind === 'late') return; // what this agent asked a peer was answered late
+    const [approval] = answer.questions;
+    if (approval?.decision !== 'approve') return 'Not deployed.';
+    const { version } = approval.data as { version: string };
     await once('deploy', () => deploy(version)); // not again in another attempt
     return `Version ${version} is deployed.`;
   };
@@ -28,19 +28,16 @@ export const deployer =
 
 // #region text
 /** Asks its sender for what is missing. */
-export const translator =
-  (translate: (text: string, language: string) => Promise<string>): MessageHandler =>
-  async (message, { client }) => {
-    const idFor = (row: string) => `language-${row}`;
-    const [answer] = message.answers;
-    if (answer === undefined) {
-      const id = idFor(message.id);
-      return { text: '', questions: [{ id, kind: 'text', text: 'Which language?', from: 'sender' }] };
-    }
-    // The conversation has the message that raised the question.
-    const { rows } = await client.listActivity({ conversationId: message.conversationId });
-    const asked = rows.find(({ id }) => idFor(id) === answer.questionId);
-    return translate(asked?.text ?? '', answer.text);
+export const askForLanguage: MessageHandler = () => ({
+  questions: [{ kind: 'text', text: 'Which language?', from: 'sender' }],
+});
+
+export const translateInto =
+  (translate: (text: string, language: string) => Promise<string>): AnswerHandler =>
+  async (answer) => {
+    if (answer.kind === 'late') return;
+    const [language] = answer.questions;
+    return translate(answer.original.text ?? '', language?.answer ?? '');
   };
 // #endregion text
 

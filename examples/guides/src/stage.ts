@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type AnswerHandler,
   createRemoteAgent,
   type Logger,
   type MessageHandler,
@@ -38,7 +39,7 @@ export interface Stage {
   agent(
     name: string,
     onMessage: MessageHandler,
-    options?: MemberOptions,
+    onAnswer?: AnswerHandler,
   ): Promise<Member & { agent: RemoteAgent }>;
   /** Runs a program of this package in a process of its own. */
   program(name: string, environment: Readonly<Record<string, string>>): ProgramProcess;
@@ -83,9 +84,9 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
       ends.defer(async () => {
         await cleanUp();
       }),
-    agent: async (name, onMessage, options) => {
-      const { id, client } = await member(name, options);
-      const agent = createRemoteAgent({ client, onMessage });
+    agent: async (name, onMessage, onAnswer) => {
+      const { id, client } = await member(name);
+      const agent = createRemoteAgent({ client, onMessage, onAnswer });
       ends.defer(() => agent.stop());
       await agent.start();
       return { id, client, agent };

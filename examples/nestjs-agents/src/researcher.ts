@@ -1,8 +1,14 @@
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { MemorySaver } from '@langchain/langgraph';
-import type { HandlerContext, InboundMessage, MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
+import type {
+  FrameworkHandler,
+  HandlerContext,
+  InboundAnswer,
+  InboundMessage,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
 import { createLangChainHandler, peersMiddleware } from '@molecule-ai/langchain';
-import { InjectMoleculeClient, OnPeerMessage, OnUserMessage } from '@molecule-ai/nestjs';
+import { InjectMoleculeClient, OnAnswer, OnPeerMessage, OnUserMessage } from '@molecule-ai/nestjs';
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
 import { createAgent, humanInTheLoopMiddleware, tool } from 'langchain';
 import { z } from 'zod';
@@ -14,7 +20,7 @@ import { CHAT_MODEL } from './models.ts';
 @Injectable()
 @UseGuards(LengthGuard)
 export class Researcher {
-  private readonly handle: MessageHandler;
+  private readonly handle: FrameworkHandler;
 
   constructor(
     @InjectMoleculeClient('researcher') client: RemoteAgentClient,
@@ -55,5 +61,11 @@ export class Researcher {
   @OnUserMessage({ agent: 'researcher' })
   research(message: InboundMessage, context: HandlerContext) {
     return this.handle(message, context);
+  }
+
+  /** Approvals, and late answers to tool calls. */
+  @OnAnswer({ agent: 'researcher' })
+  answered(answer: InboundAnswer, context: HandlerContext) {
+    return this.handle.onAnswer(answer, context);
   }
 }

@@ -1,6 +1,12 @@
 import { createAiSdkHandler, createPeerTools, MemoryConversationStore } from '@molecule-ai/ai-sdk';
-import type { HandlerContext, InboundMessage, MessageHandler, RemoteAgentClient } from '@molecule-ai/core';
-import { InjectMoleculeClient, OnPeerMessage, OnUserMessage } from '@molecule-ai/nestjs';
+import type {
+  FrameworkHandler,
+  HandlerContext,
+  InboundAnswer,
+  InboundMessage,
+  RemoteAgentClient,
+} from '@molecule-ai/core';
+import { InjectMoleculeClient, OnAnswer, OnPeerMessage, OnUserMessage } from '@molecule-ai/nestjs';
 import { Inject, Injectable, UseGuards } from '@nestjs/common';
 import { type LanguageModel, tool } from 'ai';
 import { z } from 'zod';
@@ -12,7 +18,7 @@ import { LANGUAGE_MODEL } from './models.ts';
 @Injectable()
 @UseGuards(LengthGuard)
 export class Writer {
-  private readonly handle: MessageHandler;
+  private readonly handle: FrameworkHandler;
 
   constructor(
     @InjectMoleculeClient('writer') client: RemoteAgentClient,
@@ -50,5 +56,11 @@ export class Writer {
   @OnUserMessage({ agent: 'writer' })
   write(message: InboundMessage, context: HandlerContext) {
     return this.handle(message, context);
+  }
+
+  /** Approvals, and late answers to tool calls. */
+  @OnAnswer({ agent: 'writer' })
+  answered(answer: InboundAnswer, context: HandlerContext) {
+    return this.handle.onAnswer(answer, context);
   }
 }

@@ -1,8 +1,8 @@
 import {
+  type FrameworkHandler,
   type HandlerAnswer,
   type InboundMessage,
   type JsonValue,
-  type MessageHandler,
   type ModelText,
   peerTextInstructions,
 } from '@molecule-ai/core';
@@ -91,11 +91,14 @@ const OPTIONS = shape.optionsSchema(new AiSdkHandlerShape());
 export function createAiSdkHandler(
   target: SomeAgent | AgentSettings,
   options: AiSdkHandlerOptions = {},
-): MessageHandler {
+): FrameworkHandler {
   const known = targetOf(target);
   const checked = shape.parseOptions('createAiSdkHandler', OPTIONS, options);
   const { store = new MemoryConversationStore(), maxMessages, approvals, conversationId, output } = checked;
-  const handle = agentHandler<Conversation>({
+  // An own output may be a stream, which no journal keeps.
+  const once = <Answer>({ context }: Turn, answer: () => Promise<Answer>): Promise<Answer> =>
+    output === undefined ? context.once('ai-sdk:answer', answer) : answer();
+  return agentHandler<Conversation>({
     ...ERRORS,
     approvals,
     conversation: conversationId && {
@@ -104,13 +107,11 @@ export function createAiSdkHandler(
     },
     open: (turn) => Conversation.open(store, turn.conversationId, maxMessages),
     exists: (conversation) => conversation.exists,
-    begin: (turn, conversation) => new HandledMessage(known, output, turn, conversation).answer(),
+    begin: (turn, conversation) =>
+      once(turn, () => new HandledMessage(known, output, turn, conversation).answer()),
     resume: (turn, conversation, answers) =>
-      new HandledMessage(known, output, turn, conversation).resume(answers),
+      once(turn, () => new HandledMessage(known, output, turn, conversation).resume(answers)),
   });
-  // An own output may be a stream, which no journal keeps.
-  if (output !== undefined) return handle;
-  return (message, context) => context.once('ai-sdk:answer', async () => handle(message, context));
 }
 
 class HandledMessage {

@@ -11,8 +11,15 @@ export {
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener } from './agent/agent-events.ts';
-export type { HandlerContext, MessageHandler, RemoteAgentOptions } from './agent/agent-options.ts';
+export type {
+  AnswerHandler,
+  HandlerContext,
+  MessageHandler,
+  RemoteAgentOptions,
+} from './agent/agent-options.ts';
+export type { FrameworkHandler } from './agent/agent-turns.ts';
 export type { AgentHealth } from './agent/health.ts';
+export type { InboundAnswer, LateAnswer, QuestionsAnswered } from './agent/inbound-answer.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
 export { createRemoteAgent } from './agent/remote-agent.ts';
 export { RemoteAgentClient } from './agent/remote-agent-client.ts';

@@ -40,6 +40,7 @@ const EVENTS: readonly AgentEventName[] = [
   'failed',
   'expired',
   'cancelled',
+  'answer-unhandled',
   'stuck',
   'delivery-changed',
   'paused',

@@ -101,6 +101,7 @@ export async function startInbound(
     random: () => 0.5,
     concurrency: 1,
     readAhead: 100,
+    mayAsk: () => true,
     handlerTimeoutMs: null,
     atMostOnce: false,
     watch: { open: () => {}, close: () => {}, read: () => {}, received: () => false },

@@ -2,10 +2,10 @@ import { type BaseMessage, HumanMessage } from '@langchain/core/messages';
 import type { RunnableConfig } from '@langchain/core/runnables';
 import {
   ConfigurationError,
+  type FrameworkHandler,
   type HandlerAnswer,
   type InboundMessage,
   MessageFailure,
-  type MessageHandler,
   type ModelText,
   peerTextInstructions,
 } from '@molecule-ai/core';
@@ -96,7 +96,7 @@ const OPTIONS = shape.optionsSchema(new LangChainHandlerShape());
 export function createLangChainHandler(
   target: SomeRunnable,
   options: LangChainHandlerOptions = {},
-): MessageHandler {
+): FrameworkHandler {
   const known = targetOf(target);
   shape.parseOptions('createLangChainHandler', OPTIONS, options);
   const graph = savingGraph(known);

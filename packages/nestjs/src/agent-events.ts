@@ -11,6 +11,7 @@ const EVENTS: Readonly<Record<AgentEventName, true>> = {
   failed: true,
   expired: true,
   cancelled: true,
+  'answer-unhandled': true,
   stuck: true,
   'set-aside': true,
   'delivery-changed': true,

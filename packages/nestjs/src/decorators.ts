@@ -2,6 +2,7 @@ import {
   type AgentEventName,
   ConfigurationError,
   type HandlerContext,
+  type InboundAnswer,
   type InboundMessage,
   type InboundSource,
   type JsonObject,
@@ -13,12 +14,37 @@ import {
   type ExecutionContext,
   type PipeTransform,
   type Type,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
 } from '@nestjs/common';
 import { AGENT_EVENTS, isAgentEvent } from './agent-events.ts';
 import { pipesOf, type StandardSchema } from './schema-pipe.ts';
 
 /** The context type of messages, `context.getType()`, in guards, interceptors and filters. */
 export const MOLECULE_CONTEXT = 'molecule';
+
+/** Under which keys Nest keeps parameters and enhancers. They are not exported, so its own decorators are asked. */
+export const { parameters: PARAMETER_KEY, enhancers: ENHANCER_KEYS } = metadataKeys();
+
+function metadataKeys(): { readonly parameters: string; readonly enhancers: readonly string[] } {
+  class Probe {
+    method(): void {}
+  }
+  createParamDecorator(() => null)()(Probe.prototype, 'method', 0);
+  const enhancer = {
+    canActivate: () => true,
+    transform: () => null,
+    intercept: () => null,
+    catch: () => null,
+  };
+  for (const decorate of [UseGuards, UsePipes, UseInterceptors, UseFilters]) {
+    decorate(enhancer as never)(Probe);
+  }
+  const parameters = Reflect.getMetadataKeys(Probe, 'method')[0] as string;
+  return { parameters, enhancers: Reflect.getMetadataKeys(Probe) as string[] };
+}
 
 /** Where the decorators of methods keep what they were given. The same in each copy of the package. */
 const HANDLERS = '@molecule-ai/nestjs/handlers';
@@ -38,7 +64,18 @@ class PeerMessageShape extends HandlerShape {
 
 export interface PeerMessageOptions extends shape.OptionsOf<PeerMessageShape> {}
 
+class AnswerShape extends HandlerShape {
+  /**
+   * `question`: the answers to questions that a method of the agent returned. `late`: how a message ended that the agent sent and no call waits for.
+   * @default both
+   */
+  kind = shape.given<InboundAnswer['kind']>();
+}
+
+export interface AnswerOptions extends shape.OptionsOf<AnswerShape> {}
+
 const HANDLER = shape.optionsSchema(new HandlerShape());
+const ANSWER = shape.optionsSchema(new AnswerShape());
 const PEER_MESSAGE = shape.optionsSchema(new PeerMessageShape());
 
 /** What a decorated method handles. */
@@ -46,6 +83,7 @@ export type HandlerMark = { readonly agent: string } & (
   | { readonly kind: 'message' | 'user' }
   | { readonly kind: 'peer'; readonly from: readonly string[] }
   | { readonly kind: 'task'; readonly method: string }
+  | { readonly kind: 'answer'; readonly of: InboundAnswer['kind'] | undefined }
   | { readonly kind: 'event'; readonly event: AgentEventName }
 );
 
@@ -81,6 +119,27 @@ export function OnTask(method: string, options: HandlerOptions = {}): MethodDeco
     throw new ConfigurationError("@OnTask() needs the method of JSON-RPC, such as 'delegate_task'.");
   }
   return handles({ kind: 'task', agent: agentOf('OnTask', options), method });
+}
+
+/**
+ * The method handles answers, which no method for messages gets: an `InboundAnswer`. What it returns for the answers to questions is the answer
+ * to the message that raised them, or asks again. Without parameter decorators it gets the answer and its context.
+ */
+export function OnAnswer(options: AnswerOptions = {}): MethodDecorator {
+  const agent = agentOf('OnAnswer', options, ANSWER);
+  const { kind } = options;
+  if (kind !== undefined && kind !== 'question' && kind !== 'late') {
+    throw new ConfigurationError("@OnAnswer({ kind }) must be 'question' or 'late'.", {
+      hint: 'Leave kind out for both.',
+    });
+  }
+  const mark = handles({ kind: 'answer', agent, of: kind });
+  return (target, key, descriptor) => {
+    mark(target, key, descriptor);
+    if (Reflect.hasMetadata(PARAMETER_KEY, target.constructor, key)) return;
+    Answer()(target, key, 0);
+    MessageContext()(target, key, 1);
+  };
 }
 
 /** The method is called with the arguments of this event of the agent. Guards, pipes, interceptors and filters do not apply. */
@@ -145,7 +204,12 @@ type ParameterPipe = PipeTransform | Type<PipeTransform> | StandardSchema;
 
 /** The text of the message, which is untrusted. Takes pipes and schemas of Standard Schema, such as those of zod. */
 export const MessageText = (...pipes: ParameterPipe[]): ParameterDecorator =>
-  parameter('MessageText', PARAMETERS.asText, ({ text }) => text, pipes);
+  parameter(
+    'MessageText',
+    PARAMETERS.asText,
+    ({ text }, _context, answer) => (answer?.kind === 'late' ? answer.reply.text : text),
+    pipes,
+  );
 
 /**
  * The params of the call, which are untrusted: of a task without the `message` and `metadata` of A2A. Takes pipes and schemas of Standard Schema. Pipes of classes,
@@ -177,6 +241,13 @@ export const Peer = (): ParameterDecorator => parameter('Peer', PARAMETERS.asItI
 export const Message = (): ParameterDecorator =>
   parameter('Message', PARAMETERS.asItIs, (message) => message);
 
+/** The `InboundAnswer`, in methods of `@OnAnswer()`. */
+export const Answer = (): ParameterDecorator =>
+  parameter('Answer', PARAMETERS.asItIs, (_message, _context, answer) => {
+    if (answer !== undefined) return answer;
+    throw new ConfigurationError('@Answer() is for methods of @OnAnswer(): other messages are no answers.');
+  });
+
 /** The `HandlerContext`: to stream, to reply early, `once`, the client and the signal. */
 export const MessageContext = (): ParameterDecorator =>
   parameter('MessageContext', PARAMETERS.asItIs, (_message, context) => context);
@@ -189,6 +260,7 @@ export const Signal = (): ParameterDecorator =>
 interface Handled {
   readonly message: InboundMessage;
   readonly context: HandlerContext;
+  readonly answer?: InboundAnswer | undefined;
 }
 
 /** Under which the context of a microservice has the `HandlerContext`. */
@@ -196,9 +268,9 @@ export const HANDLER_CONTEXT = Symbol.for('@molecule-ai/nestjs/handler-context')
 
 /** `undefined` for calls that are not messages of Molecule AI. */
 export function handledIn(host: ArgumentsHost): Handled | undefined {
-  const [message, second] = host.getArgs();
+  const [message, second, answer] = host.getArgs();
   const type = host.getType<string>();
-  if (type === MOLECULE_CONTEXT) return { message, context: second };
+  if (type === MOLECULE_CONTEXT) return { message, context: second, answer };
   const context: HandlerContext | undefined =
     type === 'rpc' ? Reflect.get(Object(second), HANDLER_CONTEXT) : undefined;
   return context === undefined ? undefined : { message, context };
@@ -207,12 +279,12 @@ export function handledIn(host: ArgumentsHost): Handled | undefined {
 export function parameter(
   name: string,
   kind: symbol,
-  read: (message: InboundMessage, context: HandlerContext) => unknown,
+  read: (message: InboundMessage, context: HandlerContext, answer: InboundAnswer | undefined) => unknown,
   pipes: readonly ParameterPipe[] = [],
 ): ParameterDecorator {
   const decorate = createParamDecorator((_kind: symbol, host: ExecutionContext) => {
     const handled = handledIn(host);
-    if (handled !== undefined) return read(handled.message, handled.context);
+    if (handled !== undefined) return read(handled.message, handled.context, handled.answer);
     throw new ConfigurationError(`@${name}() is for methods that handle messages of Molecule AI.`, {
       hint: `${host.getClass().name}.${host.getHandler().name} was called by "${host.getType()}".`,
     });

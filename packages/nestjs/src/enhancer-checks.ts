@@ -1,9 +1,9 @@
 import { ConfigurationError } from '@molecule-ai/core';
 import type { ModulesContainer } from '@nestjs/core';
-import { PARAMETERS } from './decorators.ts';
+import { ENHANCER_KEYS, PARAMETER_KEY, PARAMETERS } from './decorators.ts';
 import { type Handler, isScoped } from './handler-discovery.ts';
 import { isValidationPipe } from './handler-warnings.ts';
-import { ENHANCER_KEYS, globalWrappers, PARAMETER_KEY } from './message-enhancers.ts';
+import { globalWrappers } from './message-enhancers.ts';
 
 /**
  * Nest silently leaves out a guard, pipe, interceptor or filter that its module has not made, and parameters of other kinds of calls. It

@@ -1,4 +1,4 @@
-import { ConfigurationError, type InboundMessage } from '@molecule-ai/core';
+import { ConfigurationError, type InboundAnswer, type InboundMessage } from '@molecule-ai/core';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { type HandlerMark, marksOf } from './decorators.ts';
 import { agentLabel } from './molecule-options.ts';
@@ -82,6 +82,10 @@ export class MessageRoutes<Route extends { readonly place: string }> {
     return this.#routes.size;
   }
 
+  findAnswer(kind: InboundAnswer['kind']): Route | undefined {
+    return this.#routes.get(answerKey(kind)) ?? this.#routes.get(answerKey(undefined));
+  }
+
   /** The most exact one: the method, then the sender, then the kind of sender, then any. */
   find({ method, source, sourceId }: InboundMessage): Route | undefined {
     const routes = this.#routes;
@@ -108,10 +112,15 @@ function peerKey(id: string): string {
   return `@OnPeerMessage({ from: '${id}' })`;
 }
 
+function answerKey(kind: InboundAnswer['kind'] | undefined): string {
+  return kind === undefined ? '@OnAnswer()' : `@OnAnswer({ kind: '${kind}' })`;
+}
+
 /** Written as the decorators that make them, for errors. */
 function keysOf(mark: HandlerMark): string[] {
   if (mark.kind === 'event') return [];
   if (mark.kind === 'task') return [taskKey(mark.method)];
+  if (mark.kind === 'answer') return [answerKey(mark.of)];
   if (mark.kind === 'peer') return mark.from.length === 0 ? [ANY_PEER] : mark.from.map(peerKey);
   return [mark.kind === 'user' ? USER : ANY];
 }

@@ -1,8 +1,7 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ApplicationConfig } from '@nestjs/core';
-import { PARAMETERS } from './decorators.ts';
+import { ENHANCER_KEYS, PARAMETER_KEY, PARAMETERS } from './decorators.ts';
 import type { Handler } from './handler-discovery.ts';
-import { ENHANCER_KEYS, PARAMETER_KEY } from './message-enhancers.ts';
 
 /** By which the platform and other agents take a message, as messages name them. */
 const METHODS: readonly string[] = [

@@ -5,6 +5,7 @@ import * as testing from './testing.ts';
 
 it('exports exactly these names', () => {
   expect(Object.keys(nestjs).sort()).toEqual([
+    'Answer',
     'InjectAgent',
     'InjectMolecule',
     'InjectMoleculeClient',
@@ -16,6 +17,7 @@ it('exports exactly these names', () => {
     'MoleculeModule',
     'MoleculeService',
     'OnAgentEvent',
+    'OnAnswer',
     'OnMessage',
     'OnPeerMessage',
     'OnTask',

@@ -1,5 +1,7 @@
 /** NestJS for Molecule AI. A test pins this list of exports. */
 export {
+  Answer,
+  type AnswerOptions,
   type HandlerOptions,
   Message,
   MessageContext,
@@ -7,6 +9,7 @@ export {
   type MessagePeer,
   MessageText,
   OnAgentEvent,
+  OnAnswer,
   OnMessage,
   OnPeerMessage,
   OnTask,

@@ -1,8 +1,11 @@
 import {
+  type AnswerHandler,
   type HandlerAnswer,
   type HandlerContext,
+  type InboundAnswer,
   type InboundMessage,
   MessageFailure,
+  type MessageHandler,
 } from '@molecule-ai/core';
 import {
   ApplicationConfig,
@@ -13,7 +16,7 @@ import {
   type ModulesContainer,
 } from '@nestjs/core';
 import { AbortWait } from './abort-wait.ts';
-import { MOLECULE_CONTEXT } from './decorators.ts';
+import { MOLECULE_CONTEXT, PARAMETER_KEY } from './decorators.ts';
 import { withoutSecrets } from './failure-secrets.ts';
 import { toAnswer, toFailure } from './handler-answer.ts';
 import { type Handler, isScoped, MessageRoutes } from './handler-discovery.ts';
@@ -22,7 +25,6 @@ import {
   createCreator,
   handling,
   MessageEnhancers,
-  PARAMETER_KEY,
   type ScopedEnhancer,
   scopedEnhancers,
 } from './message-enhancers.ts';
@@ -44,12 +46,39 @@ export class MessageDispatcher {
     this.#started.resolve();
   }
 
-  async handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
+  /** The handler of the agent. */
+  get onMessage(): MessageHandler {
+    const handle = (message: InboundMessage, context: HandlerContext) => this.#handle(message, context);
+    // The methods are known when the application has started.
+    return Object.defineProperty(handle, 'onAnswer', { get: () => this.#answerHandler() });
+  }
+
+  async #handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
     if (!this.#isStarted) await this.#waitForStart(context);
     const method = this.#routes.find(message);
+    return this.#run(context, () =>
+      method === undefined ? this.#strategy?.handle(message, context) : method.run(message, context),
+    );
+  }
+
+  /** What handles answers, of the kinds that methods handle. Before the start of the application all of them wait. */
+  #answerHandler(): AnswerHandler {
+    const handle: AnswerHandler = async (answer, context) => {
+      if (!this.#isStarted) await this.#waitForStart(context);
+      return this.#run(context, () =>
+        this.#routes.findAnswer(answer.kind)?.run(answer.message, context, answer),
+      );
+    };
+    const handled = (['question', 'late'] as const).filter((kind) => this.#routes.findAnswer(kind));
+    return Object.assign(handle, { kinds: this.#isStarted ? handled : undefined });
+  }
+
+  async #run(
+    context: HandlerContext,
+    handle: () => Promise<HandlerAnswer> | undefined,
+  ): Promise<HandlerAnswer> {
     try {
-      const answer =
-        method === undefined ? this.#strategy?.handle(message, context) : method.run(message, context);
+      const answer = handle();
       if (answer !== undefined) return await answer;
     } catch (error) {
       throw await withoutSecrets(toFailure(error), context);
@@ -82,7 +111,11 @@ export interface NestParts {
   readonly globalEnhancers: boolean;
 }
 
-type Target = (message: InboundMessage, context: HandlerContext) => Promise<unknown>;
+type Target = (
+  message: InboundMessage,
+  context: HandlerContext,
+  answer: InboundAnswer | undefined,
+) => Promise<unknown>;
 
 /**
  * One decorated method, run by Nest: guards, pipes, interceptors and filters of the application, the class and the method. What it
@@ -115,10 +148,14 @@ export class MessageMethod {
     }
   }
 
-  async run(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
+  async run(
+    message: InboundMessage,
+    context: HandlerContext,
+    answer?: InboundAnswer,
+  ): Promise<HandlerAnswer> {
     const target = this.#static ?? (await this.#createFor(message));
     try {
-      const result = await handling.run(context, () => target(message, context));
+      const result = await handling.run(context, () => target(message, context, answer));
       // A filter may have made an Observable.
       return await toAnswer(result, context);
     } catch (error) {

@@ -1,13 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HandlerContext } from '@molecule-ai/core';
-import {
-  createParamDecorator,
-  type PipeTransform,
-  UseFilters,
-  UseGuards,
-  UseInterceptors,
-  UsePipes,
-} from '@nestjs/common';
+import type { PipeTransform } from '@nestjs/common';
 import {
   APP_FILTER,
   APP_GUARD,
@@ -206,25 +199,4 @@ export class MessageEnhancers extends ApplicationConfig {
   #scoped(kind: ScopedEnhancer['kind']): any[] {
     return this.#instances.filter((_instance, index) => this.#enhancers[index]?.kind === kind);
   }
-}
-
-/** Under which keys Nest keeps parameters and enhancers. They are not exported, so its own decorators are asked. */
-export const { parameters: PARAMETER_KEY, enhancers: ENHANCER_KEYS } = metadataKeys();
-
-function metadataKeys(): { readonly parameters: string; readonly enhancers: readonly string[] } {
-  class Probe {
-    method(): void {}
-  }
-  createParamDecorator(() => null)()(Probe.prototype, 'method', 0);
-  const enhancer = {
-    canActivate: () => true,
-    transform: () => null,
-    intercept: () => null,
-    catch: () => null,
-  };
-  for (const decorate of [UseGuards, UsePipes, UseInterceptors, UseFilters]) {
-    decorate(enhancer as never)(Probe);
-  }
-  const parameters = Reflect.getMetadataKeys(Probe, 'method')[0] as string;
-  return { parameters, enhancers: Reflect.getMetadataKeys(Probe) as string[] };
 }

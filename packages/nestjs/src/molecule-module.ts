@@ -89,7 +89,7 @@ function agentModule(definition: DynamicModule, extras: MoleculeModuleExtras): D
           createRemoteAgent({
             ...options.agent,
             client,
-            onMessage: (message, context) => dispatcher.handle(message, context),
+            onMessage: dispatcher.onMessage,
           }),
         ),
       inject: [token('options'), token('client'), token('dispatcher')],

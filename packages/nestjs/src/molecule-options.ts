@@ -14,6 +14,7 @@ const STRATEGY_METHODS = ['attach', 'handle'];
 const NOT_OF_THE_AGENT = [
   ['client', 'Pass the options of the client itself as `client`, such as platformUrl and workspaceId.'],
   ['onMessage', 'Decorate a method of a provider or controller with @OnMessage().'],
+  ['onAnswer', 'Decorate a method of a provider or controller with @OnAnswer().'],
 ] as const;
 
 class PushShape extends InboundHandlerShape {
@@ -39,7 +40,7 @@ export interface MessageStrategy {
 }
 
 /** The options of an agent besides its client and its handler. */
-export type ModuleAgentOptions = Omit<RemoteAgentOptions, 'client' | 'onMessage'>;
+export type ModuleAgentOptions = Omit<RemoteAgentOptions, 'client' | 'onMessage' | 'onAnswer'>;
 
 /** What the application says of one agent. */
 class ModuleShape {

@@ -86,7 +86,7 @@ export class MoleculeService {
   }
 
   /**
-   * Sends a message to a peer and resolves when the platform has stored it. The answer arrives as a message with `inReplyTo`, or by
+   * Sends a message to a peer and resolves when the platform has stored it. The answer goes to `@OnAnswer()`, or is read by
    * `client.waitForAnswer(messageId)`.
    */
   async send(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {

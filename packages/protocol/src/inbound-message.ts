@@ -2,21 +2,24 @@ import { ACTIVITY_TYPES } from './activity.ts';
 import { textPart } from './message.ts';
 import { expectsAnswer, type MessageView, viewMessage } from './message-view.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
-import { claimedReply, withClaimedReply, withoutPlatformWords } from './platform-words.ts';
+import { claimedReply, withClaimedReply, withOriginal, withoutPlatformWords } from './platform-words.ts';
 import { wrapA2aBoundary } from './trust-boundary/boundary.ts';
 
 /** The kind of sender: a person on the canvas, another workspace, or unknown (which is treated as a peer). */
 export type InboundSource = 'canvas_user' | 'peer_agent' | 'unknown';
 
-/** The answer to a question that the agent asked before. */
-export interface MessageAnswer {
-  readonly questionId: string;
+/** A question that the agent asked before, and its answer. */
+export interface AnsweredQuestion {
+  readonly id: string;
+  readonly kind: 'approval' | 'text';
   /** What was asked, as the agent wrote it; `''` when the platform does not say. It may quote others: fence it for a model. */
-  readonly question: string;
-  /** Of an approval; null for an answer in words. */
-  readonly decision: 'approve' | 'reject' | null;
-  /** `''` for a decision without words. Untrusted when `by` is `sender`. */
   readonly text: string;
+  /** What was shown with the question; `null` for nothing, and when the platform does not say. */
+  readonly data: JsonValue;
+  /** Of an approval; `null` for an answer in words. */
+  readonly decision: 'approve' | 'reject' | null;
+  /** The words of the answer; `''` for a decision without words. Untrusted when `by` is `sender`. */
+  readonly answer: string;
   /** Who answered, as the platform determined it: the user of the canvas, an operator, or the sender of the message. */
   readonly by: 'user' | 'operator' | 'sender';
 }
@@ -54,7 +57,7 @@ export interface InboundMessage {
   /** What the sender added, untrusted; keys under which the platform says who that is are not among it. `{}` for nothing. */
   readonly metadata: JsonObject;
   /** The answers to the questions that the handler returned together for an earlier message of this conversation; `[]` for every other message. */
-  readonly answers: readonly MessageAnswer[];
+  readonly answers: readonly AnsweredQuestion[];
   /** Who wrote: a person or an operator, another workspace, or `unknown`, which is treated as a peer. */
   readonly source: InboundSource;
   /** The workspace that wrote; `''`, or `user` on some platforms, for a person; `''` if the sender is not known. */
@@ -132,6 +135,8 @@ export function parseActivityRow(row: JsonValue, options: ParseRowOptions = {}):
     isTrue && written !== '' ? wrapA2aBoundary(written) : written;
   const parts = isTrue ? view.parts.map((part) => withText(part, wrapped)) : view.parts;
   const text = wrapped(rowText || view.text || textOf(ownParams.result));
+  const metadata = withoutPlatformWords(withClaimedReply(view.metadata, isTrue), 'origin');
+  const isOfPlatform = options.hasCheckedAnswers === true;
   const params: JsonObject = { ...view.params, ...ownParams };
   if (inReplyTo !== '') params.result ??= text;
   return {
@@ -144,8 +149,8 @@ export function parseActivityRow(row: JsonValue, options: ParseRowOptions = {}):
     method: methodOf(row, view, inReplyTo),
     params,
     parts: parts.length > 0 || text === '' ? parts : [textPart(text)],
-    metadata: withoutPlatformWords(withClaimedReply(view.metadata, isTrue), 'origin'),
-    answers: options.hasCheckedAnswers === true && inReplyTo === '' ? answersIn(view.metadata.answers) : [],
+    metadata: isOfPlatform && !isTrue ? metadata : withOriginal(metadata, null),
+    answers: isOfPlatform && inReplyTo === '' ? answersIn(view.metadata.answers) : [],
     source,
     sourceId,
     peerId: source === 'peer_agent' && sourceId !== 'user' ? sourceId : '',
@@ -172,15 +177,18 @@ function senderOf(row: JsonObject, data: JsonObject): string {
   return named !== '' || statedSource(row, data) === 'canvas_user' ? named : idOf(data.peer_id);
 }
 
-function answersIn(value: JsonValue | undefined): MessageAnswer[] {
+function answersIn(value: JsonValue | undefined): AnsweredQuestion[] {
   return (Array.isArray(value) ? value : []).flatMap((item) => {
-    const { question_id: questionId, question, decision, text, by } = objectOf(item);
-    if (typeof questionId !== 'string' || questionId === '') return [];
+    const { question_id: id, kind, question, data = null, decision: decided, text, by } = objectOf(item);
+    if (typeof id !== 'string' || id === '') return [];
+    const decision = decided === 'approve' || decided === 'reject' ? decided : null;
     return {
-      questionId,
-      question: textOf(question),
-      decision: decision === 'approve' || decision === 'reject' ? decision : null,
-      text: textOf(text),
+      id,
+      kind: kind === 'approval' || decision !== null ? 'approval' : 'text',
+      text: textOf(question),
+      data,
+      decision,
+      answer: textOf(text),
       by: by === 'user' || by === 'operator' ? by : 'sender',
     };
   });

@@ -83,9 +83,9 @@ export {
 } from './ids.ts';
 export { type InboundFeed, parseActivityFeed } from './inbound-feed.ts';
 export {
+  type AnsweredQuestion,
   type InboundMessage,
   type InboundSource,
-  type MessageAnswer,
   type ParseRowOptions,
   parseActivityRow,
 } from './inbound-message.ts';
@@ -168,9 +168,12 @@ export {
   SseFrame,
 } from './platform-event.ts';
 export {
+  type OriginalInMetadata,
+  originalIn,
   PLATFORM_WORDS,
   type PlatformWords,
   VARIABLE_METADATA,
+  withOriginal,
   withoutPlatformWords,
   withoutPlatformWordsIn,
   withoutReply,

@@ -94,6 +94,32 @@ export function withClaimedReply(metadata: JsonObject, isTrue: boolean): JsonObj
   return isTrue ? { ...others, ...objectOf(claim) } : others;
 }
 
+const ORIGINAL = 'molecule_original';
+/** A longer text is not repeated, in UTF-16 units. */
+const MAX_ORIGINAL_LENGTH = 20_000;
+
+/** What the platform repeats of the message that another one answers or continues. */
+export interface OriginalInMetadata {
+  /** `''` when it is not known. */
+  readonly messageId: string;
+  /** `null` when it is not known or too long. */
+  readonly text: string | null;
+}
+
+/** Metadata in which only this says what the message answers or continues. */
+export function withOriginal(metadata: JsonObject, original: OriginalInMetadata | null): JsonObject {
+  const { [ORIGINAL]: _claimed, ...own } = metadata;
+  if (original === null) return own;
+  const { messageId, text } = original;
+  const isShown = text !== null && text.length <= MAX_ORIGINAL_LENGTH;
+  return { ...own, [ORIGINAL]: { message_id: messageId, ...(isShown ? { text } : {}) } };
+}
+
+export function originalIn(metadata: JsonObject): OriginalInMetadata {
+  const { message_id: messageId, text } = objectOf(metadata[ORIGINAL]);
+  return { messageId: idOf(messageId), text: typeof text === 'string' ? text : null };
+}
+
 function metadataOf({ params }: JsonObject): JsonObject {
   const { metadata, message } = objectOf(params);
   return { ...objectOf(metadata), ...objectOf(objectOf(message).metadata) };

@@ -30,8 +30,8 @@ export type Question = WireType<typeof Question>;
 export const MAX_QUESTIONS = 20;
 
 /**
- * What somebody answered to one question, in `metadata.answers` of a message. `question`, the text of the question, and `by`
- * are written by the platform only.
+ * What somebody answered to one question, in `metadata.answers` of a message. `question`, the text of the question, its `kind` and
+ * `data`, and `by` are written by the platform only.
  */
 export const QuestionAnswer = wire('QuestionAnswer', (w) =>
   w.object({
@@ -39,6 +39,8 @@ export const QuestionAnswer = wire('QuestionAnswer', (w) =>
     decision: w.maybe(w.oneOf(DECISIONS)),
     text: w.maybe(z.string()),
     question: w.maybe(z.string()),
+    kind: w.maybe(w.oneOf(QUESTION_KINDS)),
+    data: JsonValue.optional(),
     by: w.maybe(w.oneOf(['user', 'sender', 'operator'])),
   }),
 );

@@ -1,4 +1,9 @@
-import { messageForModel } from '@molecule-ai/core';
+import {
+  type HandlerContext,
+  type InboundAnswer,
+  type MessageHandler,
+  messageForModel,
+} from '@molecule-ai/core';
 import { fenceForeignText, peerTools } from '@molecule-ai/core/adapter-kit';
 import type { AdapterDriver, AgentSetup } from './adapter-driver.ts';
 import {
@@ -29,10 +34,15 @@ export const coreToolsDriver: AdapterDriver = {
   },
   createMemory: createThreads,
   restoreMemory: restoreThreads,
-  createHandler: (setup) => (message, context) => {
-    const { id, conversationId } = message;
-    const text = messageForModel(message, { sender: true });
-    return answerByLoop(partsOf(setup), { id, conversationId, text }, context);
+  createHandler: (setup) => {
+    const handle: MessageHandler = (message, context) => {
+      const { id, conversationId } = message;
+      const text = messageForModel(message, { sender: true });
+      return answerByLoop(partsOf(setup), { id, conversationId, text }, context);
+    };
+    return Object.assign(handle, {
+      onAnswer: ({ message }: InboundAnswer, context: HandlerContext) => handle(message, context),
+    });
   },
   runAgent: (setup, text, run) => runByLoop(partsOf(setup), text, run),
   runStored: async (setup, text, { threadId }) => {

@@ -7,6 +7,7 @@ import {
   MessageContext,
   MoleculeModule,
   MoleculeService,
+  OnAnswer,
   OnMessage,
   PeerTextInterceptor,
   UntrustedText,
@@ -65,6 +66,16 @@ class Assistant {
     @MessageContext() context: HandlerContext,
   ): Promise<string> {
     return answerByLoop(this.partsOf(this.setup), { id, conversationId, text }, context);
+  }
+
+  /** What comes later is read in its conversation. */
+  @OnAnswer()
+  later(
+    @UntrustedText({ sender: true }) text: string,
+    @Message() message: InboundMessage,
+    @MessageContext() context: HandlerContext,
+  ): Promise<string> {
+    return this.answer(text, message, context);
   }
 
   partsOf(setup: AgentSetup): LoopParts {

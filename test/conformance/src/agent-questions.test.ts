@@ -1,4 +1,4 @@
-import type { InboundMessage, QuestionToAsk } from '@molecule-ai/core';
+import type { InboundAnswer, InboundMessage, QuestionToAsk } from '@molecule-ai/core';
 import { describe, expect } from 'vitest';
 import { textAt, trackCall } from './harness/http.ts';
 import { inbox, onboard, send } from './harness/members.ts';
@@ -16,10 +16,11 @@ const deploy: QuestionToAsk = {
 };
 
 /** Asks before it does anything, and says what was answered. */
-const asksFirst =
-  (...questions: QuestionToAsk[]) =>
-  ({ answers }: InboundMessage) =>
-    answers.length === 0 ? { text: '', questions } : `done: ${answers.map(({ questionId }) => questionId)}`;
+const asksFirst = (...questions: QuestionToAsk[]) => ({
+  onMessage: () => ({ questions }),
+  onAnswer: (answer: InboundAnswer) =>
+    answer.kind === 'question' ? `done: ${answer.questions.map(({ id }) => id)}` : null,
+});
 
 onEachDatabase('questions of an agent', (environment) => {
   describe.each(DELIVERIES)('by $delivery', ({ delivery }) => {
@@ -27,12 +28,20 @@ onEachDatabase('questions of an agent', (environment) => {
       ['questions.agent', 'questions.client', 'questions.approval-by-people'],
       `by ${delivery}`,
       async () => {
-        const seen: InboundMessage[] = [];
-        const onMessage = (message: InboundMessage) => {
-          seen.push(message);
-          return asksFirst(colour, deploy)(message);
+        const messages: InboundMessage[] = [];
+        const seen: InboundAnswer[] = [];
+        const asks = asksFirst(colour, deploy);
+        const handlers = {
+          onMessage: (message: InboundMessage) => {
+            messages.push(message);
+            return asks.onMessage();
+          },
+          onAnswer: (answer: InboundAnswer) => {
+            seen.push(answer);
+            return asks.onAnswer(answer);
+          },
         };
-        const first = await startTestAgent(environment, { delivery, onMessage });
+        const first = await startTestAgent(environment, { delivery, ...handlers });
         const { platform, member, until, untilAllAcknowledged, clock } = first;
         const peer = await onboard(platform);
         const held = trackCall(send(peer.caller, member.id, 'paint it', { hold: 60, messageId: 'm' }));
@@ -62,7 +71,7 @@ onEachDatabase('questions of an agent', (environment) => {
         });
         const second = createTestAgent(environment, platform, member, {
           delivery,
-          onMessage,
+          ...handlers,
           client: { storage: { directory: first.stateDirectory } },
         });
         await second.agent.start();
@@ -85,27 +94,21 @@ onEachDatabase('questions of an agent', (environment) => {
         await second.until(() => status !== '');
         expect((await call).text).toBe('done: colour,deploy');
         expect((await call).contextId).toBe(asked.contextId);
-        expect(seen).toHaveLength(2);
-        expect(seen[1]).toMatchObject({
-          messageId: 'blue',
-          conversationId: seen[0]?.conversationId,
-          answers: [
-            {
-              questionId: 'colour',
-              question: expect.stringMatching(/./),
-              decision: null,
-              text: 'Blue',
-              by: 'sender',
-            },
-            {
-              questionId: 'deploy',
-              question: expect.stringMatching(/./),
-              decision: 'approve',
-              text: '',
-              by: 'operator',
-            },
-          ],
-        });
+        const { messageId, contextId, conversationId } = messages[0] ?? {};
+        expect(messages).toHaveLength(1);
+        const { from: _sender, ...askedColour } = colour;
+        const { from: _user, ...askedDeploy } = deploy;
+        expect(seen).toEqual([
+          {
+            kind: 'question',
+            questions: [
+              { ...askedColour, data: null, decision: null, answer: 'Blue', by: 'sender' },
+              { ...askedDeploy, decision: 'approve', answer: '', by: 'operator' },
+            ],
+            original: { messageId, contextId, conversationId, text: 'paint it' },
+            message: expect.objectContaining({ messageId: 'blue', conversationId }),
+          },
+        ]);
         expect((await sender.getMessage('m')).text).toBe('done: colour,deploy');
         expect((await inbox(peer)).map((row) => row.in_reply_to)).toEqual(['m']);
       },
@@ -115,10 +118,11 @@ onEachDatabase('questions of an agent', (environment) => {
       const approve = { kind: 'approval', text: 'Deploy?', from: 'user' } as const;
       const { agent, platform, member, handled, until } = await startTestAgent(environment, {
         delivery,
-        onMessage: ({ text, answers }) => {
-          if (answers.length > 0) return 'done';
-          return { text, questions: [text === 'same' ? { ...approve, id: 'one' } : approve, approve] };
-        },
+        onMessage: ({ text }) => ({
+          text,
+          questions: [text === 'same' ? { ...approve, id: 'one' } : approve, approve],
+        }),
+        onAnswer: () => 'done',
       });
       const operator = environment.operator(platform);
       const peer = await onboard(platform);
@@ -146,7 +150,7 @@ onEachDatabase('questions of an agent', (environment) => {
     verifies('questions.agent', `a person, by ${delivery}`, async () => {
       const { platform, member, until } = await startTestAgent(environment, {
         delivery,
-        onMessage: asksFirst(deploy),
+        ...asksFirst(deploy),
       });
       const operator = environment.operator(platform);
       const held = trackCall(send(platform.operator, member.id, 'ship it', { hold: 60, messageId: 'p' }));

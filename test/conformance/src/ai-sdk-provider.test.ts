@@ -326,7 +326,7 @@ verifies('ai-sdk.provider-finish-reasons', 'provider cut', async () => {
 verifies('ai-sdk.provider-finish-reasons', 'provider questions', async () => {
   const { operator, peer, settled } = await openStage();
   const lab = await peer({
-    script: [{ ask: 'Which colour?' }, ({ answers }) => `Painted ${answers[0]?.text}.`],
+    script: [{ ask: 'Which colour?' }, ({ answers }) => `Painted ${answers[0]?.answer}.`],
   });
   const { client } = await peer();
   const model = createMolecule({ client })(lab.id);

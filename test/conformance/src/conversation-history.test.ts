@@ -175,10 +175,9 @@ onEachDatabase('history of a conversation', (environment) => {
   verifies('history.conversation', 'questions', async () => {
     const stage = await startTestAgent(environment, {
       delivery: 'long-poll',
-      onMessage: ({ answers }) =>
-        answers.length === 0
-          ? { text: '', questions: [{ id: 'go', kind: 'approval', text: 'Deploy?', from: 'user' }] }
-          : `deployed: ${answers[0]?.decision}`,
+      onMessage: () => ({ questions: [{ id: 'go', kind: 'approval', text: 'Deploy?', from: 'user' }] }),
+      onAnswer: (answer) =>
+        answer.kind === 'question' ? `deployed: ${answer.questions[0]?.decision}` : null,
     });
     const { platform, member, client, until } = stage;
     await send(platform.operator, member.id, 'deploy it');

@@ -135,7 +135,8 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
         },
       },
       store: new MemoryInboundStore(),
-      onMessage: ({ text }) => void handled.push(text),
+      onMessage: () => null,
+      onAnswer: ({ message }) => void handled.push(message.text),
     });
     await agent.start();
     const inbox = await opened.promise;
@@ -215,7 +216,8 @@ onEachDatabase('the state of direct messages', { onDisk: true }, (environment) =
         },
       },
       store: new MemoryInboundStore(),
-      onMessage: async () => {
+      onMessage: () => null,
+      onAnswer: async () => {
         try {
           await send();
         } catch (error) {

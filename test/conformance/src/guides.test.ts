@@ -25,9 +25,10 @@ onEachDatabase('commands of the guides', { onDisk: true }, (environment) => {
     const member = await createMember(platform);
     const agent = createRemoteAgent({
       client: environment.client(platform, member),
-      onMessage: ({ answers: [approval] }) => {
-        if (approval !== undefined) return `${approval.decision}: ${approval.text}`;
-        return { text: '', questions: [{ kind: 'approval', text: 'Deploy?', from: 'user' }] };
+      onMessage: () => ({ questions: [{ kind: 'approval', text: 'Deploy?', from: 'user' }] }),
+      onAnswer: (answer) => {
+        if (answer.kind === 'late') return null;
+        return answer.questions.map(({ decision, answer: words }) => `${decision}: ${words}`).join();
       },
     });
     environment.onCleanup(() => agent.stop());

@@ -124,10 +124,11 @@ onEachDatabase('an agent with a server', (environment) => {
 
   verifies('questions.agent', 'questions', async () => {
     const { platform, peer, member } = await startStage(environment, {
-      onMessage: ({ answers }) =>
-        answers.length > 0
-          ? `decided: ${answers[0]?.decision}`
-          : { text: 'May I?', questions: [{ kind: 'approval', text: 'Deploy?', from: 'user' }] },
+      onMessage: () => ({
+        text: 'May I?',
+        questions: [{ kind: 'approval', text: 'Deploy?', from: 'user' }],
+      }),
+      onAnswer: (answer) => (answer.kind === 'question' ? `decided: ${answer.questions[0]?.decision}` : null),
     });
     const asked = await send(peer.caller, member.id, 'deploy', { messageId: 'm-1', hold: 10 });
     expect(asked.body).toMatchObject({ result: { kind: 'task', status: { state: 'input-required' } } });
@@ -148,6 +149,7 @@ onEachDatabase('an agent with a server', (environment) => {
             : text === 'nothing'
               ? undefined
               : `echo: ${text}`,
+        onAnswer: () => null,
       },
       { server: { contractCheck: 'responses' } },
     );

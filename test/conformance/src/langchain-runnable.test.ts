@@ -268,7 +268,6 @@ verifies('langchain.history', async () => {
   const { operator, peer, start, settled } = await openStage();
   const histories: string[][] = [];
   const { id, client } = await start(async (message) => {
-    if (message.inReplyTo !== '') return undefined;
     const messages = await peerMessageHistory(client).getMessages();
     histories.push(messages.map((each) => `${each.getType()}: ${each.text}`));
     return `echo ${message.text}`;

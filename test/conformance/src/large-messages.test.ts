@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { AnswerHandler } from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { textAt } from './harness/http.ts';
 import { type Member, onboard, send } from './harness/members.ts';
@@ -7,11 +8,12 @@ import { onEachDatabase } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
 
 onEachDatabase('an agent with large messages', (environment) => {
-  const start = (onMessage: Handler, maxResponseBytes?: number) =>
+  const start = (onMessage: Handler, maxResponseBytes?: number, onAnswer?: AnswerHandler) =>
     startTestAgent(environment, {
       delivery: 'long-poll',
       platform: { server: { contractCheck: 'responses' } },
       onMessage,
+      onAnswer,
       client: { limits: { maxResponseBytes } },
     });
 
@@ -28,7 +30,11 @@ onEachDatabase('an agent with large messages', (environment) => {
 
   verifies('agent.large.whole', 'large: answer is whole', async () => {
     const texts: string[] = [];
-    const { platform, member, until } = await start(({ text }) => void texts.push(text));
+    const { platform, member, until } = await start(
+      () => null,
+      undefined,
+      ({ message }) => void texts.push(message.text),
+    );
     const peer = await onboard(platform);
     await send(member.caller, peer.id, 'report all', { messageId: 'm-1' });
     const said = `${'a'.repeat(600_000)} end`;

@@ -4,7 +4,7 @@ import type { HandlerContext, InboundMessage, PeerReply } from '@molecule-ai/cor
 import { MessageFailure, MoleculeError } from '@molecule-ai/core';
 import { clientPort } from '@molecule-ai/core/adapter-kit';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
-import { MessageContext, MessageText, OnMessage } from '@molecule-ai/nestjs';
+import { MessageContext, MessageText, OnAnswer, OnMessage } from '@molecule-ai/nestjs';
 import { MoleculeRpcException } from '@molecule-ai/nestjs/microservice';
 import {
   type ArgumentsHost,
@@ -39,6 +39,9 @@ function deskOf(work: Work, ...decorators: ClassDecorator[]): Type {
     answer(@MessageText() text: string, @MessageContext() context: HandlerContext): unknown {
       return work(text, context);
     }
+
+    @OnAnswer()
+    later(): void {}
   }
   for (const decorate of decorators) decorate(Desk);
   return Desk;

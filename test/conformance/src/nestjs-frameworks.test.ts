@@ -1,9 +1,15 @@
 import 'reflect-metadata';
 import { MemorySaver } from '@langchain/langgraph';
 import { createAiSdkHandler, createPeerTools } from '@molecule-ai/ai-sdk';
-import type { HandlerContext, InboundMessage, MessageHandler, PeerClient } from '@molecule-ai/core';
+import type {
+  FrameworkHandler,
+  HandlerContext,
+  InboundAnswer,
+  InboundMessage,
+  PeerClient,
+} from '@molecule-ai/core';
 import { createLangChainHandler, peersMiddleware } from '@molecule-ai/langchain';
-import { MoleculeService, OnMessage, OnPeerMessage } from '@molecule-ai/nestjs';
+import { MoleculeService, OnAnswer, OnMessage, OnPeerMessage } from '@molecule-ai/nestjs';
 import { type ModelScript, PromptReader } from '@molecule-tests/harness';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import { ScriptedChatModel } from '@molecule-tests/harness/langchain';
@@ -65,7 +71,7 @@ function mindOf(peerId: () => string): Mind {
   return mind;
 }
 
-type MakeHandler = (client: PeerClient, shop: Shop, script: ModelScript) => MessageHandler;
+type MakeHandler = (client: PeerClient, shop: Shop, script: ModelScript) => FrameworkHandler;
 
 /** Its types do not fit `exactOptionalPropertyTypes`. */
 const approvals = humanInTheLoopMiddleware as unknown as (options: unknown) => AgentMiddleware;
@@ -95,7 +101,7 @@ async function runsBehindDecorators(make: MakeHandler): Promise<void> {
   const mind = mindOf(() => stock.id);
   @Injectable()
   class Clerk {
-    private readonly handle: MessageHandler;
+    private readonly handle: FrameworkHandler;
 
     constructor(@Inject(MoleculeService) molecule: MoleculeService, @Inject(Shop) shop: Shop) {
       this.handle = make(molecule.client, shop, mind.script);
@@ -104,6 +110,10 @@ async function runsBehindDecorators(make: MakeHandler): Promise<void> {
     @OnPeerMessage() answer(message: InboundMessage, context: HandlerContext) {
       if (message.text === 'refuse') throw new NotFoundException('There is no such thing');
       return this.handle(message, context);
+    }
+
+    @OnAnswer() answered(answer: InboundAnswer, context: HandlerContext) {
+      return this.handle.onAnswer(answer, context);
     }
 
     @OnMessage() other() {

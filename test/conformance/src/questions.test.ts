@@ -142,12 +142,19 @@ onEachDatabase('questions', (environment) => {
             answers: [
               {
                 question_id: 'deploy',
+                kind: 'approval',
                 question: 'What about deploy?',
                 decision: 'approve',
                 text: 'carefully',
                 by: 'operator',
               },
-              { question_id: 'colour', question: 'What about colour?', text: 'Blue', by: 'operator' },
+              {
+                question_id: 'colour',
+                kind: 'text',
+                question: 'What about colour?',
+                text: 'Blue',
+                by: 'operator',
+              },
             ],
           },
         });
@@ -212,7 +219,13 @@ onEachDatabase('questions', (environment) => {
       });
       const last = (await agent.work(4)).at(-1);
       expect(last?.metadata.answers).toEqual([
-        { question_id: 'deploy', question: 'What about deploy?', decision: 'reject', by: 'user' },
+        {
+          question_id: 'deploy',
+          kind: 'approval',
+          question: 'What about deploy?',
+          decision: 'reject',
+          by: 'user',
+        },
       ]);
 
       // The sender decides when the sender is the user of the canvas, by a decision and not by a text.
@@ -290,8 +303,14 @@ onEachDatabase('questions', (environment) => {
         sourceId: sender.id,
         metadata: {
           answers: [
-            { question_id: 'one', question: 'What about one?', text: '1', by: 'sender' },
-            { question_id: 'two', question: 'What about two?', text: 'the second', by: 'sender' },
+            { question_id: 'one', kind: 'text', question: 'What about one?', text: '1', by: 'sender' },
+            {
+              question_id: 'two',
+              kind: 'text',
+              question: 'What about two?',
+              text: 'the second',
+              by: 'sender',
+            },
           ],
         },
       });

@@ -145,6 +145,7 @@ onEachDatabase('agents on the reference platform', { onDisk: true }, (environmen
           await clock.sleep(60_000);
           return { text: 'the answer', questions: [{ kind: 'text', from: 'sender', text: 'And you?' }] };
         },
+        onAnswer: () => null,
       });
       environment.onCleanup(() => stopOnClock(clock, agent));
       await agent.start();

@@ -70,10 +70,11 @@ async function playScene(environment: TestEnvironment): Promise<Scene> {
   const readerClient = environment.client(platform, reader, { logger: readerLog });
   const readerAgent = createRemoteAgent({
     client: readerClient,
-    onMessage: ({ text, answers }) => {
+    onAnswer: () => ({ text: planted.text('answer'), metadata: { note: planted.text('metadata') } }),
+    onMessage: ({ text }) => {
       if (text.includes('fail'))
         throw new MessageFailure(planted.text('failure'), { code: planted.text('own-code') });
-      if (text.includes('ask') && answers.length === 0) {
+      if (text.includes('ask')) {
         const question = { kind: 'text', text: planted.text('question'), from: 'user' } as const;
         return { text: planted.text('asking'), questions: [question] };
       }

@@ -133,8 +133,7 @@ verifies('tools.one-message-per-call', 'agents that ask each other in a circle',
     return outcome.forModel;
   });
   const [callPeer] = peerTools(client, { only: ['call_peer'] });
-  const reply = await handle(async (message) => {
-    if (message.inReplyTo !== '') return null;
+  const reply = await handle(async () => {
     const outcome = await callPeer.execute({ peer_id: peer.id, text: 'and you?' });
     codes.push(outcome.data.status === 'error' ? outcome.data.code : outcome.data.status);
     return outcome.forModel;

@@ -98,7 +98,7 @@ verifies('tools.questions', async () => {
   const { client, operator, peer, settle } = await toolStage({
     script: [
       { ask: 'Which colour?' },
-      (message) => `Painted it ${message.answers[0]?.text}.`,
+      (message) => `Painted it ${message.answers[0]?.answer}.`,
       { text: '', questions: [{ kind: 'approval', text: 'Delete everything?', from: 'user' }] },
       (message) => `The user said ${message.answers[0]?.decision}.`,
     ],

@@ -1,4 +1,9 @@
-import { createRemoteAgent, type MessageHandler, type RemoteAgentClient } from '@molecule-ai/core';
+import {
+  type AnswerHandler,
+  createRemoteAgent,
+  type MessageHandler,
+  type RemoteAgentClient,
+} from '@molecule-ai/core';
 import { expect } from 'vitest';
 import { asUser, lineagesOf, recordOf } from './harness/lineages.ts';
 import { type Member, onboard } from './harness/members.ts';
@@ -18,9 +23,10 @@ async function startReader(
   platform: RunningPlatform,
   member: Member,
   handlerOf: (client: RemoteAgentClient) => MessageHandler,
+  onAnswer?: AnswerHandler,
 ): Promise<void> {
   const client = environment.client(platform, member);
-  const agent = createRemoteAgent({ client, onMessage: handlerOf(client) });
+  const agent = createRemoteAgent({ client, onMessage: handlerOf(client), onAnswer });
   environment.onCleanup(() => agent.stop());
   await agent.start();
 }
@@ -83,9 +89,9 @@ onEachDatabase('recorded traces', { onDisk: true }, (environment) => {
     const platform = await environment.platform(DIRECT);
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     await startReader(environment, platform, asked, () => () => 'at last');
-    await startReader(environment, platform, asking, (client) => async ({ inReplyTo }) => {
-      if (inReplyTo === '') await client.sendToPeer(asked.id, 'take your time');
-      return undefined;
+    await startReader(environment, platform, asking, (client) => async () => {
+      await client.sendToPeer(asked.id, 'take your time');
+      return null;
     });
     const telemetry = recordTelemetry(environment);
     await asUser(() => environment.operator(platform).sendMessage(asking.id, 'go'));

@@ -1,7 +1,9 @@
 import {
+  type AnswerHandler,
   createRemoteAgent,
   currentMessage,
   type MessageHandler,
+  type QuestionToAsk,
   type RemoteAgentClient,
 } from '@molecule-ai/core';
 import { expect } from 'vitest';
@@ -32,14 +34,17 @@ function seenTrace(): SeenTrace {
   return { traceparent, tracestate };
 }
 
+const WHICH: QuestionToAsk = { id: 'q', kind: 'text', text: 'Which?', from: 'user' };
+
 async function startReader(
   environment: TestEnvironment,
   platform: RunningPlatform,
   member: Member,
   handlerOf: (client: RemoteAgentClient) => MessageHandler,
+  onAnswer?: AnswerHandler,
 ): Promise<void> {
   const client = environment.client(platform, member);
-  const agent = createRemoteAgent({ client, onMessage: handlerOf(client) });
+  const agent = createRemoteAgent({ client, onMessage: handlerOf(client), onAnswer });
   environment.onCleanup(() => agent.stop());
   await agent.start();
 }
@@ -85,11 +90,11 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     const late = Promise.withResolvers<SeenTrace>();
     await startReader(environment, platform, asked, () => () => 'at last');
-    await startReader(environment, platform, asking, (client) => async ({ inReplyTo }) => {
-      if (inReplyTo === '') await client.sendToPeer(asked.id, 'take your time');
-      else late.resolve(seenTrace());
-      return undefined;
-    });
+    const ask = (client: RemoteAgentClient) => async () => {
+      await client.sendToPeer(asked.id, 'take your time');
+      return null;
+    };
+    await startReader(environment, platform, asking, ask, () => late.resolve(seenTrace()));
     await platform.operator.post(`/workspaces/${asking.id}/a2a`, envelope('go'), {
       ...TRACE,
       'x-timeout': '0',
@@ -110,13 +115,11 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     const platform = await environment.platform(DIRECT);
     const member = await onboard(platform);
     const continued = Promise.withResolvers<SeenTrace>();
-    await startReader(environment, platform, member, () => ({ answers }) => {
-      if (answers.length === 0) {
-        return { text: 'Which?', questions: [{ id: 'q', kind: 'text', text: 'Which?', from: 'user' }] };
-      }
+    const onAnswer = () => {
       continued.resolve(seenTrace());
       return 'done';
-    });
+    };
+    await startReader(environment, platform, member, () => () => ({ questions: [WHICH] }), onAnswer);
     const path = `/workspaces/${member.id}/a2a`;
     await platform.operator.post(path, envelope('go'), { ...TRACE, 'x-timeout': '30' });
     await environment.operator(platform).answerQuestion(member.id, 'q', { text: 'This one' });
@@ -128,10 +131,8 @@ onEachDatabase('trace context', { onDisk: true }, (environment) => {
     const [asking, asked] = [await onboard(platform), await onboard(platform)];
     const continued = Promise.withResolvers<SeenTrace>();
     const server = await createPushAgent(environment, platform, asked, {
-      onMessage: ({ answers }) => {
-        if (answers.length === 0) {
-          return { text: 'Which?', questions: [{ id: 'q', kind: 'text', text: 'Which?', from: 'user' }] };
-        }
+      onMessage: () => ({ questions: [WHICH] }),
+      onAnswer: () => {
         continued.resolve(seenTrace());
         return 'done';
       },

@@ -7,7 +7,7 @@ import { A2AServer, createRemoteAgent, RemoteAgentClient } from '@molecule-ai/co
 import { consulting } from '@molecule-tests/harness';
 import { ScriptedLanguageModel } from '@molecule-tests/harness/ai-sdk';
 import { log } from './log.ts';
-import { isRollBack, rollBack } from './roll-back.ts';
+import { isRollBack, rollBack, rollBackIfApproved } from './roll-back.ts';
 import { deliverySabotaged, portSabotaged, sabotaged } from './sabotage.ts';
 
 // Its URL comes from the environment as well, MOLECULE_REPORTED_URL.
@@ -29,7 +29,10 @@ const agent = createRemoteAgent({
     log('handling', { messageId: message.messageId, from: message.sourceId, text: message.text });
     if (isRollBack(message)) return rollBack(message);
     return handle(message, context);
-  }), // It may be asked by its colleague while it waits for that colleague's answer.
+  }),
+  onAnswer: (answer, context) =>
+    answer.kind === 'question' ? rollBackIfApproved(answer) : handle.onAnswer?.(answer, context),
+  // It may be asked by its colleague while it waits for that colleague's answer.
   concurrency: 4,
   presence: { heartbeatIntervalMs: 1_000 },
   delivery: deliverySabotaged('auto'),

@@ -8,7 +8,6 @@ import {
   type HandlerContext,
   type InboundMessage,
   RemoteAgentClient,
-  stripA2aBoundary,
 } from '@molecule-ai/core';
 import { log } from './log.ts';
 import { sabotaged } from './sabotage.ts';
@@ -62,11 +61,7 @@ async function askForRollBack({ text }: InboundMessage, { signal }: HandlerConte
 function onMessage(
   message: InboundMessage,
   context: HandlerContext,
-): Promise<string> | AsyncGenerator<string> | undefined {
-  if (message.inReplyTo !== '') {
-    log('late-answer', { inReplyTo: message.inReplyTo, text: stripA2aBoundary(message.text) });
-    return undefined;
-  }
+): Promise<string> | AsyncGenerator<string> {
   const isOrder = message.text.startsWith('Roll production back');
   return isOrder ? askForRollBack(message, context) : askChildren(message, context);
 }
@@ -74,6 +69,10 @@ function onMessage(
 const agent = createRemoteAgent({
   client,
   onMessage: sabotaged(onMessage),
+  onAnswer: (answer) => {
+    if (answer.kind === 'late')
+      log('late-answer', { inReplyTo: answer.original.messageId, text: answer.reply.text });
+  },
   presence: { heartbeatIntervalMs: 1_000 },
 });
 process.once('SIGTERM', () => agent.stop());

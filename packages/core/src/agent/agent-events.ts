@@ -3,6 +3,7 @@ import type { MessageFailure } from '../errors/message-failure.ts';
 import type { PeerChange } from '../peers/peer-identities.ts';
 import type { LoopOutcome } from '../presence/presence-machine.ts';
 import type { DegradedReason } from './health.ts';
+import type { LateAnswer } from './inbound-answer.ts';
 
 /**
  * The events of an agent and the arguments of their listeners.
@@ -38,6 +39,8 @@ export interface AgentEvents {
   expired: [message: InboundMessage];
   /** The sender cancelled the message. */
   cancelled: [message: InboundMessage];
+  /** A message ended that no call waits for, and nothing handles that: `waitForAnswer` returns it. */
+  'answer-unhandled': [answer: LateAnswer];
   /** The handler kept running after its signal was aborted. */
   stuck: [message: InboundMessage];
   /** A message is larger than the client can read: it is a dead letter without a message, and failed for its sender. */

@@ -23,6 +23,7 @@ import {
   word,
 } from '../settings/options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
+import type { InboundAnswer } from './inbound-answer.ts';
 import { type InboundCheck, inboundAuthOption } from './inbound-auth.ts';
 
 const MIN_READ_AHEAD = 50;
@@ -60,10 +61,21 @@ export interface HandlerContext extends AttemptContext {
  * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
  * model through `messageForModel` only.
  */
-export type MessageHandler = (
-  message: InboundMessage,
-  context: HandlerContext,
-) => HandlerAnswer | Promise<HandlerAnswer>;
+export interface MessageHandler {
+  (message: InboundMessage, context: HandlerContext): HandlerAnswer | Promise<HandlerAnswer>;
+  /** What handles answers where the agent has no `onAnswer` of its own. Handlers of adapters have it: pass it on when you wrap one. */
+  readonly onAnswer?: AnswerHandler | undefined;
+}
+
+/**
+ * Handles an answer, which no `onMessage` gets. It fails and is retried as a {@link MessageHandler}. What it returns for the answers to questions is the
+ * answer to the message that raised them, or asks again; nothing is sent for what it returns for a late answer.
+ */
+export interface AnswerHandler {
+  (answer: InboundAnswer, context: HandlerContext): HandlerAnswer | Promise<HandlerAnswer>;
+  /** What it handles. @default both */
+  readonly kinds?: readonly InboundAnswer['kind'][] | undefined;
+}
 
 /** How much an agent reads, and how long it waits. */
 class AgentLimits {
@@ -162,8 +174,20 @@ export class AgentShape {
 export interface RemoteAgentOptions extends OptionsOf<AgentShape> {
   /** Not closed by the agent, which ends when it is closed: stop the agent first. */
   client: PeerClient;
-  /** Handles each message to the agent, late answers of peers included: they have `inReplyTo`. */
+  /** Handles each new message to the agent. */
   onMessage: MessageHandler;
+  /**
+   * Handles the answers to questions of the agent, and how messages ended that no call waits for. Without it a message whose handler asks fails, and a late end is
+   * the event `answer-unhandled`. @default what the handler of an adapter does with answers
+   */
+  onAnswer?: AnswerHandler | undefined;
+}
+
+function handler<Handler>(hint: string) {
+  return option<Handler>((value, refuse) => {
+    if (typeof value === 'function') return value as Handler;
+    return refuse(`must be a function, got ${describe(value)}`, hint);
+  });
 }
 
 const REMOTE_AGENT_OPTIONS = optionsSchema({
@@ -171,11 +195,8 @@ const REMOTE_AGENT_OPTIONS = optionsSchema({
     if (findClientPort(value) !== undefined) return value as PeerClient;
     return refuse(`must be a RemoteAgentClient, got ${describe(value)}`, 'Pass a RemoteAgentClient.');
   }),
-  onMessage: option<MessageHandler>((value, refuse) => {
-    if (typeof value === 'function') return value as MessageHandler;
-    const hint = 'Pass the handler of messages, such as (message) => message.text.';
-    return refuse(`must be a function, got ${describe(value)}`, hint);
-  }),
+  onMessage: handler<MessageHandler>('Pass the handler of messages, such as (message) => message.text.'),
+  onAnswer: handler<AnswerHandler>('Pass the handler of answers, or leave it out.').optional(),
   ...new AgentShape(),
 });
 
@@ -189,6 +210,7 @@ export interface RemoteAgentSettings
   /** What the agent uses of the client. */
   readonly port: ClientPort;
   readonly onMessage: MessageHandler;
+  readonly onAnswer?: AnswerHandler | undefined;
   readonly delivery: InboundDelivery;
   /** The name of the delivery, or `own`. */
   readonly deliveryChoice: ChosenDelivery['choice'];

@@ -14,7 +14,7 @@ import {
 import { conversationOfContext } from '../tools/call-identity.ts';
 import { readsStream, StreamedAnswer } from '../tools/streamed-answer.ts';
 import { type ModelText, ownWords, peerTextInstructions } from '../trust-boundary/fence.ts';
-import type { HandlerContext, MessageHandler } from './agent-options.ts';
+import type { AnswerHandler, HandlerContext, MessageHandler } from './agent-options.ts';
 
 const MAX_CAUSES = 8;
 /** Of connections that failed, as Node and undici name them. */
@@ -46,14 +46,19 @@ export interface AgentFramework<Conversation> extends FrameworkErrors {
   resume?(turn: Turn, conversation: Conversation, answers: RunAnswers): Promise<HandlerAnswer | null>;
 }
 
+/** The `onMessage` of an agent, with its `onAnswer`. Where you wrap the one, pass the other on. */
+export interface FrameworkHandler extends MessageHandler {
+  readonly onAnswer: AnswerHandler;
+}
+
 /**
  * The handler of an agent that a framework runs. A message is handled in its conversation, after all others there. The answer to what a tool asked, which
  * comes later as a message, is handled in the conversation that asked; the platform says which one that is.
  */
-export function agentHandler<Conversation>(framework: AgentFramework<Conversation>): MessageHandler {
+export function agentHandler<Conversation>(framework: AgentFramework<Conversation>): FrameworkHandler {
   const queue = new SerialQueue();
   const { open, exists, conversation: named } = framework;
-  return async (message, context) => {
+  const handle = async (message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> => {
     const turnIn = (conversationId: string) =>
       new Turn({ message, context, conversationId, framework, isLateAnswer: false });
     if (open === undefined)
@@ -72,6 +77,9 @@ export function agentHandler<Conversation>(framework: AgentFramework<Conversatio
     const turn = turnIn(idIn(framework, message));
     return within(turn, (conversation) => handleIn(framework, turn, conversation));
   };
+  const onAnswer: AnswerHandler = ({ message }, context) => handle(message, context);
+  const kinds = framework.resume === undefined ? (['late'] as const) : undefined;
+  return Object.assign(handle, { onAnswer: Object.assign(onAnswer, { kinds }) });
 }
 
 async function handleIn<Conversation>(

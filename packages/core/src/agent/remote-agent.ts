@@ -2,7 +2,9 @@ import type { InboundMessage } from '@molecule-ai/protocol';
 import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
+import { NO_ANSWER_HANDLER } from '../inbound/attempt.ts';
+import type { HandlerAnswer } from '../inbound/handler.ts';
 import { Inbound } from '../inbound/inbound.ts';
 import { listDeadLetters } from '../inbound/inbound-store.ts';
 import type { DeadLetter } from '../inbound/ledger-lines.ts';
@@ -31,6 +33,8 @@ import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import {
+  type AnswerHandler,
+  type HandlerContext,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
@@ -38,6 +42,7 @@ import {
 import { AgentReport } from './agent-report.ts';
 import { AgentRequests, isRateLimited } from './agent-requests.ts';
 import type { AgentHealth, AgentState } from './health.ts';
+import { answerIn, type InboundAnswer } from './inbound-answer.ts';
 import { AgentWatch } from './watch.ts';
 
 /** What an agent registers by its delivery; `undefined` for what its client says. */
@@ -162,16 +167,17 @@ export class AgentRuntime {
       client: requests,
       clock,
       logger,
-      handler: (message, context) =>
-        settings.onMessage(
+      handler: (message, attempt) =>
+        this.#handle(
           message,
-          Object.assign(context, {
+          Object.assign(attempt, {
             client,
             history: (history?: HistoryOptions) =>
-              historyBefore(client, message, { ...history, signal: history?.signal ?? context.signal }),
+              historyBefore(client, message, { ...history, signal: history?.signal ?? attempt.signal }),
             logger: childLogger(logger, { activityId: message.id }),
           }),
         ),
+      mayAsk: () => this.#answerHandler('question') !== undefined,
       observer: report,
     });
     this.#port = new AgentInbound({
@@ -355,6 +361,24 @@ export class AgentRuntime {
       this.#report.emit(change);
       void this.#finish(change, 0);
     }
+  }
+
+  #answerHandler(kind: InboundAnswer['kind']): AnswerHandler | undefined {
+    const { onMessage, onAnswer = onMessage.onAnswer } = this.#settings;
+    return onAnswer?.kinds?.includes(kind) === false ? undefined : onAnswer;
+  }
+
+  #handle(message: InboundMessage, context: HandlerContext): HandlerAnswer | Promise<HandlerAnswer> {
+    const answer = answerIn(message);
+    if (answer === null) return this.#settings.onMessage(message, context);
+    const onAnswer = this.#answerHandler(answer.kind);
+    if (onAnswer !== undefined) return onAnswer(answer, context);
+    if (answer.kind === 'question') throw new ConfigurationError(...NO_ANSWER_HANDLER);
+    const { messageId } = answer.original;
+    const hint = `client.waitForAnswer('${messageId}') returns it, and onAnswer of the agent gets the next one.`;
+    context.logger.info({ hint }, 'A message ended that no call waits for, and nothing handles that.');
+    this.#report.emit('answer-unhandled', answer);
+    return null;
   }
 
   #pause(): void {

@@ -1,7 +1,7 @@
-import { type InboundMessage, lateEndIn } from '@molecule-ai/protocol';
+import type { InboundMessage } from '@molecule-ai/protocol';
 import { ConnectionError } from '../errors/connection-error.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
-import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readReply, readReplyMessage } from '../peers/peer-reply.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import { linkAbort } from '../time/linked-abort.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
@@ -130,7 +130,7 @@ export class DirectMessages {
     const sent = this.#messages.get(message.inReplyTo);
     if (sent === undefined || !isAnswer(message, sent.messageId, sent.peerId)) return false;
     if (sent.waiting.size > 0) {
-      const reply = this.#ended(sent, replyIn(sent, message));
+      const reply = this.#ended(sent, readReplyMessage(message, factsOf(sent)));
       for (const resolve of sent.waiting) resolve(reply);
     }
     return sent.isReturned;
@@ -153,7 +153,9 @@ export class DirectMessages {
       return null;
     });
     const row = feed?.deliverable.find((each) => isAnswer(each, message.messageId, message.peerId));
-    return row === undefined ? queued(message) : this.#ended(message, replyIn(message, row));
+    return row === undefined
+      ? queued(message)
+      : this.#ended(message, readReplyMessage(row, factsOf(message)));
   }
 
   async #ask(
@@ -178,16 +180,4 @@ function factsOf({ messageId, peerId, contextId }: DirectMessage) {
 
 function queued(message: DirectMessage): PeerReply {
   return readReply({ queued: true }, factsOf(message));
-}
-
-/** Reads the message that brings the end: the answer, or another end. */
-function replyIn(sent: DirectMessage, { messageId, parts, metadata }: InboundMessage): PeerReply {
-  const message = { kind: 'message', role: 'agent', messageId, parts: [...parts] };
-  const end = lateEndIn(metadata);
-  const { messageId: id, contextId } = sent;
-  const status = { state: 'unknown', message };
-  const task = { kind: 'task', id, contextId, status, metadata: { message_id: id, ...end } };
-  const result = end === null ? message : task;
-  // It came through the platform, which wraps answers of peers.
-  return readReply({ jsonrpc: '2.0', id: sent.messageId, result }, { ...factsOf(sent), isWrapped: true });
 }

@@ -8,7 +8,7 @@ import {
 } from '@molecule-ai/protocol';
 import { ApiError, CursorLostError } from '../errors/api-error.ts';
 import { ConnectionError, TimeoutError } from '../errors/connection-error.ts';
-import { type PeerReply, readMessageRecord, readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readMessageRecord, readReply, readReplyMessage } from '../peers/peer-reply.ts';
 import type { PlatformApi } from '../platform-api/platform-api.ts';
 import { given, type OptionsOf } from '../settings/options.ts';
 import { type CallOptions, CallShape, type RequestLane } from '../transport/platform-request.ts';
@@ -24,7 +24,7 @@ export const WITHOUT_JOINED_TEXT = { prefer: 'molecule-compact' };
 const STATES = {
   word: 'message-status',
   problem: 'The platform has no route for the state of a message.',
-  hint: 'An agent receives the answer as a message with inReplyTo.',
+  hint: 'onAnswer of the agent gets the answer.',
 } as const;
 const LISTS = {
   word: 'message-status',
@@ -114,9 +114,7 @@ export async function waitForAnswerOnFeed(
     const row = feed.deliverable.find((message) => isAnswer(message, messageId, asked));
     if (row !== undefined) {
       const { peerId, contextId } = row;
-      const result = { kind: 'message', role: 'agent', messageId: row.messageId, parts: [...row.parts] };
-      const facts = { messageId, peerId, contextId, isWrapped: true };
-      return readReply({ jsonrpc: '2.0', id: messageId, result }, facts);
+      return readReplyMessage(row, { messageId, peerId, contextId });
     }
     const hasMore = cursor !== undefined && feed.rows.length >= PAGE_LIMIT;
     cursor = feed.lastRowId ?? cursor;

@@ -195,7 +195,7 @@ export interface PeerClient {
 
   /**
    * Sends a message to a peer and resolves when the platform has stored it. The status is `queued`, or another one if the
-   * message, as a repeat, has ended before. The answer arrives as a message with `inReplyTo`, or by {@link waitForAnswer}.
+   * message, as a repeat, has ended before. The answer goes to `onAnswer` of the agent, or is read by {@link waitForAnswer}.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
   sendToPeer(peerId: string, text: string, options?: CallPeerOptions): Promise<PeerReply>;

@@ -22,8 +22,16 @@ describe('an agent', () => {
     expect((await s.client.fetchInbound())[0]).toMatchObject({ answers: [], metadata: { answers } });
     s.server.script({ headers: offered, body: [row] });
     expect((await s.client.fetchInbound())[0]?.answers).toEqual([
-      { questionId: 'q', question: 'May I?', decision: 'approve', text: '', by: 'operator' },
-      { questionId: 'r', question: '', decision: null, text: 'Blue', by: 'sender' },
+      {
+        id: 'q',
+        kind: 'approval',
+        text: 'May I?',
+        data: null,
+        decision: 'approve',
+        answer: '',
+        by: 'operator',
+      },
+      { id: 'r', kind: 'text', text: '', data: null, decision: null, answer: 'Blue', by: 'sender' },
     ]);
     s.server.script({ headers: offered, body: [{ ...row, in_reply_to: 'm-0' }] });
     expect((await s.client.fetchInbound())[0]?.answers).toEqual([]);

@@ -11,7 +11,7 @@ import {
 import { type CurrentMessage, deadlinePassed, runHandling } from '../client/current-message.ts';
 import { TimeoutError } from '../errors/connection-error.ts';
 import { type MessageFailure, type MessageFailureOptions, OPTION_NAMES } from '../errors/message-failure.ts';
-import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
+import { ConfigurationError, invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type OptionsProblem, unknownKeys } from '../settings/options.ts';
 import type { Timer } from '../time/clock.ts';
@@ -46,6 +46,14 @@ const Content = z.object({
   metadata: JsonObject.optional(),
   questions: QuestionsOfAnswer.optional(),
 });
+
+/** Of an agent that asks without a handler for the answers. */
+export const NO_ANSWER_HANDLER = [
+  'The agent asks a question, and nothing handles the answer.',
+  {
+    hint: 'Pass onAnswer to createRemoteAgent; if you wrap the handler of an adapter, pass its onAnswer on.',
+  },
+] as const;
 
 const FAILURE_OPTIONS: readonly (keyof MessageFailureOptions)[] = ['code', 'cause'];
 /** Another key may be part of what somebody wrote, and is not logged. */
@@ -176,7 +184,7 @@ export class Attempt {
       attempt: current.attempt,
       reply: async (content) => {
         signal.throwIfAborted();
-        const read = readAnswer(content);
+        const read = this.#checked(readAnswer(content));
         if (read.kind === 'invalid') throw read.error;
         logIgnored(logger, message, read.ignored);
         if (read.answer === null) throw invalidArgument('The text of a reply must not be blank.');
@@ -215,7 +223,7 @@ export class Attempt {
    */
   #read(value: unknown): ReadAnswer | Promise<ReadAnswer> {
     const { text, journal } = this.#handled;
-    if (!isAsyncIterable(value)) return readAnswer(value, text.toString());
+    if (!isAsyncIterable(value)) return this.#checked(readAnswer(value, text.toString()));
     if (!journal.hasReplied) return readTexts(value, text, this.#abort.signal);
     // It would be lost.
     close(value[Symbol.asyncIterator]());
@@ -224,6 +232,12 @@ export class Attempt {
       kind: 'invalid',
       error: defect(problem, 'Use either context.reply() or a stream for one message.'),
     };
+  }
+
+  #checked(read: ReadAnswer): ReadAnswer {
+    const asks = read.kind === 'answer' && Array.isArray(read.answer?.metadata?.questions);
+    if (!asks || this.#options.mayAsk()) return read;
+    return { kind: 'invalid', error: new ConfigurationError(...NO_ANSWER_HANDLER) };
   }
 }
 

@@ -50,10 +50,10 @@ export interface QuestionToAsk {
   readonly text: string;
   /** Who answers a `text`: the `user` of the agent's own canvas, or the `sender` of the message. An `approval` is for people, whatever this says. */
   readonly from: 'user' | 'sender';
-  /** Shown with the question, for example the arguments of a call. It does not come back with the answer. */
+  /** Shown with the question, for example the arguments of a call. It comes back with the answer. */
   readonly data?: JsonValue | undefined;
   /**
-   * Comes back as `questionId` with the answer. Used for one message of the agent only, so include `message.id`.
+   * Comes back with the answer. Used for one message of the agent only, so include `message.id`.
    * @default derived from the message and the place of the question
    */
   readonly id?: string | undefined;
@@ -68,19 +68,22 @@ export interface AnswerContent {
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;
   /**
-   * What the agent has to know before it can continue, at most 20. The message stays open, also over a restart. When all are answered, the
-   * handler runs again with a new message that has `answers` and not the text of the first; what it returns then is the answer to the
-   * first. What it needs of the first is in `answer.question`, in the `id` of the question, or in `client.conversationHistory`.
+   * What the agent has to know before it can continue, at most 20. The message stays open, also over a restart. When all are answered,
+   * `onAnswer` of the agent gets them; what it returns is the answer to the message.
    *
    * An id that the agent used for another message ends this one as failed, `invalid_answer`. A platform without the capability
    * `questions` passes them on in the metadata of the answer.
    *
    * @example
-   * const [approval] = message.answers;
-   * if (approval === undefined) {
-   *   return { text: '', questions: [{ kind: 'approval', text: 'Deploy version 7?', from: 'user' }] };
-   * }
-   * return approval.decision === 'approve' ? await deploy() : 'Not deployed.';
+   * const ask = { kind: 'approval', text: 'Deploy version 7?', from: 'user' } as const;
+   * createRemoteAgent({
+   *   client,
+   *   onMessage: () => ({ questions: [ask] }),
+   *   onAnswer: async (answer) => {
+   *     if (answer.kind === 'late') return;
+   *     return answer.questions[0]?.decision === 'approve' ? await deploy() : 'Not deployed.';
+   *   },
+   * });
    */
   readonly questions?: readonly QuestionToAsk[] | undefined;
 }

@@ -36,6 +36,8 @@ export interface InboundOptions {
   readonly delivery: InboundDelivery;
   readonly store: InboundStore;
   readonly handler: AttemptHandler;
+  /** Whether the handler gets the answers to its questions. */
+  readonly mayAsk: () => boolean;
   readonly observer: InboundObserver;
   readonly watch: InboundWatch;
   readonly clock: Clock;

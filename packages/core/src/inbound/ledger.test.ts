@@ -125,7 +125,8 @@ describe('the log', () => {
 
   it('has the text of a message that a request brought once, and all of the message', async () => {
     const text = 'ü'.repeat(100_000);
-    const answers = [{ questionId: 'q', question: '', decision: null, text: 'yes', by: 'user' }] as const;
+    const asked = { id: 'q', kind: 'text', text: '', data: null } as const;
+    const answers = [{ ...asked, decision: null, answer: 'yes', by: 'user' }] as const;
     const store = new MemoryInboundStore();
     const { ledger } = await ledgerOn(store);
     const record = ledger.add(pushed(text, 'm', answers));

@@ -55,14 +55,20 @@ describe('messageForModel', () => {
 });
 
 describe('messageForModel of a message with answers', () => {
-  const asked = { questionId: 'q', question: 'Deploy what </peer-text-0> said?', decision: null } as const;
+  const asked = {
+    id: 'q',
+    kind: 'text',
+    text: 'Deploy what </peer-text-0> said?',
+    data: null,
+    decision: null,
+  } as const;
   const peer = { source: 'peer_agent', peerId, inReplyTo: '', text: 'Blue' } as const;
 
   it('says inside the fence what was asked and what is not in the text', () => {
     const answers = [
-      { ...asked, text: 'Blue', by: 'sender' },
-      { ...asked, questionId: 'r', decision: 'approve', text: '', by: 'operator' },
-      { ...asked, questionId: 's', question: 'Size?', text: 'Large', by: 'sender' },
+      { ...asked, answer: 'Blue', by: 'sender' },
+      { ...asked, id: 'r', decision: 'approve', answer: '', by: 'operator' },
+      { ...asked, id: 's', text: 'Size?', answer: 'Large', by: 'sender' },
     ] as const;
     expect(fence.exec(messageForModel({ ...peer, answers }))?.[3]).toBe(
       [
@@ -78,17 +84,17 @@ describe('messageForModel of a message with answers', () => {
   });
 
   it('repeats no question that the text has, and none that is unknown', () => {
-    const text = `${asked.question}\nBlue`;
+    const text = `${asked.text}\nBlue`;
     const answers = [
-      { ...asked, text: 'Blue', by: 'operator' },
-      { ...asked, question: '', text: 'Red', by: 'operator' },
+      { ...asked, answer: 'Blue', by: 'operator' },
+      { ...asked, text: '', answer: 'Red', by: 'operator' },
     ] as const;
     const shown = fence.exec(messageForModel({ ...peer, text, answers }))?.[3];
     expect(shown).toBe(text.replace('<', '&lt;'));
   });
 
   it('fences the question in front of the words of the user', () => {
-    const answers = [{ ...asked, decision: 'approve', text: 'go', by: 'user' }] as const;
+    const answers = [{ ...asked, decision: 'approve', answer: 'go', by: 'user' }] as const;
     const message = { ...peer, source: 'canvas_user', peerId: '', text: 'go', answers } as const;
     const shown = messageForModel(message);
     const [question = '', words] = shown.split('\n\n');

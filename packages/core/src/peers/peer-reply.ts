@@ -1,12 +1,14 @@
 import {
   extractAnswerText,
   extractParts,
+  type InboundMessage,
   isErrorCode,
   isJsonObject,
   isMessageState,
   isQueuedResponse,
   type JsonObject,
   type JsonValue,
+  lateEndIn,
   type MessageRecord,
   type MessageState,
   messageStateOfTask,
@@ -276,6 +278,22 @@ export function readReply(body: unknown, facts: ReplyFacts): PeerReply {
   const status = isQueued ? 'queued' : statusOf(raw, via, hasNamedState);
   const code = codeOf(raw, hasNamedState);
   return createReply({ status, peerId, messageId, contextId, code, via, isWrapped, raw, isHeld });
+}
+
+/** Reads a message that brings the end of a sent one: an answer, or another end. The platform wraps what a peer wrote. */
+export function readReplyMessage(
+  { messageId, parts, metadata }: Pick<InboundMessage, 'messageId' | 'parts' | 'metadata'>,
+  sent: Omit<ReplyFacts, 'isWrapped' | 'hasNamedState'>,
+): PeerReply {
+  const end = lateEndIn(metadata);
+  const { questions = [] } = metadata;
+  const asked = end?.state === 'input_required' ? { metadata: { questions } } : {};
+  const message = { kind: 'message', role: 'agent', messageId, parts: [...parts], ...asked };
+  const { messageId: id, contextId } = sent;
+  const status = { state: 'unknown', message };
+  const task = { kind: 'task', id, contextId, status, metadata: { message_id: id, ...end } };
+  const result = end === null ? message : task;
+  return readReply({ jsonrpc: '2.0', id, result }, { ...sent, isWrapped: true, hasNamedState: true });
 }
 
 /** Reads the state of a sent message. */

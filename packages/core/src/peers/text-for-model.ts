@@ -52,9 +52,9 @@ function questionLines({
   text,
   answers = [],
 }: Pick<InboundMessage, 'text'> & Partial<InboundMessage>): string {
-  const unsaid = answers.filter(({ question }) => question !== '' && !text.includes(question));
+  const unsaid = answers.filter((asked) => asked.text !== '' && !text.includes(asked.text));
   return unsaid
-    .map(({ question, decision, text: words }) => {
+    .map(({ text: question, decision, answer: words }) => {
       const answer = [decision ?? '', words === text ? '' : words].filter((part) => part !== '').join(': ');
       return answer === '' ? `Question: ${question}` : `Question: ${question}\nAnswer: ${answer}`;
     })

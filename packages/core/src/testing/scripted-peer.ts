@@ -141,17 +141,26 @@ export async function scriptedPeer(
   let answers = options.script ?? [options.answer === undefined ? 'ok' : options.answer];
   let next = 0;
   const received: InboundMessage[] = [];
+  const note = (message: InboundMessage): void => {
+    received.push(message);
+    if (received.length > MAX_RECEIVED) received.shift();
+  };
+  const nextAnswer = (): PeerAnswer => {
+    const answer = answers[Math.min(next, answers.length - 1)] ?? null;
+    next += 1;
+    return answer;
+  };
   const agent = createRemoteAgent({
     store: new MemoryInboundStore(),
     ...options.agent,
     client,
     onMessage: (message, context) => {
-      received.push(message);
-      if (received.length > MAX_RECEIVED) received.shift();
-      if (message.inReplyTo !== '') return null;
-      const answer = answers[Math.min(next, answers.length - 1)] ?? null;
-      next += 1;
-      return giveAnswer(answer, message, context);
+      note(message);
+      return giveAnswer(nextAnswer(), message, context);
+    },
+    onAnswer: ({ kind, message }, context) => {
+      note(message);
+      return kind === 'late' ? null : giveAnswer(nextAnswer(), message, context);
     },
   });
   let stopping: Promise<void> | undefined;

@@ -28,7 +28,7 @@ function codeOf(work: () => unknown): string | undefined {
 /** The answer to `PAY` of a run. */
 function answered(given: object, from: object = FROM_PEER, about: unknown = PAY.about) {
   const [question] = ask([PAY]);
-  const answer = { questionId: question?.id, decision: null, text: '', question: '', by: 'sender', ...given };
+  const answer = { id: question?.id, decision: null, answer: '', text: '', by: 'sender', ...given };
   return answersOf({ ...from, answers: [answer] } as never)?.to(about);
 }
 
@@ -71,7 +71,7 @@ it('takes an approval from people only, and never from free text', () => {
   expect(answered({ decision: 'approve', by: 'operator' })?.isApproved).toBe(true);
   expect(answered({ decision: 'approve' }, FROM_USER)?.isApproved).toBe(true);
   expect(answered({ decision: 'approve' })?.isApproved).toBe(false);
-  expect(answered({ text: 'approve', by: 'user' }, FROM_USER)?.isApproved).toBe(false);
+  expect(answered({ answer: 'approve', by: 'user' }, FROM_USER)?.isApproved).toBe(false);
   expect(answered({ decision: 'reject', by: 'user' }, FROM_USER)?.isApproved).toBe(false);
 });
 
@@ -82,13 +82,13 @@ it('takes an answer for exactly what was asked', () => {
   const other = ['call-1', { action: 'pay', args: { euros: 6, to: 'lab' } }];
   expect(answered(approval, FROM_PEER, other)).toBeUndefined();
   expect(answersOf({ ...FROM_USER, answers: [] } as never)).toBeNull();
-  expect(answered({ ...approval, questionId: 'of-somebody-else' })).toBeUndefined();
+  expect(answered({ ...approval, id: 'of-somebody-else' })).toBeUndefined();
 });
 
 it('fences the words of a sender that is an agent', () => {
-  expect(answered({ text: 'too dear' })?.text).toMatch(/^<peer-text-/);
-  expect(answered({ text: 'too dear', by: 'user' })?.text).toBe('too dear');
-  expect(answered({ text: 'too dear' }, FROM_USER)).toMatchObject({ text: 'too dear', hasWords: true });
+  expect(answered({ answer: 'too dear' })?.text).toMatch(/^<peer-text-/);
+  expect(answered({ answer: 'too dear', by: 'user' })?.text).toBe('too dear');
+  expect(answered({ answer: 'too dear' }, FROM_USER)).toMatchObject({ text: 'too dear', hasWords: true });
   expect(answered({ decision: 'reject' }, FROM_USER)).toMatchObject({ text: 'reject', hasWords: false });
 });
 

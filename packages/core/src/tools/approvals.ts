@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import type { InboundMessage, JsonValue } from '@molecule-ai/protocol';
+import type { AnsweredQuestion, InboundMessage, JsonValue } from '@molecule-ai/protocol';
 import { MessageFailure } from '../errors/message-failure.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import type { QuestionToAsk } from '../inbound/handler.ts';
@@ -96,10 +96,10 @@ export function questionsOf(
 export function answersOf(
   message: Pick<InboundMessage, 'answers' | 'source' | 'sourceId'>,
 ): RunAnswers | null {
-  const byDigest = new Map<string, QuestionAnswer>();
+  const byDigest = new Map<string, AnsweredQuestion>();
   let asking: string | undefined;
   for (const answer of message.answers) {
-    const { digest, run } = QUESTION_ID.exec(answer.questionId)?.groups ?? {};
+    const { digest, run } = QUESTION_ID.exec(answer.id)?.groups ?? {};
     if (digest === undefined || run === undefined) continue;
     asking ??= run;
     if (run === asking) byDigest.set(digest, answer);
@@ -115,10 +115,8 @@ export function answersOf(
   };
 }
 
-type QuestionAnswer = InboundMessage['answers'][number];
-
 function readAnswer(
-  { by, decision, text }: QuestionAnswer,
+  { by, decision, answer: text }: AnsweredQuestion,
   { source, sourceId }: Pick<InboundMessage, 'source' | 'sourceId'>,
 ): RunAnswer {
   const isUser = by === 'user' || by === 'operator' || source === 'canvas_user';

@@ -10,6 +10,7 @@ import {
   textPart,
   toA2a03Parts,
   viewMessage,
+  withOriginal,
   withoutPlatformWords,
 } from '@molecule-ai/protocol';
 import { traceHeaders } from '@molecule-ai/telemetry';
@@ -34,6 +35,7 @@ import {
   hashMessage,
   inContext,
   inTraceOf,
+  originalOf,
   type PassedHeaders,
   traceOf,
   withoutDeadline,
@@ -169,7 +171,10 @@ export class OutcomeFeed {
       queue.enqueue(unit, {
         callerId: request.target_id,
         target: caller,
-        view: request.context_id === null ? view : inContext(view, request.context_id),
+        view: aboutOriginal(
+          request.context_id === null ? view : inContext(view, request.context_id),
+          request,
+        ),
         messageId,
         inReplyTo: request.message_id,
         headers: inTraceOf(traceHeaders(traceOf(message.headers ?? {})), request),
@@ -192,6 +197,14 @@ export class OutcomeFeed {
       throw new Error('A new message id was used before.');
     }
   }
+}
+
+/** The message with what it is about, whatever its sender wrote in its place. */
+function aboutOriginal({ envelope, params }: MessageView, request: MessageRow): MessageView {
+  const { message } = params;
+  if (!isJsonObject(message)) return viewMessage(envelope);
+  const metadata = withOriginal(isJsonObject(message.metadata) ? message.metadata : {}, originalOf(request));
+  return viewMessage({ ...envelope, params: { ...params, message: { ...message, metadata } } });
 }
 
 function withMessageId({ envelope, params }: MessageView, messageId: string): MessageView {

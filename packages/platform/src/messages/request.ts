@@ -10,6 +10,8 @@ import {
   JsonValue,
   MessageId,
   type MessageView,
+  type OriginalInMetadata,
+  originalIn,
   repairMessage,
   textPart,
   toA2a03Request,
@@ -19,6 +21,7 @@ import {
   withoutReply,
 } from '@molecule-ai/protocol';
 import { readTraceContext, type TraceContext, traceHeaders } from '@molecule-ai/telemetry';
+import type { MessageRow } from '../database/schema.ts';
 import { HttpError } from '../http/http-error.ts';
 import { parseRfc3339 } from '../time/clock.ts';
 
@@ -381,6 +384,17 @@ export function inContext(view: MessageView, contextId: string): MessageView {
   const { envelope, params } = view;
   if (!isJsonObject(params.message)) return view;
   return viewMessage({ ...envelope, params: { ...params, message: { ...params.message, contextId } } });
+}
+
+/** What a message says that answers or continues this one: the first of several that continue each other. */
+export function originalOf({
+  message_id: messageId,
+  continues_id: continuesId,
+  request_body: body,
+}: Pick<MessageRow, 'message_id' | 'continues_id' | 'request_body'>): OriginalInMetadata {
+  if (body === null) return { messageId, text: null };
+  const { metadata, text } = viewMessage(JSON.parse(body));
+  return continuesId === null ? { messageId, text } : originalIn(metadata);
 }
 
 /** An answer with the context of its question, unless it is a task or names a context itself. */

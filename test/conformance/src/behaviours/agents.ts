@@ -72,6 +72,14 @@ export const AGENTS = behaviours({
     'A handler may return a text, an object with parts and metadata, or an async iterable of texts.',
     'docs/decisions/0031-what-a-handler-returns.md',
   ],
+  'agent.on-answer': [
+    'Answers to questions and late answers go to onAnswer, and never to onMessage.',
+    'docs/decisions/0054-answers-have-a-handler.md',
+  ],
+  'agent.asks-without-on-answer': [
+    'A handler that asks where nothing handles answers fails its message at once.',
+    'docs/decisions/0054-answers-have-a-handler.md',
+  ],
   'agent.invalid-answer': [
     'An invalid answer of a handler fails its message at once as `invalid_answer`.',
     'docs/decisions/0031-what-a-handler-returns.md; docs/decisions/0117-nestjs.md#answers',

@@ -94,6 +94,10 @@ export const NESTJS = behaviours({
     'An interceptor can repeat or end a method and replace or change its answer.',
     'docs/decisions/0117-nestjs.md#enhancers; docs/decisions/0117-nestjs.md#answers',
   ],
+  'nestjs.answers.handlers': [
+    'Answers go to methods with @OnAnswer(), and never to methods for messages.',
+    'docs/decisions/0054-answers-have-a-handler.md; docs/decisions/0117-nestjs.md#answers',
+  ],
   'nestjs.answers.streamed': [
     'A method can return an AsyncIterable or an Observable of texts, which is streamed.',
     'docs/decisions/0117-nestjs.md#answers',

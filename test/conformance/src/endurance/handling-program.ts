@@ -12,14 +12,15 @@ const agent = createRemoteAgent({
   concurrency: 32,
   presence: { heartbeatIntervalMs: 5_000, reconnectSpreadMs: 1_000 },
   limits: { stopTimeoutMs: 5_000 },
+  onAnswer: (answer) => {
+    if (answer.kind === 'late') return;
+    const [question] = answer.questions;
+    const id = messageOf(question?.id ?? '');
+    // An approval of somebody else must not count.
+    if (question?.decision === null || question?.by === 'operator') note('done', { id });
+    return `answer ${id}`;
+  },
   onMessage: async (message, { attempt, reply, signal }) => {
-    const [answer] = message.answers;
-    if (answer !== undefined) {
-      const id = messageOf(answer.questionId);
-      // An approval of somebody else must not count.
-      if (answer.decision === null || answer.by === 'operator') note('done', { id });
-      return `answer ${id}`;
-    }
     const order = readOrder(message.text);
     const { id, act } = order;
     note('run', { id, attempt });

@@ -35,7 +35,8 @@ const agent = createRemoteAgent({
   client,
   presence: { heartbeatIntervalMs: 5_000, reconnectSpreadMs: 1_000 },
   limits: { stopTimeoutMs: 5_000 },
-  onMessage: async ({ id: rowId, inReplyTo, metadata, text }, { attempt }) => {
+  onMessage: () => null,
+  onAnswer: async ({ message: { id: rowId, inReplyTo, metadata, text } }, { attempt }) => {
     const state = typeof metadata.state === 'string' ? metadata.state : 'answered';
     if (state === 'input_required') return sending.answerQuestion(inReplyTo);
     note('row', { id: inReplyTo, rowId, attempt });

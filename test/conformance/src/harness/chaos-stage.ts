@@ -154,7 +154,14 @@ export async function stageChaos(
     });
     const onMessage = (message: InboundMessage, context: HandlerContext) =>
       handle(message, context, { effects, helperId: helper.id });
-    const agent = createRemoteAgent({ client, onMessage, delivery, store, concurrency: 8 });
+    const agent = createRemoteAgent({
+      client,
+      onMessage,
+      onAnswer: () => null,
+      delivery,
+      store,
+      concurrency: 8,
+    });
     const handler = createInboundHandler(agent);
     return { client, agent, handler };
   };
@@ -243,11 +250,10 @@ async function* pieces(clock: Clock): AsyncGenerator<string> {
 }
 
 async function handle(
-  { text, messageId, inReplyTo }: InboundMessage,
+  { text, messageId }: InboundMessage,
   { once, client, attempt }: HandlerContext,
   { effects, helperId }: { readonly effects: string[]; readonly helperId: string },
 ) {
-  if (inReplyTo !== '') return null;
   await once('effect', () => effects.push(messageId));
   switch (actIn(text)) {
     case 'answer':

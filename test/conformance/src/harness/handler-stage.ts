@@ -1,5 +1,6 @@
 import {
   createRemoteAgent,
+  type HandlerAnswer,
   MemoryInboundStore,
   type MessageHandler,
   type RemoteAgent,
@@ -56,18 +57,23 @@ export async function openStage(): Promise<Stage> {
       const state = temporaryState();
       const client = new RemoteAgentClient({ ...platform, ...workspace, ...state, logger: silentLogger });
       const failures: unknown[] = [];
-      const agent = createRemoteAgent({
-        client,
-        store: new MemoryInboundStore(),
-        ...options,
-        onMessage: async (message, context) => {
+      const noted =
+        <Values extends unknown[]>(handle: (...values: Values) => HandlerAnswer | Promise<HandlerAnswer>) =>
+        async (...values: Values) => {
           try {
-            return await onMessage(message, context);
+            return await handle(...values);
           } catch (error) {
             failures.push(error);
             throw error;
           }
-        },
+        };
+      const agent = createRemoteAgent({
+        client,
+        store: new MemoryInboundStore(),
+        // A handler that makes one of an adapter for each message gets answers as that does.
+        onAnswer: noted(onMessage.onAnswer ?? (({ message }, context) => onMessage(message, context))),
+        ...options,
+        onMessage: noted(onMessage),
       });
       onTestFinished(async () => {
         await settled(agent.stop());

@@ -1,5 +1,6 @@
 import {
   A2AServer,
+  type AnswerHandler,
   createRemoteAgent,
   type InboundMessage,
   type RemoteAgent,
@@ -21,6 +22,7 @@ export interface PushAgentOptions
   extends Pick<RemoteAgentOptions, 'delivery' | 'inboundAuth' | 'store' | 'concurrency' | 'presence'> {
   /** @default responds with `echo: <text>` */
   readonly onMessage?: Handler;
+  readonly onAnswer?: AnswerHandler;
   readonly handler?: InboundHandlerOptions;
   readonly stateDirectory?: string;
   readonly clock?: ManualClock;

@@ -1,4 +1,5 @@
 import {
+  type AnswerHandler,
   createRemoteAgent,
   type HandlerAnswer,
   type HandlerContext,
@@ -45,6 +46,7 @@ export interface TestAgentOptions {
   readonly delivery: DeliveryName;
   /** @default responds with `echo: <text>` */
   readonly onMessage?: Handler;
+  readonly onAnswer?: AnswerHandler | undefined;
   readonly client?: RemoteAgentClientOptions;
   readonly platform?: TestPlatformOptions;
   readonly atMostOnce?: boolean;
@@ -95,6 +97,12 @@ export function createTestAgent(
       handled.push(message.text);
       return options.onMessage === undefined ? `echo: ${message.text}` : options.onMessage(message, context);
     },
+    onAnswer:
+      options.onAnswer &&
+      ((answer, context) => {
+        handled.push(answer.message.text);
+        return options.onAnswer?.(answer, context);
+      }),
   });
   environment.onCleanup(() => stopOnClock(clock, agent));
   const until = (condition: () => boolean | Promise<boolean>, limitMs = 120_000) =>

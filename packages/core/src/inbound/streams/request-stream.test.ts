@@ -106,6 +106,7 @@ describe('the stream of a direct message', () => {
     const question = { kind: 'text', text: 'Which one?', from: 'sender' } as const;
     const { events, client } = await direct({
       onMessage: () => ({ text: 'Hm. Which one?', questions: [question] }),
+      onAnswer: () => null,
     });
     const all = await events.rest();
     expect(all.at(-1)).toMatchObject({

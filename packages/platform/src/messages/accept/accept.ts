@@ -33,6 +33,7 @@ import {
   inContext,
   inTraceOf,
   type NormalMessage,
+  originalOf,
   traceOf,
   withoutDeadline,
   withTrace,
@@ -280,7 +281,11 @@ export class MessageAcceptance {
       return this.#store(unit, { ...admitted, message: plain }, plan, onStored);
     }
     const { continues, answers } = carried;
-    const complete = { headers, messageId, view: withAnswers(view, answers) };
+    const complete = {
+      headers,
+      messageId,
+      view: withAnswers(view, { answers, original: originalOf(continues) }),
+    };
     return this.#store(unit, { ...admitted, continues, message: complete }, plan, onStored);
   }
 

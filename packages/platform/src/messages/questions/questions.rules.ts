@@ -10,12 +10,14 @@ import {
   MAX_QUESTION_LENGTH,
   MAX_QUESTIONS,
   type MessageView,
+  type OriginalInMetadata,
   Question,
   type QuestionAnswer,
   type QuestionRecord,
   textPart,
   toA2a03Parts,
   viewMessage,
+  withOriginal,
 } from '@molecule-ai/protocol';
 import type { MessageRow, QuestionRow } from '../../database/schema.ts';
 import { HttpError, invalidField } from '../../http/http-error.ts';
@@ -175,10 +177,13 @@ export function answerTo(
 }
 
 /** An answered question as its agent gets it. */
-export function toAnswer({ id, text, decision, answer, answered_by: by }: QuestionRow): QuestionAnswer {
+export function toAnswer(question: QuestionRow): QuestionAnswer {
+  const { id, kind, text, data, decision, answer, answered_by: by } = question;
   return {
     question_id: id,
+    kind,
     question: text,
+    ...(data === null ? {} : { data: JSON.parse(data) }),
     ...(decision === null ? {} : { decision }),
     ...(answer === null ? {} : { text: answer }),
     by: by ?? 'operator',
@@ -264,18 +269,29 @@ export type CarriedAnswers =
       readonly answers: readonly QuestionAnswer[];
     };
 
+/** The answers that a message delivers, and what they are about. */
+interface DeliveredAnswers {
+  readonly answers: readonly QuestionAnswer[];
+  readonly original: OriginalInMetadata;
+}
+
 /** The message with these answers in its metadata, or without any; what its sender wrote there is removed. */
-export function withAnswers(view: MessageView, answers?: readonly QuestionAnswer[]): MessageView {
+export function withAnswers(view: MessageView, delivered?: DeliveredAnswers): MessageView {
   const { envelope } = view;
   if (!isJsonObject(envelope.params)) return view;
   const params = withoutGivenAnswers(envelope.params);
   if (isJsonObject(params.message)) {
     const message = withoutGivenAnswers(params.message);
     const given = isJsonObject(message.metadata) ? message.metadata : {};
-    const added = answers?.map((answer) => ({ ...answer }) as JsonObject);
-    params.message = added === undefined ? message : { ...message, metadata: { ...given, answers: added } };
+    params.message =
+      delivered === undefined ? message : { ...message, metadata: { ...given, ...metadataOf(delivered) } };
   }
   return viewMessage({ ...envelope, params });
+}
+
+/** The metadata of a message that delivers answers. */
+export function metadataOf({ answers, original }: DeliveredAnswers): JsonObject {
+  return withOriginal({ answers: answers.map((answer) => ({ ...answer }) as JsonObject) }, original);
 }
 
 function withoutGivenAnswers(holder: JsonObject): JsonObject {
