@@ -35,6 +35,7 @@ const CORE = [
   ['`limits` of RemoteAgentClient', ['ClientLimits']],
   ['OperatorClient', ['OperatorShape']],
   ['createRemoteAgent', ['AgentShape']],
+  ['`retry` of createRemoteAgent', ['RetryShape']],
   ['`limits` of createRemoteAgent', ['AgentLimits']],
   ['`presence` of createRemoteAgent', ['PresenceShape']],
   ['callPeer, streamPeer, sendToPeer', ['CallPeerShape']],

@@ -4,11 +4,14 @@ import { ApiError } from '../packages/core/src/errors/api-error.ts';
 import { ConnectionError } from '../packages/core/src/errors/connection-error.ts';
 import { MessageFailure } from '../packages/core/src/errors/message-failure.ts';
 import { MoleculeError } from '../packages/core/src/errors/molecule-error.ts';
-import { MAX_ATTEMPTS, NO_PROGRESS, next } from '../packages/core/src/inbound/life.ts';
+import { NO_PROGRESS, next } from '../packages/core/src/inbound/life.ts';
 import { writeGenerated } from './write-generated.mjs';
 
 // The tables of messages.md, which are its other half.
 await import('./generate-message-table.mjs');
+
+/** The defaults. */
+const RETRY = { attempts: 5, delayMs: 1_000, maxDelayMs: 64_000 };
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const DAY_MS = 24 * 3_600_000;
@@ -32,8 +35,8 @@ const STATES = [
       [{ kind: 'turn' }, 'its answer was stored', answering],
       [
         { kind: 'turn' },
-        `${MAX_ATTEMPTS} attempts were counted, the last of which ended with the process`,
-        { attempts: MAX_ATTEMPTS },
+        `${RETRY.attempts} attempts were counted, the last of which ended with the process`,
+        { attempts: RETRY.attempts },
       ],
       [{ kind: 'turn' }, 'its deadline has passed', {}, {}, { message: overdue }],
       [{ kind: 'turn' }, '', {}],
@@ -90,7 +93,7 @@ const STATES = [
       [
         { kind: 'failed', error: failed, isThrown: true },
         'it was the fifth attempt',
-        { attempts: MAX_ATTEMPTS },
+        { attempts: RETRY.attempts },
       ],
       [{ kind: 'failed', error: failed, isThrown: true }, '', handling],
       [{ kind: 'canceled' }, '', handling],
@@ -193,7 +196,7 @@ function rowOf([event, when, progress, treatment = {}, record = {}]) {
     next(
       { message, via: 'feed', digest: '', ...record, progress: { ...NO_PROGRESS, ...progress, ...before } },
       { reason: undefined, isThrown: false, isShown: false, ...event, ...more },
-      { now: NOW, isAtMostOnce: false, isReplay: false, isWaited: false, ...treatment },
+      { now: NOW, isAtMostOnce: false, isReplay: false, isWaited: false, retry: RETRY, ...treatment },
     );
   const { change = {}, effect } = run();
   const { attempts: before = 0 } = progress;

@@ -28,6 +28,7 @@ const agent = createRemoteAgent({
     log('asked', { text: message.text, from: message.source });
     return handle(message, context);
   },
+  onAnswer: handle.onAnswer,
 });
 process.once('SIGTERM', () => agent.stop());
 await agent.start();

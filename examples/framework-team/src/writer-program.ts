@@ -40,6 +40,12 @@ const agent = createRemoteAgent({
     log('handled', { text: message.text });
     return answer;
   },
+  // Approvals.
+  onAnswer: async (answer, context) => {
+    const given = await handle.onAnswer(answer, context);
+    log('handled', { text: answer.message.text });
+    return given;
+  },
 });
 process.once('SIGTERM', () => agent.stop());
 await agent.start();

@@ -80,7 +80,7 @@ const OPTIONS = shape.optionsSchema(new AiSdkHandlerShape());
  * - Calls that need an approval become questions, and their answers resume the run.
  * - The answer is streamed to senders that read a stream.
  *
- * Errors that may pass are thrown as they are, so that the message is tried again; others end it with a `MessageFailure`.
+ * What the framework knows to be final ends the message with a `MessageFailure`; every other error is thrown as it is, so that the message is tried again.
  *
  * @param target a `ToolLoopAgent` or another `Agent`; or what a `ToolLoopAgent` is created with, to whose model `boundaryMiddleware` is added
  * @throws ConfigurationError for wrong options, and for what is not a target.

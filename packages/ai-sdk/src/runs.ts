@@ -318,10 +318,7 @@ function hasText(instructions: unknown, text: string): boolean {
 }
 
 /** What is known of the errors of the AI SDK. */
-export const ERRORS = {
-  failureOf,
-  mayPass: (error: unknown) => APICallError.isInstance(error) && error.isRetryable,
-};
+export const ERRORS = { failureOf };
 
 function failureOf(error: unknown): MessageFailure | undefined {
   if (NoObjectGeneratedError.isInstance(error) || NoOutputGeneratedError.isInstance(error)) {

@@ -102,6 +102,7 @@ export async function startInbound(
     concurrency: 1,
     readAhead: 100,
     mayAsk: () => true,
+    retry: { attempts: 5, delayMs: 1_000, maxDelayMs: 64_000 },
     handlerTimeoutMs: null,
     atMostOnce: false,
     watch: { open: () => {}, close: () => {}, read: () => {}, received: () => false },

@@ -85,7 +85,7 @@ const OPTIONS = shape.optionsSchema(new LangChainHandlerShape());
  * - Interrupts become questions, and their answers resume the run.
  * - The answer is streamed to senders that read a stream.
  *
- * Errors that may pass are thrown as they are, so that the message is tried again; others end it with a `MessageFailure`.
+ * What the framework knows to be final ends the message with a `MessageFailure`; every other error is thrown as it is, so that the message is tried again.
  *
  * @throws ConfigurationError for wrong options, for what is not a runnable, and for a target that interrupts its runs and has no checkpointer.
  *

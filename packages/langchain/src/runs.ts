@@ -222,10 +222,7 @@ function wordsOf(message: BaseMessage): string {
 }
 
 /** What is known of the errors of LangChain and LangGraph. */
-export const ERRORS = {
-  failureOf,
-  mayPass: (error: unknown) => lcCodeOf(error) === 'MODEL_RATE_LIMIT',
-};
+export const ERRORS = { failureOf };
 
 function failureOf(error: unknown): MessageFailure | undefined {
   switch (lcCodeOf(error)) {

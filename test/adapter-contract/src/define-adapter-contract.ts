@@ -120,6 +120,7 @@ async function trySurface(stage: Stage, surface: Surface, matrix: Matrix): Promi
       () => [],
       (error: unknown) => [String(error)],
     );
+    await stage.idle();
     const read = readPrompts(stage.model.prompts, [texts, ...beside].flat());
     for (const { way, hostile } of brought.flatMap(({ way, texts: of }) =>
       of.map((hostile) => ({ way, hostile })),

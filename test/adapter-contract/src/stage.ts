@@ -139,6 +139,11 @@ export class Stage implements AsyncDisposable {
     await this.settle(started.close());
   }
 
+  /** Resolves when the agent has no message that it handles, or will handle again. */
+  async idle(): Promise<void> {
+    await this.platform.clock.advanceUntil(() => (this.#started?.agent.health().unfinished ?? 0) === 0);
+  }
+
   /** A message of the user, in a conversation of its own unless one is named. */
   ask(text: string, contextId: string = crypto.randomUUID()): Promise<PeerReply> {
     const options = { contextId, timeoutMs: ASK_TIMEOUT_MS };

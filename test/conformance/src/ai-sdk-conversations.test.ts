@@ -4,7 +4,7 @@ import {
   createPeerTools,
   MemoryConversationStore,
 } from '@molecule-ai/ai-sdk';
-import { type MessageHandler, peerTextInstructions } from '@molecule-ai/core';
+import { MessageFailure, type MessageHandler, peerTextInstructions } from '@molecule-ai/core';
 import { expectAnswered, expectNoUnfencedPeerText, expectStatus } from '@molecule-ai/core/testing';
 import { APICallError, jsonSchema, type LanguageModel, type ModelMessage, ToolLoopAgent, tool } from 'ai';
 import { expect, vi } from 'vitest';
@@ -183,7 +183,7 @@ verifies(
 
 verifies('adapters.handler-own-run', 'a run that failed for good is forgotten', async () => {
   const { operator, start } = await openStage();
-  const { agent, model } = looking(looks, { throws: new TypeError('broken') }, 'Fine.');
+  const { agent, model } = looking(looks, { throws: new MessageFailure('No.') }, 'Fine.');
   const keys: string[] = [];
   const memory = new MemoryConversationStore();
   const store: ConversationStore = {

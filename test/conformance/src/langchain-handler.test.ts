@@ -147,16 +147,24 @@ verifies(
 );
 
 verifies('adapters.handler-failures', 'handler: failures', async () => {
-  const { operator, start } = await openStage();
+  const { operator, start, settled } = await openStage();
   const secret = 'the path /etc/agent and the key sk-1';
+  const defect = new TypeError(secret);
   const broken = await start(
-    createLangChainHandler(createAgent({ model: new RecordingModel({ throws: new TypeError(secret) }) })),
+    createLangChainHandler(createAgent({ model: new RecordingModel({ throws: defect }) })),
   );
-  const reply = await operator.sendMessage(broken.id, 'Go');
+  const { messageId } = await settled(operator.sendMessage(broken.id, 'Go'));
+  const reply = await settled(operator.waitForAnswer(broken.id, messageId));
   expectStatus(reply, 'failed', 'handler_failed');
   expect(reply.text).not.toContain('sk-1');
-  expect(MessageFailure.isInstance(broken.failures[0])).toBe(true);
-  expect(broken.failures).toMatchObject([{ cause: { message: secret } }]);
+  expect(broken.failures).toHaveLength(5);
+  expect(broken.failures[0]).toMatchObject({ message: expect.stringContaining(secret) });
+  expect(await broken.agent.listDeadLetters()).toMatchObject([{ attempts: 5 }]);
+
+  // A graph that throws once is called again.
+  const flaky = createAgent({ model: new RecordingModel({ throws: new TypeError('once') }, 'At last.') });
+  const { id } = await start(createLangChainHandler(flaky));
+  expectAnswered(await settled(operator.sendMessage(id, 'Go')), 'At last.');
 
   const look = counted('look_up');
   const looping = new RecordingModel({ calls: [{ name: 'look_up', args: {} }] });

@@ -130,9 +130,9 @@ verifies('options.wrong-are-refused', 'a thread that is no text fails the messag
   const { id, failures } = await start(
     createLangChainHandler(model, { threadId: () => undefined as unknown as string }),
   );
-  expectStatus(await settled(operator.sendMessage(id, 'Good morning')), 'failed');
-  expect(failures[0]).toMatchObject({
-    cause: { code: 'configuration_invalid', message: '`threadId` must return a text.' },
-  });
+  expectStatus(await settled(operator.sendMessage(id, 'Good morning')), 'failed', 'configuration_invalid');
+  expect(failures).toMatchObject([
+    { code: 'configuration_invalid', message: '`threadId` must return a text.' },
+  ]);
   expect(model.prompts).toEqual([]);
 });

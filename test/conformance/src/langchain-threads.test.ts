@@ -7,7 +7,7 @@ import {
   START,
   StateGraph,
 } from '@langchain/langgraph';
-import type { MessageHandler } from '@molecule-ai/core';
+import { MessageFailure, type MessageHandler } from '@molecule-ai/core';
 import { expectAnswered, expectStatus } from '@molecule-ai/core/testing';
 import { createLangChainHandler, createPeerRunnable } from '@molecule-ai/langchain';
 import { type AgentMiddleware, createAgent, humanInTheLoopMiddleware, tool } from 'langchain';
@@ -93,7 +93,7 @@ verifies(
 
 verifies('adapters.handler-own-run', 'a run that failed for good frees its thread', async () => {
   const { operator, start } = await openStage();
-  const model = new RecordingModel({ throws: new TypeError('broken') }, 'Fine.', 'Still fine.');
+  const model = new RecordingModel({ throws: new MessageFailure('No.') }, 'Fine.', 'Still fine.');
   const agent = createAgent({ model, checkpointer: new MemorySaver() });
   const { id } = await start(createLangChainHandler(agent, { threadId: () => 'one' }));
   expectStatus(await operator.sendMessage(id, 'Go'), 'failed', 'handler_failed');

@@ -55,7 +55,7 @@ export interface HandlerContext extends AttemptContext {
 
 /**
  * Handles one message. What it returns is sent as the answer; nothing, or a blank text, ends the message as unanswered.
- * When it throws, the message is retried: five attempts with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter
+ * When it throws, the message is retried: by default five attempts with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter
  * and its sender learns that the agent failed. A {@link MessageFailure} ends it as failed at once, with the text and
  * code that the sender receives. A value that is not an answer is an error of the agent: the message becomes a dead letter
  * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
@@ -75,6 +75,16 @@ export interface AnswerHandler {
   (answer: InboundAnswer, context: HandlerContext): HandlerAnswer | Promise<HandlerAnswer>;
   /** What it handles. @default both */
   readonly kinds?: readonly InboundAnswer['kind'][] | undefined;
+}
+
+/** How often a handler is called for one message. */
+class RetryShape {
+  /** At most so many times, those that a crash ended included. @default 5 */
+  attempts = number({ min: 1, max: 100, isInteger: true, byDefault: 5 });
+  /** The pause after the first attempt, in milliseconds; each further one is four times as long. @default 1_000 */
+  delayMs = number({ min: 0, byDefault: 1_000 });
+  /** The longest pause, in milliseconds, at most a day. @default 64_000 */
+  maxDelayMs = number({ min: 0, max: 86_400_000, byDefault: 64_000 });
 }
 
 /** How much an agent reads, and how long it waits. */
@@ -164,6 +174,8 @@ export class AgentShape {
   inboundAuth = inboundAuthOption();
   /** Stores position, progress and dead letters. @default `inbound.jsonl` in the `storage.directory` of the client */
   store = withMethods<InboundStore>(['load', 'append', 'replace'], STORE_HINT);
+  /** How often a handler that fails is called again. */
+  retry = optionsSchema(new RetryShape());
   /** How much the agent reads, and how long it waits. */
   limits = optionsSchema(new AgentLimits());
   /** How the agent stays online, and what it does when it cannot. */

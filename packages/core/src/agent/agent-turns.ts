@@ -17,15 +17,11 @@ import { type ModelText, ownWords, peerTextInstructions } from '../trust-boundar
 import type { AnswerHandler, HandlerContext, MessageHandler } from './agent-options.ts';
 
 const MAX_CAUSES = 8;
-/** Of connections that failed, as Node and undici name them. */
-const BROKEN_CONNECTION = /^(?:E(?:CONN|TIMEDOUT|PIPE|AI_AGAIN|NOTFOUND|HOST|NET)|UND_ERR_)/;
 
 /** What an adapter knows of the errors of its framework. */
 export interface FrameworkErrors {
   /** The failure for an error that comes back each time; `undefined` for errors that mean nothing special. */
   readonly failureOf?: ((error: unknown) => MessageFailure | undefined) | undefined;
-  /** Whether the framework says that the same work may succeed later. */
-  readonly mayPass?: ((error: unknown) => boolean) | undefined;
 }
 
 /** How an adapter runs agents of its framework. */
@@ -100,7 +96,7 @@ function idIn(
 ): string {
   const id: unknown = conversation === undefined ? message.conversationId : conversation.idOf(message);
   if (typeof id === 'string') return id === '' ? message.id : id;
-  throw handlerErrorOf(new ConfigurationError(`\`${conversation?.option}\` must return a text.`));
+  throw new ConfigurationError(`\`${conversation?.option}\` must return a text.`);
 }
 
 interface TurnParts {
@@ -148,8 +144,7 @@ export class Turn {
   /**
    * Runs the framework.
    * @param work gets where to put what the model says
-   * @throws the reason of an abort. Errors that may pass are thrown as they are, so that the message is tried again; for all others a
-   * `MessageFailure`, which has none of their words and the error as its cause
+   * @throws the reason of an abort; a `MessageFailure` for what the framework knows to be final; else the error, so that the message is tried again
    */
   async run<T>(work: (answer: StreamedAnswer) => Promise<T>): Promise<T> {
     const { signal } = this.context;
@@ -224,22 +219,21 @@ export class SerialQueue {
 }
 
 /**
- * What a handler throws for an error of the framework that it runs. A limit, a time limit, a broken connection and a server that fails may
- * pass: that error is returned as it is, so that the message is tried again. For all others a `MessageFailure`, which has none of their words
- * and the error as its cause. A `MessageFailure` that the application threw is found among the causes.
+ * What a handler throws for an error of the framework that it runs: a `MessageFailure` or `loop_detected` among its causes, else what the framework knows to
+ * be final, else the error itself, so that the message is tried again.
  */
-export function handlerErrorOf(error: unknown, { failureOf, mayPass }: FrameworkErrors = {}): unknown {
+export function handlerErrorOf(error: unknown, { failureOf }: FrameworkErrors = {}): unknown {
   const causes = causesOf(error);
-  const own = causes.find((each) => MessageFailure.isInstance(each));
-  if (own !== undefined) return own;
-  const molecule = causes.find((each) => MoleculeError.isInstance(each));
-  if (molecule !== undefined && (molecule.isRetryable || molecule.code === 'loop_detected')) return molecule;
-  if (causes.some((each) => isPassing(each) || mayPass?.(each) === true)) return error;
+  const final = causes.find(
+    (each) =>
+      MessageFailure.isInstance(each) || (MoleculeError.isInstance(each) && each.code === 'loop_detected'),
+  );
+  if (final !== undefined) return final;
   for (const each of causes) {
     const failure = failureOf?.(each);
     if (failure !== undefined) return failure;
   }
-  return new MessageFailure('The agent failed to handle this message.', { cause: error });
+  return error;
 }
 
 /** Whether no other attempt will continue a run that failed, so that what is stored of it can go. */
@@ -256,14 +250,6 @@ function causesOf(error: unknown): unknown[] {
     causes.push(next);
   }
   return causes;
-}
-
-function isPassing(error: unknown): boolean {
-  const status = fieldOf(error, 'status') ?? fieldOf(error, 'statusCode');
-  if (typeof status === 'number') return status === 408 || status === 409 || status === 429 || status >= 500;
-  const code = fieldOf(error, 'code');
-  if (typeof code === 'string' && BROKEN_CONNECTION.test(code)) return true;
-  return /Timeout|APIConnection|RateLimit/.test(String(fieldOf(error, 'name')));
 }
 
 function fieldOf(value: unknown, name: string): unknown {

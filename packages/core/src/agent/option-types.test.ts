@@ -7,7 +7,7 @@ import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import { type RemoteAgentOptions, resolveRemoteAgentOptions } from './agent-options.ts';
 import { createRemoteAgent } from './remote-agent.ts';
 
-type Group = 'connection' | 'storage' | 'limits' | 'presence';
+type Group = 'connection' | 'storage' | 'limits' | 'presence' | 'retry';
 
 /** Wrong values of each option, so that a new one does not compile without them. */
 type Wrong<Options> = {
@@ -40,6 +40,11 @@ const OF_AGENT: Wrong<RemoteAgentOptions> = {
     readAhead: [0, 1, 2.5, ...NOT_A_NUMBER],
     handlerTimeoutMs: [0, 1.5, ...NOT_A_NUMBER],
     stopTimeoutMs: [1.5, ...NOT_A_NUMBER],
+  },
+  retry: {
+    attempts: [0, 1.5, 101, ...NOT_A_NUMBER],
+    delayMs: NOT_A_NUMBER,
+    maxDelayMs: [86_400_001, ...NOT_A_NUMBER],
   },
   presence: {
     heartbeatIntervalMs: [999, 30_001, ...NOT_A_NUMBER],

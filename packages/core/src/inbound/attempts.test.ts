@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startInbound } from '../../test/inbound-stage.ts';
 import { ApiError } from '../errors/api-error.ts';
-import { MoleculeError } from '../errors/molecule-error.ts';
+import { ConfigurationError, MoleculeError } from '../errors/molecule-error.ts';
 import { listDeadLetters } from './inbound-store.ts';
 
 /** More than all attempts take. */
@@ -40,6 +40,33 @@ describe('a handler that fails', () => {
         message: expect.objectContaining({ id: 'row-1', text: 'text of row-1' }),
       },
     ]);
+  });
+
+  it('has as many attempts, and as long pauses, as the agent says', async () => {
+    const run = await startInbound({
+      handler: fails,
+      retry: { attempts: 3, delayMs: 100, maxDelayMs: 200 },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(1_000);
+    expect(run.handled).toHaveLength(1);
+    await run.advance(100);
+    expect(run.handled).toHaveLength(2);
+    await run.advance(200);
+    expect(run.handled).toHaveLength(3);
+    await run.advance(LONG);
+    expect(run.observed.filter((event) => event.startsWith('gaveUp'))).toEqual(['gaveUp:row-1:handler:3']);
+  });
+
+  it('is not called again for an error of the configuration', async () => {
+    const run = await startInbound({
+      handler: () => {
+        throw new ConfigurationError('No key.');
+      },
+    });
+    run.feed.push({ id: 'row-1' });
+    await run.advance(LONG);
+    expect(run.observed.filter((event) => event.startsWith('gaveUp'))).toEqual(['gaveUp:row-1:handler:1']);
   });
 
   it('counts its attempts across restarts, including those that crashed the process', async () => {

@@ -7,6 +7,7 @@ import type { InboundDelivery } from './delivery.ts';
 import type { AttemptHandler } from './handler.ts';
 import type { InboundObserver } from './inbound-observer.ts';
 import type { InboundStore } from './inbound-store.ts';
+import type { RetryPolicy } from './life.ts';
 
 /** Watches whether messages come. */
 export interface InboundWatch {
@@ -51,5 +52,6 @@ export interface InboundOptions {
   readonly readAhead: number;
   /** Time limit of a handler, in milliseconds; `null` for none. */
   readonly handlerTimeoutMs: number | null;
+  readonly retry: RetryPolicy;
   readonly atMostOnce: boolean;
 }

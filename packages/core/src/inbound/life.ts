@@ -5,9 +5,16 @@ import { MessageFailure } from '../errors/message-failure.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { MessageEnd } from '../inbound-http/inbound-agent.ts';
 
-/** Maximum number of attempts of a handler. */
-export const MAX_ATTEMPTS = 5;
-const LONGEST_RETRY_MS = 64_000;
+/** Attempts to send an answer, of those that count. */
+const MAX_SENDS = 5;
+/** How often a handler is called for one message, and the pauses in between, in milliseconds: each is four times the one before. */
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+}
+
+const SENDING: Pick<RetryPolicy, 'delayMs' | 'maxDelayMs'> = { delayMs: 1_000, maxDelayMs: 64_000 };
 /** How long an answer waits for room in the inbox of its recipient, and between two attempts, in milliseconds. */
 const REFUSED_FOR_MS = 24 * 3_600_000;
 const REFUSED_DELAYS_MS = { min: 30_000, max: 900_000 } as const;
@@ -143,6 +150,7 @@ export interface Treatment {
   readonly isReplay: boolean;
   /** Of a direct message: whether a request waits for its end. */
   readonly isWaited: boolean;
+  readonly retry: RetryPolicy;
 }
 
 export interface Step {
@@ -168,7 +176,7 @@ export function next(record: MessageRecord, event: LifeEvent, treatment: Treatme
   switch (event.kind) {
     case 'turn': {
       if (progress.answer !== undefined) return answered(record, progress.answer, treatment);
-      const most = isReplay ? attempts + 1 : MAX_ATTEMPTS;
+      const most = isReplay ? attempts + 1 : treatment.retry.attempts;
       if (attempts + 1 > most) return giveUp('handler', attempts, endedByCrash());
       const deadlineMs = isReplay ? null : deadlineOf(message.metadata);
       if (deadlineMs !== null && deadlineMs <= now) return ended('failed', now, EXPIRED, { how: 'expired' });
@@ -188,10 +196,10 @@ export function next(record: MessageRecord, event: LifeEvent, treatment: Treatme
         return endedWithout(record, 'failed', treatment, error);
       }
       // Nobody can take back what was shown, and a text that is too long is too long again.
-      const isLast = event.isShown || isAtMostOnce || isInvalidAnswer(event.error) || isReplay;
-      return isLast || attempts >= MAX_ATTEMPTS
+      const isLast = event.isShown || isAtMostOnce || isDefect(event.error) || isReplay;
+      return isLast || attempts >= treatment.retry.attempts
         ? giveUp('handler', attempts, event.error)
-        : retry('handler', attempts, event.error);
+        : retry('handler', attempts, event.error, treatment.retry);
     }
     case 'stopped':
       if (!event.isHandling) return { effect: { kind: 'stop' } };
@@ -223,8 +231,8 @@ export function next(record: MessageRecord, event: LifeEvent, treatment: Treatme
           effect: { kind: 'retry', stage: 'reply', attempt: failures, delayMs, error, waits: true },
         };
       }
-      const isLast = kind === 'final' || counted >= MAX_ATTEMPTS || isReplay;
-      return isLast ? giveUp('reply', failures, error) : retry('reply', failures, error);
+      const isLast = kind === 'final' || counted >= MAX_SENDS || isReplay;
+      return isLast ? giveUp('reply', failures, error) : retry('reply', failures, error, SENDING);
     }
     case 'no-room':
       return giveUp('reply', event.failures, event.error);
@@ -245,10 +253,14 @@ function ended(
   return { effect: { kind: 'end', end: endOf(state, now, error), how, isReported } };
 }
 
-function retry(stage: Stage, attempt: number, error: unknown): Step {
-  return {
-    effect: { kind: 'retry', stage, attempt, delayMs: retryDelayMs(attempt), error, waits: false },
-  };
+function retry(
+  stage: Stage,
+  attempt: number,
+  error: unknown,
+  { delayMs: first, maxDelayMs }: typeof SENDING,
+): Step {
+  const delayMs = Math.min(first * 4 ** (Math.max(1, attempt) - 1), maxDelayMs);
+  return { effect: { kind: 'retry', stage, attempt, delayMs, error, waits: false } };
 }
 
 function endedWithout(
@@ -306,11 +318,6 @@ export const Outcome = z.object({
 });
 /** How the handling of one message ended, for the platform. `error` is what the sender receives. */
 export type Outcome = Readonly<z.output<typeof Outcome>>;
-
-/** The pause after attempt number `attempt`, in milliseconds: 1, 4, 16, then 64 s. */
-function retryDelayMs(attempt: number): number {
-  return Math.min(1_000 * 4 ** (Math.max(1, attempt) - 1), LONGEST_RETRY_MS);
-}
 
 /** The pause before an answer that was refused `sinceMs` ago is sent again; `null` when it has waited long enough. */
 function refusedDelayMs(sinceMs: number): number | null {
@@ -415,9 +422,9 @@ export function endingFailure(error: unknown): MessageFailure | null {
   return new MessageFailure(text, { code: 'loop_detected', cause: error });
 }
 
-/** Whether a handler gave an answer that no attempt can send. */
-function isInvalidAnswer(error: unknown): boolean {
-  return MoleculeError.isInstance(error) && error.code === 'invalid_answer';
+/** Whether the agent has to be changed: another attempt ends in the same way. */
+function isDefect(error: unknown): boolean {
+  return MoleculeError.isInstance(error) && ['invalid_answer', 'configuration_invalid'].includes(error.code);
 }
 
 /** Why a message is given up after a restart, when it has no attempt left. */

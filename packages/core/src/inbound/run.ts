@@ -129,7 +129,7 @@ export class MessageRun implements AttemptJournal {
     let event: LifeEvent = this.#interruption(false) ?? { kind: 'turn' };
     for (;;) {
       const isWaited = isDirect && this.home.isWaited();
-      const treatment = { now: clock.now(), isAtMostOnce, isReplay, isWaited };
+      const treatment = { now: clock.now(), isAtMostOnce, isReplay, isWaited, retry: this.#options.retry };
       const { change = NO_CHANGE, effect } = next(this.record, event, treatment);
       if (change !== NO_CHANGE && effect.kind !== 'handle') await this.home.change(change);
       switch (effect.kind) {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createRemoteAgent, type InboundMessage } from '@molecule-ai/core';
+import { createRemoteAgent, type InboundAnswer, type InboundMessage } from '@molecule-ai/core';
 import { expect, vi } from 'vitest';
 import { onboard } from '../harness/members.ts';
 import { runBin } from '../harness/platform-bin.ts';
@@ -46,7 +46,8 @@ onEachDatabase('a platform that is restored', { onDisk: true }, (environment) =>
     await agent.start();
     const replies: InboundMessage[] = [];
     const client = environment.client(platform, asking);
-    const asker = createRemoteAgent({ client, onMessage: (message) => void replies.push(message) });
+    const onAnswer = ({ message }: InboundAnswer) => void replies.push(message);
+    const asker = createRemoteAgent({ client, onMessage: () => null, onAnswer });
     environment.onCleanup(() => asker.stop());
     await asker.start();
     const ask = (text: string, signal?: AbortSignal) =>
