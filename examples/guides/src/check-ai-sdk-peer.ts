@@ -9,10 +9,10 @@ export async function checkAiSdkPeer({ member, agent }: Stage): Promise<void> {
     asked.push(contextId);
     return `${text} Yes.`;
   });
-  const painter = await agent('painter', ({ answers }) =>
-    answers.length === 0
-      ? { text: '', questions: [{ kind: 'text', text: 'Which colour?', from: 'sender' }] }
-      : `Painted ${answers[0]?.answer}.`,
+  const painter = await agent(
+    'painter',
+    () => ({ questions: [{ kind: 'text', text: 'Which colour?', from: 'sender' }] }),
+    (answer) => (answer.kind === 'question' ? `Painted ${answer.questions[0]?.answer}.` : null),
   );
   const { client } = await member('model-user');
   await client.register();

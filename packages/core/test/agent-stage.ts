@@ -90,6 +90,7 @@ export class AgentClientDouble extends PresenceDouble implements ClientPort {
   readonly platformUrl = 'http://platform.test';
   capabilities: ReadonlySet<Capability> = new Set(['acknowledge', 'instances']);
   readonly stateDirectory: string;
+  isDisabled = false;
   readonly logger = recordingLogger();
   /** Abort it to close the client. */
   readonly closing = new AbortController();

@@ -15,7 +15,7 @@ import { methodWarning, validationWarning } from './handler-warnings.ts';
 import type { HostedAgent } from './hosted-agent.ts';
 import { callMethod, MessageMethod } from './message-dispatcher.ts';
 import { configOf } from './message-enhancers.ts';
-import { namingAgent } from './molecule-options.ts';
+import { disabledBy, namingAgent } from './molecule-options.ts';
 import { mountAgents } from './push-mount.ts';
 
 /** The agents of one application: checks their handlers, starts them after its start, and ends them before its providers are destroyed. */
@@ -208,6 +208,13 @@ function orderHooks(modules: ModulesContainer): void {
 async function startAgent(hosted: HostedAgent): Promise<void> {
   const { client, options } = hosted;
   const { manualStart, strategy } = options;
+  const reason = disabledBy(options);
+  if (reason !== undefined) {
+    const text = `The agent joins no workspace: ${reason}.`;
+    findClientPort(client)?.logger.info({ hint: 'Set enabled: true in MoleculeModule.forRoot().' }, text);
+    await hosted.agent.stop?.();
+    return;
+  }
   if (manualStart) return;
   if (strategy === undefined) return startNow(hosted);
   const { logger } = clientPort(client);

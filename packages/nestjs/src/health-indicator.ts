@@ -2,7 +2,7 @@ import { type AgentHealth, ConfigurationError } from '@molecule-ai/core';
 import { shape } from '@molecule-ai/core/adapter-kit';
 import type { ModulesContainer } from '@nestjs/core';
 import type { HostedAgent } from './hosted-agent.ts';
-import { agentLabel, UNNAMED } from './molecule-options.ts';
+import { agentLabel, disabledBy, UNNAMED } from './molecule-options.ts';
 
 /** As the health checks of Terminus take it. */
 export type MoleculeHealthResult = Record<string, MoleculeHealthStatus>;
@@ -90,7 +90,8 @@ export class MoleculeHealthIndicator {
   }
 }
 
-function statusOf({ agent }: HostedAgent): MoleculeHealthStatus {
+function statusOf({ agent, options }: HostedAgent): MoleculeHealthStatus {
+  if (disabledBy(options) !== undefined) return { status: 'up', state: 'stopped' };
   // A double of a test may have no health.
   if (typeof agent.health !== 'function') return { status: 'up' };
   const {

@@ -19,6 +19,8 @@ import { MessageDispatcher } from './message-dispatcher.ts';
 import {
   ConfigurableModuleClass,
   checkOptions,
+  disabledBy,
+  disabledClient,
   MODULE_OPTIONS_TOKEN,
   type MoleculeModuleExtras,
   type MoleculeModuleOptions,
@@ -74,7 +76,11 @@ function agentModule(definition: DynamicModule, extras: MoleculeModuleExtras): D
         namingAgent(name, () => {
           const { client } = checkOptions(options);
           const logger = client?.logger ?? nestLogger(name === '' ? 'Molecule' : `Molecule:${name}`);
-          return new RemoteAgentClient({ ...client, logger });
+          const reason = disabledBy(options);
+          return new RemoteAgentClient({
+            ...(reason === undefined ? client : disabledClient(client, reason)),
+            logger,
+          });
         }),
       inject: [token('options')],
     },

@@ -10,6 +10,7 @@ import {
 import { InboundHandlerShape, shape } from '@molecule-ai/core/adapter-kit';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 const STRATEGY_METHODS = ['attach', 'handle'];
 const NOT_OF_THE_AGENT = [
   ['client', 'Pass the options of the client itself as `client`, such as platformUrl and workspaceId.'],
@@ -48,6 +49,11 @@ class ModuleShape {
   client = passedOn<RemoteAgentClientOptions>();
   /** The options of the agent, as for `createRemoteAgent`. The client and the handler come from the module. */
   agent = passedOn<ModuleAgentOptions>();
+  /**
+   * `false`: the agent joins no workspace, and its client sends nothing, so that no platform and token are needed. @default `true`; `false` where
+   * `MOLECULE_DISABLED=1`, and under `NODE_ENV=test` unless the client has the `connection.dispatcher` of a test platform
+   */
+  enabled = shape.flag(undefined);
   /**
    * Whether the global guards, pipes, interceptors and exception filters of the application run for messages; those of
    * classes and methods always do. @default true
@@ -134,6 +140,36 @@ export function checkOptions(options: unknown): MoleculeModuleOptions {
   }
   shape.parseOptions('It', MODULE_OPTIONS, options);
   return options as MoleculeModuleOptions;
+}
+
+/** Why an agent joins no workspace; `undefined` for one that does. */
+export function disabledBy(
+  { enabled, client }: MoleculeModuleOptions,
+  // biome-ignore lint/style/noProcessEnv: the only place of this package that reads the environment
+  { MOLECULE_DISABLED: disabled = '', NODE_ENV: mode }: Partial<Record<string, string>> = process.env,
+): string | undefined {
+  if (enabled !== undefined) return enabled ? undefined : 'enabled: false';
+  if (client?.connection?.dispatcher !== undefined) return undefined;
+  if (/^(?:1|true|yes|on)$/i.test(disabled.trim())) return 'MOLECULE_DISABLED';
+  return mode === 'test' ? 'NODE_ENV=test' : undefined;
+}
+
+/** The options of a client that sends nothing. */
+export function disabledClient(
+  client: RemoteAgentClientOptions | undefined,
+  reason: string,
+): RemoteAgentClientOptions {
+  const dispatch = (): never => {
+    throw new ConfigurationError(`Nothing is sent to the platform: ${reason}.`, {
+      hint: 'Set enabled: true in MoleculeModule.forRoot(), or pass MoleculeTesting or the connection of createTestPlatform().',
+    });
+  };
+  return {
+    platformUrl: 'http://disabled.invalid',
+    workspaceId: NIL_UUID,
+    ...client,
+    connection: { ...client?.connection, dispatcher: { dispatch } },
+  };
 }
 
 /** How health names the agent without a name. */

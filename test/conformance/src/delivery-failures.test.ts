@@ -35,7 +35,7 @@ onEachDatabase('delivery when something fails', (environment) => {
       second.agent.on('cursor-lost', () => {
         reports += 1;
       });
-      await second.agent.start();
+      void second.agent.start();
       await second.untilAllAcknowledged();
       expect(second.handled).toEqual(['new']);
       expect(reports).toBe(1);
@@ -60,7 +60,7 @@ onEachDatabase('delivery when something fails', (environment) => {
       second.agent.on('cursor-lost', () => {
         reports += 1;
       });
-      await second.agent.start();
+      void second.agent.start();
       await second.untilAllAcknowledged();
       expect(second.handled).toEqual(['after']);
       expect(reports).toBe(1);

@@ -32,16 +32,21 @@ onEachDatabase('instances', (environment) => {
         const old = await startTestAgent(environment, { delivery });
         const { platform, member, clock, until } = old;
         const fresh = createTestAgent(environment, platform, member, { delivery });
-        await fresh.agent.start();
+        // It waits until the other one has ended.
+        let hasStarted = false;
+        const starting = fresh.agent.start().then(() => {
+          hasStarted = true;
+        });
         const peer = await onboard(platform);
         const texts = numbered(20);
         for (const text of texts.slice(0, 10)) await send(peer.caller, member.id, text);
         await until(() => fresh.agent.health().degradedReasons.includes('identity-in-use'));
         await until(async () => (await old.pending()) === 0);
-        expect([old.handled.length, fresh.handled.length]).toEqual([10, 0]);
+        expect([old.handled.length, fresh.handled.length, hasStarted]).toEqual([10, 0, false]);
         await stopOnClock(clock, old.agent);
         for (const text of texts.slice(10)) await send(peer.caller, member.id, text);
         await until(async () => (await old.pending()) === 0, 10_000);
+        await starting;
         expect(fresh.agent.health()).toMatchObject({ ok: true, degradedReasons: [] });
         expect([...old.handled, ...fresh.handled]).toEqual(texts);
         const answers = (await inboxTexts(peer)).map((text) => /echo: message \d+/.exec(text)?.[0]);

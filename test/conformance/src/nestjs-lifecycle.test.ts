@@ -315,7 +315,10 @@ verifies('nestjs.lifecycle.nothing-stays', 'lifecycle: nothing stays', async () 
   using state = temporaryState();
   const runOnce = async () => {
     const client = { platformUrl: platform.url, workspaceId, ...state };
-    const root = moduleOf({ imports: [MoleculeModule.forRoot({ client })], providers: [Clerk] });
+    const root = moduleOf({
+      imports: [MoleculeModule.forRoot({ enabled: true, client })],
+      providers: [Clerk],
+    });
     const app = await NestFactory.createApplicationContext(root, QUIET);
     const agent = app.get<RemoteAgent>(getAgentToken());
     await new Promise<void>((resolve) => agent.on('started', resolve));

@@ -91,6 +91,7 @@ async function openPushed(platformUrl: string, operator: OperatorClient): Promis
   onTestFinished(() => state.remove());
   const port = await freePort();
   const module = MoleculeModule.forRoot({
+    enabled: true,
     client: {
       platformUrl,
       workspaceId: id,

@@ -67,7 +67,7 @@ async function openPushStage() {
     onTestFinished(() => state.remove());
     const { storage } = state;
     const client = { platformUrl, workspaceId: id, authToken, storage, logger: silentLogger };
-    return { client, agent: { store: new MemoryInboundStore() } };
+    return { enabled: true, client, agent: { store: new MemoryInboundStore() } };
   };
   const { client } = await workspace('caller');
   const caller = new RemoteAgentClient(client);

@@ -64,7 +64,7 @@ verifies('testing.no-environment', 'with the testing module of NestJS', async ()
   await testing.settled(app.close());
 });
 
-verifies('nestjs.testing.module', async () => {
+verifies('nestjs.testing.module', 'the module', async () => {
   const platform = await createTestPlatform();
   onTestFinished(() => platform.close());
   const testing = await MoleculeTesting.open(platform, { workspaceName: 'shop' });
@@ -116,6 +116,35 @@ class Supporter {
     return 'support';
   }
 }
+
+verifies('nestjs.testing.module', 'ask waits for the handler', async () => {
+  let attempts = 0;
+  @Injectable()
+  class Slow {
+    @OnMessage() async answer(@MessageText() text: string): Promise<string> {
+      // Of the machine: the clock of the platform does not know of it.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      attempts += 1;
+      if (text === 'fail') throw new Error('as ordered');
+      return 'at last';
+    }
+  }
+  const platform = await createTestPlatform();
+  onTestFinished(() => platform.close());
+  await using testing = await MoleculeTesting.open(platform);
+  const app = await Test.createTestingModule({
+    imports: [MoleculeTestingModule.forRoot(testing)],
+    providers: [Slow],
+  }).compile();
+  await app.init();
+  await testing.online(app.get<RemoteAgent>(getAgentToken()));
+  expectAnswered(await testing.ask('go'), 'at last');
+  expectAnswered(await testing.say('go'), 'at last');
+  attempts = 0;
+  expect((await testing.ask('fail')).status).toBe('failed');
+  expect(attempts).toBe(5);
+  await testing.settled(app.close());
+});
 
 verifies('nestjs.testing.override', 'testing: without platform', async () => {
   const AppModule = moduleOf({ imports: [MoleculeModule.forRoot()], providers: [Clerk, PriceList] });

@@ -1,8 +1,35 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { agentStage } from '../../test/agent-stage.ts';
 import { limited, refusing, removed } from '../../test/presence-double.ts';
+import { systemClock } from '../time/clock.ts';
 
 describe('start', () => {
+  it('is missed after a minute, once, unless the agent was started, stopped or its client closed', async () => {
+    const text = 'The agent was created a minute ago, and nobody has started it.';
+    const forgotten = agentStage();
+    await forgotten.client.clock.advance(600_000);
+    expect(forgotten.client.logger.messages('warn')).toEqual([text]);
+    const stopped = agentStage();
+    await stopped.agent.stop();
+    const closed = agentStage();
+    closed.client.closing.abort();
+    for (const { client } of [stopped, closed]) {
+      await client.clock.advance(600_000);
+      expect(client.logger.messages('warn')).toEqual([]);
+    }
+  });
+
+  it('warns where the timers of the process are faked', async () => {
+    const { client, agent } = agentStage();
+    Object.defineProperty(client, 'clock', { value: systemClock });
+    vi.useFakeTimers();
+    const starting = agentStage({}, client).agent.start({ wait: false });
+    await starting;
+    vi.useRealTimers();
+    expect(client.logger.messages('warn')).toEqual(['The timers of this process are faked.']);
+    await agent.stop();
+  });
+
   it('is degraded as rate-limited while the platform limits reads of the state', async () => {
     const { client, agent } = agentStage();
     client.onHeartbeat = () => ({ workspaceStatus: null, paused: null });

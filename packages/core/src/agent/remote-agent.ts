@@ -29,6 +29,7 @@ import {
   optionsSchema,
 } from '../settings/options.ts';
 import { lockWorkspace } from '../storage/file-lock.ts';
+import { systemClock, type Timer } from '../time/clock.ts';
 import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
@@ -44,6 +45,12 @@ import { AgentRequests, isRateLimited } from './agent-requests.ts';
 import type { AgentHealth, AgentState } from './health.ts';
 import { answerIn, type InboundAnswer } from './inbound-answer.ts';
 import { AgentWatch } from './watch.ts';
+
+/** After so long, an agent that nobody has started is warned about. */
+const REMINDER_MS = 60_000;
+const FAKED = {
+  hint: 'Fake only Date, such as vi.useFakeTimers({ toFake: ["Date"] }), or pass the clock of createTestPlatform(): heartbeats and time limits do not run.',
+};
 
 /** What an agent registers by its delivery; `undefined` for what its client says. */
 const MODES = { auto: undefined, own: undefined, 'long-poll': 'poll', poll: 'poll', push: 'push' } as const;
@@ -97,6 +104,7 @@ export class AgentRuntime {
   #lock: Promise<() => Promise<void>> | undefined;
   #outcome: LoopOutcome | undefined;
   #startFailure: { readonly error: unknown; readonly isAwaited: boolean } | undefined;
+  readonly #reminder: Timer;
   #hasOpened = false;
   #hasLoaded = false;
 
@@ -114,6 +122,12 @@ export class AgentRuntime {
     this.#settings = settings;
     this.#logger = logger;
     this.#report = report;
+    this.#reminder = clock.setTimer(REMINDER_MS, () => {
+      logger.warn(
+        { hint: 'Call agent.start().' },
+        'The agent was created a minute ago, and nobody has started it.',
+      );
+    });
     const onClosed = (): void => this.#clientClosed(closeSignal.reason);
     closeSignal.addEventListener('abort', onClosed, { once: true });
     report.onEnd(() => closeSignal.removeEventListener('abort', onClosed));
@@ -237,10 +251,13 @@ export class AgentRuntime {
 
   /**
    * Registers, then starts heartbeats and receiving. Resolves after the first heartbeat. While the platform is
-   * unreachable it keeps retrying and emits `degraded`. Further calls return the same promise.
+   * unreachable it keeps retrying and emits `degraded`. While another running agent of the workspace receives its messages, it waits too, unless `presence.onConflict` says
+   * otherwise. Further calls return the same promise. With `MOLECULE_DISABLED=1` in the environment it ends the agent as `stopped`, without a request, unless the
+   * client has the dispatcher of a test platform.
    * @throws MoleculeError `workspace_in_use`, `unauthorized`, `agent_stopped`, `workspace_removed`.
    */
   start(options: AgentStartOptions = {}): Promise<void> {
+    this.#reminder.cancel();
     const isOver = this.#finishing !== undefined;
     this.#starting ??= this.#start(options);
     if (options.wait !== false || isOver) return this.#starting;
@@ -292,6 +309,12 @@ export class AgentRuntime {
     const { port, random, usesFolder } = this.#settings;
     const { clock } = port;
     const logger = this.#logger;
+    if (port.isDisabled) {
+      logger.info({}, 'MOLECULE_DISABLED is set: the agent joins no workspace, and ends.');
+      return this.#finish('stopped', 0);
+    }
+    if (clock === systemClock && Object.hasOwn(setTimeout, 'clock'))
+      logger.warn(FAKED, 'The timers of this process are faked.');
     const report = this.#report;
     const requests = this.#requests;
     const presence = this.#presence;
@@ -335,8 +358,8 @@ export class AgentRuntime {
     if (this.#finishing !== undefined || this.#state !== 'starting') return;
     this.#state = 'running';
     this.#open();
-    // An agent that is pushed to does not read.
-    if (this.#settings.onConflict !== 'fail' || this.#settings.deliveryChoice === 'push') return;
+    // An agent that is pushed to does not read, and one of the application may read elsewhere.
+    if (['push', 'own'].includes(this.#settings.deliveryChoice)) return;
     try {
       await orAborted(requests.firstRead.promise, limit.signal);
     } catch (error) {
@@ -419,6 +442,7 @@ export class AgentRuntime {
 
   /** Nothing can be sent any more, and what is not finished stays stored for the next agent. */
   #clientClosed(reason: unknown): void {
+    this.#reminder.cancel();
     if (this.#isEnding) return;
     const text =
       'The client was closed while its agent was running, which ends: stop an agent before its client.';
@@ -447,6 +471,7 @@ export class AgentRuntime {
     const report = this.#report;
     const inbound = this.#inbound;
     const requests = this.#requests;
+    this.#reminder.cancel();
     this.#state = 'stopping';
     const isRefused = outcome === 'removed' || outcome === 'revoked';
     const isRegistered = this.#heartbeats !== undefined && !isRefused && port.closeSignal.aborted !== true;

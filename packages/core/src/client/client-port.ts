@@ -78,6 +78,8 @@ export interface ClientPort extends Pick<PeerClient, 'acknowledge' | 'getWorkspa
   readonly reportedUrl: string | null;
   /** The folder of the agent's private files; absolute. */
   readonly stateDirectory: string;
+  /** Whether `MOLECULE_DISABLED` is set: the agent ends at its start. */
+  readonly isDisabled: boolean;
   readonly clock: Clock;
   /** Source of jitter, from 0 to 1. */
   readonly random: RandomSource;
@@ -177,6 +179,7 @@ export function createClientPort(parts: ClientParts): ClientPort {
     platformUrl: settings.platformUrl,
     reportedUrl: settings.reportedUrl,
     stateDirectory: settings.stateDirectory,
+    isDisabled: settings.isDisabled,
     clock: settings.clock,
     random: settings.random,
     logger: parts.logger,

@@ -4,68 +4,92 @@ import { MoleculeError } from '../errors/molecule-error.ts';
 import { redactingLogger } from './redacting-logger.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
-function written(log: (logger: ReturnType<typeof stderrLogger>) => void): string[] {
+function written(log: (logger: ReturnType<typeof stderrLogger>) => void, isTerminal = true): string[] {
   const lines: string[] = [];
-  log(stderrLogger((line) => lines.push(line)));
+  log(stderrLogger({ write: (line) => lines.push(line), isTerminal }));
   return lines;
 }
+
+const lost = new MoleculeError('Lost\nthe connection.', {
+  code: 'connection_failed',
+  hint: 'Check the network.',
+  cause: new TypeError('bad'),
+});
 
 describe('the default logger', () => {
   it('writes warnings and errors, and nothing below', () => {
     const lines = written((logger) => {
       logger.debug({}, 'debug');
       logger.info({}, 'info');
-      logger.warn({ attempt: 2, stage: 'handler' }, 'It failed.');
+      logger.warn({ attempt: 2, stage: 'handler', hint: 'See there.' }, 'It failed.');
       logger.error({ note: 'two words' }, 'It was given up.');
     });
     expect(lines).toEqual([
-      expect.stringMatching(/^\S+Z molecule WARN It failed\. attempt=2 stage=handler\n$/),
+      expect.stringMatching(/^\S+Z molecule WARN It failed\. attempt=2 stage=handler\n {2}See there\.\n$/),
       expect.stringMatching(/^\S+Z molecule ERROR It was given up\. note="two words"\n$/),
     ]);
   });
 
-  it('writes an error with its code, hint, causes and frames, in one line', () => {
-    const error = new MoleculeError('Lost\nthe connection.', {
-      code: 'connection_failed',
-      hint: 'Check the network.',
-      cause: new TypeError('bad'),
+  it('writes an error on a terminal with its code, hint, frames and causes, below each other', () => {
+    const [text = ''] = written((logger) => redactingLogger(logger).error({ error: lost }, 'No.'));
+    const [first, error, hint, frame = '', ...more] = text.split('\n');
+    expect(first).toMatch(/molecule ERROR No\.$/);
+    expect([error, hint]).toEqual([
+      '  MoleculeError (connection_failed): Lost the connection.',
+      '  Check the network.',
+    ]);
+    expect(frame).toMatch(/^ {4}at .*stderr-logger\.test\.ts/);
+    expect(more).toContain('  caused by TypeError: bad');
+  });
+
+  it('writes one line of JSON elsewhere', () => {
+    const lines = written(
+      (logger) => redactingLogger(logger).error({ error: lost, attempt: 2 }, 'No.'),
+      false,
+    );
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.indexOf('\n')).toBe((lines[0]?.length ?? 0) - 1);
+    expect(JSON.parse(lines[0] ?? '')).toEqual({
+      time: expect.stringMatching(/Z$/),
+      level: 'error',
+      message: 'No.',
+      attempt: 2,
+      error: {
+        name: 'MoleculeError',
+        message: 'Lost\nthe connection.',
+        code: 'connection_failed',
+        hint: 'Check the network.',
+        stack: expect.arrayContaining([expect.stringContaining('stderr-logger.test.ts')]),
+        cause: { name: 'TypeError', message: 'bad' },
+      },
     });
-    const [line = ''] = written((logger) => redactingLogger(logger).error({ error }, 'No.'));
-    expect(line).toContain('"MoleculeError (connection_failed): Lost the connection. Check the network."');
-    expect(line).toContain('TypeError: bad');
-    expect(line).toContain('stack="at ');
-    expect(line).toContain('stderr-logger.test.ts');
-    expect(line.indexOf('\n')).toBe(line.length - 1);
   });
 
   it('leaves the frames out of a warning about a failed connection', () => {
-    const error = new MoleculeError('Lost.', { code: 'connection_failed', cause: new Error('refused') });
     const other = new MoleculeError('No.', { code: 'not_found' });
-    const [lost = '', given = '', notFound = ''] = written((logger) => {
-      redactingLogger(logger).warn({ error }, 'Again.');
-      redactingLogger(logger).error({ error }, 'Given up.');
+    const [warned = '', given = '', notFound = ''] = written((logger) => {
+      redactingLogger(logger).warn({ error: lost }, 'Again.');
+      redactingLogger(logger).error({ error: lost }, 'Given up.');
       redactingLogger(logger).warn({ error: other }, 'Not there.');
     });
-    expect(lost).toMatch(/"MoleculeError \(connection_failed\): Lost\." cause="Error: refused"\n$/);
-    expect(given).toContain('stack="at ');
-    expect(notFound).toContain('stack="at ');
-  });
-
-  it('ends the message of an error before its hint, with one full stop', () => {
-    const error = new MoleculeError('it is in use', { code: 'conflict', hint: 'Stop it.' });
-    const [line = ''] = written((logger) => logger.warn({ error }, 'No.'));
-    expect(line).toContain('(conflict): it is in use. Stop it."');
+    expect(warned).not.toContain(' at ');
+    expect(given).toContain(' at ');
+    expect(notFound).toContain(' at ');
   });
 
   it('writes no credential, and no control character for a terminal', () => {
-    const [line = ''] = written((logger) =>
-      redactingLogger(logger, ['open-sesame-12345']).warn(
-        { text: `\u001b[31mred ${TOKEN}`, error: new Error('with open-sesame-12345'), token: 'x'.repeat(20) },
-        'A line.\r\nAnother.',
-      ),
-    );
-    for (const secret of [TOKEN, 'open-sesame-12345', 'x'.repeat(20), '\u001b', '\r'])
-      expect(line).not.toContain(secret);
-    expect(line.indexOf('\n')).toBe(line.length - 1);
+    const hostile = {
+      text: `\u001b[31mred ${TOKEN}`,
+      error: new Error('with open-sesame-12345\u001b'),
+      token: 'x'.repeat(20),
+    };
+    for (const isTerminal of [true, false]) {
+      const [line = ''] = written(
+        (logger) => redactingLogger(logger, ['open-sesame-12345']).warn(hostile, 'A line.\r\nAnother.'),
+        isTerminal,
+      );
+      for (const secret of [TOKEN, 'open-sesame-12345', 'x'.repeat(20), '\u001b', '\r'])
+        expect(line).not.toContain(secret);
+    }
   });
 });

@@ -3,11 +3,13 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type AgentCard, DELIVERY_MODES, type DeliveryMode } from '@molecule-ai/protocol';
 import { ConfigurationError } from '../errors/molecule-error.ts';
+import type { Logger } from '../logging/logger.ts';
 import {
   type ConnectionSettings,
   ConnectionShape,
   originOfCredential,
   PlatformShape,
+  type RequestDispatcher,
   RequestLimits,
   readCredential,
   readHttpUrl,
@@ -26,6 +28,7 @@ import {
   type Refuse,
   type SettingsOf,
   text,
+  unknownKeys,
   withMethods,
   word,
 } from './options.ts';
@@ -33,6 +36,23 @@ import { isLoopback } from './platform-proxy.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+/** Of A2A 0.3 and 1.0, and of platforms. */
+const CARD_KEYS = [
+  ...['name', 'description', 'version', 'url', 'runtime', 'skills', 'capabilities', 'provider', 'iconUrl'],
+  ...[
+    'documentationUrl',
+    'protocolVersion',
+    'protocolVersions',
+    'preferredTransport',
+    'additionalInterfaces',
+  ],
+  ...['supportedInterfaces', 'defaultInputModes', 'defaultOutputModes', 'security', 'securitySchemes'],
+  ...['securityRequirements', 'signatures', 'supportsAuthenticatedExtendedCard'],
+];
+const SKILL_KEYS = [
+  ...['id', 'name', 'description', 'tags', 'examples', 'inputModes', 'outputModes'],
+  ...['security', 'securityRequirements'],
+];
 const CARD_HINT = "Pass the card as an object, such as { name: 'researcher' }.";
 const STORE_HINT =
   'Pass new MemoryTokenStore(), a TokenStore of your own, or leave it out for a file in the directory.';
@@ -160,6 +180,17 @@ export class ClientShape extends PlatformShape {
 /** Options of a `RemoteAgentClient`. Most of the first ones can also be set by an environment variable. */
 export interface RemoteAgentClientOptions extends OptionsOf<ClientShape> {}
 
+const DISABLED = /^\s*(?:1|true|yes|on)\s*$/i;
+
+/** Sends nothing. */
+const REFUSING: RequestDispatcher = {
+  dispatch: () => {
+    throw new ConfigurationError('Nothing is sent to the platform: MOLECULE_DISABLED is set.', {
+      hint: 'Unset MOLECULE_DISABLED, or pass connection.dispatcher of a test platform.',
+    });
+  },
+};
+
 const CLIENT = new ClientShape();
 const CLIENT_OPTIONS = optionsSchema(CLIENT);
 
@@ -169,6 +200,8 @@ export interface ClientSettings
     SettingsOf<ClientLimits>,
     Pick<SettingsOf<ClientConnectionShape>, 'directCalls' | 'onPeerChange'> {
   readonly workspaceId: string;
+  /** Whether the agent joins no workspace, and nothing is sent. */
+  readonly isDisabled: boolean;
   readonly authToken: string | null;
   readonly adminToken: string | null;
   /** Where each credential was set, for errors; `null` where it was not. */
@@ -196,12 +229,21 @@ export function resolveClientSettings(options: RemoteAgentClientOptions, env: En
   const given = parseOptions('RemoteAgentClient', CLIENT_OPTIONS, options, env);
   const { workspaceId, authToken, adminToken, agentCard, reportedUrl } = given;
   const { directCalls, allowPeerNetworks: allowedNetworks, onPeerChange, ...connection } = given.connection;
-  const settings = resolveConnection(given, connection, given.limits, env);
+  // A test platform has a dispatcher of its own.
+  const isDisabled = connection.dispatcher === undefined && DISABLED.test(env.MOLECULE_DISABLED ?? '');
+  const dispatcher = isDisabled ? REFUSING : connection.dispatcher;
+  const settings = resolveConnection(given, { ...connection, dispatcher }, given.limits, env);
   const isLocal = isLoopback(new URL(settings.platformUrl));
+  warnOfMistypedKeys(settings.logger, 'agentCard', agentCard, CARD_KEYS);
+  const { skills } = agentCard ?? {};
+  for (const skill of Array.isArray(skills) ? skills : []) {
+    warnOfMistypedKeys(settings.logger, 'A skill of agentCard', skill, SKILL_KEYS);
+  }
   return Object.freeze({
     ...settings,
     ...given.limits,
     workspaceId,
+    isDisabled,
     authToken,
     adminToken,
     origins: Object.freeze({
@@ -246,6 +288,16 @@ function resolveDeliveryMode(mode: DeliveryMode | undefined, reportedUrl: string
 function resolveCard(card: AgentCard | undefined, name: string | undefined, workspaceId: string): AgentCard {
   if (card !== undefined && Object.keys(card).length > 0) return card;
   return { name: name || `remote-agent-${workspaceId.slice(0, 8)}` };
+}
+
+/** A card may have keys of its own. */
+function warnOfMistypedKeys(logger: Logger, what: string, given: unknown, known: readonly string[]): void {
+  if (!isObject(given)) return;
+  for (const key of Object.keys(given)) {
+    const unknown = unknownKeys(what, [key], known, 'key');
+    if (unknown?.hint?.startsWith('Did you mean') !== true) continue;
+    logger.warn({ hint: unknown.hint }, `${unknown.problem} It is sent as it is.`);
+  }
 }
 
 function resolveStateDirectory(text: string | undefined, workspaceId: string): string {

@@ -3,10 +3,22 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SELF, TOKEN } from '../../test/agent-ids.ts';
+import { recordingLogger } from '../testing/recording-logger.ts';
 import { resolveClientSettings, resolveOperatorSettings } from './client-settings.ts';
 import { SDK_VERSION } from './sdk-version.ts';
 
 const least = { workspaceId: SELF, platformUrl: 'http://localhost:8080' };
+
+it('warns of a key of a card that looks like another one', () => {
+  const logger = recordingLogger();
+  const agentCard = { nmae: 'x', operatingHours: 1, skills: ['plain', { id: 'a', descripton: 'b' }] };
+  const settings = resolveClientSettings({ ...least, agentCard: agentCard as never, logger }, {});
+  expect(settings.agentCard).toBe(agentCard);
+  expect(logger.lines.map(({ fields, message }) => [message, fields.hint])).toEqual([
+    ['agentCard has no key "nmae". It is sent as it is.', 'Did you mean name?'],
+    ['A skill of agentCard has no key "descripton". It is sent as it is.', 'Did you mean description?'],
+  ]);
+});
 
 describe('resolveClientSettings', () => {
   it('applies all defaults and freezes', () => {

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AgentClientDouble, agentStage } from '../../test/agent-stage.ts';
+import { AgentClientDouble, type AgentStage, agentStage } from '../../test/agent-stage.ts';
 import { until } from '../../test/inbound-stage.ts';
 import { hanging, refusing } from '../../test/presence-double.ts';
 import { recordingLogger } from '../testing/recording-logger.ts';
@@ -21,17 +21,28 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'workspace-'));
 });
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+/** Ends an agent that reads. */
+async function stop({ agent, client }: Pick<AgentStage, 'agent' | 'client'>): Promise<void> {
+  const stopping = agent.stop();
+  await until(async () => {
+    await client.clock.advance(5_000);
+    return agent.state === 'stopped';
+  });
+  await stopping;
+}
 
 describe('the workspace lock', () => {
   it('of another host is taken over when it is not refreshed: a container moved to another host can start', async () => {
     await writeFile(lockPath(), `1 another-host mark`);
     const silentSince = new Date(Date.now() - 10 * 60_000);
     await utimes(lockPath(), silentSince, silentSince);
-    const { agent } = onDisk();
+    const stage = onDisk();
+    const { agent } = stage;
     await agent.start();
     expect(agent.state).toBe('running');
-    await agent.stop();
+    await stop(stage);
   });
 
   it('is refreshed while it is held', async () => {
@@ -49,10 +60,11 @@ describe('the workspace lock', () => {
 
   it.runIf(process.platform === 'linux')('of a process whose id another one got is taken over', async () => {
     await writeFile(lockPath(), `${process.ppid} ${hostname()} mark another-boot:1`);
-    const { agent } = onDisk();
+    const stage = onDisk();
+    const { agent } = stage;
     await agent.start();
     expect(agent.state).toBe('running');
-    await agent.stop();
+    await stop(stage);
   });
 
   it.runIf(process.platform === 'linux')(
@@ -66,10 +78,11 @@ describe('the workspace lock', () => {
         const pid = String(await once(parent.stdout, 'data')).trim();
         await until(async () => / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8')));
         await writeFile(lockPath(), `${pid} ${hostname()} mark ${await processStart(Number(pid))}`);
-        const { agent } = onDisk();
+        const stage = onDisk();
+        const { agent } = stage;
         await agent.start();
         expect(agent.state).toBe('running');
-        await agent.stop();
+        await stop(stage);
       } finally {
         parent.kill();
       }
@@ -81,12 +94,13 @@ describe('the workspace lock', () => {
     const name = (pid: number) => `.inbound.jsonl.${pid}.${randomUUID()}.tmp`;
     const [left, inUse, other] = [name(ended), name(process.ppid), 'notes.tmp'];
     for (const each of [left, inUse, other]) await writeFile(join(folder, each), 'part');
-    const { agent } = onDisk();
+    const stage = onDisk();
+    const { agent } = stage;
     await agent.start();
     const names = await readdir(folder);
     expect(names).not.toContain(left);
     expect(names).toEqual(expect.arrayContaining([inUse, other]));
-    await agent.stop();
+    await stop(stage);
   });
 
   it('of a running process with the same start time is valid', async () => {
@@ -103,10 +117,11 @@ describe('the workspace lock', () => {
     ['something else', () => 'garbage'],
   ])('of %s is taken over', async (_name, mark) => {
     await writeFile(lockPath(), mark());
-    const { agent } = onDisk();
+    const stage = onDisk();
+    const { agent } = stage;
     await agent.start();
     expect(agent.state).toBe('running');
-    await agent.stop();
+    await stop(stage);
     expect(await readdir(folder)).not.toContain('agent.lock');
   });
 

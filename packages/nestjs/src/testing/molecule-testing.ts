@@ -65,6 +65,7 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
     const { id, authToken } = await operator.createWorkspace({ name: workspaceName });
     const { storage, remove } = temporaryState();
     const options: MoleculeModuleOptions = {
+      enabled: true,
       ...more,
       client: {
         ...shared,
@@ -77,7 +78,12 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
         workspaceId: id,
         authToken: authToken ?? '',
       },
-      agent: { store: new MemoryInboundStore(), ...agent },
+      // A clock that a test moves does not wait for a handler.
+      agent: {
+        store: new MemoryInboundStore(),
+        ...agent,
+        limits: { handlerTimeoutMs: null, ...agent?.limits },
+      },
     };
     return new MoleculeTesting(platform, operator, id, options, remove);
   }
@@ -92,18 +98,33 @@ export class MoleculeTesting implements OnApplicationShutdown, AsyncDisposable {
     throw closed();
   }
 
-  /** Sends a message to the agent of the application, as a person does on its canvas. */
+  /** Sends a message to the agent of the application, as a person does on its canvas. Resolves as {@link ask}. */
   async say(text: string): Promise<PeerReply> {
     this.#checkOpen();
-    return this.settled(this.#operator.sendMessage(this.workspaceId, text));
+    const reply = await this.settled(this.#operator.sendMessage(this.workspaceId, text));
+    return this.#ended(reply, () => this.#operator.waitForAnswer(this.workspaceId, reply.messageId));
   }
 
-  /** Sends a message to the agent of the application, as another agent. */
+  /**
+   * Sends a message to the agent of the application, as another agent. Resolves when it has ended, whatever its handler waits for and
+   * however often it is tried again; with the status `queued` only where the agent is not online.
+   */
   async ask(text: string): Promise<PeerReply> {
     this.#checkOpen();
     this.#caller ??= this.peer({ name: 'caller' });
     const { client } = await this.#caller;
-    return this.settled(client.callPeer(this.workspaceId, text));
+    const reply = await this.settled(client.callPeer(this.workspaceId, text));
+    return this.#ended(reply, () => client.waitForAnswer(reply.messageId));
+  }
+
+  async #ended(sent: PeerReply, wait: () => Promise<PeerReply>): Promise<PeerReply> {
+    let reply = sent;
+    while (reply.status === 'queued') {
+      const { status } = await this.settled(this.#operator.getWorkspace(this.workspaceId));
+      if (status !== 'online' && status !== 'degraded') return reply;
+      reply = await this.settled(wait());
+    }
+    return reply;
   }
 
   /** Resolves when the agent runs. A clock that a test moves is moved until then. */

@@ -72,6 +72,10 @@ export const AGENTS = behaviours({
     'A handler may return a text, an object with parts and metadata, or an async iterable of texts.',
     'docs/decisions/0031-what-a-handler-returns.md',
   ],
+  'agent.disabled': [
+    'With MOLECULE_DISABLED an agent joins no workspace, and a client sends nothing.',
+    'docs/decisions/0053-test-platform.md#tests-that-start-an-application',
+  ],
   'agent.on-answer': [
     'Answers to questions and late answers go to onAnswer, and never to onMessage.',
     'docs/decisions/0054-answers-have-a-handler.md',

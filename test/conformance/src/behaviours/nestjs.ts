@@ -94,6 +94,10 @@ export const NESTJS = behaviours({
     'An interceptor can repeat or end a method and replace or change its answer.',
     'docs/decisions/0117-nestjs.md#enhancers; docs/decisions/0117-nestjs.md#answers',
   ],
+  'nestjs.disabled': [
+    'In a test, the agent of an application joins no workspace unless a test platform is given.',
+    'docs/decisions/0053-test-platform.md#tests-that-start-an-application',
+  ],
   'nestjs.answers.handlers': [
     'Answers go to methods with @OnAnswer(), and never to methods for messages.',
     'docs/decisions/0054-answers-have-a-handler.md; docs/decisions/0117-nestjs.md#answers',
