@@ -14,6 +14,12 @@ export const Ready = wire('Ready', (w) =>
 );
 export type Ready = WireType<typeof Ready>;
 
+/** Response of `GET /admin/platform`: which platform this is. `data_directory` is `:memory:` for one without files. */
+export const PlatformFacts = wire('PlatformFacts', (w) =>
+  w.object({ data_directory: z.string(), started_at: w.timestamp() }),
+);
+export type PlatformFacts = WireType<typeof PlatformFacts>;
+
 /** Response of `GET /admin/liveness`: when each background job last ran. */
 export const AdminLiveness = wire('AdminLiveness', (w) =>
   w.object({

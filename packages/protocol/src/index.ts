@@ -69,7 +69,7 @@ export {
 export { checkExchange, type Exchange } from './exchange.ts';
 export { BODY_LIMITS, FIELD_LIMITS, isColumnText, toColumnText, utf8Length } from './field-limits.ts';
 export { describeProblems, type FieldProblem, fieldProblems } from './field-problems.ts';
-export { AdminLiveness, Health, Ready } from './health.ts';
+export { AdminLiveness, Health, PlatformFacts, Ready } from './health.ts';
 export {
   Cents,
   Count,

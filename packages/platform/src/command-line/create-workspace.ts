@@ -1,7 +1,10 @@
-import { CreateWorkspaceResponse, ERROR_CODES, isErrorCode } from '@molecule-ai/protocol';
+import { realpathSync } from 'node:fs';
+import { CreateWorkspaceResponse, ERROR_CODES, isErrorCode, PlatformFacts } from '@molecule-ai/protocol';
 import { errorFacts } from '../foreign-error.ts';
 import { printable } from '../foreign-text.ts';
 import type { Environment } from '../options/option-reader.ts';
+import { IN_MEMORY } from '../options/options-schema.ts';
+import { resolveDataDirectory } from '../options/resolve-settings.ts';
 import { CommandError, WRONG_OPTIONS } from './command-error.ts';
 import type { Output } from './output.ts';
 import type { CreateWorkspaceCommand } from './platform-command.ts';
@@ -26,13 +29,15 @@ export async function createWorkspace(
   signal: AbortSignal,
   timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
-  const platform = platformUrl(url || environment.MOLECULE_PLATFORM_URL || DEFAULT_URL);
+  const givenUrl = url || environment.MOLECULE_PLATFORM_URL;
+  const platform = platformUrl(givenUrl || DEFAULT_URL);
   const orgId = environment.MOLECULE_ORG_ID || undefined;
   if (orgId !== undefined && !PLAIN_VALUE.test(orgId))
     throw unusableVariable('MOLECULE_ORG_ID', 'an env file');
   const operatorKey = readOperatorKey(environment);
   const body = { name: workspaceName, runtime: 'external', parent_id: parent ?? null };
   const request = { operatorKey, orgId, signal, timeoutMs };
+  if (!givenUrl && operatorKey === undefined) await requirePlatformOf(environment, platform, request);
   const response = await post(`${platform}/workspaces`, body, request);
   const created = CreateWorkspaceResponse.tolerant.safeParse(response).data?.connection;
   if (created === undefined || created.auth_token === '') throw noPlatform(platform, 'it sent no workspace');
@@ -55,25 +60,64 @@ export async function createWorkspace(
   );
 }
 
+/**
+ * Refuses the platform that happens to listen on the default port when its data folder is another one. In dev mode it would accept the workspace.
+ * @throws CommandError
+ */
+async function requirePlatformOf(
+  environment: Environment,
+  platform: string,
+  options: RequestOptions,
+): Promise<void> {
+  const facts = PlatformFacts.tolerant.safeParse(await getJson(`${platform}/admin/platform`, options)).data;
+  if (facts === undefined || facts.data_directory === environment.MOLECULE_DATA_DIR) return;
+  const { data_directory: directory, started_at: startedAt } = facts;
+  const ownDirectory = resolveDataDirectory(environment);
+  if (isSameFolder(directory, ownDirectory)) return;
+  const place = directory === IN_MEMORY ? 'in memory' : `in ${printable(directory)}`;
+  throw new CommandError(
+    `Another platform listens at ${platform}: its data is ${place}, not in ${ownDirectory}; it was started at ${printable(startedAt)}.`,
+    {
+      hint: `If you mean that one, add --url ${platform}. If not, start yours with another --port, and add its URL.`,
+    },
+  );
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  try {
+    return one === other || realpathSync(one) === realpathSync(other);
+  } catch {
+    return false;
+  }
+}
+
 /** The ids of the workspaces that have the same name; none when the platform does not list them. */
 async function othersNamed(
   platform: string,
   name: string,
   ownId: string,
-  { operatorKey, orgId, signal, timeoutMs }: RequestOptions,
+  options: RequestOptions,
 ): Promise<string[]> {
+  const listed = await getJson(`${platform}/workspaces`, options);
+  const rows: unknown[] = Array.isArray(listed) ? listed : [];
+  const named = rows.map((row) => Object(row)).filter((row) => row.name === name && row.id !== ownId);
+  return named.map(({ id }) => printable(String(id)));
+}
+
+/** What a request returns that only adds to the command; undefined when it fails. */
+async function getJson(
+  url: string,
+  { operatorKey, orgId, signal, timeoutMs }: RequestOptions,
+): Promise<unknown> {
   try {
-    const response = await fetch(`${platform}/workspaces`, {
+    const response = await fetch(url, {
       redirect: 'manual',
       headers: headersOf(operatorKey, orgId),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
-    const listed: unknown = await response.json();
-    const rows: unknown[] = Array.isArray(listed) ? listed : [];
-    const named = rows.map((row) => Object(row)).filter((row) => row.name === name && row.id !== ownId);
-    return named.map(({ id }) => printable(String(id)));
+    return await response.json();
   } catch {
-    return [];
+    return undefined;
   }
 }
 

@@ -6,10 +6,17 @@ import type { PlatformContext } from '../context.ts';
 import { diskFull, HttpError } from '../http/http-error.ts';
 import { mount } from '../http/mount.ts';
 import { IN_MEMORY } from '../options/options-schema.ts';
+import { timestamp } from '../time/clock.ts';
 
-/** `/health`: the process runs. `/ready`: its database can be used as well, and there is space for more. */
+/**
+ * `/health`: the process runs. `/ready`: its database can be used as well, and there is space for more. `/admin/platform`: which platform
+ * it is, for a command that has found one.
+ */
 export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext): void {
+  const { directory, minFreeSpace } = context.settings.data;
+  const started_at = timestamp(context.clock);
   mount(app, routes.health, () => ({ status: 'ok' }));
+  mount(app, routes.platform, () => ({ data_directory: directory, started_at }));
 
   mount(app, routes.ready, async () => {
     if (context.shutdown.aborted) {
@@ -20,7 +27,6 @@ export function mountHealthRoutes(app: FastifyInstance, context: PlatformContext
     } catch (cause) {
       throw new HttpError(503, 'platform_unavailable', 'the database does not respond', { cause });
     }
-    const { directory, minFreeSpace } = context.settings.data;
     if (directory === IN_MEMORY) return { status: 'ready', checks: { database: 'ok' } };
     if (context.database.hasNoSpace || (await isNearlyFull(directory, minFreeSpace))) {
       throw diskFull();

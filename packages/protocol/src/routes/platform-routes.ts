@@ -6,7 +6,7 @@ import {
   RevokeOrgKeyResponse,
   SessionResponse,
 } from '../credentials.ts';
-import { AdminLiveness, Health, Ready } from '../health.ts';
+import { AdminLiveness, Health, PlatformFacts, Ready } from '../health.ts';
 import { OpenApiDocument } from '../openapi.ts';
 import { EventList, EventsQuery } from '../platform-event.ts';
 import { defineRoutes } from './route.ts';
@@ -118,6 +118,13 @@ export const platformRoutes = defineRoutes({
     summary: 'Returns when each background job of the platform last ran.',
     access: 'operator',
     responses: { 200: AdminLiveness },
+  },
+  platform: {
+    method: 'GET',
+    path: '/admin/platform',
+    summary: 'Returns which platform this is: its data folder, and when it started.',
+    access: 'operator',
+    responses: { 200: PlatformFacts },
   },
   metrics: {
     method: 'GET',

@@ -199,6 +199,11 @@ export const WORKSPACES = behaviours({
     'docs/decisions/0123-commands-of-the-platform.md#workspaces',
     'test:processes',
   ],
+  'platform.command.workspace-create-elsewhere': [
+    'Without a URL, `molecule-platform workspace create` makes no workspace at a platform whose data folder is another one, and names it.',
+    'docs/decisions/0123-commands-of-the-platform.md#workspaces',
+    'test:processes',
+  ],
   'platform.command.workspace-create-errors': [
     'A failed `molecule-platform workspace create` states the cause and what to do, never a key.',
     'docs/decisions/0123-commands-of-the-platform.md#workspaces',

@@ -42,7 +42,7 @@ onEachDatabase('an agent whose platform does not answer', (environment) => {
       await environment.scriptedAgent({ script: () => ({ kind: 'hang-up' }) }),
     );
     expect(code, text).toBe(70);
-    expect(text.match(/ERROR/g)).toHaveLength(1);
+    expect(text.match(/"level":"error"/g)).toHaveLength(1);
     expect(text).toContain('platform-unreachable');
     expect(text).not.toContain('a-token-of-a-workspace');
   });
@@ -56,7 +56,7 @@ onEachDatabase('an agent whose platform does not answer', (environment) => {
     });
     const { code, text } = await endOf(platform);
     expect(code, text).toBe(70);
-    expect(text.match(/ERROR/g)).toHaveLength(1);
+    expect(text.match(/"level":"error"/g)).toHaveLength(1);
     expect(platform.requests.filter(({ path }) => path.endsWith('/heartbeat')).length).toBeGreaterThan(1);
   });
 });

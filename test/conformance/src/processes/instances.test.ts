@@ -22,7 +22,8 @@ onEachDatabase('instances in processes of their own', { onDisk: true }, (environ
       const agents = [1, 2].map(() =>
         startKillableAgent(environment, platform, member, { delivery, stateDirectory: environment.folder() }),
       );
-      await Promise.all(agents.map((agent) => agent.waitForEvent('online')));
+      // The other one waits until this one has ended.
+      await Promise.race(agents.map((agent) => agent.waitForEvent('online')));
       const texts = numbered(60);
       for (const text of texts) await send(peer.caller, member.id, text);
       await untilAllAcknowledged(platform, member);
@@ -62,10 +63,11 @@ onEachDatabase('instances in processes of their own', { onDisk: true }, (environ
       await first.waitForEvent('handling');
       await first.kill();
       const second = createTestAgent(environment, platform, member, { delivery });
-      await second.agent.start();
+      const starting = second.agent.start();
       await second.until(() => second.agent.health().degradedReasons.includes('identity-in-use'));
       expect(second.handled).toEqual([]);
       await second.until(() => second.handled.length > 0, 90_000);
+      await starting;
       await second.untilAllAcknowledged();
       expect(second.handled).toEqual(['lost?']);
     });

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseEnv } from 'node:util';
 import { createRemoteAgent } from '@molecule-ai/core';
+import { createPlatform } from '@molecule-ai/platform';
 import { expect } from 'vitest';
 import { runBin } from '../harness/platform-bin.ts';
 import { onEachDatabase } from '../harness/test-environment.ts';
@@ -43,6 +44,37 @@ onEachDatabase('commands of the platform', { onDisk: true }, (environment) => {
       ]);
       expect(parseEnv(again.out).MOLECULE_WORKSPACE_ID).not.toBe(id);
     }
+  });
+
+  verifies('platform.command.workspace-create-elsewhere', async ({ skip }) => {
+    const folder = environment.folder();
+    const start = (directory: string) => createPlatform({ mode: 'dev', data: { directory } });
+    // Another process may have the default port just now.
+    const platform = await start(folder).catch(() => skip('port 8080 is in use'));
+    environment.onCleanup(() => platform.close());
+    const args = ['workspace', 'create', 'echo'];
+    const refused = await runBin(environment, args);
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    expect(refused.err).toContain(
+      `Another platform listens at http://localhost:8080: its data is in ${folder}, not in /`,
+    );
+    expect(refused.err).toMatch(/started at \d{4}-\d\d-\d\dT.*\n.*add --url http:\/\/localhost:8080\./);
+    expect(await (await fetch(`${platform.url}/workspaces`)).json()).toEqual([]);
+    const own = await runBin(environment, args, { MOLECULE_DATA_DIR: `${folder}/.` });
+    expect(own).toMatchObject({ code: 0, err: '' });
+    const meant = await runBin(environment, [
+      'workspace',
+      'create',
+      'other',
+      '--url',
+      'http://localhost:8080',
+    ]);
+    expect(meant).toMatchObject({ code: 0, err: '' });
+    await platform.close();
+    const inMemory = await start(':memory:');
+    environment.onCleanup(() => inMemory.close());
+    expect((await runBin(environment, args)).err).toContain('its data is in memory, not in /');
+    expect(await runBin(environment, args, { MOLECULE_DATA_DIR: ':memory:' })).toMatchObject({ code: 0 });
   });
 
   verifies('platform.command.workspace-create-errors', async () => {
