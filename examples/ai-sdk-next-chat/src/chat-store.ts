@@ -23,6 +23,18 @@ export class ChatStore {
     await rename(written, this.#pathOf(id));
   }
 
+  /** Whether an approval is used for the first time: a file of its name can be created once, by whatever process. */
+  async redeem(key: string): Promise<boolean> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    try {
+      await writeFile(join(this.#folder, `${key}.used`), '', { flag: 'wx', mode: 0o600 });
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
   /** The page chooses the id, so it is no part of the path. */
   #pathOf(id: string): string {
     return join(this.#folder, `${createHash('sha256').update(id).digest('hex')}.json`);

@@ -13,6 +13,7 @@ export function chatRoute(agent: ChatAgent, store: ChatStore): Route {
       agent,
       // In production a secret of the deployment, else an approval ends with the process that asked for it.
       approvalSecret: process.env.APPROVAL_SECRET,
+      redeemApproval: (key) => store.redeem(key),
       onFinish: ({ chatId, messages }) => store.save(chatId, messages),
       onError: (error, { chatId }) => console.error(`chat ${chatId}:`, error),
     }),

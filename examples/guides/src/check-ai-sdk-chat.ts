@@ -8,9 +8,10 @@ import { chatWith } from './ai-sdk-chat.ts';
 export async function checkAiSdkChat(): Promise<void> {
   const model = new ScriptedLanguageModel((messages) => `You said: ${new PromptReader(messages).question}`);
   let stored: readonly UIMessage[] = [];
-  const post = chatWith(new ToolLoopAgent({ model }), async (_id, chat) => {
+  const saveChat = async (_id: string, chat: readonly UIMessage[]) => {
     stored = chat;
-  });
+  };
+  const post = chatWith(new ToolLoopAgent({ model }), { saveChat, insertKey: async () => true });
   for (const text of ['Good morning', 'And now?']) {
     const message = { id: crypto.randomUUID(), role: 'user', parts: [{ type: 'text', text }] };
     const body = JSON.stringify({ id: 'chat-1', messages: [...stored, message] });

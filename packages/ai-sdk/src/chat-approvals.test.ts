@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { approvalSigner, releaseApprovals, useApprovals } from './chat-approvals.ts';
+import { approvalSigner, redeemInProcess } from './chat-approvals.ts';
 
 const content = {
   conversationId: 'chat-1',
@@ -55,20 +55,12 @@ it('signs what a client gets as JSON', () => {
   expect(signer.verify(empty, { ...content, input: null })).toBe('approval-2');
 });
 
-it('lets approvals be used once, all of them or none', () => {
-  expect(useApprovals(['signed-1', 'signed-2'])).toBe(true);
-  expect(useApprovals(['signed-3', 'signed-2'])).toBe(false);
-  expect(useApprovals(['signed-3'])).toBe(true);
-  releaseApprovals(['signed-1']);
-  expect(useApprovals(['signed-1'])).toBe(true);
-});
-
-it('knows the latest 10 000 that were used', () => {
-  expect(useApprovals(['signed-first'])).toBe(true);
-  useApprovals(Array.from({ length: 9_999 }, (_, at) => `signed-many-${at}`));
-  expect(useApprovals(['signed-first'])).toBe(false);
-  useApprovals(['signed-last']);
-  expect(useApprovals(['signed-first'])).toBe(true);
+it('knows the latest 10 000 approvals that were used', () => {
+  expect(redeemInProcess('first')).toBe(true);
+  for (let at = 0; at < 9_999; at += 1) redeemInProcess(`many-${at}`);
+  expect(redeemInProcess('first')).toBe(false);
+  expect(redeemInProcess('last')).toBe(true);
+  expect(redeemInProcess('first')).toBe(true);
 });
 
 it('verifies no numbers that JSON would change, and no input of more than 500 levels', () => {

@@ -55,26 +55,19 @@ export function approvalSigner(secret?: string): ApprovalSigner {
   };
 }
 
-/** Marks approvals as used, all or none. `false` when this process has marked one of them before, among its latest 10 000. */
-export function useApprovals(signed: readonly string[]): boolean {
+/** Records that an approval is used; `false` when this process has recorded it before, among its latest 10 000. */
+export function redeemInProcess(key: string): boolean {
   const { used } = ofProcess();
-  if (signed.some((each) => used.has(each))) return false;
-  for (const each of signed) used.add(each);
-  for (const oldest of used) {
-    if (used.size <= MAX_USED) break;
-    used.delete(oldest);
-  }
+  if (used.has(key)) return false;
+  used.add(key);
+  const [oldest = ''] = used;
+  if (used.size > MAX_USED) used.delete(oldest);
   return true;
-}
-
-/** For approvals whose call was not begun. */
-export function releaseApprovals(signed: readonly string[]): void {
-  for (const each of signed) ofProcess().used.delete(each);
 }
 
 interface ApprovalState {
   readonly key: Buffer;
-  /** The signed approvals that were used, the oldest first. */
+  /** The keys of approvals that were used, the oldest first. */
   readonly used: Set<string>;
 }
 

@@ -6,7 +6,7 @@ import {
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
-import { type ApprovalSigner, approvalSigner, releaseApprovals, useApprovals } from './chat-approvals.ts';
+import { type ApprovalSigner, approvalSigner, redeemInProcess } from './chat-approvals.ts';
 import { approvalOf, type Chat, type ChatPart, invalidMessages, Refusal, readChat } from './chat-request.ts';
 import { secretOption } from './peer-tools.ts';
 import { silent } from './runs.ts';
@@ -52,6 +52,11 @@ class ChatRouteShape {
   chatId = shape.func<(id: string, request: Request) => string | PromiseLike<string>>();
   /** Signs approvals, 32 characters or more, the same for all processes that serve the route. @default a random one of this process */
   approvalSecret = secretOption();
+  /**
+   * Records that an approval is used, by its key of 43 characters, and returns `false` when it was used before. Must be atomic over all processes that serve
+   * the route, such as `insert … on conflict do nothing`; a week is long enough to keep a key. @default the latest 10 000 of this process
+   */
+  redeemApproval = shape.func<(key: string) => boolean | PromiseLike<boolean>>();
   /** A longer chat is refused with 413. @default 4 194 304 */
   maxBodyBytes = shape.number({ min: 1_000, isInteger: true, byDefault: 4 * 1_024 * 1_024 });
   /** Whether the agent may be given a file by this URL, from which it is then downloaded. @default files are sent as `data:` URLs only */
@@ -82,6 +87,7 @@ type Settings = shape.SettingsOf<ChatRouteShape>;
 export function createChatRoute(given: ChatRouteOptions): (request: Request) => Promise<Response> {
   const options = shape.parseOptions('createChatRoute', OPTIONS, given);
   const signer = approvalSigner(options.approvalSecret);
+  warnOfOtherProcesses(options);
   return async (request) => {
     try {
       return await respond(request, options, signer);
@@ -95,6 +101,20 @@ export function createChatRoute(given: ChatRouteOptions): (request: Request) => 
   };
 }
 
+/** Without the secret, an approval means nothing to another process. */
+function warnOfOtherProcesses({ approvalSecret, redeemApproval }: Settings): void {
+  // biome-ignore lint/style/noProcessEnv: the only place of this package that reads the environment
+  const isProduction = process.env.NODE_ENV === 'production';
+  if (!isProduction || approvalSecret === undefined || redeemApproval !== undefined) return;
+  process.emitWarning(
+    'createChatRoute: each process that has this approvalSecret, also after a restart, makes an approved call once more when its approval is sent again.',
+    {
+      code: 'MOLECULE_APPROVALS',
+      detail: 'Set the option `redeemApproval`, which records used approvals in your database.',
+    },
+  );
+}
+
 async function respond(request: Request, options: Settings, signer: ApprovalSigner): Promise<Response> {
   const { agent, maxBodyBytes } = options;
   const chat = await readChat(request, {
@@ -105,10 +125,6 @@ async function respond(request: Request, options: Settings, signer: ApprovalSign
     allowFileUrl: (url) => options.allowFileUrl?.(url) ?? false,
   });
   request.signal.throwIfAborted();
-  if (!useApprovals(chat.approved)) {
-    const hint = 'Load the chat again: it may have gone on.';
-    throw new Refusal(409, 'approval_used', 'What was approved has been begun before.', hint);
-  }
   // Peers that are asked belong to the chat, also in the steps that the stream runs later.
   return await inConversation(chat.chatId, () => streamRun(request.signal, options, chat, signer));
 }
@@ -125,8 +141,10 @@ async function streamRun(
   const abortSignal = AbortSignal.any([closing, leaving.signal]);
   const errors = new RunErrors(options, chatId, abortSignal);
   let hasBegun = false;
-  const stream = (call: never) => {
+  const stream = async (call: never) => {
     hasBegun = true;
+    // Not earlier: an approval stays good when its chat is refused. Not later: the agent makes the calls.
+    for (const each of approved) await redeem(options, each);
     return silent(agent).stream(call);
   };
   const run = await createAgentUIStream({
@@ -140,8 +158,6 @@ async function streamRun(
     sendReasoning,
     sendSources,
   }).catch((error: unknown) => {
-    // An agent that fails later may have made the calls.
-    if (!hasBegun) releaseApprovals(approved);
     throw hasBegun || abortSignal.aborted ? error : invalidMessages(error);
   });
   const sign = (approvalId: string, call: ChatPart, request: object) =>
@@ -160,6 +176,15 @@ async function streamRun(
     execute: ({ writer }) => writer.merge(run.pipeThrough(pageStream({ errors, sign, denied }))),
   });
   return createUIMessageStreamResponse({ stream: endingRun(page, leaving, abortSignal) });
+}
+
+/** @throws Refusal for an approval that was used before; what the option throws. */
+async function redeem({ redeemApproval = redeemInProcess }: Settings, signed: string): Promise<void> {
+  const isFirst: unknown = await redeemApproval(signed.slice(signed.lastIndexOf('.') + 1));
+  if (isFirst === true) return;
+  if (isFirst !== false) throw new TypeError('redeemApproval() must return true or false.');
+  const hint = 'Load the chat again: it may have gone on.';
+  throw new Refusal(409, 'approval_used', 'What was approved has been begun before.', hint);
 }
 
 /** What goes wrong in a run: reported once each, and shown to the page without its words. */

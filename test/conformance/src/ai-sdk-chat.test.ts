@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite';
 import { boundaryMiddleware, createPeerTools } from '@molecule-ai/ai-sdk';
 import { type ChatRouteOptions, createChatRoute, type FinishedChat } from '@molecule-ai/ai-sdk/chat';
 import { ConfigurationError } from '@molecule-ai/core';
@@ -31,7 +32,7 @@ function forgetUse(approvalId: string): void {
   const { used } = Reflect.get(globalThis, Symbol.for('@molecule-ai/ai-sdk/chat-approvals')) as {
     used: Set<string>;
   };
-  expect(used.delete(approvalId)).toBe(true);
+  expect(used.delete(approvalId.slice(approvalId.lastIndexOf('.') + 1))).toBe(true);
 }
 
 /** A route whose agent pays, and what came of it. */
@@ -278,6 +279,65 @@ verifies('ai-sdk.chat-approvals', 'chat approvals', async () => {
     postOf({ id: 'chat-1', messages: [...elsewhere.messages.slice(0, 1), ...(await asked(one.route))] }),
   );
   expect([open.status, await open.json()]).toMatchObject([409, { code: 'approval_open' }]);
+});
+
+verifies('ai-sdk.chat-approvals-shared', async () => {
+  watchConsole();
+  const database = new DatabaseSync(':memory:');
+  onTestFinished(() => database.close());
+  database.exec('create table used (key text primary key)');
+  const insert = database.prepare('insert or ignore into used values (?)');
+  const keys: string[] = [];
+  const options: Partial<ChatRouteOptions> = {
+    approvalSecret: 'a secret for all processes of this test',
+    redeemApproval: async (key) => {
+      keys.push(key);
+      return insert.run(key).changes === 1;
+    },
+  };
+  const { route, paid, errors, model } = payingRoute(paying, options);
+  const page = new ChatPage(route);
+  await page.say('Pay the lab');
+  page.answer(true);
+  const chat = { id: page.id, messages: structuredClone(page.messages) };
+  const broken = payingRoute(paying, {
+    ...options,
+    redeemApproval: () => Promise.reject(new Error('no database')),
+  });
+  expect((await broken.route(postOf(chat))).status).toBe(500);
+  const wrong = payingRoute(paying, { ...options, redeemApproval: (() => 1) as never });
+  expect((await wrong.route(postOf(chat))).status).toBe(500);
+  expect([broken.paid, wrong.paid, broken.model.prompts, wrong.model.prompts]).toEqual([[], [], [], []]);
+  expect([broken.errors, wrong.errors].flat().map(String)).toEqual([
+    'Error: no database',
+    'TypeError: redeemApproval() must return true or false.',
+  ]);
+  const both = await Promise.all([route(postOf(chat)), route(postOf(chat))]);
+  await Promise.all(both.map((response) => response.text()));
+  expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+  expect(paid).toEqual([PAY.args]);
+  expect(new Set(keys)).toEqual(new Set([expect.stringMatching(/^[\w-]{43}$/)]));
+  expect([errors, model.prompts.length]).toEqual([[], 2]);
+});
+
+verifies('ai-sdk.chat-approvals-shared', 'warns of what other processes would repeat', () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  vi.stubEnv('NODE_ENV', 'production');
+  onTestFinished(() => {
+    warn.mockRestore();
+    vi.unstubAllEnvs();
+  });
+  const approvalSecret = 'a secret for all processes of this test';
+  payingRoute();
+  payingRoute(paying, { approvalSecret, redeemApproval: () => true });
+  expect(warn).not.toHaveBeenCalled();
+  payingRoute(paying, { approvalSecret });
+  expect(warn.mock.calls).toEqual([
+    [
+      expect.stringMatching(/makes an approved call once more/),
+      expect.objectContaining({ code: 'MOLECULE_APPROVALS' }),
+    ],
+  ]);
 });
 
 /** The messages of the agent that ask for an approval. */

@@ -190,6 +190,10 @@ export const ADAPTERS = behaviours({
     'A chat makes a call that needs approval once, after the page approves it.',
     'docs/decisions/0116-ai-sdk-chat.md#approvals',
   ],
+  'ai-sdk.chat-approvals-shared': [
+    'With redeemApproval an approval is used once over all processes, and in production a route without it warns.',
+    'docs/decisions/0116-ai-sdk-chat.md#approvals',
+  ],
   'ai-sdk.chat-forged-approvals': [
     'A chat refuses an approval that it did not issue for exactly this call.',
     'docs/decisions/0116-ai-sdk-chat.md#approvals',
