@@ -4,8 +4,8 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
 const run = promisify(execFile);
-// With a key, some ask a real model.
-const env = { ...process.env, OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '' };
+// With a key, some ask a real model; with NODE_ENV=test, agents of NestJS are off.
+const env = { ...process.env, NODE_ENV: '', OPENAI_API_KEY: '', ANTHROPIC_API_KEY: '' };
 // The demo has tests of its own.
 const programs = globSync('examples/*/dist/main.js').filter((program) => !program.includes('/demo/'));
 

@@ -159,6 +159,7 @@ describe('the package', () => {
         "PeerRow",
         "PeerTokenClaims",
         "PeersQuery",
+        "PlatformFacts",
         "PluginCompatibility",
         "PluginDownloadQuery",
         "PluginList",

@@ -46,4 +46,5 @@ export const BUILT_ROUTES = [
   'health',
   'ready',
   'openapi',
+  'platform',
 ] as const satisfies readonly RouteName[];
