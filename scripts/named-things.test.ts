@@ -29,8 +29,8 @@ const FOREIGN = new Set(
   NODE_USE_ENV_PROXY ALL_PROXY SELF_SIGNED_CERT_IN_CHAIN ERR_UNKNOWN_FILE_EXTENSION uncaughtException SyntaxError innerHTML textContent
   AI_SDK_LOG_WARNINGS RetryError extractReasoningMiddleware tagName providerReference
   addToolApprovalResponse prepareSendMessagesRequest messageMetadata
-  withFallbacks maxConcurrency on_custom_event ChatOpenAI isolatedModules ClassSerializerInterceptor
-  beforeApplicationShutdown startAllMicroservices runIf
+  withFallbacks maxConcurrency on_custom_event ChatOpenAI MongoDBSaver RedisSaver isolatedModules NEXT_RUNTIME ClassSerializerInterceptor
+  beforeApplicationShutdown startAllMicroservices ThrottlerGuard skipIf GqlExecutionContext runIf
   token_dir reported_url heartbeat_interval state_poll_interval url_cache_ttl load_token save_token install_plugin
   compute_plugin_sha256 verify_plugin_sha256 invalidate_peer_url prefer_direct run_heartbeat_loop task_supplier max_iterations
   cursor_file molecule_plugin MOLECULE_POLL_INTERVAL MOLECULE_CURSOR_FILE

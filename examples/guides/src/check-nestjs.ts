@@ -11,7 +11,6 @@ import { APP_FILTER, NestFactory } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { OfficeModule } from './nestjs-agents.ts';
 import { AppModule } from './nestjs-app.ts';
-import { testApplication } from './nestjs-app-test.ts';
 import { Stock } from './nestjs-enhancers.ts';
 import { MoleculeErrorFilter } from './nestjs-filter.ts';
 import { Desk, Shop } from './nestjs-handlers.ts';
@@ -32,7 +31,6 @@ export async function checkNest({ member, agent, operator, platform, folder, onE
     return app;
   };
   await testPlanner();
-  await testApplication();
   const one = await member('orders');
   Object.assign(process.env, { MOLECULE_PLATFORM_URL: platform.url, MOLECULE_WORKSPACE_ID: one.id });
   process.env.MOLECULE_STATE_DIR = join(folder, one.id);

@@ -16,6 +16,7 @@ import { checkSecurity } from './check-security.ts';
 import { checkTakeOver } from './check-take-over.ts';
 import { checkTelemetry } from './check-telemetry.ts';
 import { checkTools } from './check-tools.ts';
+import { checkYourServer } from './check-your-server.ts';
 import { onStage } from './stage.ts';
 
 await onStage(async (stage) => {
@@ -34,5 +35,6 @@ await onStage(async (stage) => {
   await checkTools(stage);
   await checkNest(stage);
   await checkNestFrameworks(stage);
+  await checkYourServer(stage);
   await checkAiSdkChat();
 });

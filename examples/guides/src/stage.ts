@@ -17,6 +17,7 @@ import { ProgramProcess } from '@molecule-tests/harness';
 
 export interface Member {
   readonly id: string;
+  readonly token: string;
   readonly client: RemoteAgentClient;
 }
 
@@ -73,7 +74,7 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
       logger,
     });
     ends.defer(() => client.close());
-    return { id, client };
+    return { id, token: authToken ?? '', client };
   };
   await check({
     platform,
@@ -85,11 +86,11 @@ export async function onStage(check: (stage: Stage) => Promise<void>): Promise<v
         await cleanUp();
       }),
     agent: async (name, onMessage, onAnswer) => {
-      const { id, client } = await member(name);
-      const agent = createRemoteAgent({ client, onMessage, onAnswer });
+      const joined = await member(name);
+      const agent = createRemoteAgent({ client: joined.client, onMessage, onAnswer });
       ends.defer(() => agent.stop());
       await agent.start();
-      return { id, client, agent };
+      return { ...joined, agent };
     },
     program: (name, environment) => {
       const program = new URL(`./${name}.js`, import.meta.url).pathname;
