@@ -92,4 +92,29 @@ describe('the default logger', () => {
         expect(line).not.toContain(secret);
     }
   });
+
+  it('writes whatever a handler threw', () => {
+    const circle: Record<string, unknown> = { name: 'n', message: 'm' };
+    circle.cause = circle;
+    circle.self = circle;
+    const refuse = () => {
+      throw new Error('refused');
+    };
+    const thrown = [
+      circle,
+      { a: circle },
+      10n,
+      Symbol('s'),
+      new Proxy({}, { get: refuse, ownKeys: refuse }),
+      null,
+    ];
+    thrown.push(Object.defineProperty(new Error('e'), 'code', { get: refuse }) as never);
+    for (const isTerminal of [true, false]) {
+      const lines = written((logger) => {
+        for (const error of thrown) logger.error({ error }, 'Failed.');
+        for (const error of thrown) redactingLogger(logger).error({ error }, 'Failed.');
+      }, isTerminal);
+      expect(lines).toHaveLength(2 * thrown.length);
+    }
+  });
 });

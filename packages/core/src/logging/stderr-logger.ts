@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type Logger, loggerOf, writeNothing } from './logger.ts';
 
 const MAX_VALUE_LENGTH = 500;
@@ -24,13 +25,22 @@ export function stderrLogger({
 }: StderrLoggerOptions = {}): Logger {
   const { warn, error } = loggerOf((level, fields, message) => {
     const time = new Date().toISOString();
-    const shown = Object.entries(fields).map(
-      ([key, value]) => [key, isErrorLike(value) ? shownError(value, level) : value] as const,
-    );
+    const shown = Object.entries(fields).map(([key, value]) => [key, shownValue(value, level)] as const);
     if (isTerminal) write(forPerson(time, level, shown, message));
     else write(`${JSON.stringify({ time, level, message, ...Object.fromEntries(shown) })}\n`);
   });
   return { debug: writeNothing, info: writeNothing, warn, error };
+}
+
+/** What JSON can write: handlers may throw anything. */
+function shownValue(value: unknown, level: string): unknown {
+  try {
+    if (isErrorLike(value)) return shownError(value, level);
+    JSON.stringify(value);
+    return value;
+  } catch {
+    return inspect(value, { customInspect: false, depth: 1 }).slice(0, MAX_VALUE_LENGTH);
+  }
 }
 
 interface ErrorLike extends Error {
