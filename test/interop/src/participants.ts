@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type InboundMessage, MessageFailure } from '@molecule-ai/core';
+import { type InboundAnswer, type InboundMessage, MessageFailure } from '@molecule-ai/core';
 import { type Command, LineProcess } from './line-process.ts';
 import type { Organisation } from './organisation.ts';
 import { pythonEnvironment } from './python-environments.ts';
@@ -91,9 +91,8 @@ export function versionOf(client: Client, agent: Agent): A2aVersion | null {
 
 async function startRemoteAgent(organisation: Organisation): Promise<Agent> {
   const texts = new Set<string>();
-  const onMessage = ({ text, answers }: InboundMessage, { signal }: { signal: AbortSignal }) => {
+  const handle = ({ text }: InboundMessage, { signal }: { signal: AbortSignal }) => {
     texts.add(text);
-    if (answers.length > 0) return `Painted: ${text}`;
     if (text === 'ask') {
       return {
         text: '',
@@ -109,7 +108,11 @@ async function startRemoteAgent(organisation: Organisation): Promise<Agent> {
       });
     });
   };
-  const member = await organisation.addRemoteAgent(onMessage);
+  const onAnswer = ({ message: { text } }: InboundAnswer) => {
+    texts.add(text);
+    return `Painted: ${text}`;
+  };
+  const member = await organisation.addRemoteAgent(Object.assign(handle, { onAnswer }));
   return {
     name: '@molecule-ai/core',
     versions: ['1.0', '0.3'],
