@@ -9,6 +9,7 @@ const coreModules = [
   'time',
   'storage',
   'settings',
+  'skills',
   'telemetry',
   'credentials',
   'heartbeat-worker',

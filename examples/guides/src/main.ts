@@ -13,6 +13,7 @@ import { checkNestFrameworks } from './check-nestjs-frameworks.ts';
 import { checkQuestions } from './check-questions.ts';
 import { checkRunningAnAgent } from './check-running-an-agent.ts';
 import { checkSecurity } from './check-security.ts';
+import { checkStructuredData } from './check-structured-data.ts';
 import { checkTakeOver } from './check-take-over.ts';
 import { checkTelemetry } from './check-telemetry.ts';
 import { checkTools } from './check-tools.ts';
@@ -35,6 +36,7 @@ await onStage(async (stage) => {
   await checkTools(stage);
   await checkNest(stage);
   await checkNestFrameworks(stage);
+  await checkStructuredData(stage);
   await checkYourServer(stage);
   await checkAiSdkChat();
 });

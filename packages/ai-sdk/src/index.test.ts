@@ -9,6 +9,7 @@ it('exports exactly these names', () => {
     'createAiSdkHandler',
     'createMolecule',
     'createPeerTools',
+    'createSkillTool',
   ]);
   expect(Object.keys(chat)).toEqual(['createChatRoute']);
 });

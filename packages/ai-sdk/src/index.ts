@@ -14,6 +14,7 @@ export { createMolecule, type MoleculeOptions, type MoleculeProvider } from './p
 export {
   type CreatePeerToolsOptions,
   createPeerTools,
+  createSkillTool,
   type PeerToolInput,
   type PeerToolOutput,
   type PeerToolRequest,

@@ -1,4 +1,11 @@
-import { currentMessage, type ModelText, MoleculeError, type PeerClient } from '@molecule-ai/core';
+import {
+  currentMessage,
+  type ModelText,
+  MoleculeError,
+  type PeerClient,
+  type Skill,
+  type SkillRequest,
+} from '@molecule-ai/core';
 import {
   currentConversation,
   type DefaultPeerToolNames,
@@ -7,7 +14,9 @@ import {
   type PeerToolsOptions,
   PeerToolsShape,
   peerTools,
+  type SkillToolOptions,
   shape,
+  skillTool,
   type ToolCall,
   type ToolDefinition,
   type ToolOutcome,
@@ -121,31 +130,56 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   check(approvalProblem(needsApproval, definitions));
   const entries = definitions.map((definition): [string, AnyTool] => {
     const asks = asksFor(definition, needsApproval);
-    return [
-      definition.name,
-      {
-        description: definition.description,
-        inputSchema: uncheckedSchema(definition.inputSchema),
-        execute: (input, call = {}) => {
-          const run: Run = async ({ signal, onProgress }) =>
-            checkedOutcome(
-              await definition.execute(input, { ...identityOf(definition.name, call), signal, onProgress }),
-              outputSecret,
-            );
-          const { abortSignal } = call;
-          return progress && CALLING.has(definition.name)
-            ? streamOutcome(run, { signal: abortSignal, peerId: peerIn(definition, input), maxModelChars })
-            : run({ signal: abortSignal });
-        },
-        toModelOutput: ({ output }) => modelOutputOf(output, outputSecret),
-        ...(asks === undefined ? {} : { needsApproval: asks }),
-      },
-    ];
+    const tool = toolOf(definition, { progress, maxModelChars, outputSecret });
+    return [definition.name, { ...tool, ...(asks === undefined ? {} : { needsApproval: asks }) }];
   });
   return Object.fromEntries(entries) as unknown as PeerToolSet<Names>;
 }
 
-type AnyDefinition = ToolDefinition<PeerToolName>;
+/**
+ * A tool by which a model asks a skill of one peer: its arguments are the data. Beside {@link createPeerTools}, under a name of yours in `tools`.
+ * @throws MoleculeError `invalid_argument` for wrong options.
+ *
+ * @example
+ * const tools = { ...createPeerTools(client), order: createSkillTool(client, deskId, order) };
+ */
+export function createSkillTool<Input, Output>(
+  client: PeerClient,
+  peerId: string,
+  skill: Skill<Input, Output>,
+  options: SkillToolOptions = {},
+): Tool<SkillRequest<Input, Output>['data'], PeerToolOutput<'call_peer'>> {
+  const definition = skillTool(client, peerId, skill, options);
+  const tool = toolOf(definition, { progress: false, maxModelChars: 0, outputSecret: undefined });
+  return tool as unknown as Tool<SkillRequest<Input, Output>['data'], PeerToolOutput<'call_peer'>>;
+}
+
+interface ToolSettings {
+  readonly progress: boolean;
+  readonly maxModelChars: number;
+  readonly outputSecret: string | undefined;
+}
+
+function toolOf(definition: AnyDefinition, { progress, maxModelChars, outputSecret }: ToolSettings): AnyTool {
+  return {
+    description: definition.description,
+    inputSchema: uncheckedSchema(definition.inputSchema),
+    execute: (input, call = {}) => {
+      const run: Run = async ({ signal, onProgress }) =>
+        checkedOutcome(
+          await definition.execute(input, { ...identityOf(definition.name, call), signal, onProgress }),
+          outputSecret,
+        );
+      const { abortSignal } = call;
+      return progress && CALLING.has(definition.name)
+        ? streamOutcome(run, { signal: abortSignal, peerId: peerIn(definition, input), maxModelChars })
+        : run({ signal: abortSignal });
+    },
+    toModelOutput: ({ output }) => modelOutputOf(output, outputSecret),
+  };
+}
+
+type AnyDefinition = ToolDefinition;
 type AnyOutput = CheckedOutcome;
 type AnyApproval =
   | boolean
@@ -199,7 +233,7 @@ function uncheckedSchema(schema: AnyDefinition['inputSchema']): Tool['inputSchem
 }
 
 /** What makes a call the same when it is repeated. */
-function identityOf(name: PeerToolName, { toolCallId = '', messages: given }: GivenOptions): ToolCall {
+function identityOf(name: string, { toolCallId = '', messages: given }: GivenOptions): ToolCall {
   if (!Array.isArray(given)) return {};
   const messages = given.filter((message) => typeof message === 'object' && message !== null);
   if (currentMessage() !== undefined) return placeOf(name, toolCallId, messages);
@@ -227,7 +261,7 @@ function isContinued(messages: readonly ModelMessage[], toolCallId: string): boo
  * The ids of calls are others in each attempt of a message, so calls are counted. A run that is continued after some of its steps has the calls of
  * these in its messages.
  */
-function placeOf(name: PeerToolName, toolCallId: string, messages: readonly ModelMessage[]): ToolCall {
+function placeOf(name: string, toolCallId: string, messages: readonly ModelMessage[]): ToolCall {
   const run = runOf(messages);
   const own = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
   const last = own.findLastIndex(({ role }) => role === 'assistant');

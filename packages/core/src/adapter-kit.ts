@@ -1,6 +1,7 @@
 /** What an adapter to a framework is made of: tools for models, turns of an agent, and calls to peers. A test pins this list of exports. */
 
 export { type AgentFramework, agentHandler, type Turn } from './agent/agent-turns.ts';
+export { bySkill } from './agent/handlers.ts';
 export { clientPort, findClientPort } from './client/client-port.ts';
 export { InboundHandlerShape } from './inbound-http/inbound-handler.ts';
 export { receivedValue } from './peers/received-values.ts';
@@ -25,6 +26,7 @@ export {
   peerTools,
 } from './tools/peer-tools.ts';
 export { outcomeOfReply } from './tools/reply-outcome.ts';
+export { type SkillToolOptions, skillTool } from './tools/skill-tool.ts';
 export type { StreamedAnswer } from './tools/streamed-answer.ts';
 export type { JsonSchema, ToolCall, ToolDefinition, ToolOutcome } from './tools/tool-definition.ts';
 export { ownWords } from './trust-boundary/fence.ts';

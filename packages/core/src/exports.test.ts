@@ -29,8 +29,10 @@ it('the agent entry exports exactly these names', () => {
     'WorkspaceRemovedError',
     'createRemoteAgent',
     'currentMessage',
+    'defineSkill',
     'deriveMessageId',
     'fencePeerText',
+    'handleSkill',
     'listDeadLetters',
     'makeIdempotencyKey',
     'messageForModel',
@@ -74,6 +76,7 @@ it('the entry for adapters exports exactly these names', () => {
     'PeerCalls',
     'PeerToolsShape',
     'agentHandler',
+    'bySkill',
     'clientPort',
     'clientProblem',
     'createPlainText',
@@ -90,5 +93,6 @@ it('the entry for adapters exports exactly these names', () => {
     'receivedValue',
     'repeatableCallOptions',
     'shape',
+    'skillTool',
   ]);
 });

@@ -11,13 +11,15 @@ export {
   wrapA2aBoundary,
 } from '@molecule-ai/protocol';
 export type { AgentEventName, AgentEvents, AgentListener } from './agent/agent-events.ts';
-export type {
-  AnswerHandler,
-  HandlerContext,
-  MessageHandler,
-  RemoteAgentOptions,
-} from './agent/agent-options.ts';
+export type { RemoteAgentOptions } from './agent/agent-options.ts';
 export type { FrameworkHandler } from './agent/agent-turns.ts';
+export {
+  type AnswerHandler,
+  type HandlerContext,
+  handleSkill,
+  type MessageHandler,
+  type SkillHandler,
+} from './agent/handlers.ts';
 export type { AgentHealth } from './agent/health.ts';
 export type { InboundAnswer, LateAnswer, QuestionsAnswered } from './agent/inbound-answer.ts';
 export type { RemoteAgent } from './agent/remote-agent.ts';
@@ -26,7 +28,7 @@ export { RemoteAgentClient } from './agent/remote-agent-client.ts';
 export type { HistoryPage } from './client/conversation-history.ts';
 export { type CurrentMessage, currentMessage } from './client/current-message.ts';
 export type { HeartbeatMetrics } from './client/heartbeat.ts';
-export type { CallPeerOptions } from './client/peer-calls.ts';
+export type { CallPeerOptions, MessageContent, SkillRequest } from './client/peer-calls.ts';
 export type { PeerClient } from './client/peer-client.ts';
 export type { PeerStream } from './client/peer-stream.ts';
 export { FileTokenStore, MemoryTokenStore } from './credentials/token-store.ts';
@@ -68,6 +70,7 @@ export { A2AServer } from './server/a2a-server.ts';
 export { toNodeListener } from './server/node-exchange.ts';
 export type { RemoteAgentClientOptions, TokenStore } from './settings/client-settings.ts';
 export type { RequestDispatcher } from './settings/connection-settings.ts';
+export { defineSkill, type Skill, type SkillSchema } from './skills/skill.ts';
 export type { Clock } from './time/clock.ts';
 export type { CallOptions } from './transport/platform-request.ts';
 export { fencePeerText, type ModelText, peerTextInstructions } from './trust-boundary/fence.ts';

@@ -62,6 +62,7 @@ export function messageOf(id: string): InboundMessage {
     messageId: `message-${id}`,
     contextId: `context-${id}`,
     conversationId: '',
+    data: undefined,
     answers: [],
     inReplyTo: '',
     method: 'message/send',
@@ -97,6 +98,7 @@ export class AgentClientDouble extends PresenceDouble implements ClientPort {
   readonly closeSignal: AbortSignal = this.closing.signal;
   reportedUrl: string | null = null;
   agentCard: AgentCard = { name: 'double' };
+  offerSkills(): void {}
   /** The public keys of the platform. */
   keys: Jwks = { keys: [] };
   declare readonly clock: ManualClock;

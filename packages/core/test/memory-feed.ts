@@ -37,6 +37,7 @@ export function inboundMessage(change: Partial<InboundMessage> & { id: string })
     messageId: `message-of-${change.id}`,
     contextId: '',
     conversationId: '',
+    data: undefined,
     answers: [],
     inReplyTo: '',
     method: 'message/send',

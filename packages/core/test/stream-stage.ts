@@ -1,4 +1,4 @@
-import type { HandlerContext } from '../src/agent/agent-options.ts';
+import type { HandlerContext } from '../src/agent/handlers.ts';
 import { AgentClientDouble, type StageOptions } from './agent-stage.ts';
 import { type ArrivalStage, arrivalStage, type PushOptions, pushOf } from './arrival-stage.ts';
 import { EventStream } from './event-stream.ts';

@@ -7,6 +7,7 @@ it('exports exactly these names', () => {
     'createLangChainHandler',
     'createPeerRunnable',
     'createPeerTools',
+    'createSkillTool',
     'peerMessageHistory',
     'peersMiddleware',
   ]);

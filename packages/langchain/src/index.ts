@@ -15,6 +15,7 @@ export { createPeerRunnable, type PeerRunnable, type PeerRunnableOptions } from 
 export {
   type CreatePeerToolsOptions,
   createPeerTools,
+  createSkillTool,
   type PeerProgress,
   type PeerStructuredTool,
   type PeerStructuredToolList,

@@ -6,7 +6,13 @@ import {
   type ToolReturnType,
   type ToolRunnableConfig,
 } from '@langchain/core/tools';
-import { currentMessage, type JsonValue, type PeerClient } from '@molecule-ai/core';
+import {
+  currentMessage,
+  type JsonValue,
+  type PeerClient,
+  type Skill,
+  type SkillRequest,
+} from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
   type PeerTool,
@@ -14,7 +20,9 @@ import {
   type PeerToolsOptions,
   PeerToolsShape,
   peerTools,
+  type SkillToolOptions,
   shape,
+  skillTool,
   type ToolCall,
   type ToolDefinition,
 } from '@molecule-ai/core/adapter-kit';
@@ -51,7 +59,7 @@ export interface PeerToolMessage<Data extends JsonValue = JsonValue> extends Too
 /** A piece of an answer, as a custom stream event. */
 export interface PeerProgress {
   readonly type: typeof PROGRESS;
-  readonly tool: PeerToolName;
+  readonly tool: string;
   /** `''` outside of tool calls. */
   readonly toolCallId: string;
   /** Words of a peer for people: untrusted and not fenced. */
@@ -89,7 +97,23 @@ export function createPeerTools<const Names extends readonly PeerToolName[] = De
   ) as unknown as PeerStructuredToolList<Names>;
 }
 
-type AnyDefinition = ToolDefinition<PeerToolName>;
+/**
+ * A tool by which a model asks a skill of one peer: its arguments are the data. Its `artifact` has the data of the answer in `answer`.
+ * @throws MoleculeError `invalid_argument` for wrong options.
+ *
+ * @example
+ * const agent = createAgent({ model, tools: [createSkillTool(client, deskId, order)], middleware: [peersMiddleware(client)] });
+ */
+export function createSkillTool<Input, Output>(
+  client: PeerClient,
+  peerId: string,
+  skill: Skill<Input, Output>,
+  options: SkillToolOptions = {},
+): StructuredTool<JsonSchema, SkillRequest<Input, Output>['data'], unknown, PeerToolMessage> {
+  return new ToolOfDefinition(skillTool(client, peerId, skill, options), false) as never;
+}
+
+type AnyDefinition = ToolDefinition;
 
 /** What LangGraph adds to the config of a tool, and this file to that of a call with a `timeout`. */
 interface CallConfig extends ToolRunnableConfig {
@@ -103,7 +127,7 @@ class ToolOfDefinition extends StructuredTool<JsonSchema, unknown, unknown, Tool
     return 'PeerTool';
   }
 
-  readonly name: PeerToolName;
+  readonly name: string;
   readonly description: string;
   readonly schema: JsonSchema;
   private readonly definition: AnyDefinition;
@@ -192,7 +216,7 @@ function identityOfCall({ configurable = {}, executionInfo, toolCall, runId }: C
 
 /** Reports to `streamMode: 'custom'` and to `streamEvents`; `undefined` where nobody could read it. */
 function reporter(
-  tool: PeerToolName,
+  tool: string,
   toolCallId: string,
   run: CallbackManagerForToolRun | undefined,
   { writer }: CallConfig,

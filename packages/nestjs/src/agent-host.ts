@@ -56,13 +56,14 @@ export class AgentHost implements OnModuleInit, OnModuleDestroy, OnApplicationSh
     checkAgents(this.#agents, this.#modules);
     this.#handlers = findHandlers(this.#modules);
     for (const { mark, place } of this.#handlers) checkAgentOf(mark, place, this.#agents);
-    for (const { name, options } of this.#agents) {
+    for (const { name, options, client } of this.#agents) {
       const handlers = this.#messageHandlers(name);
       for (const handler of handlers) checkHandler(handler);
       if (handlers.length > 0 && options.globalEnhancers !== false) checkGlobalEnhancers(this.#modules);
       const routes = routesOf(handlers, (handler) => handler);
       const isWithout = options.withoutHandlers === true || options.strategy !== undefined;
       if (routes.size === 0 && !isWithout) throw noHandler(name);
+      findClientPort(client)?.offerSkills(routes.skills.map(({ skill }) => skill));
     }
     const { httpAdapter } = this.#moduleRef.get(HttpAdapterHost, { strict: false });
     this.#closeMounts = mountAgents(this.#agents, httpAdapter);

@@ -6,6 +6,7 @@ import {
   type InboundMessage,
   type InboundSource,
   type JsonObject,
+  type SkillHandler,
 } from '@molecule-ai/core';
 import { peerIdProblem, shape } from '@molecule-ai/core/adapter-kit';
 import {
@@ -83,6 +84,7 @@ export type HandlerMark = { readonly agent: string } & (
   | { readonly kind: 'message' | 'user' }
   | { readonly kind: 'peer'; readonly from: readonly string[] }
   | { readonly kind: 'task'; readonly method: string }
+  | { readonly kind: 'skill'; readonly skill: SkillHandler['skill'] }
   | { readonly kind: 'answer'; readonly of: InboundAnswer['kind'] | undefined }
   | { readonly kind: 'event'; readonly event: AgentEventName }
 );
@@ -119,6 +121,17 @@ export function OnTask(method: string, options: HandlerOptions = {}): MethodDeco
     throw new ConfigurationError("@OnTask() needs the method of JSON-RPC, such as 'delegate_task'.");
   }
   return handles({ kind: 'task', agent: agentOf('OnTask', options), method });
+}
+
+/**
+ * The method handles the messages that name this skill, whoever sent them; `@MessageData()` is their data, checked. What it returns is an answer whose
+ * data fits the skill, `{ data, text? }`, or has questions. The schemas are on the card of the agent. A message that names another skill fails as `unknown_skill`.
+ */
+export function Skill(skill: SkillHandler['skill'], options: HandlerOptions = {}): MethodDecorator {
+  if (typeof Object(skill).input?.check !== 'function') {
+    throw new ConfigurationError('@Skill() needs what defineSkill() returned.');
+  }
+  return handles({ kind: 'skill', agent: agentOf('Skill', options), skill });
 }
 
 /**
@@ -218,6 +231,22 @@ export const MessageText = (...pipes: ParameterPipe[]): ParameterDecorator =>
 export const MessageParams = (...pipes: ParameterPipe[]): ParameterDecorator =>
   // A copy: pipes may change what they get, and another attempt gets the same message.
   parameter('MessageParams', PARAMETERS.asBody, (message) => structuredClone(paramsOf(message)), pipes);
+
+/**
+ * The structured data of the message, in methods of `@Skill()` as the schema returns it, elsewhere any JSON or `undefined`, untrusted. Takes pipes and schemas as
+ * `@MessageParams()` does: a `ValidationPipe` validates the class of the parameter.
+ */
+export const MessageData = (...pipes: ParameterPipe[]): ParameterDecorator =>
+  parameter(
+    'MessageData',
+    PARAMETERS.asBody,
+    ({ data, parts }, _context, answer) => {
+      const given = answer?.kind === 'late' ? answer.reply.data : data;
+      // A copy: pipes may change what they get. What a schema has made belongs to this attempt.
+      return parts.some((part) => part.data === given) ? structuredClone(given) : given;
+    },
+    pipes,
+  );
 
 /**
  * The params as their sender wrote them. To those of a task a `message` or the `metadata` of the platform is added on the way, which a

@@ -57,7 +57,7 @@ export function checkHandler({ module, wrapper, method, methodName, place }: Han
     throw new ConfigurationError(
       `@MessageText() of ${place} is a ${type.name}: a text is given, and nothing validates it.`,
       {
-        hint: 'Take a string, use @MessageParams() for the params of a task, or pass a pipe or a schema that reads the text: @MessageText(schema).',
+        hint: 'Take a string, use @MessageData() for structured data, @MessageParams() for the params of a task, or pass a pipe or a schema that reads the text: @MessageText(schema).',
       },
     );
   }

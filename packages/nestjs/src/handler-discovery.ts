@@ -1,4 +1,9 @@
-import { ConfigurationError, type InboundAnswer, type InboundMessage } from '@molecule-ai/core';
+import {
+  ConfigurationError,
+  type InboundAnswer,
+  type InboundMessage,
+  type SkillHandler,
+} from '@molecule-ai/core';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { type HandlerMark, marksOf } from './decorators.ts';
 import { agentLabel } from './molecule-options.ts';
@@ -68,6 +73,7 @@ function prototypeOf({ isAlias, isNotMetatype, metatype, instance }: Wrapper): o
 /** Which handler of an agent gets which message. */
 export class MessageRoutes<Route extends { readonly place: string }> {
   readonly #routes = new Map<string, Route>();
+  readonly skills: { readonly skill: SkillHandler['skill']; readonly route: Route }[] = [];
 
   /** @throws ConfigurationError when another handler has the same messages, naming both. */
   add(mark: HandlerMark, route: Route): void {
@@ -76,6 +82,7 @@ export class MessageRoutes<Route extends { readonly place: string }> {
       if (other !== undefined) throw twoHandlers(mark.agent, key, other.place, route.place);
       this.#routes.set(key, route);
     }
+    if (mark.kind === 'skill') this.skills.push({ skill: mark.skill, route });
   }
 
   get size(): number {
@@ -120,6 +127,7 @@ function answerKey(kind: InboundAnswer['kind'] | undefined): string {
 function keysOf(mark: HandlerMark): string[] {
   if (mark.kind === 'event') return [];
   if (mark.kind === 'task') return [taskKey(mark.method)];
+  if (mark.kind === 'skill') return [`@Skill('${mark.skill.id}')`];
   if (mark.kind === 'answer') return [answerKey(mark.of)];
   if (mark.kind === 'peer') return mark.from.length === 0 ? [ANY_PEER] : mark.from.map(peerKey);
   return [mark.kind === 'user' ? USER : ANY];

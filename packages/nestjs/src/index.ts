@@ -5,6 +5,7 @@ export {
   type HandlerOptions,
   Message,
   MessageContext,
+  MessageData,
   MessageParams,
   type MessagePeer,
   MessageText,
@@ -17,6 +18,7 @@ export {
   Peer,
   type PeerMessageOptions,
   Signal,
+  Skill,
 } from './decorators.ts';
 export {
   MoleculeHealthIndicator,

@@ -2,11 +2,14 @@ import {
   type AnswerHandler,
   type HandlerAnswer,
   type HandlerContext,
+  handleSkill,
   type InboundAnswer,
   type InboundMessage,
   MessageFailure,
   type MessageHandler,
+  type Skill,
 } from '@molecule-ai/core';
+import { bySkill } from '@molecule-ai/core/adapter-kit';
 import {
   ApplicationConfig,
   type ContextId,
@@ -33,6 +36,7 @@ import type { MessageStrategy } from './molecule-options.ts';
 /** Runs the methods that handle the messages of one agent, when the application has started. Without any it ends each message as failed. */
 export class MessageDispatcher {
   #routes = new MessageRoutes<MessageMethod>();
+  #handlers: MessageHandler = () => null;
   #strategy: MessageStrategy | undefined;
   #isStarted = false;
   readonly #started = Promise.withResolvers<void>();
@@ -42,6 +46,12 @@ export class MessageDispatcher {
   use(routes: MessageRoutes<MessageMethod>, strategy?: MessageStrategy): void {
     this.#routes = routes;
     this.#strategy = strategy;
+    const skills = routes.skills.map(({ skill, route }) =>
+      handleSkill(skill as Skill<undefined, undefined>, (message, context) =>
+        route.run(message as InboundMessage, context),
+      ),
+    );
+    this.#handlers = bySkill(skills, (message, context) => this.#handleOther(message, context));
     this.#isStarted = true;
     this.#started.resolve();
   }
@@ -55,35 +65,33 @@ export class MessageDispatcher {
 
   async #handle(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
     if (!this.#isStarted) await this.#waitForStart(context);
+    return this.#run(context, async () => this.#handlers(message, context));
+  }
+
+  #handleOther(message: InboundMessage, context: HandlerContext): Promise<HandlerAnswer> {
     const method = this.#routes.find(message);
-    return this.#run(context, () =>
-      method === undefined ? this.#strategy?.handle(message, context) : method.run(message, context),
-    );
+    return method?.run(message, context) ?? this.#strategy?.handle(message, context) ?? noHandler();
   }
 
   /** What handles answers, of the kinds that methods handle. Before the start of the application all of them wait. */
   #answerHandler(): AnswerHandler {
     const handle: AnswerHandler = async (answer, context) => {
       if (!this.#isStarted) await this.#waitForStart(context);
-      return this.#run(context, () =>
-        this.#routes.findAnswer(answer.kind)?.run(answer.message, context, answer),
+      return this.#run(
+        context,
+        () => this.#routes.findAnswer(answer.kind)?.run(answer.message, context, answer) ?? noHandler(),
       );
     };
     const handled = (['question', 'late'] as const).filter((kind) => this.#routes.findAnswer(kind));
     return Object.assign(handle, { kinds: this.#isStarted ? handled : undefined });
   }
 
-  async #run(
-    context: HandlerContext,
-    handle: () => Promise<HandlerAnswer> | undefined,
-  ): Promise<HandlerAnswer> {
+  async #run(context: HandlerContext, handle: () => Promise<HandlerAnswer>): Promise<HandlerAnswer> {
     try {
-      const answer = handle();
-      if (answer !== undefined) return await answer;
+      return await handle();
     } catch (error) {
       throw await withoutSecrets(toFailure(error), context);
     }
-    throw new MessageFailure('This agent does not handle messages of this kind.', { code: 'no_handler' });
   }
 
   /** Somebody may have started the agent before. @throws the reason of the signal. */
@@ -100,6 +108,10 @@ export class MessageDispatcher {
     wait.end();
     signal.throwIfAborted();
   }
+}
+
+function noHandler(): never {
+  throw new MessageFailure('This agent does not handle messages of this kind.', { code: 'no_handler' });
 }
 
 /** What methods of messages need of their application. */

@@ -1,12 +1,17 @@
 import {
   type CallOptions,
   type CallPeerOptions,
+  type JsonValue,
+  type MessageContent,
   MoleculeError,
   type PeerClient,
   type PeerInfo,
   type PeerReply,
   type PeerStream,
   type RemoteAgent,
+  type Skill,
+  type SkillHandler,
+  type SkillRequest,
 } from '@molecule-ai/core';
 import {
   type DefaultPeerToolNames,
@@ -19,6 +24,12 @@ import {
 } from '@molecule-ai/core/adapter-kit';
 import { Observable } from 'rxjs';
 import { endError } from './reply-errors.ts';
+
+/** What the schema of an answer returns. */
+type ReplyDataOf<Output> = Extract<
+  Awaited<ReturnType<Skill<unknown, Output>['output']['check']>>,
+  { readonly data: unknown }
+>['data'];
 
 /**
  * What an application does with its organisation, besides answering messages. Inject it by its class, for an agent with a name by
@@ -48,9 +59,26 @@ export class MoleculeService {
    * Sends a message to a peer and waits for the answer. A model gets it by `reply.forModel()`.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
-  async call(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    const continued = this.#continued('call', peerId, text, options);
-    return this.client.callPeer(peerId, text, continued);
+  async call(peerId: string, content: string | MessageContent, options?: CallPeerOptions): Promise<PeerReply>;
+  /** Asks a skill with data that fits it: `reply.data` is what its definition returns. */
+  async call<Input, Output>(
+    peerId: string,
+    skill: Skill<Input, Output>,
+    data: SkillRequest<Input, Output>['data'],
+    options?: CallPeerOptions,
+  ): Promise<PeerReply<ReplyDataOf<Output>>>;
+  async call(
+    peerId: string,
+    given: string | MessageContent | SkillHandler['skill'],
+    ...rest: unknown[]
+  ): Promise<unknown> {
+    const skill =
+      typeof Object(given).input?.check === 'function' ? (given as SkillHandler['skill']) : undefined;
+    const [data, options = {}] = skill === undefined ? [undefined, rest[0]] : rest;
+    const content =
+      skill === undefined ? (given as string | MessageContent) : { skill, data: data as JsonValue };
+    const continued = this.#continued('call', peerId, content, options as CallPeerOptions);
+    return this.client.callPeer(peerId, content, continued);
   }
 
   /**
@@ -58,23 +86,27 @@ export class MoleculeService {
    * cancels nothing.
    * @throws MoleculeError `invalid_argument`; all other errors come with the iteration.
    */
-  stream(peerId: string, text: string, options: CallPeerOptions = {}): PeerStream {
-    const continued = this.#continued('stream', peerId, text, options);
-    return this.client.streamPeer(peerId, text, continued);
+  stream(peerId: string, content: string | MessageContent, options: CallPeerOptions = {}): PeerStream {
+    const continued = this.#continued('stream', peerId, content, options);
+    return this.client.streamPeer(peerId, content, continued);
   }
 
   /**
    * The same as an `Observable` of the pieces, for endpoints and operators. Each subscription sends a message; to unsubscribe before the end
    * cancels it. An answer that does not come to its end is an error, with the code of the peer's failure in `details`.
    */
-  observe(peerId: string, text: string, options: CallPeerOptions = {}): Observable<string> {
+  observe(
+    peerId: string,
+    content: string | MessageContent,
+    options: CallPeerOptions = {},
+  ): Observable<string> {
     return new Observable((subscriber) => {
       checkOptions(options);
       const left = new AbortController();
       const signal =
         options.signal === undefined ? left.signal : AbortSignal.any([left.signal, options.signal]);
       const read = async (): Promise<void> => {
-        const stream = this.stream(peerId, text, { ...options, signal });
+        const stream = this.stream(peerId, content, { ...options, signal });
         for await (const piece of stream) subscriber.next(piece);
         const error = endError(await stream.reply());
         if (error !== null) throw error;
@@ -89,9 +121,13 @@ export class MoleculeService {
    * Sends a message to a peer and resolves when the platform has stored it. The answer goes to `@OnAnswer()`, or is read by
    * `client.waitForAnswer(messageId)`.
    */
-  async send(peerId: string, text: string, options: CallPeerOptions = {}): Promise<PeerReply> {
-    const continued = this.#continued('send', peerId, text, options);
-    return this.client.sendToPeer(peerId, text, continued);
+  async send(
+    peerId: string,
+    content: string | MessageContent,
+    options: CallPeerOptions = {},
+  ): Promise<PeerReply> {
+    const continued = this.#continued('send', peerId, content, options);
+    return this.client.sendToPeer(peerId, content, continued);
   }
 
   /** Shows a text to the person on the canvas of the agent. */
@@ -113,11 +149,11 @@ export class MoleculeService {
   #continued<Options extends Pick<CallPeerOptions, 'contextId' | 'messageId' | 'metadata' | 'answers'>>(
     name: string,
     peerId: string,
-    text: string,
+    content: string | MessageContent,
     options: Options,
   ): Options {
     checkOptions(options);
-    return repeatableCallOptions(this.client, `MoleculeService.${name}`, [peerId, text], options);
+    return repeatableCallOptions(this.client, `MoleculeService.${name}`, [peerId, content], options);
   }
 }
 

@@ -236,6 +236,8 @@ describe('the package', () => {
         "createBoundaryStripper",
         "createBoundaryWrapper",
         "createMarkerScanner",
+        "dataOfParts",
+        "dataPart",
         "describeProblems",
         "errorBodyOf",
         "errorMayHaveStatus",

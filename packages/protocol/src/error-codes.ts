@@ -135,7 +135,17 @@ const ENTRIES = {
   agent_answer_invalid: {
     status: 502,
     description:
-      'The agent responded with a body that is not JSON, or too complex; the message was delivered.',
+      'The agent responded with a body that is not JSON, or too complex, or with data that does not fit its skill; the message was delivered.',
+  },
+  invalid_data: {
+    status: 400,
+    description:
+      'The data of a message does not fit the skill that it names; the text names the fields. From the agent.',
+  },
+  unknown_skill: {
+    status: 404,
+    description:
+      'The agent has no skill that a message names; the text lists those that it has. From the agent.',
   },
   agent_answer_too_large: {
     status: 502,

@@ -1,5 +1,6 @@
 import { ACTIVITY_TYPES } from './activity.ts';
 import { textPart } from './message.ts';
+import { dataOfParts } from './message-text.ts';
 import { expectsAnswer, type MessageView, viewMessage } from './message-view.ts';
 import { idOf, isJsonObject, type JsonObject, type JsonValue, objectOf, textOf } from './open-json.ts';
 import { claimedReply, withClaimedReply, withOriginal, withoutPlatformWords } from './platform-words.ts';
@@ -54,6 +55,10 @@ export interface InboundMessage {
    * text that came without parts is one text part; `[]` for an empty message.
    */
   readonly parts: readonly JsonObject[];
+  /**
+   * The structured data of the message: that of its only data part, untrusted; `undefined` for none, and for several, which are in `parts`.
+   */
+  readonly data: JsonValue | undefined;
   /** What the sender added, untrusted; keys under which the platform says who that is are not among it. `{}` for nothing. */
   readonly metadata: JsonObject;
   /** The answers to the questions that the handler returned together for an earlier message of this conversation; `[]` for every other message. */
@@ -149,6 +154,7 @@ export function parseActivityRow(row: JsonValue, options: ParseRowOptions = {}):
     method: methodOf(row, view, inReplyTo),
     params,
     parts: parts.length > 0 || text === '' ? parts : [textPart(text)],
+    data: dataOfParts(parts),
     metadata: isOfPlatform && !isTrue ? metadata : withOriginal(metadata, null),
     answers: isOfPlatform && inReplyTo === '' ? answersIn(view.metadata.answers) : [],
     source,

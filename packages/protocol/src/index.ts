@@ -98,6 +98,7 @@ export {
   buildAnswer,
   buildSendMessage,
   DataPart,
+  dataPart,
   FilePart,
   isJsonRpcResponse,
   JsonRpcError,
@@ -139,7 +140,7 @@ export {
   ReplyAccepted,
   ReplyIgnored,
 } from './message-responses.ts';
-export { extractAnswerText, extractMessageText, extractParts } from './message-text.ts';
+export { dataOfParts, extractAnswerText, extractMessageText, extractParts } from './message-text.ts';
 export { type MessageView, viewMessage } from './message-view.ts';
 export { Attachment, DownloadQuery, NotifyRequest, NotifyResponse, UploadResponse } from './notify.ts';
 export { isJsonObject, JsonObject, JsonValue, MAX_JSON_DEPTH } from './open-json.ts';

@@ -160,3 +160,11 @@ function textOfPart({ kind, type, text }: JsonObject): string | undefined {
   const isText = kind === 'text' || type === 'text' || (kind === undefined && type === undefined);
   return isText ? text : undefined;
 }
+
+/** The structured data of a message or an answer: that of its only data part; `undefined` for none or several. */
+export function dataOfParts(parts: readonly JsonObject[]): JsonValue | undefined {
+  const [first, ...others] = parts.filter(
+    ({ kind, type, data }) => data !== undefined && (kind ?? type ?? 'data') === 'data',
+  );
+  return others.length === 0 ? first?.data : undefined;
+}

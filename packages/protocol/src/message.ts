@@ -138,6 +138,11 @@ export function textPart(text: string): { kind: 'text'; type: 'text'; text: stri
   return { kind: 'text', type: 'text', text };
 }
 
+/** A part with structured data, in the form that every reader understands. */
+export function dataPart(data: JsonValue): { kind: 'data'; type: 'data'; data: JsonValue } {
+  return { kind: 'data', type: 'data', data };
+}
+
 /** Input of `buildSendMessage`: `text` or `parts`; `id` is the JSON-RPC id. @default the message id */
 export type SendMessageInput = {
   readonly messageId: string;

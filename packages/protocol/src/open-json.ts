@@ -59,7 +59,8 @@ export function isJsonValue(value: unknown): value is JsonValue {
       } else if (Array.isArray(item)) {
         for (const child of item) next.push(child);
       } else if (isJsonObject(item)) {
-        for (const key of Object.keys(item)) next.push(item[key]);
+        // JSON.stringify leaves out what is undefined.
+        for (const key of Object.keys(item)) if (item[key] !== undefined) next.push(item[key]);
       } else {
         return false;
       }

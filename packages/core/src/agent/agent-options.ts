@@ -1,13 +1,9 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
 import { type ClientPort, clientPort, findClientPort } from '../client/client-port.ts';
-import type { HistoryOptions, HistoryPage } from '../client/conversation-history.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { ConfigurationError } from '../errors/molecule-error.ts';
 import { type ChosenDelivery, deliveryOption } from '../inbound/deliveries.ts';
 import type { InboundDelivery } from '../inbound/delivery.ts';
-import type { AttemptContext, HandlerAnswer } from '../inbound/handler.ts';
 import { FileInboundStore, type InboundStore } from '../inbound/inbound-store.ts';
-import type { Logger } from '../logging/logger.ts';
 import { HeartbeatShape } from '../presence/run-heartbeat-loop.ts';
 import {
   checkNumber,
@@ -23,7 +19,7 @@ import {
   word,
 } from '../settings/options.ts';
 import { DEFAULT_RECONNECT_SPREAD_MS, type RandomSource } from '../time/backoff.ts';
-import type { InboundAnswer } from './inbound-answer.ts';
+import { type AnswerHandler, bySkill, type MessageHandler, type SkillHandler } from './handlers.ts';
 import { type InboundCheck, inboundAuthOption } from './inbound-auth.ts';
 
 const MIN_READ_AHEAD = 50;
@@ -31,6 +27,7 @@ const DEFAULT_HANDLER_TIMEOUT_MS = 600_000;
 const DEFAULT_PROBE_AFTER_MS = 3_600_000;
 const DEFAULT_EXIT_AFTER_MS = 300_000;
 const STORE_HINT = 'Pass new MemoryInboundStore(), an InboundStore of your own, or leave it out for a file.';
+const MESSAGE_HINT = 'Pass the handler of messages, such as (message) => message.text.';
 const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
 
 /**
@@ -38,44 +35,6 @@ const CONFLICT_POLICIES = ['wait', 'takeover', 'fail'] as const;
  * 45 s, `takeover` ends that one with the outcome `superseded`, `fail` ends this one.
  */
 export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
-
-/** The second argument of a handler. It belongs to one attempt at one message. */
-export interface HandlerContext extends AttemptContext {
-  /** The client of the agent, for calls to peers: they carry this message as their parent, and end with `signal` and its deadline. */
-  readonly client: PeerClient;
-  /**
-   * What was said before in the conversation of this message, oldest first: `client.conversationHistory` without this message and what
-   * came after it, so that another attempt gets the same. Texts of others are untrusted: a model gets `entry.forModel()`.
-   * @throws MoleculeError `invalid_argument`; what a request throws.
-   */
-  history(options?: HistoryOptions): Promise<HistoryPage>;
-  /** The logger of the client; adds the row id of the message to each line. */
-  readonly logger: Logger;
-}
-
-/**
- * Handles one message. What it returns is sent as the answer; nothing, or a blank text, ends the message as unanswered.
- * When it throws, the message is retried: by default five attempts with pauses of 1, 4, 16 and 64 s, then it becomes a dead letter
- * and its sender learns that the agent failed. A {@link MessageFailure} ends it as failed at once, with the text and
- * code that the sender receives. A value that is not an answer is an error of the agent: the message becomes a dead letter
- * at once. What is returned after `signal` aborted is not sent. The content of a message is untrusted: pass it to a
- * model through `messageForModel` only.
- */
-export interface MessageHandler {
-  (message: InboundMessage, context: HandlerContext): HandlerAnswer | Promise<HandlerAnswer>;
-  /** What handles answers where the agent has no `onAnswer` of its own. Handlers of adapters have it: pass it on when you wrap one. */
-  readonly onAnswer?: AnswerHandler | undefined;
-}
-
-/**
- * Handles an answer, which no `onMessage` gets. It fails and is retried as a {@link MessageHandler}. What it returns for the answers to questions is the
- * answer to the message that raised them, or asks again; nothing is sent for what it returns for a late answer.
- */
-export interface AnswerHandler {
-  (answer: InboundAnswer, context: HandlerContext): HandlerAnswer | Promise<HandlerAnswer>;
-  /** What it handles. @default both */
-  readonly kinds?: readonly InboundAnswer['kind'][] | undefined;
-}
 
 /** How often a handler is called for one message. */
 class RetryShape {
@@ -186,13 +145,20 @@ export class AgentShape {
 export interface RemoteAgentOptions extends OptionsOf<AgentShape> {
   /** Not closed by the agent, which ends when it is closed: stop the agent first. */
   client: PeerClient;
-  /** Handles each new message to the agent. */
-  onMessage: MessageHandler;
+  /** Handles each new message to the agent, those that name one of its `skills` excepted. Needed unless there are skills. */
+  onMessage?: MessageHandler | undefined;
+  /** Handlers for messages that name a skill, made by `handleSkill`; the card of the agent gets their descriptions. @default none */
+  skills?: readonly SkillHandler[] | undefined;
   /**
    * Handles the answers to questions of the agent, and how messages ended that no call waits for. Without it a message whose handler asks fails, and a late end is
    * the event `answer-unhandled`. @default what the handler of an adapter does with answers
    */
   onAnswer?: AnswerHandler | undefined;
+}
+
+function isSkillHandler(value: unknown): value is SkillHandler {
+  const { skill, handle } = Object(value);
+  return typeof handle === 'function' && typeof Object(skill).id === 'string';
 }
 
 function handler<Handler>(hint: string) {
@@ -207,7 +173,17 @@ const REMOTE_AGENT_OPTIONS = optionsSchema({
     if (findClientPort(value) !== undefined) return value as PeerClient;
     return refuse(`must be a RemoteAgentClient, got ${describe(value)}`, 'Pass a RemoteAgentClient.');
   }),
-  onMessage: handler<MessageHandler>('Pass the handler of messages, such as (message) => message.text.'),
+  onMessage: handler<MessageHandler>(MESSAGE_HINT).optional(),
+  skills: option<readonly SkillHandler[]>(
+    (value, refuse) => {
+      if (!Array.isArray(value) || !value.every(isSkillHandler))
+        return refuse('must be a list of what handleSkill() returns');
+      const ids = value.map(({ skill }) => skill.id);
+      const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+      return twice === undefined ? value : refuse(`has two skills with the id "${twice}"`);
+    },
+    { kind: 'a list', byDefault: [] },
+  ),
   onAnswer: handler<AnswerHandler>('Pass the handler of answers, or leave it out.').optional(),
   ...new AgentShape(),
 });
@@ -240,6 +216,10 @@ export function resolveRemoteAgentOptions(options: RemoteAgentOptions): RemoteAg
   const given = parseOptions('createRemoteAgent', REMOTE_AGENT_OPTIONS, options);
   const { client, onMessage } = options;
   const port = clientPort(client);
+  if (onMessage === undefined && given.skills.length === 0) {
+    throw new ConfigurationError('onMessage is missing.', { hint: MESSAGE_HINT });
+  }
+  port.offerSkills(given.skills.map(({ skill }) => skill));
   const { delivery, inboundAuth, store, limits, presence, concurrency, ...rest } = given;
   const { readAhead = Math.max(MIN_READ_AHEAD, concurrency) } = limits;
   const { exitWhenDead: exitAfterMs, ...presenceSettings } = presence;
@@ -262,7 +242,7 @@ export function resolveRemoteAgentOptions(options: RemoteAgentOptions): RemoteAg
     ...inboundAuth,
     client,
     port,
-    onMessage,
+    onMessage: bySkill(given.skills, onMessage),
     concurrency,
     readAhead,
     delivery: delivery.delivery,

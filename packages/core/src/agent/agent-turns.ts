@@ -14,7 +14,7 @@ import {
 import { conversationOfContext } from '../tools/call-identity.ts';
 import { readsStream, StreamedAnswer } from '../tools/streamed-answer.ts';
 import { type ModelText, ownWords, peerTextInstructions } from '../trust-boundary/fence.ts';
-import type { AnswerHandler, HandlerContext, MessageHandler } from './agent-options.ts';
+import type { AnswerHandler, HandlerContext, MessageHandler } from './handlers.ts';
 
 const MAX_CAUSES = 8;
 

@@ -29,6 +29,7 @@ const NOT_METHODS = ['x', 7, {}, []];
 const OF_AGENT: Wrong<RemoteAgentOptions> = {
   client: [undefined, null, ...NOT_METHODS],
   onMessage: [undefined, null, ...NOT_A_FUNCTION],
+  skills: [null, 'x', 7, {}, [7], [{ skill: 'x', handle: () => {} }], [{ skill: { id: 'x' } }]],
   onAnswer: [null, ...NOT_A_FUNCTION],
   delivery: ['pull', 7, null, {}, { run: 'x' }, { run: () => {}, expectedSilenceMs: 'long' }, 1n],
   onPause: ['continue', true, 1n],

@@ -11,7 +11,8 @@ import type { LoopOutcome } from '../presence/presence-machine.ts';
 import { type HeartbeatLoopRunOptions, runHeartbeatLoop } from '../presence/run-heartbeat-loop.ts';
 import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import { abortSignal, func, type OptionsOf, optionsSchema, parseOptions } from '../settings/options.ts';
-import { AgentShape, type MessageHandler } from './agent-options.ts';
+import { AgentShape } from './agent-options.ts';
+import type { MessageHandler } from './handlers.ts';
 import { createRemoteAgent, type RemoteAgent } from './remote-agent.ts';
 
 /**

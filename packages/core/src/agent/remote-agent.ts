@@ -34,14 +34,13 @@ import { linkAbort, orAborted } from '../time/linked-abort.ts';
 import type { AgentEventName, AgentListener } from './agent-events.ts';
 import { AgentInbound } from './agent-inbound.ts';
 import {
-  type AnswerHandler,
-  type HandlerContext,
   type RemoteAgentOptions,
   type RemoteAgentSettings,
   resolveRemoteAgentOptions,
 } from './agent-options.ts';
 import { AgentReport } from './agent-report.ts';
 import { AgentRequests, isRateLimited } from './agent-requests.ts';
+import type { AnswerHandler, HandlerContext } from './handlers.ts';
 import type { AgentHealth, AgentState } from './health.ts';
 import { answerIn, type InboundAnswer } from './inbound-answer.ts';
 import { AgentWatch } from './watch.ts';

@@ -23,7 +23,11 @@ const WRONG: readonly (readonly [string, readonly unknown[], RegExp])[] = [
   ),
   ['no peer', [undefined, 'hello'], /workspace to send to must be a string, not undefined/],
   ['a blank peer', [' ', 'hello'], /workspace to send to must not be blank/],
-  ['a text that is none', [PEER, { text: 'hello' }], /text of a message must be a string, not object/],
+  [
+    'a text that is none',
+    [PEER, { text: ['hello'] }],
+    /text of a message without data must be a string, not object/,
+  ],
   ['no text', [PEER, null], /text of a message must be a string, not null/],
   ['a blank text', [PEER, ' \n'], /text of a message must not be blank/],
 ];

@@ -9,6 +9,7 @@ import { SentDirectly } from '../peers/sent-directly.ts';
 import { PlatformApi } from '../platform-api/platform-api.ts';
 import { type RemoteAgentClientOptions, resolveClientSettings } from '../settings/client-settings.ts';
 import { processEnvironment } from '../settings/environment.ts';
+import type { AnySkill } from '../skills/skill.ts';
 import { HeldReads } from '../transport/held-reads.ts';
 import { PeerTransport } from '../transport/peer-transport.ts';
 import { PeerLookup } from './peer-lookup.ts';
@@ -46,7 +47,11 @@ export function createClientContext(options: RemoteAgentClientOptions) {
   const lookup = new PeerLookup(api, identities, settings);
   const peerTransport = new PeerTransport(settings);
   /** The card as the application gave it last; `streams`: whether it was registered as that of an agent that streams. */
-  const profile: { card: AgentCard; streams: boolean } = { card: settings.agentCard, streams: false };
+  const profile: { card: AgentCard; streams: boolean; skills: readonly AnySkill[] } = {
+    card: settings.agentCard,
+    streams: false,
+    skills: [],
+  };
   return {
     settings,
     api,

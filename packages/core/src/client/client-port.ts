@@ -2,6 +2,7 @@ import {
   type AgentCard,
   buildSendMessage,
   type InboundMessage,
+  type JsonObject,
   type Jwks,
   routes,
 } from '@molecule-ai/protocol';
@@ -14,6 +15,7 @@ import type { PeerChange } from '../peers/peer-identities.ts';
 import type { HasSent } from '../peers/sent-directly.ts';
 import { getWorkspace, getWorkspaceState, type WorkspaceStateReport } from '../platform-api/workspaces.ts';
 import { describe } from '../settings/options.ts';
+import { type AnySkill, withSkills } from '../skills/skill.ts';
 import type { RandomSource } from '../time/backoff.ts';
 import type { Clock } from '../time/clock.ts';
 import type { CallOptions, RunningAgentOptions } from '../transport/platform-request.ts';
@@ -74,6 +76,8 @@ export interface ClientPort extends Pick<PeerClient, 'acknowledge' | 'getWorkspa
   readonly platformUrl: string;
   readonly capabilities: PeerClient['capabilities'];
   readonly agentCard: AgentCard;
+  /** Puts the skills of the running agent on the card. */
+  offerSkills(skills: readonly AnySkill[]): void;
   /** The URL under which the platform reaches this agent; `null` when it polls. */
   readonly reportedUrl: string | null;
   /** The folder of the agent's private files; absolute. */
@@ -188,7 +192,10 @@ export function createClientPort(parts: ClientParts): ClientPort {
       return api.capabilities.words;
     },
     get agentCard() {
-      return profile.card;
+      return withSkills(profile.card as JsonObject, profile.skills);
+    },
+    offerSkills: (skills) => {
+      profile.skills = skills;
     },
     register: (options = {}) => registerAgent(parts, options),
     heartbeat: (metrics, options = {}) => heartbeats.send(metrics, options),

@@ -38,6 +38,7 @@ import {
 import {
   asCall,
   composeMessage,
+  type MessageContent,
   type SendMessageOptions,
   SendMessageShape,
   sendThroughProxy,
@@ -273,9 +274,13 @@ class OperatorCalls {
    * waits for the answer up to `timeoutMs`. When the agent is slower, offline or paused (`isHeld`), the status is `queued`;
    * {@link waitForAnswer} then returns the answer. An abort also cancels the message.
    */
-  async sendMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): Promise<PeerReply> {
+  async sendMessage(
+    workspaceId: string,
+    content: string | MessageContent,
+    options: SendMessageOptions = {},
+  ): Promise<PeerReply> {
     const { timeoutMs = DEFAULT_CALL_TIMEOUT_MS, signal } = options;
-    const message = composeMessage(this.#api, 'send_message', workspaceId, text, options);
+    const message = composeMessage(this.#api, 'send_message', workspaceId, content, options);
     return await asCall(message.operation, () =>
       sendThroughProxy(this.#api, message, { signal, timeoutMs }, this.#abandoned.cancel),
     );
@@ -287,9 +292,13 @@ class OperatorCalls {
    * an abort of `signal` cancels the message. Errors of the call come with the iteration.
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
-  streamMessage(workspaceId: string, text: string, options: SendMessageOptions = {}): PeerStream {
+  streamMessage(
+    workspaceId: string,
+    content: string | MessageContent,
+    options: SendMessageOptions = {},
+  ): PeerStream {
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const message = composeMessage(this.#api, 'stream_message', workspaceId, text, options);
+    const message = composeMessage(this.#api, 'stream_message', workspaceId, content, options);
     return createPeerStream({
       settings: this.#api.settings,
       message,

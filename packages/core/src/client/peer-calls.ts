@@ -1,17 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import {
   buildSendMessage,
+  dataPart,
   isErrorCode,
+  isJsonObject,
   type JsonObject,
+  JsonValue,
+  type MessagePart,
   routes,
   type SendMessageRequest,
+  textPart,
 } from '@molecule-ai/protocol';
 import { type Operation, traceHeaders } from '@molecule-ai/telemetry';
 import { ApiError } from '../errors/api-error.ts';
 import { invalidArgument, MoleculeError } from '../errors/molecule-error.ts';
-import { type PeerReply, readReply } from '../peers/peer-reply.ts';
+import { type PeerReply, readReply, withData } from '../peers/peer-reply.ts';
 import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
-import { abortSignal, given, number, type OptionsOf, word } from '../settings/options.ts';
+import {
+  abortSignal,
+  argumentProblem,
+  given,
+  number,
+  type OptionsOf,
+  optionsSchema,
+  word,
+} from '../settings/options.ts';
+import type { AnySkill, SentData, Skill } from '../skills/skill.ts';
 import { calls, codeOfError } from '../telemetry/telemetry.ts';
 import { isFailedDelivery } from '../transport/api-failure.ts';
 import type { CallLimits } from './current-message.ts';
@@ -83,6 +97,30 @@ export interface OutgoingMessage {
   readonly operation: Operation;
 }
 
+class MessageContentShape {
+  /** Needed unless there is data. */
+  text = given<string>();
+  /** Structured data, any JSON: a data part after the text. */
+  data = given<JsonValue>();
+  /** The skill of the peer that is asked: its id, or a `Skill`, which checks the data before it is sent. */
+  skill = given<string | AnySkill>();
+}
+
+/** A message with more than a text. */
+export interface MessageContent extends OptionsOf<MessageContentShape> {}
+
+/** A message to a skill, whose data and whose answer the program checks with its own definition. */
+export interface SkillRequest<Input, Output> {
+  readonly skill: Skill<Input, Output>;
+  readonly data: SentData<Input>;
+  readonly text?: string | undefined;
+}
+
+const CONTENT = { 0: optionsSchema(new MessageContentShape()) };
+
+export const NOT_JSON =
+  '`data` must be JSON: no dates, functions, bigints, NaN or circles, at most 256 levels.';
+
 /** What is called, by the name of the method in snake case. */
 type CallName = 'call_peer' | 'send_to_peer' | 'stream_peer' | 'send_message' | 'stream_message';
 
@@ -95,12 +133,12 @@ export function composeMessage(
   api: PlatformApi,
   name: CallName,
   targetId: string,
-  text: string,
+  content: string | MessageContent,
   options: SendMessageOptions,
   senderId?: string,
 ): OutgoingMessage {
-  checkArguments(targetId, text, options);
-  const metadata = metadataOf(api, options);
+  checkArguments(targetId, content, options);
+  const metadata = metadataOf(api, content, options);
   const messageId = options.messageId ?? randomUUID();
   // A new conversation has the id of its first message, so that a repeat is the same message. Answers stay where the question was asked.
   const isInNewContext = !api.isOperator && options.answers === undefined;
@@ -118,7 +156,7 @@ export function composeMessage(
     senderId,
     messageId,
     contextId: contextId ?? '',
-    body: buildSendMessage({ messageId, text, contextId, metadata }),
+    body: buildSendMessage({ messageId, parts: partsOf(content), contextId, metadata }),
     hasOwnId: options.messageId !== undefined,
     answerKey: answerKeyOf(api, targetId, messageId),
     operation,
@@ -126,12 +164,57 @@ export function composeMessage(
 }
 
 /** @throws MoleculeError `invalid_argument` naming the value: programs without types may give anything. */
-function checkArguments(targetId: unknown, text: unknown, { metadata }: SendMessageOptions): void {
+function checkArguments(targetId: unknown, content: unknown, { metadata }: SendMessageOptions): void {
   const problem =
     stringProblem('The id of the workspace to send to', targetId) ??
-    stringProblem('The text of a message', text) ??
+    contentProblem(content) ??
     (isJson(metadata) ? null : '`metadata` must be an object that JSON can express.');
   if (problem !== null) throw invalidArgument(problem);
+}
+
+function contentProblem(content: unknown): string | null {
+  if (!isJsonObject(content)) return stringProblem('The text of a message', content);
+  const wrong = argumentProblem('The message', CONTENT, [content]);
+  if (wrong !== null) return wrong.hint === undefined ? wrong.problem : `${wrong.problem} ${wrong.hint}`;
+  const { text, data, skill } = content as MessageContent;
+  if (skill !== undefined && idOfSkill(skill) === '')
+    return 'The skill must be an id, or what defineSkill() returned.';
+  if (data === undefined && skill !== undefined && text === undefined) return null;
+  if (data === undefined) return stringProblem('The text of a message without data', text);
+  if (text !== undefined && typeof text !== 'string') return stringProblem('The text of a message', text);
+  return JsonValue.safeParse(data).success ? null : NOT_JSON;
+}
+
+/** The text, unless it is blank, and the data; a message to a skill without any has a blank text. */
+function partsOf(content: string | MessageContent): MessagePart[] {
+  if (typeof content === 'string') return [textPart(content)];
+  const { text = '', data } = content;
+  if (data === undefined) return [textPart(text)];
+  return [...(text.trim() === '' ? [] : [textPart(text)]), dataPart(data)];
+}
+
+function idOfSkill(skill: MessageContent['skill']): string {
+  const { id } = typeof skill === 'string' ? { id: skill } : (Object(skill) as Partial<AnySkill>);
+  return id ?? '';
+}
+
+/**
+ * Checks what is sent to a skill.
+ * @throws MoleculeError `invalid_argument` that names the fields.
+ */
+export async function checkSent(content: string | MessageContent): Promise<AnySkill | undefined> {
+  // Programs without types may give anything, which is refused where the message is made.
+  const { skill, data } = Object(content) as MessageContent;
+  if (typeof skill !== 'object' || typeof skill?.input?.check !== 'function') return undefined;
+  const checked = await skill.input.check(data);
+  if (!('problem' in checked)) return skill;
+  throw invalidArgument(`The data does not fit the skill "${skill.id}". ${checked.problem}`);
+}
+
+/** The reply with the data as the skill returns it; one that failed as `agent_answer_invalid` where the answer does not fit. */
+export async function checkReceived(reply: PeerReply, skill: AnySkill | undefined): Promise<PeerReply> {
+  if (skill?.output.schema === undefined || reply.status !== 'answered') return reply;
+  return withData(reply, await skill.output.check(reply.data));
 }
 
 function stringProblem(what: string, value: unknown): string | null {
@@ -150,7 +233,13 @@ function isJson(value: unknown): boolean {
   }
 }
 
-function metadataOf(api: PlatformApi, { answers, metadata }: SendMessageOptions): JsonObject | undefined {
+function metadataOf(
+  api: PlatformApi,
+  content: string | MessageContent,
+  { answers, metadata: open }: SendMessageOptions,
+): JsonObject | undefined {
+  const skill = typeof content === 'string' ? undefined : content.skill;
+  const metadata = skill === undefined ? open : { ...open, skill: idOfSkill(skill) };
   if (answers === undefined) return metadata;
   api.requireOffered(QUESTIONS);
   const given = answers.map(({ questionId, decision, text }) => ({

@@ -18,6 +18,7 @@ import {
 } from '../platform-api/workspaces.ts';
 import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import { type ArgumentSchemas, checkArguments, optionsSchema } from '../settings/options.ts';
+import { type ReceivedData, type SkillSchema, withSkills } from '../skills/skill.ts';
 import { type CallOptions, CallShape } from '../transport/platform-request.ts';
 import { type ClientContext, createClientContext } from './client-context.ts';
 import {
@@ -50,7 +51,7 @@ import {
   type WaitForAnswerOptions,
   WaitForAnswerShape,
 } from './message-state.ts';
-import { type CallPeerOptions, CallPeerShape } from './peer-calls.ts';
+import { type CallPeerOptions, CallPeerShape, type MessageContent, type SkillRequest } from './peer-calls.ts';
 import type { PeerStream } from './peer-stream.ts';
 import {
   type RegisterOptions,
@@ -176,13 +177,24 @@ export interface PeerClient {
   acceptPeerChange(peerId: string): Promise<boolean>;
 
   /**
+   * Asks a skill: the data is checked before it is sent, and `data` of the reply is as the skill returns it. An answer that does not fit is a reply with the status
+   * `failed` and the code `agent_answer_invalid`. The peer fails what does not fit its own definition as `invalid_data`, and a skill that it does not have as `unknown_skill`.
+   * @throws MoleculeError `invalid_argument` for data that does not fit.
+   */
+  callPeer<Input extends SkillSchema | undefined, Output extends SkillSchema | undefined>(
+    peerId: string,
+    request: SkillRequest<Input, Output>,
+    options?: CallPeerOptions,
+  ): Promise<PeerReply<ReceivedData<Output>>>;
+
+  /**
    * Sends a message to a peer and waits for the answer: to the peer's own server where the platform gives its URL and a token,
    * else, or if that fails, through the platform (`via`). When there is no answer in time, or the peer is offline or paused, the status is
    * `queued`, which is not an error; {@link waitForAnswer} then returns the answer. An abort also cancels the message, in the background; a timeout
    * cancels nothing. In a handler the call names the message that is handled, and ends with its signal and at its deadline.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
-  callPeer(peerId: string, text: string, options?: CallPeerOptions): Promise<PeerReply>;
+  callPeer(peerId: string, content: string | MessageContent, options?: CallPeerOptions): Promise<PeerReply>;
 
   /**
    * Sends a message to a peer as {@link callPeer} does, at once, and returns its answer as it is made: iterate the stream for the
@@ -191,14 +203,14 @@ export interface PeerClient {
    * the message. Errors of the call come with the iteration.
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
-  streamPeer(peerId: string, text: string, options?: CallPeerOptions): PeerStream;
+  streamPeer(peerId: string, content: string | MessageContent, options?: CallPeerOptions): PeerStream;
 
   /**
    * Sends a message to a peer and resolves when the platform has stored it. The status is `queued`, or another one if the
    * message, as a repeat, has ended before. The answer goes to `onAnswer` of the agent, or is read by {@link waitForAnswer}.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
-  sendToPeer(peerId: string, text: string, options?: CallPeerOptions): Promise<PeerReply>;
+  sendToPeer(peerId: string, content: string | MessageContent, options?: CallPeerOptions): Promise<PeerReply>;
 
   /**
    * Cancels a message that this workspace sent, and returns its state: `canceled`, or how it had ended before. The
@@ -299,10 +311,13 @@ const CALLS: { readonly [Name in Methods<PeerClient>]: ClientCall<PeerClient[Nam
       return identities.accept(peerId);
     },
   ],
-  callPeer: [({ sent }, peerId, text, options) => sent.send(peerId, text, options), { 2: CALL_PEER }],
-  streamPeer: [({ sent }, peerId, text, options) => sent.stream(peerId, text, options), { 2: CALL_PEER }],
+  callPeer: [({ sent }, peerId, content, options) => sent.send(peerId, content, options), { 2: CALL_PEER }],
+  streamPeer: [
+    ({ sent }, peerId, content, options) => sent.stream(peerId, content, options),
+    { 2: CALL_PEER },
+  ],
   sendToPeer: [
-    ({ sent }, peerId, text, options) => sent.send(peerId, text, { ...options, holdSeconds: 0 }),
+    ({ sent }, peerId, content, options) => sent.send(peerId, content, { ...options, holdSeconds: 0 }),
     { 2: CALL_PEER },
   ],
   cancelTask: [({ sent }, messageId, options) => sent.cancel(messageId, options), { 1: CALL }],
@@ -349,7 +364,8 @@ async function updateCard(
   { signal }: CallOptions,
 ): Promise<void> {
   // An agent that was registered as one that streams remains that, unless the card says otherwise.
-  const agentCard = profile.streams ? withStreaming(card as JsonObject) : card;
+  const full = withSkills(card as JsonObject, profile.skills);
+  const agentCard = profile.streams ? withStreaming(full) : full;
   const body = { workspace_id: settings.workspaceId, agent_card: agentCard };
   await api.call(routes.updateCard, { body, signal });
   profile.card = card;

@@ -13,6 +13,7 @@ import { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
 import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
 import { given, type OptionsOf } from '../settings/options.ts';
+import { withSkills } from '../skills/skill.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import { CallShape, type RunningAgentOptions } from '../transport/platform-request.ts';
@@ -116,7 +117,7 @@ async function sendRegistration(
   const body: RegisterRequest = {
     id: settings.workspaceId,
     workspace_id: settings.workspaceId,
-    agent_card: agentCard ?? profile.card,
+    agent_card: withSkills((agentCard ?? profile.card) as JsonObject, profile.skills),
     delivery_mode: deliveryMode,
     url: deliveryMode === 'push' ? (settings.reportedUrl ?? undefined) : undefined,
   };

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import {
   type Attachment,
   buildSendMessage,
+  dataPart,
   type InboundMessage,
   type JsonObject,
+  JsonValue,
   type MessagePart,
   type NotifyRequest,
   type OwnEnd,
@@ -23,12 +25,15 @@ import { objectOf } from '../transport/http-response.ts';
 import { CallShape } from '../transport/platform-request.ts';
 import type { ClientContext } from './client-context.ts';
 import { handlerSignal, withOrigin } from './current-message.ts';
+import { NOT_JSON } from './peer-calls.ts';
 
 /** The fields of an inbound message that are needed to answer it. */
 export type ReplyTarget = Pick<InboundMessage, 'id' | 'messageId' | 'contextId' | 'source' | 'peerId'>;
 
 export class ReplyContentShape {
-  /** Parts after the text. People are shown texts, and files with a `uri`; a program that asks for them gets all parts. */
+  /** Structured data, any JSON: a data part after the text. */
+  data = given<JsonValue>();
+  /** Parts after text and data. People are shown texts, and files with a `uri`; a program that asks for them gets all parts. */
   parts = given<readonly MessagePart[]>();
   /** Open data of the answer. */
   metadata = given<JsonObject>();
@@ -39,7 +44,7 @@ const CONTENT = optionsSchema(new ReplyContentShape());
 
 /** An answer with more than a text. */
 export interface ReplyContent extends Omit<OptionsOf<ReplyContentShape>, 'text'> {
-  /** May be blank when there are parts. */
+  /** May be blank when there are data or parts. */
   text: string;
 }
 
@@ -82,9 +87,13 @@ export async function replyTo(
   answer: string | ReplyContent,
   { idempotencyKey, end, signal = handlerSignal() }: ReplyOptions,
 ): Promise<ReplyReceipt> {
-  const content = typeof answer === 'string' ? { text: answer } : answer;
-  const problem = argumentProblem('reply', { 0: CONTENT }, [content]);
+  const written = typeof answer === 'string' ? { text: answer } : answer;
+  const problem = argumentProblem('reply', { 0: CONTENT }, [written]);
   if (problem !== null) throw invalidArgument(problem.problem, problem.hint);
+  const { data, parts: others = [], ...rest } = written;
+  if (data !== undefined && !JsonValue.safeParse(data).success) throw invalidArgument(NOT_JSON);
+  const content: ReplyContent =
+    data === undefined ? written : { ...rest, parts: [dataPart(data), ...others] };
   const hasParts = content.parts !== undefined && content.parts.length > 0;
   if (typeof content.text !== 'string' || (content.text.trim() === '' && !hasParts)) {
     throw invalidArgument('The text of a reply must not be blank.');

@@ -1,7 +1,9 @@
-import type { InboundMessage } from '@molecule-ai/protocol';
+import { type InboundMessage, routes } from '@molecule-ai/protocol';
 import { MoleculeError } from '../errors/molecule-error.ts';
+import { readPeerInfo } from '../peers/peer-info.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
 import type { HasSent } from '../peers/sent-directly.ts';
+import { type AnySkill, isDescribedBy } from '../skills/skill.ts';
 import { LatestMap } from '../storage/latest-map.ts';
 import type { CallOptions } from '../transport/platform-request.ts';
 import { AbandonedCalls, cancelMessage } from './cancellation.ts';
@@ -16,7 +18,15 @@ import {
   waitForAnswer,
   waitForAnswerOnFeed,
 } from './message-state.ts';
-import { asCall, type CallPeerOptions, composeMessage, sendThroughProxy } from './peer-calls.ts';
+import {
+  asCall,
+  type CallPeerOptions,
+  checkReceived,
+  checkSent,
+  composeMessage,
+  type MessageContent,
+  sendThroughProxy,
+} from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
 import { requireNoDecision } from './questions.ts';
 import { peerSource, platformSource } from './stream-sources.ts';
@@ -26,6 +36,13 @@ type SendOptions = CallPeerOptions & { readonly holdSeconds?: number | undefined
 
 /** Messages that are remembered, the latest. */
 const CAPACITY = 1_000;
+
+/** Why a skill failed: the peer may have another description of it. */
+const OF_SKILLS: ReadonlySet<string | null> = new Set([
+  'invalid_data',
+  'unknown_skill',
+  'agent_answer_invalid',
+]);
 
 /** A message that was sent. */
 interface RememberedMessage {
@@ -68,12 +85,13 @@ export class SentMessages {
   }
 
   /** Sends a message and waits for its answer. `holdSeconds: 0` does not wait; the platform stores such a message. */
-  async send(peerId: string, text: string, options: SendOptions): Promise<PeerReply> {
+  async send(peerId: string, content: string | MessageContent, options: SendOptions): Promise<PeerReply> {
     const { lookup, api, settings } = this.#context;
     const { clock, callTimeoutMs, onPeerChange } = settings;
     const { signal: given, timeoutMs: totalMs = callTimeoutMs, holdSeconds } = options;
     const name = holdSeconds === 0 ? 'send_to_peer' : 'call_peer';
-    const { message, isDirect, remembered } = this.#compose(name, peerId, text, options);
+    const skill = await checkSent(content);
+    const { message, isDirect, remembered } = this.#compose(name, peerId, content, options);
     const send = async ({ signal, timeoutMs }: CallLimits): Promise<PeerReply> => {
       const endsAt = clock.monotonic() + timeoutMs;
       if (onPeerChange === 'block') await lookup.verify(peerId, { signal });
@@ -90,14 +108,17 @@ export class SentMessages {
     const limits = { signal: given, timeoutMs: totalMs };
     const reply = await asCall(message.operation, () => withinHandling(limits, clock, send));
     noteEnd(remembered, reply);
-    return reply;
+    if (skill === undefined) return reply;
+    const checked = await checkReceived(reply, skill);
+    if (OF_SKILLS.has(checked.code)) void this.#compareSkill(peerId, skill);
+    return checked;
   }
 
   /** As {@link send}, and returns the answer as it is made. */
-  stream(peerId: string, text: string, options: CallPeerOptions): PeerStream {
+  stream(peerId: string, content: string | MessageContent, options: CallPeerOptions): PeerStream {
     const { lookup, api, settings } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, text, options);
+    const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, content, options);
     const platform = platformSource(api, message, this.#abandoned.cancel);
     const peer = peerSource(this.#direct, this.#unended, message);
     return createPeerStream({
@@ -107,6 +128,7 @@ export class SentMessages {
       sources: isDirect ? [peer, platform] : [platform],
       openTimeoutMs: settings.callTimeoutMs,
       prepare: async (limits) => {
+        await checkSent(content);
         if (settings.onPeerChange === 'block') await lookup.verify(peerId, limits);
       },
       onReply: (reply) => {
@@ -180,7 +202,30 @@ export class SentMessages {
     return sent.returned === 'answer' || (sent.returned === 'other end' && metadata.delivery_failed === true);
   }
 
-  #compose(name: Parameters<typeof composeMessage>[1], peerId: string, text: string, options: SendOptions) {
+  /** Warns when the card of a peer describes a skill in another way. Never rejects. */
+  async #compareSkill(peerId: string, skill: AnySkill): Promise<void> {
+    const { api, settings, logger } = this.#context;
+    try {
+      const { body } = await api.send(routes.listPeers, { params: { id: settings.workspaceId } });
+      const rows: unknown[] = Array.isArray(body) ? body : [];
+      const peer = rows.map(readPeerInfo).find((each) => each?.id.toLowerCase() === peerId.toLowerCase());
+      if (peer === undefined || isDescribedBy(peer.agentCard, skill)) return;
+      const hint = 'Each side checks with its own: bring both to one definition.';
+      logger.warn(
+        { peerId, skill: skill.id, hint },
+        'The card of the peer describes a skill differently than this program.',
+      );
+    } catch {
+      // The reply says what failed.
+    }
+  }
+
+  #compose(
+    name: Parameters<typeof composeMessage>[1],
+    peerId: string,
+    content: string | MessageContent,
+    options: SendOptions,
+  ) {
     const { via, holdSeconds, answers } = options;
     requireNoDecision(answers);
     // Answers belong to questions, which the platform keeps.
@@ -190,7 +235,7 @@ export class SentMessages {
     const { workspaceId } = settings;
     const metadata = withOrigin(workspaceId, options.metadata, (id) => this.#unended.get(id)?.path);
     const given = metadata === options.metadata ? options : { ...options, metadata };
-    const message = composeMessage(api, name, peerId, text, given, workspaceId);
+    const message = composeMessage(api, name, peerId, content, given, workspaceId);
     const remembered = this.#latest.get(message.messageId) ?? { peerId };
     this.#latest.set(message.messageId, remembered);
     /** Whether the server of the peer may get it. */

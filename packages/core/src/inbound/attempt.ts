@@ -1,8 +1,10 @@
 import {
+  dataPart,
   describeProblems,
   fieldProblems,
   type InboundMessage,
   JsonObject,
+  JsonValue,
   MAX_QUESTIONS,
   MessagePart,
   Question,
@@ -42,6 +44,7 @@ export const QuestionsOfAnswer = z
 
 const Content = z.object({
   text: z.string().default(''),
+  data: JsonValue.optional(),
   parts: z.array(MessagePart.strict).optional(),
   metadata: JsonObject.optional(),
   questions: QuestionsOfAnswer.optional(),
@@ -247,7 +250,7 @@ export function readAnswer(value: unknown, streamed = ''): ReadAnswer {
   if (typeof value === 'string') return answerOf({ text: continued(streamed, value) });
   if (!isPlainObject(value)) return invalidAnswer(`returned ${nameOf(value)}`);
   const given = withoutUndefined(value);
-  const needsText = given.parts === undefined && given.questions === undefined;
+  const needsText = [given.data, given.parts, given.questions].every((each) => each === undefined);
   if (given.text === undefined ? needsText : typeof given.text !== 'string') {
     const ignored = ignoredKeys(given);
     const typo = ignored === null ? undefined : `${ignored.problem} ${ignored.hint ?? ''}`;
@@ -277,7 +280,14 @@ function continued(streamed: string, text: string): string {
   return text.startsWith(streamed) ? text : streamed + text;
 }
 
-function answerOf({ text, parts = [], questions = [], metadata }: z.output<typeof Content>): ReadAnswer {
+function answerOf({
+  text,
+  data,
+  parts: others = [],
+  questions = [],
+  metadata,
+}: z.output<typeof Content>): ReadAnswer {
+  const parts = data === undefined ? others : [dataPart(data), ...others];
   if (text.length > MAX_ANSWER_LENGTH) return { kind: 'invalid', error: answerTooLarge() };
   const isBlank = text.trim() === '';
   if (isBlank && parts.length === 0 && questions.length === 0) return { kind: 'answer', answer: null };
@@ -323,7 +333,8 @@ function close(iterator: AsyncIterator<unknown>): void {
     .catch(() => {});
 }
 
-const ANSWERS = 'a string, { text, parts?, metadata?, questions? }, an async iterable of strings, or nothing';
+const ANSWERS =
+  'a string, { text, data?, parts?, metadata?, questions? }, an async iterable of strings, or nothing';
 
 function invalidAnswer(
   problem: string,

@@ -61,9 +61,11 @@ export interface QuestionToAsk {
 
 /** An answer with more than a text. */
 export interface AnswerContent {
-  /** Needed unless there are parts or questions. */
+  /** Needed unless there are data, parts or questions. */
   readonly text?: string | undefined;
-  /** Parts after the text: files and structured data. */
+  /** Structured data, any JSON: a data part after the text. */
+  readonly data?: JsonValue | undefined;
+  /** Parts after text and data: files, and further data. */
   readonly parts?: readonly MessagePart[] | undefined;
   /** Open data of the answer. */
   readonly metadata?: JsonObject | undefined;

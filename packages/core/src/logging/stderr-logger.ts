@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import { type Logger, loggerOf, writeNothing } from './logger.ts';
 
 const MAX_VALUE_LENGTH = 500;
@@ -39,7 +38,10 @@ function shownValue(value: unknown, level: string): unknown {
     JSON.stringify(value);
     return value;
   } catch {
-    return inspect(value, { customInspect: false, depth: 1 }).slice(0, MAX_VALUE_LENGTH);
+    return process
+      .getBuiltinModule('node:util')
+      .inspect(value, { customInspect: false, depth: 1 })
+      .slice(0, MAX_VALUE_LENGTH);
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  dataOfParts,
   extractAnswerText,
   extractParts,
   type InboundMessage,
@@ -18,6 +19,7 @@ import {
 } from '@molecule-ai/protocol';
 import { invalidArgument } from '../errors/molecule-error.ts';
 import { INSPECT } from '../settings/node-types.ts';
+import type { CheckedData } from '../skills/skill.ts';
 import { fencePeerText, type ModelText } from '../trust-boundary/fence.ts';
 import { markReceived } from './received-values.ts';
 
@@ -74,16 +76,26 @@ export interface PeerReplyFields extends Omit<PeerReplyData, 'isHeld' | 'text'> 
  * const reply = await client.callPeer(peerId, 'Can we ship?');
  * if (reply.status === 'answered') console.log(reply.text);
  */
-export interface PeerReply extends Omit<ReceivedReply, typeof INSPECT> {}
+export interface PeerReply<Data = JsonValue>
+  extends Omit<ReceivedReply, typeof INSPECT | 'data' | 'withData'> {
+  /**
+   * The structured data of the answer: that of its only data part, without boundary markers; `undefined` for none, and for several, which are in
+   * `parts`. Untrusted, and of any shape; of a skill that was asked with its definition, checked and as its schema returns it.
+   */
+  readonly data: Data | undefined;
+}
 
 class ReceivedReply {
   readonly #fields: PeerReplyFields;
   #stripped: JsonValue | undefined;
   #text: string | undefined;
   #fenced: ModelText | undefined;
+  /** As the schema of a skill returns it. */
+  readonly #data: { readonly value: unknown } | undefined;
 
-  constructor(fields: PeerReplyFields) {
+  constructor(fields: PeerReplyFields, data?: { readonly value: unknown }) {
     this.#fields = fields;
+    this.#data = data;
   }
 
   /**
@@ -148,6 +160,23 @@ class ReceivedReply {
     return parts;
   }
 
+  get data(): JsonValue | undefined {
+    return this.#data === undefined ? dataOfParts(this.parts) : (this.#data.value as JsonValue);
+  }
+
+  /** The reply with data that was checked, or one that failed. */
+  withData(checked: CheckedData<unknown>): ReceivedReply {
+    if ('data' in checked) return new ReceivedReply(this.#fields, { value: checked.data });
+    const error = `The answer does not fit the skill. ${checked.problem}`;
+    return new ReceivedReply({
+      ...this.#fields,
+      status: 'failed',
+      code: 'agent_answer_invalid',
+      isWrapped: false,
+      raw: { error },
+    });
+  }
+
   /**
    * What the peer asks before it continues: `callPeer` answers questions of kind `text` from `sender` with `answers`,
    * people answer the others. Without boundary markers, untrusted.
@@ -202,6 +231,11 @@ class ReceivedReply {
 
 export function createReply(fields: PeerReplyFields): PeerReply {
   return new ReceivedReply(fields);
+}
+
+/** The reply with data that a skill has checked; one that failed where the data does not fit. */
+export function withData(reply: PeerReply, checked: CheckedData<unknown>): PeerReply {
+  return (reply as ReceivedReply).withData(checked);
 }
 
 /**

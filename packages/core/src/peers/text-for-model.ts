@@ -24,13 +24,13 @@ const FOR_MODEL = { 1: optionsSchema(new MessageForModelShape()) };
 /**
  * Returns the text of a message for a model. Text of the user on the canvas is returned unchanged, as the user's turn.
  * All other text is untrusted and therefore fenced; from an answer the boundary markers are removed first. The questions that
- * a message answers come first, in a fence, where its text does not repeat them. The same
+ * a message answers come first, in a fence, where its text does not repeat them. Data without a text is JSON. The same
  * message gives the same bytes each time. Add `peerTextInstructions` to the system prompt. See
  * docs/contract/trust-boundary.md#text-for-a-model.
  */
 export function messageForModel(
   message: Pick<InboundMessage, 'source' | 'peerId' | 'inReplyTo' | 'text'> &
-    Partial<Pick<InboundMessage, 'peerName' | 'peerRole' | 'answers'>>,
+    Partial<Pick<InboundMessage, 'peerName' | 'peerRole' | 'answers' | 'data'>>,
   options: MessageForModelOptions = {},
 ): ModelText {
   const problem = argumentProblem('messageForModel', FOR_MODEL, [message, options]);
@@ -40,11 +40,17 @@ export function messageForModel(
   const asked = questionLines(message);
   if (source === 'canvas_user') {
     const question = asked === '' ? '' : `${fencePeerText(asked, { origin: 'unknown' })}\n\n`;
-    return ownWords(question + message.text);
+    return ownWords(question + wordsOf(message));
   }
-  const text = inReplyTo === '' ? message.text : stripA2aBoundary(message.text);
+  const said = wordsOf(message);
+  const text = inReplyTo === '' ? said : stripA2aBoundary(said);
   const above = [sender ? senderLine(message) : '', asked].filter((lines) => lines !== '');
   return fencePeerText([...above, text].join('\n\n'), { origin: peerId });
+}
+
+/** Data without a text is shown as JSON. */
+function wordsOf({ text, data }: Pick<InboundMessage, 'text'> & Partial<InboundMessage>): string {
+  return text === '' && data !== undefined ? JSON.stringify(data) : text;
 }
 
 /** What a message answers, where its text does not say so. The questions are the agent's, and may quote others. */

@@ -1,5 +1,6 @@
 import type { InboundMessage } from '@molecule-ai/protocol';
-import type { HandlerContext, MessageHandler, RemoteAgentOptions } from '../agent/agent-options.ts';
+import type { RemoteAgentOptions } from '../agent/agent-options.ts';
+import type { HandlerContext, MessageHandler } from '../agent/handlers.ts';
 import { createRemoteAgent, type RemoteAgent } from '../agent/remote-agent.ts';
 import { RemoteAgentClient } from '../agent/remote-agent-client.ts';
 import { clientPort } from '../client/client-port.ts';

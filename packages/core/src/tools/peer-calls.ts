@@ -1,5 +1,6 @@
+import { JsonValue } from '@molecule-ai/protocol';
 import { currentMessage, handlerSignal } from '../client/current-message.ts';
-import type { CallPeerOptions } from '../client/peer-calls.ts';
+import type { CallPeerOptions, MessageContent } from '../client/peer-calls.ts';
 import type { PeerClient } from '../client/peer-client.ts';
 import { MoleculeError } from '../errors/molecule-error.ts';
 import type { PeerReply } from '../peers/peer-reply.ts';
@@ -246,11 +247,23 @@ class FencedWords implements Shown {
  */
 export function repeatableCallOptions<
   Options extends Pick<CallPeerOptions, 'contextId' | 'messageId' | 'metadata' | 'answers'>,
->(client: PeerClient, name: string, [peerId, text]: readonly [string, string], options: Options): Options {
+>(
+  client: PeerClient,
+  name: string,
+  [peerId, given]: readonly [string, string | MessageContent],
+  options: Options,
+): Options {
   const { contextId, metadata, answers } = options;
+  const { text = '', data, skill } = typeof given === 'string' ? { text: given } : Object(given);
   // Wrong values are errors of the call itself.
-  if (typeof peerId !== 'string' || typeof text !== 'string') return options;
-  const content = { toolName: name, peerId, text, more: [jsonOf([contextId, metadata, answers])] };
+  if (typeof peerId !== 'string' || !JsonValue.safeParse([text, data ?? null]).success) return options;
+  const typed = data === undefined && skill === undefined ? [] : [jsonOf([data, skill?.id ?? skill])];
+  const content = {
+    toolName: name,
+    peerId,
+    text: String(text),
+    more: [jsonOf([contextId, metadata, answers]), ...typed],
+  };
   const call = countedCall({ callerId: crypto.randomUUID() }, [content]);
   const continued = contextId ?? (answers === undefined ? contextIdOfCall(client, {}, peerId) : undefined);
   return {

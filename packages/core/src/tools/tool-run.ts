@@ -141,25 +141,37 @@ function sentencesFor(
   return [happened, offered.has('list_peers') ? OTHER_ID : OTHER_WAY];
 }
 
-interface ToolParts<Name, Input, Data extends JsonValue> {
+interface ToolParts<Name, Input, Data extends JsonValue>
+  extends Pick<ToolDefinition<Name & string, Input, Data>, 'inputSchema' | 'parse'> {
   readonly name: Name;
   readonly description: string;
-  readonly args: ArgumentsOf<Input>;
-  /** Arguments that other tools have, and that change nothing here. */
-  readonly ignored?: readonly string[];
   /** What it throws is an outcome, except the reason of an abort. */
   run(input: Input, call: ToolCall): Promise<ToolOutcome<Data>>;
 }
 
+interface ToolOfArguments<Name, Input, Data extends JsonValue>
+  extends Omit<ToolParts<Name, Input, Data>, 'inputSchema' | 'parse'> {
+  readonly args: ArgumentsOf<Input>;
+  /** Arguments that other tools have, and that change nothing here. */
+  readonly ignored?: readonly string[];
+}
+
 export function defineTool<Name extends string, Input extends object, Data extends JsonValue>(
   context: ToolContext,
-  { name, description, args, ignored = [], run }: ToolParts<Name, Input, Data>,
+  { args, ignored = [], ...parts }: ToolOfArguments<Name, Input, Data>,
 ): ToolDefinition<Name, Input, Data | FailureData> {
   const parse = (raw: unknown) => readArguments<Input>(raw, args, ignored);
+  return toolOf(context, { ...parts, inputSchema: schemaOf(args), parse });
+}
+
+export function toolOf<Name extends string, Input, Data extends JsonValue>(
+  context: ToolContext,
+  { name, description, inputSchema, parse, run }: ToolParts<Name, Input, Data>,
+): ToolDefinition<Name, Input, Data | FailureData> {
   return {
     name,
     description,
-    inputSchema: schemaOf(args),
+    inputSchema,
     parse,
     async execute(raw, call = {}) {
       // The signal of the handler ends its tools as well, also where the framework does not pass it on.

@@ -39,10 +39,10 @@ describe('routes', () => {
     }
   });
 
-  it('use every code somewhere, in the server of an agent, or before a route is chosen', () => {
+  it('use every code somewhere, in the server of an agent, for the skills of one, or before a route is chosen', () => {
     const used = new Set<string>(ACCESS_ERRORS.peer.concat(entries.flatMap(([, route]) => route.errors)));
     const unused = ERROR_CODE_LIST.filter((code) => !used.has(code));
-    expect(unused).toEqual(['not_found', 'method_not_allowed']);
+    expect(unused).toEqual(['not_found', 'method_not_allowed', 'invalid_data', 'unknown_skill']);
   });
 
   it('leave exactly these open to everybody', () => {

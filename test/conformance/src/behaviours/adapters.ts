@@ -170,6 +170,10 @@ export const ADAPTERS = behaviours({
     'A store of conversations that fails or is unreadable is named to the agent and never overwritten.',
     'docs/decisions/0115-ai-sdk-handler.md#conversations',
   ],
+  'adapters.skill-tools': [
+    'A definition of a skill becomes a tool of a model: its arguments are the data, and nothing of the card of the peer is in it.',
+    'docs/decisions/0055-structured-data.md#tools-of-models',
+  ],
   'ai-sdk.chat': [
     'createChatRoute streams a run of an agent to a web page in the protocol of the AI SDK.',
     'docs/decisions/0116-ai-sdk-chat.md#a-request',

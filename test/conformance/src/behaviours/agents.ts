@@ -76,6 +76,30 @@ export const AGENTS = behaviours({
     'With MOLECULE_DISABLED an agent joins no workspace, and a client sends nothing.',
     'docs/decisions/0053-test-platform.md#tests-that-start-an-application',
   ],
+  'data.messages': [
+    'A message and an answer may have structured data: one A2A data part, of any JSON.',
+    'docs/decisions/0055-structured-data.md#on-the-wire',
+  ],
+  'data.limits': [
+    'Data that is not JSON is refused before it is sent, and data over a limit by the platform.',
+    'docs/decisions/0055-structured-data.md#on-the-wire',
+  ],
+  'data.skills': [
+    'A message that names a skill reaches its handler with data that fits, and each side checks with its own schema.',
+    'docs/decisions/0055-structured-data.md#skills',
+  ],
+  'data.skill-failures': [
+    'Data that fits no skill of the agent, and an answer that does not fit, fail the message at once with a code.',
+    'docs/decisions/0055-structured-data.md#skills',
+  ],
+  'data.card': [
+    'The card of an agent has the schemas of its skills, also after it was updated.',
+    'docs/decisions/0055-structured-data.md#on-the-card',
+  ],
+  'data.other-schema': [
+    'A caller whose definition differs from the card of the peer is warned when a call fails because of it.',
+    'docs/decisions/0055-structured-data.md#on-the-card',
+  ],
   'agent.on-answer': [
     'Answers to questions and late answers go to onAnswer, and never to onMessage.',
     'docs/decisions/0054-answers-have-a-handler.md',

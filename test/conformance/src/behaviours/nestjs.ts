@@ -94,6 +94,10 @@ export const NESTJS = behaviours({
     'An interceptor can repeat or end a method and replace or change its answer.',
     'docs/decisions/0117-nestjs.md#enhancers; docs/decisions/0117-nestjs.md#answers',
   ],
+  'nestjs.skills': [
+    'A method of @Skill gets the data of messages that name it, validated by a class or a schema, and a call to a skill is typed.',
+    'docs/decisions/0055-structured-data.md#skills',
+  ],
   'nestjs.disabled': [
     'In a test, the agent of an application joins no workspace unless a test platform is given.',
     'docs/decisions/0053-test-platform.md#tests-that-start-an-application',

@@ -1,0 +1,299 @@
+import { Validator } from '@cfworker/json-schema';
+import { isJsonObject, type JsonObject, JsonValue } from '@molecule-ai/protocol';
+import isSafePattern from 'safe-regex2';
+import { ConfigurationError } from '../errors/molecule-error.ts';
+import { describe, given, type OptionsOf, option, optionsSchema, parseOptions } from '../settings/options.ts';
+
+/** The extension of A2A cards under which the schemas of skills are. */
+export const SKILL_SCHEMAS = 'https://molecule.ai/a2a/skill-schemas/v1';
+
+const MAX_SCHEMA_BYTES = 16_384;
+const DRAFT = 'draft-2020-12';
+const ID = /^[\w.:-]{1,100}$/;
+const MAX_PROBLEMS = 3;
+const MAX_SENTENCE = 200;
+
+/** A schema of a library with Standard Schema, such as zod, valibot and arktype. */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => unknown;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    /** Those of libraries with Standard JSON Schema, such as zod 4.2. */
+    readonly jsonSchema?: Readonly<
+      Record<'input' | 'output', (options: { readonly target: string }) => Record<string, unknown>>
+    >;
+  };
+}
+
+/** What describes and checks data: a {@link StandardSchema}, or JSON Schema 2020-12 as plain JSON. */
+export type SkillSchema = StandardSchema | JsonObject;
+
+type TypesOf<Schema> = Schema extends StandardSchema
+  ? NonNullable<Schema['~standard']['types']>
+  : { readonly input: JsonValue; readonly output: JsonValue };
+/** The data as it is sent, before it is checked; any JSON, or none, without a schema. */
+export type SentData<Schema> = Schema extends undefined ? JsonValue | undefined : TypesOf<Schema>['input'];
+/** The data as it is received, after it was checked. */
+export type ReceivedData<Schema> = Schema extends undefined
+  ? JsonValue | undefined
+  : TypesOf<Schema>['output'];
+
+/** What an agent can do, with the data that it takes and returns. Both sides may import it; each checks with its own. */
+export interface Skill<Input, Output> extends AnySkill {
+  readonly input: SchemaCheck<Input>;
+  readonly output: SchemaCheck<Output>;
+}
+
+/** A {@link Skill} whose schemas are not known here. */
+export interface AnySkill {
+  readonly id: string;
+  /** As it is on the card of the agent. */
+  readonly card: JsonObject;
+  readonly input: AnyCheck;
+  readonly output: AnyCheck;
+}
+
+interface AnyCheck {
+  /** As it was given to {@link defineSkill}. */
+  readonly source: unknown;
+  /** JSON Schema 2020-12, for the card; `undefined` where there is no schema. */
+  readonly schema: JsonObject | undefined;
+  /** Checks data. Rejects only with what a schema of the application throws. */
+  check(data: unknown): Promise<CheckedData<unknown>>;
+}
+
+/** One side of a skill. */
+export interface SchemaCheck<Schema> extends AnyCheck {
+  readonly source: Schema;
+  check(data: unknown): Promise<CheckedData<ReceivedData<Schema>>>;
+}
+
+/** `problem`: one sentence that names the fields, without their values. */
+export type CheckedData<Data> = { readonly data: Data } | { readonly problem: string };
+
+class JsonSchemas {
+  input = given<JsonObject>();
+  output = given<JsonObject>();
+}
+
+class SkillShape {
+  /** What a message names it by, `metadata.skill`: letters, digits, `_`, `.`, `:` and `-`, at most 100. */
+  id = option<string>((value, refuse) => {
+    if (typeof value === 'string' && ID.test(value)) return value;
+    return refuse(`must be 1 to 100 letters, digits, "_", ".", ":" or "-", got ${describe(value)}`);
+  });
+  /** What people read. @default the id */
+  name = given<string>();
+  /** What it does, for programs and people that choose a peer. */
+  description = given<string>();
+  tags = given<readonly string[]>();
+  examples = given<readonly string[]>();
+  /** JSON Schema 2020-12 of a library that gives none itself. */
+  jsonSchema = optionsSchema(new JsonSchemas());
+}
+
+/** Options of {@link defineSkill}. */
+export interface SkillOptions<Input extends SkillSchema | undefined, Output extends SkillSchema | undefined>
+  extends OptionsOf<SkillShape> {
+  id: string;
+  /** What the data of a message must be. @default any JSON, or none */
+  input?: Input | undefined;
+  /** What the data of an answer must be. @default any JSON, or none */
+  output?: Output | undefined;
+}
+
+const OPTIONS = optionsSchema({ ...new SkillShape(), input: given(), output: given() });
+
+/**
+ * Describes a skill, for the agent that has it (`createRemoteAgent({ skills: [handleSkill(skill, …)] })`) and for programs that ask it
+ * (`client.callPeer(peerId, { skill, data })`). The schemas are on the card of the agent.
+ * @throws ConfigurationError for a wrong option; a schema of more than 16 KiB, without JSON Schema, or with a pattern that can take exponential time.
+ *
+ * @example
+ * export const order = defineSkill({
+ *   id: 'order',
+ *   input: z.object({ item: z.string(), count: z.int() }),
+ *   output: z.object({ number: z.string() }),
+ * });
+ */
+export function defineSkill<
+  Input extends SkillSchema | undefined = undefined,
+  Output extends SkillSchema | undefined = undefined,
+>(options: SkillOptions<Input, Output>): Skill<Input, Output> {
+  const { id, name, description, tags, examples, jsonSchema } = parseOptions('defineSkill', OPTIONS, options);
+  const side = <Schema extends SkillSchema | undefined>(which: 'input' | 'output', schema: Schema) =>
+    schemaCheck<Schema>(`${which} of the skill "${id}"`, which, schema, jsonSchema[which]);
+  const card = JSON.parse(
+    JSON.stringify({ id, name: name ?? id, description: description ?? '', tags: tags ?? [], examples }),
+  );
+  return Object.freeze({
+    id,
+    card,
+    input: side('input', options.input as Input),
+    output: side('output', options.output as Output),
+  });
+}
+
+function schemaCheck<Schema extends SkillSchema | undefined>(
+  what: string,
+  which: 'input' | 'output',
+  schema: SkillSchema | undefined,
+  given: JsonObject | undefined,
+): SchemaCheck<Schema> {
+  const written = schema === undefined ? undefined : (given ?? jsonSchemaOf(what, which, schema));
+  if (written !== undefined) requireUsable(what, written, given !== undefined || schema === written);
+  return {
+    source: schema as Schema,
+    schema: written,
+    check: checkOf(schema) as SchemaCheck<Schema>['check'],
+  };
+}
+
+function checkOf(schema: SkillSchema | undefined): (data: unknown) => Promise<CheckedData<unknown>> {
+  if (schema === undefined) return async (data) => ({ data });
+  if (isStandard(schema)) {
+    const { validate } = schema['~standard'];
+    return async (data) => readStandard(await validate(data));
+  }
+  const validator = new Validator(schema, '2020-12', false);
+  return async (data) => {
+    if (data === undefined) return { problem: 'data is missing' };
+    const { valid, errors } = validator.validate(data);
+    // The first ones say that something inside is wrong.
+    const named = errors.filter((each) => !errors.some((inner) => inner !== each && isInside(inner, each)));
+    return valid
+      ? { data }
+      : {
+          problem: sentenceOf(named.map(({ instanceLocation, error }) => [pathOf(instanceLocation), error])),
+        };
+  };
+}
+
+interface PlaceOfError {
+  readonly instanceLocation: string;
+  readonly keywordLocation: string;
+}
+
+function isInside(inner: PlaceOfError, outer: PlaceOfError): boolean {
+  return inner.keywordLocation.startsWith(`${outer.keywordLocation}/`);
+}
+
+/** `#/items/0/id` as `.items[0].id`. */
+function pathOf(pointer: string): string {
+  const keys = pointer.split('/').slice(1);
+  return keys
+    .map((key) => keyed(decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~')))
+    .join('');
+}
+
+function keyed(key: PropertyKey): string {
+  return /^\d+$/.test(String(key)) ? `[${String(key)}]` : `.${String(key).slice(0, 100)}`;
+}
+
+/** What a library returned. */
+function readStandard(result: unknown): CheckedData<unknown> {
+  const { issues, value } = Object(result);
+  if (issues === undefined || issues === null) return { data: value };
+  const named = (Array.isArray(issues) ? issues : []).map((issue): [string, string] => {
+    const { message, path } = Object(issue);
+    const keys: unknown[] = Array.isArray(path) ? path : [];
+    const keyOf = (each: unknown) => keyed(Object(each).key ?? each);
+    return [keys.map(keyOf).join(''), String(message)];
+  });
+  return { problem: sentenceOf(named) };
+}
+
+function sentenceOf(problems: readonly (readonly [path: string, problem: string])[]): string {
+  const shown = problems
+    .slice(0, MAX_PROBLEMS)
+    .map(([path, problem]) => `data${path}: ${problem.slice(0, MAX_SENTENCE)}`);
+  const more = problems.length > MAX_PROBLEMS ? [`and ${problems.length - MAX_PROBLEMS} more`] : [];
+  return [...shown, ...more].join('; ') || 'data does not fit';
+}
+
+export function isStandard(schema: unknown): schema is StandardSchema {
+  return typeof Object(Reflect.get(Object(schema), '~standard')).validate === 'function';
+}
+
+function jsonSchemaOf(what: string, which: 'input' | 'output', schema: SkillSchema): JsonObject {
+  if (!isStandard(schema)) {
+    if (isJsonObject(schema) && JsonValue.safeParse(schema).success) return schema;
+    throw new ConfigurationError(`The ${what} is neither a schema of a library nor JSON Schema.`, {
+      hint: 'Pass a schema of zod, valibot or arktype, or an object such as { type: "object" }.',
+    });
+  }
+  const { jsonSchema, vendor } = schema['~standard'];
+  const hint = `Give it by hand: jsonSchema: { ${which}: { … } }.`;
+  if (jsonSchema === undefined) {
+    throw new ConfigurationError(`The library of the ${what}, ${vendor}, gives no JSON Schema.`, { hint });
+  }
+  try {
+    // What is sent is what the schema takes, in answers as well; what it makes of that stays in the program.
+    return JSON.parse(JSON.stringify(jsonSchema.input({ target: DRAFT })));
+  } catch (cause) {
+    throw new ConfigurationError(`The ${what} cannot be written as JSON Schema.`, { hint, cause });
+  }
+}
+
+/** @param isByHand whether its patterns are those of the application; a library writes its own for formats. */
+function requireUsable(what: string, schema: JsonObject, isByHand: boolean): void {
+  const bytes = Buffer.byteLength(JSON.stringify(schema));
+  if (bytes > MAX_SCHEMA_BYTES) {
+    throw new ConfigurationError(
+      `The ${what} has ${bytes} bytes of JSON Schema; at most ${MAX_SCHEMA_BYTES} are allowed.`,
+      {
+        hint: 'Describe it with fewer words, or take a simpler form of data.',
+      },
+    );
+  }
+  const unsafe = patternsIn(schema, isByHand).find((pattern) => !isSafePattern(pattern));
+  if (unsafe === undefined) return;
+  throw new ConfigurationError(
+    `The ${what} has a pattern that can take exponential time: ${unsafe.slice(0, 100)}`,
+    {
+      hint: 'Write it without repetitions inside repetitions, or limit the length and check in the handler.',
+    },
+  );
+}
+
+function patternsIn(value: JsonValue | undefined, isByHand: boolean): string[] {
+  if (Array.isArray(value)) return value.flatMap((each) => patternsIn(each, isByHand));
+  if (!isJsonObject(value)) return [];
+  const { pattern, format, patternProperties } = value;
+  const own = typeof pattern === 'string' && (isByHand || format === undefined) ? [pattern] : [];
+  const keys = isJsonObject(patternProperties) ? Object.keys(patternProperties) : [];
+  return [...own, ...keys, ...Object.values(value).flatMap((each) => patternsIn(each, isByHand))];
+}
+
+/** A card with the skills of an agent. What the application wrote of a skill on its card stays. */
+export function withSkills(card: JsonObject, skills: readonly AnySkill[]): JsonObject {
+  if (skills.length === 0) return card;
+  const listed = Array.isArray(card.skills) ? card.skills : [];
+  const idOf = (each: JsonValue) => (isJsonObject(each) ? (each.id ?? each.name) : each);
+  const added = skills.filter(({ id }) => !listed.some((each) => idOf(each) === id));
+  const schemas = skills.map(({ id, input, output }) => [id, { input: input.schema, output: output.schema }]);
+  const described = JSON.parse(JSON.stringify(Object.fromEntries(schemas)));
+  const capabilities = isJsonObject(card.capabilities) ? card.capabilities : {};
+  const extensions = Array.isArray(capabilities.extensions) ? capabilities.extensions : [];
+  const others = extensions.filter((each) => !(isJsonObject(each) && each.uri === SKILL_SCHEMAS));
+  const extension = { uri: SKILL_SCHEMAS, required: false, params: { skills: described } };
+  return {
+    ...card,
+    skills: [...listed, ...added.map((skill) => skill.card)],
+    capabilities: { ...capabilities, extensions: [...others, extension] },
+  };
+}
+
+/** Whether a card describes a skill as this definition does. What a card says is compared and never run. */
+export function isDescribedBy(card: unknown, { id, input, output }: AnySkill): boolean {
+  const { extensions } = Object(Object(card).capabilities);
+  const list: unknown[] = Array.isArray(extensions) ? extensions : [];
+  const described = list.find((each) => Object(each).uri === SKILL_SCHEMAS);
+  const skills = Object(Object(Object(described).params).skills);
+  const its: unknown = Object.hasOwn(skills, id) ? skills[id] : undefined;
+  return process
+    .getBuiltinModule('node:util')
+    .isDeepStrictEqual(its, JSON.parse(JSON.stringify({ input: input.schema, output: output.schema })));
+}
