@@ -60,7 +60,9 @@ it('refuses definitions that cannot be used', () => {
     expect.objectContaining({ hint: expect.stringContaining('jsonSchema: { input: { … } }') }),
   );
   expect(define({ id: 'x', input: 'text' })).toThrow(/neither/);
-  expect(define({ id: 'x', inptu: INPUT })).toThrow(expect.objectContaining({ hint: 'Did you mean jsonSchema.input or input?' }));
+  expect(define({ id: 'x', inptu: INPUT })).toThrow(
+    expect.objectContaining({ hint: 'Did you mean jsonSchema.input or input?' }),
+  );
   const silent = { '~standard': { version: 1, vendor: 'quiet', validate: (value: unknown) => ({ value }) } };
   expect(define({ id: 'x', input: silent })).toThrow(/quiet, gives no JSON Schema/);
   expect(define({ id: 'x', input: silent, jsonSchema: { input: { type: 'object' } } })).not.toThrow();
