@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { benchAdapters } from './adapters.ts';
 import { benchCallPeer } from './call-peer.ts';
+import { benchDataCall } from './data-call.ts';
 import { benchDirectCall } from './direct-call.ts';
 import { benchFeedRead } from './feed-read.ts';
 import { type Figure, formatFigures } from './figure.ts';
@@ -22,6 +23,7 @@ const benchmarks = {
   size: benchSize,
   'start-up': benchStartUp,
   'call-peer': benchCallPeer,
+  'data-call': benchDataCall,
   'direct-call': benchDirectCall,
   'push-server': benchPushServer,
   'proxied-call': benchProxiedCall,
