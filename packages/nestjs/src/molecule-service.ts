@@ -1,7 +1,6 @@
 import {
   type CallOptions,
   type CallPeerOptions,
-  type JsonValue,
   type MessageContent,
   MoleculeError,
   type PeerClient,
@@ -75,8 +74,7 @@ export class MoleculeService {
     const skill =
       typeof Object(given).input?.check === 'function' ? (given as SkillHandler['skill']) : undefined;
     const [data, options = {}] = skill === undefined ? [undefined, rest[0]] : rest;
-    const content =
-      skill === undefined ? (given as string | MessageContent) : { skill, data: data as JsonValue };
+    const content = skill === undefined ? (given as string | MessageContent) : ({ skill, data } as object);
     const continued = this.#continued('call', peerId, content, options as CallPeerOptions);
     return this.client.callPeer(peerId, content, continued);
   }

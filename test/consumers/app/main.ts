@@ -1,7 +1,9 @@
 import {
   createRemoteAgent,
   currentMessage,
+  defineSkill,
   type HandlerContext,
+  handleSkill,
   type InboundMessage,
   type MessageHandler,
   MoleculeError,
@@ -9,6 +11,7 @@ import {
   type PeerStream,
   type RemoteAgent,
   RemoteAgentClient,
+  type SkillHandler,
 } from '@molecule-ai/core';
 import { OperatorClient } from '@molecule-ai/core/operator';
 import { collect, describe, handled, recognises, serve } from 'esm-adapter';
@@ -49,6 +52,42 @@ export class Assistant {
   start(): RemoteAgent {
     return serve(this.client, this.answer);
   }
+}
+
+/** A schema of a library that gives no JSON Schema: it takes texts, and makes dates of them. */
+const date = {
+  '~standard': {
+    version: 1 as const,
+    vendor: 'own',
+    validate: (value: unknown) => ({ value: new Date(String(value)) }),
+    types: undefined as { readonly input: string; readonly output: Date } | undefined,
+  },
+};
+
+/** A skill whose types both sides have. */
+const appoint = defineSkill({
+  id: 'appoint',
+  input: date,
+  output: { type: 'object', properties: { number: { type: 'string' } } },
+  jsonSchema: { input: { type: 'string', format: 'date' } },
+});
+
+export const appointments: SkillHandler = handleSkill(appoint, ({ data }) => {
+  const year: number = data.getFullYear();
+  // @ts-expect-error: it is a date
+  const text: string = data;
+  return { data: { number: `${year}${text}` } };
+});
+
+export async function makeAppointment(client: RemoteAgentClient): Promise<void> {
+  const reply = await client.callPeer(PEER, { skill: appoint, data: '2026-01-01' });
+  if (reply.data === undefined || reply.data === null) return;
+  // @ts-expect-error: the data is a text
+  await client.callPeer(PEER, { skill: appoint, data: 7 });
+  const open = await client.callPeer(PEER, { data: [1, { two: null }], text: 'x' });
+  if (typeof open.data === 'string') open.data.trim();
+  // @ts-expect-error: no data
+  handleSkill(appoint, () => ({ text: 'x' }));
 }
 
 /** A subclass of an application has all methods. */

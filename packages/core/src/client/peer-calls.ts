@@ -102,8 +102,8 @@ class MessageContentShape {
   text = given<string>();
   /** Structured data, any JSON: a data part after the text. */
   data = given<JsonValue>();
-  /** The skill of the peer that is asked: its id, or a `Skill`, which checks the data before it is sent. */
-  skill = given<string | AnySkill>();
+  /** The id of the skill of the peer that is asked. With a `Skill` instead the message is a {@link SkillRequest}. */
+  skill = given<string>();
 }
 
 /** A message with more than a text. */
@@ -115,6 +115,12 @@ export interface SkillRequest<Input, Output> {
   readonly data: SentData<Input>;
   readonly text?: string | undefined;
 }
+
+/** What a call may send. */
+export type AnyContent =
+  | string
+  | MessageContent
+  | { readonly skill: AnySkill; readonly data: unknown; readonly text?: string | undefined };
 
 const CONTENT = { 0: optionsSchema(new MessageContentShape()) };
 
@@ -133,7 +139,7 @@ export function composeMessage(
   api: PlatformApi,
   name: CallName,
   targetId: string,
-  content: string | MessageContent,
+  content: AnyContent,
   options: SendMessageOptions,
   senderId?: string,
 ): OutgoingMessage {
@@ -179,21 +185,22 @@ function contentProblem(content: unknown): string | null {
   const { text, data, skill } = content as MessageContent;
   if (skill !== undefined && idOfSkill(skill) === '')
     return 'The skill must be an id, or what defineSkill() returned.';
-  if (data === undefined && skill !== undefined && text === undefined) return null;
   if (data === undefined) return stringProblem('The text of a message without data', text);
   if (text !== undefined && typeof text !== 'string') return stringProblem('The text of a message', text);
   return JsonValue.safeParse(data).success ? null : NOT_JSON;
 }
 
-/** The text, unless it is blank, and the data; a message to a skill without any has a blank text. */
-function partsOf(content: string | MessageContent): MessagePart[] {
+/** The text, unless it is blank, and the data. */
+function partsOf(content: AnyContent): MessagePart[] {
   if (typeof content === 'string') return [textPart(content)];
   const { text = '', data } = content;
-  if (data === undefined) return [textPart(text)];
-  return [...(text.trim() === '' ? [] : [textPart(text)]), dataPart(data)];
+  return [
+    ...(text.trim() === '' ? [] : [textPart(text)]),
+    ...(data === undefined ? [] : [dataPart(data as JsonValue)]),
+  ];
 }
 
-function idOfSkill(skill: MessageContent['skill']): string {
+function idOfSkill(skill: unknown): string {
   const { id } = typeof skill === 'string' ? { id: skill } : (Object(skill) as Partial<AnySkill>);
   return id ?? '';
 }
@@ -202,10 +209,10 @@ function idOfSkill(skill: MessageContent['skill']): string {
  * Checks what is sent to a skill.
  * @throws MoleculeError `invalid_argument` that names the fields.
  */
-export async function checkSent(content: string | MessageContent): Promise<AnySkill | undefined> {
+export async function checkSent(content: AnyContent): Promise<AnySkill | undefined> {
   // Programs without types may give anything, which is refused where the message is made.
-  const { skill, data } = Object(content) as MessageContent;
-  if (typeof skill !== 'object' || typeof skill?.input?.check !== 'function') return undefined;
+  const { skill, data } = Object(content) as { readonly skill?: AnySkill; readonly data?: unknown };
+  if (typeof skill?.input?.check !== 'function') return undefined;
   const checked = await skill.input.check(data);
   if (!('problem' in checked)) return skill;
   throw invalidArgument(`The data does not fit the skill "${skill.id}". ${checked.problem}`);
@@ -235,7 +242,7 @@ function isJson(value: unknown): boolean {
 
 function metadataOf(
   api: PlatformApi,
-  content: string | MessageContent,
+  content: AnyContent,
   { answers, metadata: open }: SendMessageOptions,
 ): JsonObject | undefined {
   const skill = typeof content === 'string' ? undefined : content.skill;

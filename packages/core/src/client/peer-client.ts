@@ -203,14 +203,22 @@ export interface PeerClient {
    * the message. Errors of the call come with the iteration.
    * @throws MoleculeError `invalid_argument` for a blank text.
    */
-  streamPeer(peerId: string, content: string | MessageContent, options?: CallPeerOptions): PeerStream;
+  streamPeer<Input, Output>(
+    peerId: string,
+    content: string | MessageContent | SkillRequest<Input, Output>,
+    options?: CallPeerOptions,
+  ): PeerStream;
 
   /**
    * Sends a message to a peer and resolves when the platform has stored it. The status is `queued`, or another one if the
    * message, as a repeat, has ended before. The answer goes to `onAnswer` of the agent, or is read by {@link waitForAnswer}.
    * @throws AccessDeniedError when the hierarchy does not allow it; TimeoutError, ConnectionError.
    */
-  sendToPeer(peerId: string, content: string | MessageContent, options?: CallPeerOptions): Promise<PeerReply>;
+  sendToPeer<Input, Output>(
+    peerId: string,
+    content: string | MessageContent | SkillRequest<Input, Output>,
+    options?: CallPeerOptions,
+  ): Promise<PeerReply>;
 
   /**
    * Cancels a message that this workspace sent, and returns its state: `canceled`, or how it had ended before. The

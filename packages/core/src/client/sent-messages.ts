@@ -19,12 +19,12 @@ import {
   waitForAnswerOnFeed,
 } from './message-state.ts';
 import {
+  type AnyContent,
   asCall,
   type CallPeerOptions,
   checkReceived,
   checkSent,
   composeMessage,
-  type MessageContent,
   sendThroughProxy,
 } from './peer-calls.ts';
 import { createPeerStream, type PeerStream } from './peer-stream.ts';
@@ -85,7 +85,7 @@ export class SentMessages {
   }
 
   /** Sends a message and waits for its answer. `holdSeconds: 0` does not wait; the platform stores such a message. */
-  async send(peerId: string, content: string | MessageContent, options: SendOptions): Promise<PeerReply> {
+  async send(peerId: string, content: AnyContent, options: SendOptions): Promise<PeerReply> {
     const { lookup, api, settings } = this.#context;
     const { clock, callTimeoutMs, onPeerChange } = settings;
     const { signal: given, timeoutMs: totalMs = callTimeoutMs, holdSeconds } = options;
@@ -115,7 +115,7 @@ export class SentMessages {
   }
 
   /** As {@link send}, and returns the answer as it is made. */
-  stream(peerId: string, content: string | MessageContent, options: CallPeerOptions): PeerStream {
+  stream(peerId: string, content: AnyContent, options: CallPeerOptions): PeerStream {
     const { lookup, api, settings } = this.#context;
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     const { message, isDirect, remembered } = this.#compose('stream_peer', peerId, content, options);
@@ -223,7 +223,7 @@ export class SentMessages {
   #compose(
     name: Parameters<typeof composeMessage>[1],
     peerId: string,
-    content: string | MessageContent,
+    content: AnyContent,
     options: SendOptions,
   ) {
     const { via, holdSeconds, answers } = options;

@@ -1,8 +1,9 @@
 import { isJsonObject, type JsonObject, JsonValue } from '@molecule-ai/protocol';
 import type { PeerClient } from '../client/peer-client.ts';
 import { invalidArgument } from '../errors/molecule-error.ts';
+import type { PeerReply } from '../peers/peer-reply.ts';
 import { given, type OptionsOf, optionsSchema, parseArgument } from '../settings/options.ts';
-import type { AnySkill } from '../skills/skill.ts';
+import type { AnySkill, Skill } from '../skills/skill.ts';
 import { clientProblem, peerIdProblem } from './adapter-options.ts';
 import { contextIdOfCall, messageIdOfCall } from './call-identity.ts';
 import { PeerToolsShape } from './peer-tools.ts';
@@ -70,7 +71,7 @@ export function skillTool(
       const content = { toolName: name, peerId, text: skill.id, more: [JSON.stringify(data)] };
       const reply = await client.callPeer(
         peerId,
-        { skill, data },
+        { skill: skill as Skill<undefined, undefined>, data },
         {
           messageId: messageIdOfCall(client, call, content),
           contextId: contextIdOfCall(client, call, peerId),
@@ -78,7 +79,7 @@ export function skillTool(
           timeoutMs: call.timeoutMs ?? context.timeoutMs,
         },
       );
-      const outcome = outcomeOfReply(reply, context);
+      const outcome = outcomeOfReply(reply as PeerReply, context);
       const answer = JSON.parse(JSON.stringify(reply.data ?? null)) as JsonValue;
       return { ...outcome, data: { ...outcome.data, answer } };
     },
