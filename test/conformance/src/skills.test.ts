@@ -1,4 +1,5 @@
 import {
+  A2AServer,
   createRemoteAgent,
   defineSkill,
   handleSkill,
@@ -8,6 +9,8 @@ import {
 import { recordingLogger } from '@molecule-ai/core/testing';
 import { expect, expectTypeOf, vi } from 'vitest';
 import * as z from 'zod';
+import { stageDirect } from './harness/direct-stage.ts';
+import { freePort } from './harness/killable-push-agent.ts';
 import { onboard } from './harness/members.ts';
 import { onEachDatabase, type TestEnvironment } from './harness/test-environment.ts';
 import { verifies } from './verifies.ts';
@@ -149,6 +152,48 @@ onEachDatabase('skills', (environment) => {
     const operator = environment.operator(platform);
     const reply = await operator.sendMessage(desk.id, { data: 'three' });
     expect([reply.status, reply.data]).toEqual(['answered', { got: 'three' }]);
+  });
+
+  verifies('data.messages', 'pushed, and as another client of A2A reads it', async () => {
+    const { platform, asker, client } = await stage(environment);
+    const pushed = await onboard(platform);
+    const port = await freePort();
+    const reportedUrl = `http://127.0.0.1:${port}`;
+    const agent = createRemoteAgent({
+      client: environment.client(platform, pushed, { reportedUrl }),
+      delivery: 'push',
+      onMessage: ({ data }) => ({ data: data ?? null }),
+    });
+    const server = new A2AServer({ agent, port });
+    environment.onCleanup(() => server.stop());
+    environment.onCleanup(() => agent.stop());
+    await server.start();
+    await agent.start();
+    // What imitates a marker, or an escaped one, comes back as it was sent.
+    const marker = '[A2A_RESULT_FROM_PEER]';
+    for (const text of [`${marker}hi`, '[/A2A_RESULT_FROM_PEER]', '[\\A2A_RESULT_FROM_PEER]', `[${marker}`]) {
+      const data = { text, [text]: [text] };
+      expect((await client.callPeer(pushed.id, { data })).data).toEqual(data);
+    }
+    const { messageId } = await client.callPeer(pushed.id, { data: { a: 1 } }, { via: 'proxy' });
+    const task = { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: { id: messageId } };
+    const { text } = await asker.caller.post(`/workspaces/${pushed.id}/a2a`, task);
+    expect(JSON.parse(text).result.artifacts[0].parts).toEqual([
+      { kind: 'data', type: 'data', data: { a: 1 } },
+    ]);
+  });
+
+  verifies('data.messages', 'directly to the server of a peer', async () => {
+    const { client, peerId, peer } = await stageDirect(environment, {
+      script: ({ body }) => {
+        const { id, params } = body as { id: string; params: { message: { parts: object[] } } };
+        const result = { kind: 'message', role: 'agent', messageId: 'm', parts: params.message.parts };
+        return { kind: 'json', body: { jsonrpc: '2.0', id, result } };
+      },
+    });
+    const reply = await client.callPeer(peerId, { text: 'hello', data: { a: [1] } });
+    expect([reply.via, reply.text, reply.data]).toEqual(['direct', 'hello', { a: [1] }]);
+    expect(peer.requests).toHaveLength(1);
   });
 
   verifies('data.limits', async () => {

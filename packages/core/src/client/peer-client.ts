@@ -18,7 +18,8 @@ import {
 } from '../platform-api/workspaces.ts';
 import type { RemoteAgentClientOptions } from '../settings/client-settings.ts';
 import { type ArgumentSchemas, checkArguments, optionsSchema } from '../settings/options.ts';
-import { type ReceivedData, type SkillSchema, withSkills } from '../skills/skill.ts';
+import type { ReceivedData, SkillSchema } from '../skills/skill.ts';
+import { withSkills } from '../skills/skill-card.ts';
 import { type CallOptions, CallShape } from '../transport/platform-request.ts';
 import { type ClientContext, createClientContext } from './client-context.ts';
 import {

@@ -13,7 +13,7 @@ import { ApiError } from '../errors/api-error.ts';
 import { isError } from '../errors/is-error.ts';
 import type { Call, PlatformApi } from '../platform-api/platform-api.ts';
 import { given, type OptionsOf } from '../settings/options.ts';
-import { withSkills } from '../skills/skill.ts';
+import { withSkills } from '../skills/skill-card.ts';
 import { codeOfError, registrations } from '../telemetry/telemetry.ts';
 import { shapeError } from '../transport/api-failure.ts';
 import { CallShape, type RunningAgentOptions } from '../transport/platform-request.ts';

@@ -1,6 +1,7 @@
 import { z } from '@molecule-ai/protocol';
 import { expect, it } from 'vitest';
-import { defineSkill, isDescribedBy, SKILL_SCHEMAS, withSkills } from './skill.ts';
+import { defineSkill } from './skill.ts';
+import { isDescribedBy, SKILL_SCHEMAS, withSkills } from './skill-card.ts';
 
 const INPUT = z.object({ item: z.string(), count: z.int() });
 const JSON_SCHEMA = {
