@@ -33,8 +33,8 @@ const order = defineSkill({
 /** Formats of a library have patterns of the library. */
 const formats = z.object({ mail: z.email(), url: z.url(), id: z.uuid(), at: z.iso.datetime() });
 
-async function stage(environment: TestEnvironment) {
-  const platform = await environment.platform({ server: { contractCheck: 'all' } });
+async function stage(environment: TestEnvironment, mode: 'dev' | 'production' = 'production') {
+  const platform = await environment.platform({ mode, server: { contractCheck: 'all' } });
   const [desk, asker] = [await onboard(platform), await onboard(platform)];
   return {
     platform,
@@ -155,7 +155,7 @@ onEachDatabase('skills', (environment) => {
   });
 
   verifies('data.messages', 'pushed, and as another client of A2A reads it', async () => {
-    const { platform, asker, client } = await stage(environment);
+    const { platform, asker, client } = await stage(environment, 'dev');
     const pushed = await onboard(platform);
     const port = await freePort();
     const reportedUrl = `http://127.0.0.1:${port}`;
