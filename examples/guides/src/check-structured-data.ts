@@ -15,18 +15,6 @@ export async function checkStructuredData({ member, platform, folder, onEnd }: S
   await agent.start();
   const { client } = await member('shop');
   await client.register();
-  assert.equal(await orderTea(client, desk.id), 900);
-  assert.deepEqual(Object.keys(Object(await orderWithoutTypes(client, desk.id))), ['number', 'cents']);
-  const call = {
-    name: 'order',
-    args: { article: 'tea', count: 3 },
-    id: 'call_0',
-    type: 'tool_call',
-  } as const;
-  const model = new FakeToolCallingModel({ toolCalls: [[call], []] });
-  const { messages } = await shopper(client, model, desk.id).invoke({ messages: 'Order three teas.' });
-  assert.match(String(messages.at(-1)?.content), /"cents":1350/);
-
   const nest = await member('order desk of NestJS');
   const variables = {
     MOLECULE_PLATFORM_URL: platform.url,
@@ -41,17 +29,29 @@ export async function checkStructuredData({ member, platform, folder, onEnd }: S
   const running = app.get(getAgentToken());
   if (running.state !== 'running')
     await new Promise<void>((resolve) => running.on('started', () => resolve()));
-  assert.equal(await orderTea(client, nest.id), 900);
 
-  const sent = await fetch(`${platform.url}/workspaces/${desk.id}/a2a`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      parts: [{ kind: 'data', data: { article: 'tea', count: 1 } }],
-      metadata: { skill: 'order' },
-    }),
-  });
-  assert.match(await sent.text(), /"cents":450/);
+  for (const { id } of [desk, nest]) {
+    assert.equal(await orderTea(client, id), 900);
+    assert.deepEqual(Object.keys(Object(await orderWithoutTypes(client, id))), ['number', 'cents']);
+    const call = {
+      name: 'order',
+      args: { article: 'tea', count: 3 },
+      id: 'call_0',
+      type: 'tool_call',
+    } as const;
+    const model = new FakeToolCallingModel({ toolCalls: [[call], []] });
+    const { messages } = await shopper(client, model, id).invoke({ messages: 'Order three teas.' });
+    assert.match(String(messages.at(-1)?.content), /"cents":1350/);
+    const sent = await fetch(`${platform.url}/workspaces/${id}/a2a`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        parts: [{ kind: 'data', data: { article: 'tea', count: 1 } }],
+        metadata: { skill: 'order' },
+      }),
+    });
+    assert.match(await sent.text(), /"cents":450/);
+  }
   console.log(
     '✓ data: an order desk of core and one of NestJS, asked with types, without, by a model and by a request',
   );
