@@ -50,7 +50,7 @@ class AiSdkHandlerShape {
    * last one. With 0 each message is a conversation of its own. @default 100
    */
   maxMessages = shape.number({ min: 0, max: 10_000, byDefault: 100 });
-  /** The conversation of a message. @default its `conversationId` */
+  /** The key of the conversation of a message. @default `<workspaceId>:<conversationId>`, with the workspace of the agent */
   conversationId = shape.func<(message: InboundMessage) => string>();
   /**
    * Who decides whether a call that needs an approval may be done: the `user` of the agent's canvas, or with `sender-when-user` the sender where
@@ -103,7 +103,7 @@ export function createAiSdkHandler(
     approvals,
     conversation: conversationId && {
       option: 'conversationId',
-      idOf: (message) => conversationId(message) ?? message.conversationId,
+      idOf: (message, ownKey) => conversationId(message) ?? ownKey,
     },
     open: (turn) => Conversation.open(store, turn.conversationId, maxMessages),
     exists: (conversation) => conversation.exists,

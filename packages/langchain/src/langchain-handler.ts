@@ -51,7 +51,7 @@ class LangChainHandlerShape {
    * user. Never another agent. @default 'user'
    */
   approvals = shape.word(['user', 'sender-when-user'], undefined);
-  /** The thread of a message. @default its `conversationId` */
+  /** The thread of a message. @default `<workspaceId>:<conversationId>`, with the workspace of the agent */
   threadId = shape.func<(message: InboundMessage) => string>();
   /**
    * What the target is invoked with for a new message. `human` is the message for a model, fenced where another agent wrote it. A chain that begins

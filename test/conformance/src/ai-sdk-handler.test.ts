@@ -59,7 +59,7 @@ verifies('adapters.handler-message', 'handler message', async () => {
     'assistant: Hello.',
     'user: And again',
   ]);
-  const stored = await store.load(seen[0]?.conversationId ?? '');
+  const stored = await store.load(`${id}:${seen[0]?.conversationId}`);
   expect(stored).toHaveLength(4);
   expect(stored?.[0]?.providerOptions?.molecule).toEqual({ messageId: seen[0]?.id });
   expect(JSON.parse(JSON.stringify(stored))).toEqual(stored);
@@ -491,4 +491,19 @@ verifies('adapters.handler-options', 'a conversation that is no text', async () 
   const conversationId = () => 7 as never;
   const { id } = await start(createAiSdkHandler({ model: new AgentModel('x') }, { conversationId }));
   expectStatus(await operator.sendMessage(id, 'Go'), 'failed', 'configuration_invalid');
+});
+
+verifies('adapters.conversations-name-their-receiver', 'ai sdk: two agents with one store', async () => {
+  const { peer, start, settled } = await openStage();
+  const store = new MemoryConversationStore();
+  const models = [new AgentModel('First.'), new AgentModel('Second.')];
+  const ids = [];
+  for (const model of models) {
+    const { id } = await start(createAiSdkHandler(new ToolLoopAgent({ model }), { store }));
+    ids.push(id);
+  }
+  const { client } = await peer();
+  for (const id of ids) await settled(client.callPeer(id, `For ${id}`, { contextId: 'the same' }));
+  expect(models.map((model) => model.prompt(0).length)).toEqual([1, 1]);
+  expect(models[1]?.prompt(0).join()).not.toContain(ids[0]);
 });

@@ -51,7 +51,7 @@ verifies('adapters.handler-message', 'handler: message', async () => {
     'ai: Hello.',
     'human: And again',
   ]);
-  const { values } = await agent.graph.getState({ configurable: { thread_id: conversations[0] } });
+  const { values } = await agent.graph.getState({ configurable: { thread_id: `${id}:${conversations[0]}` } });
   expect(conversations[1]).toBe(conversations[0]);
   expect(values.messages).toHaveLength(4);
 
@@ -254,3 +254,22 @@ verifies('adapters.handler-options', 'handler: options', async () => {
   const questions = await operator.listQuestions(approving.id, { state: 'open' });
   expect(questions.map(({ from }) => from).sort()).toEqual(['sender', 'user']);
 });
+
+verifies(
+  'adapters.conversations-name-their-receiver',
+  'langchain: two agents with one checkpointer',
+  async () => {
+    const { peer, start, settled } = await openStage();
+    const checkpointer = new MemorySaver();
+    const models = [new RecordingModel('First.'), new RecordingModel('Second.')];
+    const ids = [];
+    for (const model of models) {
+      const { id } = await start(createLangChainHandler(createAgent({ model, checkpointer })));
+      ids.push(id);
+    }
+    const { client } = await peer();
+    for (const id of ids) await settled(client.callPeer(id, `For ${id}`, { contextId: 'the same' }));
+    expect(models.map((model) => model.prompt(0).length)).toEqual([1, 1]);
+    expect(models[1]?.prompt(0).join()).not.toContain(ids[0]);
+  },
+);

@@ -28,9 +28,9 @@ export interface FrameworkErrors {
 export interface AgentFramework<Conversation> extends FrameworkErrors {
   /** Who decides on approvals. @default 'user' */
   readonly approvals?: Approvals | undefined;
-  /** How the application names the conversation of a message, and the option in which it says so. @default `conversationId` of the message */
+  /** How the application names the conversation of a message, and the option in which it says so. @default `<workspaceId>:<conversationId>` */
   readonly conversation?:
-    | { readonly option: string; readonly idOf: (message: InboundMessage) => unknown }
+    | { readonly option: string; readonly idOf: (message: InboundMessage, ownKey: string) => unknown }
     | undefined;
   /** What is stored of a conversation: turns of one conversation run one after the other. Without it nothing is stored, and they run at once. */
   readonly open?: ((turn: Turn) => Promise<Conversation>) | undefined;
@@ -58,19 +58,25 @@ export function agentHandler<Conversation>(framework: AgentFramework<Conversatio
     const turnIn = (conversationId: string) =>
       new Turn({ message, context, conversationId, framework, isLateAnswer: false });
     if (open === undefined)
-      return framework.begin(turnIn(idIn(framework, message)), undefined as Conversation);
+      return framework.begin(turnIn(keyIn(framework, message, context)), undefined as Conversation);
     const within = <T>(turn: Turn, work: (conversation: Conversation) => Promise<T>): Promise<T> =>
       queue.run(turn.conversationId, context.signal, async () => work(await open(turn)));
     const asked = named === undefined ? conversationClaimed(message) : null;
     if (asked !== null) {
-      const turn = new Turn({ message, context, conversationId: asked, framework, isLateAnswer: true });
+      const turn = new Turn({
+        message,
+        context,
+        conversationId: keyOf(context, asked),
+        framework,
+        isLateAnswer: true,
+      });
       const late = await within(turn, async (conversation) => {
         const isLate = (await exists?.(conversation)) === true && (await answersOwnMessage(message, context));
         return isLate ? { answer: await handleIn(framework, turn, conversation) } : null;
       });
       if (late !== null) return late.answer;
     }
-    const turn = turnIn(idIn(framework, message));
+    const turn = turnIn(keyIn(framework, message, context));
     return within(turn, (conversation) => handleIn(framework, turn, conversation));
   };
   const onAnswer: AnswerHandler = ({ message }, context) => handle(message, context);
@@ -90,13 +96,21 @@ async function handleIn<Conversation>(
   throw new MessageFailure('The agent no longer waits for this answer.', { code: 'question_superseded' });
 }
 
-function idIn(
+/** Under which a framework stores the conversation: a sender may have the same one with several agents, which may share a store. */
+function keyIn(
   { conversation }: Pick<AgentFramework<never>, 'conversation'>,
   message: InboundMessage,
+  context: HandlerContext,
 ): string {
-  const id: unknown = conversation === undefined ? message.conversationId : conversation.idOf(message);
-  if (typeof id === 'string') return id === '' ? message.id : id;
-  throw new ConfigurationError(`\`${conversation?.option}\` must return a text.`);
+  const ownKey = keyOf(context, message.conversationId || message.id);
+  if (conversation === undefined) return ownKey;
+  const id: unknown = conversation.idOf(message, ownKey);
+  if (typeof id === 'string') return id === '' ? keyOf(context, message.id) : id;
+  throw new ConfigurationError(`\`${conversation.option}\` must return a text.`);
+}
+
+function keyOf({ client }: HandlerContext, conversationId: string): string {
+  return `${client.workspaceId}:${conversationId}`;
 }
 
 interface TurnParts {
@@ -111,7 +125,7 @@ interface TurnParts {
 export class Turn {
   readonly message: InboundMessage;
   readonly context: HandlerContext;
-  /** The conversation in which it is handled. */
+  /** Names the conversation in which it is handled, with the workspace of the agent: the key of what is stored of it. */
   readonly conversationId: string;
   readonly #parts: TurnParts;
 

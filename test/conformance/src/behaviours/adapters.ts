@@ -170,6 +170,10 @@ export const ADAPTERS = behaviours({
     'A store of conversations that fails or is unreadable is named to the agent and never overwritten.',
     'docs/decisions/0115-ai-sdk-handler.md#conversations',
   ],
+  'adapters.conversations-name-their-receiver': [
+    "Two agents that share a checkpointer or a store never read each other's conversations, also with the same sender and context.",
+    'docs/decisions/0030-conversations.md#what-a-framework-stores',
+  ],
   'adapters.skill-tools': [
     'A definition of a skill becomes a tool of a model: its arguments are the data, and nothing of the card of the peer is in it.',
     'docs/decisions/0055-structured-data.md#tools-of-models',
