@@ -138,7 +138,11 @@ async function streamRun(
 ): Promise<Response> {
   const { agent, onFinish, sendReasoning = true, sendSources = false } = options;
   const leaving = new AbortController();
-  const abortSignal = AbortSignal.any([closing, leaving.signal]);
+  // Not AbortSignal.any(): Node keeps such a signal, with all that listens to it, until it aborts.
+  const leave = () => leaving.abort(closing.reason);
+  if (closing.aborted) leave();
+  closing.addEventListener('abort', leave, { once: true });
+  const abortSignal = leaving.signal;
   const errors = new RunErrors(options, chatId, abortSignal);
   let hasBegun = false;
   const stream = async (call: never) => {
@@ -287,6 +291,8 @@ function endingRun<Chunk>(
     if (isOpen && !done) to.enqueue(value);
     if (isOpen && done) to.close();
     isOpen &&= !done;
+    // The framework has made signals of this one, which Node keeps until they abort.
+    if (done) leaving.abort();
     return done;
   };
   return new ReadableStream({

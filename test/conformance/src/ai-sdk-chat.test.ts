@@ -281,6 +281,18 @@ verifies('ai-sdk.chat-approvals', 'chat approvals', async () => {
   expect([open.status, await open.json()]).toMatchObject([409, { code: 'approval_open' }]);
 });
 
+verifies('ai-sdk.chat-released', async () => {
+  const { route, model, finished } = payingRoute();
+  for (const text of ['One', 'Two']) {
+    const page = new ChatPage(route);
+    await page.say(text);
+    expect(page.text).toBe(`You said: ${text}`);
+  }
+  // Node keeps what listens to signals that the framework has made of these, until they abort.
+  expect(model.options.map(({ abortSignal }) => abortSignal?.aborted)).toEqual([true, true]);
+  expect(finished.map(({ outcome }) => outcome)).toEqual(['finished', 'finished']);
+});
+
 verifies('ai-sdk.chat-approvals-shared', async () => {
   watchConsole();
   const database = new DatabaseSync(':memory:');

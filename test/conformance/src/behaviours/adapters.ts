@@ -214,6 +214,10 @@ export const ADAPTERS = behaviours({
     'A page that closes its connection ends the run of its chat and the messages to peers.',
     'docs/decisions/0116-ai-sdk-chat.md#errors',
   ],
+  'ai-sdk.chat-released': [
+    'A finished request of a chat route leaves nothing behind that listens to it.',
+    'docs/decisions/0116-ai-sdk-chat.md#errors',
+  ],
   'ai-sdk.stored-chats': [
     'A stored chat stays usable, with edited results marked as untrusted for the model.',
     'docs/contract/ai-sdk.md#stored-chats; docs/decisions/0116-ai-sdk-chat.md#history',
