@@ -21,6 +21,13 @@ export interface AgentReportOptions {
   readonly onMetricsChanged: () => void;
 }
 
+/** Ends that are no fault of the agent: a sender must not be able to fill its log. */
+const EXPECTED_FAILURES: ReadonlyMap<string, string> = new Map([
+  ['rejected', 'A message ended without what somebody had to approve.'],
+  ['invalid_data', 'The data of a message does not fit the skill that it names.'],
+  ['unknown_skill', 'A message names no skill of the agent.'],
+]);
+
 /**
  * What an agent says of itself: events, log lines, why it is degraded, and the metrics of its heartbeats. Neither a log line nor
  * a metric has the text of a message.
@@ -197,9 +204,9 @@ export class AgentReport implements InboundObserver {
   #endedAsFailed(message: InboundMessage, failure: MessageFailure): void {
     const { logger } = this.#options;
     const { code, cause } = failure;
-    if (code === 'rejected' && cause === undefined) {
-      logger.info({ ...idsOf(message), code }, 'A message ended without what somebody had to approve.');
-    } else {
+    const expected = cause === undefined ? EXPECTED_FAILURES.get(code) : undefined;
+    if (expected !== undefined) logger.info({ ...idsOf(message), code }, expected);
+    else {
       const error = loggableError(cause ?? failure, message.text);
       logger.warn({ ...idsOf(message), code, error }, 'The handler ended a message as failed.');
     }

@@ -114,11 +114,11 @@ export function bySkill(skills: readonly SkillHandler[], others: MessageHandler 
   if (skills.length === 0 && others !== undefined) return others;
   const known = new Map(skills.map((each) => [each.skill.id, each]));
   const handle: MessageHandler = (message, context) => {
-    const named: JsonValue | undefined = message.metadata.skill;
+    const named: JsonValue = message.metadata.skill ?? null;
     const found = known.get(String(named));
-    if (named !== undefined && found !== undefined) return found.handle(message, context);
-    if (named === undefined && others !== undefined) return others(message, context);
-    const which = named === undefined ? 'Name one in metadata.skill.' : 'The message names another one.';
+    if (named !== null && found !== undefined) return found.handle(message, context);
+    if (named === null && others !== undefined) return others(message, context);
+    const which = named === null ? 'Name one in metadata.skill.' : 'The message names another one.';
     const list = [...known.keys()].slice(0, MAX_LISTED).join(', ');
     throw new MessageFailure(`This agent has the skills ${list}. ${which}`, { code: 'unknown_skill' });
   };

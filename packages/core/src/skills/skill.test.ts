@@ -40,6 +40,19 @@ it('checks data with a schema of a library, and with JSON Schema', async () => {
   expect(await open.input.check(undefined)).toEqual({ data: undefined });
 });
 
+it('checks a large list in linear time, and names the first problem', async () => {
+  const list = defineSkill({
+    id: 'list',
+    input: { type: 'array', items: { type: 'object', properties: { a: { type: 'integer' } } } },
+    output: z.array(z.object({ a: z.int() })),
+  });
+  const data = Array.from({ length: 50_000 }, () => ({ a: 'x' }));
+  expect(await list.input.check(data)).toEqual({ problem: expect.stringMatching(/^data\[0\]\.a: [^;]*$/) });
+  expect(await list.output.check(data)).toEqual({
+    problem: expect.stringMatching(/^data\[0\]\.a: .*; data\[1\]\.a: .*; data\[2\]\.a: .*; and 49997 more$/),
+  });
+});
+
 it('refuses definitions that cannot be used', () => {
   const define = (options: object) => () => defineSkill(options as never);
   for (const id of ['', 'a b', 'ä', 'x'.repeat(101), 7, undefined]) {
@@ -52,6 +65,7 @@ it('refuses definitions that cannot be used', () => {
   expect(define({ id: 'x', input: pattern('^(a+)+$') })).toThrow(/exponential time: \^\(a\+\)\+\$/);
   expect(define({ id: 'x', output: { patternProperties: { '(x*)*': {} } } })).toThrow(/exponential/);
   expect(define({ id: 'x', input: z.object({ a: z.string().regex(/^(\w+\s?)*$/) }) })).toThrow(/exponential/);
+  expect(define({ id: 'x', input: { type: 'array', uniqueItems: true } })).toThrow(/quadratic time/);
   expect(define({ id: 'x', input: pattern('(') })).toThrow();
   expect(define({ id: 'x', input: pattern('^[a-z]{1,20}$') })).not.toThrow();
   expect(define({ id: 'x', input: z.object({ a: z.string().describe('x'.repeat(17_000)) }) })).toThrow(

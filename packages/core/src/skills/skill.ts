@@ -140,7 +140,8 @@ function schemaCheck<Schema extends SkillSchema | undefined>(
   given: JsonObject | undefined,
 ): SchemaCheck<Schema> {
   const written = schema === undefined ? undefined : (given ?? jsonSchemaOf(what, which, schema));
-  if (written !== undefined) requireUsable(what, written, given !== undefined || schema === written);
+  if (written !== undefined)
+    requireUsable(what, written, { isByHand: given !== undefined, isInterpreted: schema === written });
   return {
     source: schema as Schema,
     schema: written,
@@ -154,27 +155,15 @@ function checkOf(schema: SkillSchema | undefined): (data: unknown) => Promise<Ch
     const { validate } = schema['~standard'];
     return async (data) => readStandard(await validate(data));
   }
-  const validator = new Validator(schema, '2020-12', false);
+  // To the first problem: all of them of a large list take quadratic time.
+  const validator = new Validator(schema, '2020-12', true);
   return async (data) => {
     if (data === undefined) return { problem: 'data is missing' };
     const { valid, errors } = validator.validate(data);
-    // The first ones say that something inside is wrong.
-    const named = errors.filter((each) => !errors.some((inner) => inner !== each && isInside(inner, each)));
-    return valid
-      ? { data }
-      : {
-          problem: sentenceOf(named.map(({ instanceLocation, error }) => [pathOf(instanceLocation), error])),
-        };
+    // The ones before it say that something inside is wrong.
+    const { instanceLocation = '', error = '' } = errors.at(-1) ?? {};
+    return valid ? { data } : { problem: sentenceOf([[pathOf(instanceLocation), error]]) };
   };
-}
-
-interface PlaceOfError {
-  readonly instanceLocation: string;
-  readonly keywordLocation: string;
-}
-
-function isInside(inner: PlaceOfError, outer: PlaceOfError): boolean {
-  return inner.keywordLocation.startsWith(`${outer.keywordLocation}/`);
 }
 
 /** `#/items/0/id` as `.items[0].id`. */
@@ -193,21 +182,19 @@ function keyed(key: PropertyKey): string {
 function readStandard(result: unknown): CheckedData<unknown> {
   const { issues, value } = Object(result);
   if (issues === undefined || issues === null) return { data: value };
-  const named = (Array.isArray(issues) ? issues : []).map((issue): [string, string] => {
+  const all: unknown[] = Array.isArray(issues) ? issues : [];
+  const named = all.slice(0, MAX_PROBLEMS).map((issue): [string, string] => {
     const { message, path } = Object(issue);
     const keys: unknown[] = Array.isArray(path) ? path : [];
     const keyOf = (each: unknown) => keyed(Object(each).key ?? each);
     return [keys.map(keyOf).join(''), String(message)];
   });
-  return { problem: sentenceOf(named) };
+  return { problem: sentenceOf(named, all.length - named.length) };
 }
 
-function sentenceOf(problems: readonly (readonly [path: string, problem: string])[]): string {
-  const shown = problems
-    .slice(0, MAX_PROBLEMS)
-    .map(([path, problem]) => `data${path}: ${problem.slice(0, MAX_SENTENCE)}`);
-  const more = problems.length > MAX_PROBLEMS ? [`and ${problems.length - MAX_PROBLEMS} more`] : [];
-  return [...shown, ...more].join('; ') || 'data does not fit';
+function sentenceOf(problems: readonly (readonly [path: string, problem: string])[], more = 0): string {
+  const shown = problems.map(([path, problem]) => `data${path}: ${problem.slice(0, MAX_SENTENCE)}`);
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ') || 'data does not fit';
 }
 
 export function isStandard(schema: unknown): schema is StandardSchema {
@@ -234,8 +221,14 @@ function jsonSchemaOf(what: string, which: 'input' | 'output', schema: SkillSche
   }
 }
 
-/** @param isByHand whether its patterns are those of the application; a library writes its own for formats. */
-function requireUsable(what: string, schema: JsonObject, isByHand: boolean): void {
+interface SchemaOrigin {
+  /** Beside a schema of a library. */
+  readonly isByHand: boolean;
+  /** It is itself what checks data. */
+  readonly isInterpreted: boolean;
+}
+
+function requireUsable(what: string, schema: JsonObject, { isByHand, isInterpreted }: SchemaOrigin): void {
   const bytes = Buffer.byteLength(JSON.stringify(schema));
   if (bytes > MAX_SCHEMA_BYTES) {
     throw new ConfigurationError(
@@ -245,7 +238,13 @@ function requireUsable(what: string, schema: JsonObject, isByHand: boolean): voi
       },
     );
   }
-  const unsafe = patternsIn(schema, isByHand).find((pattern) => !isSafePattern(pattern));
+  if (isInterpreted && hasUniqueItems(schema)) {
+    throw new ConfigurationError(`The ${what} has uniqueItems, which takes quadratic time to check.`, {
+      hint: 'Leave it out, and check it in the handler.',
+    });
+  }
+  // Those beside a format are a library's own, unless the application wrote all of it.
+  const unsafe = patternsIn(schema, isByHand || isInterpreted).find((pattern) => !isSafePattern(pattern));
   if (unsafe === undefined) return;
   throw new ConfigurationError(
     `The ${what} has a pattern that can take exponential time: ${unsafe.slice(0, 100)}`,
@@ -253,6 +252,11 @@ function requireUsable(what: string, schema: JsonObject, isByHand: boolean): voi
       hint: 'Write it without repetitions inside repetitions, or limit the length and check in the handler.',
     },
   );
+}
+
+function hasUniqueItems(value: JsonValue | undefined): boolean {
+  if (Array.isArray(value)) return value.some(hasUniqueItems);
+  return isJsonObject(value) && (value.uniqueItems === true || Object.values(value).some(hasUniqueItems));
 }
 
 function patternsIn(value: JsonValue | undefined, isByHand: boolean): string[] {
