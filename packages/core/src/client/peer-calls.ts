@@ -210,6 +210,7 @@ function idOfSkill(skill: unknown): string {
  * @throws MoleculeError `invalid_argument` that names the fields.
  */
 export async function checkSent(content: AnyContent): Promise<AnySkill | undefined> {
+  if (typeof content === 'string') return undefined;
   // Programs without types may give anything, which is refused where the message is made.
   const { skill, data } = Object(content) as { readonly skill?: AnySkill; readonly data?: unknown };
   if (typeof skill?.input?.check !== 'function') return undefined;
