@@ -30,6 +30,8 @@ it('checks data with a schema of a library, and with JSON Schema', async () => {
     [{ item: 'x', more: 1 }, /^data/],
     [undefined, /^data is missing$/],
     ['text', /^data: /],
+    [{ item: 'x', 'a/b~c %': 1 }, /^data/],
+    [{ item: 'x', '\ud800': 1 }, /^data: A key is not well-formed text\.$/],
   ] as const) {
     expect(await plain.input.check(data)).toEqual({ problem: expect.stringMatching(field) });
   }

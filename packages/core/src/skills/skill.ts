@@ -1,4 +1,4 @@
-import { Validator } from '@cfworker/json-schema';
+import { type ValidationResult, Validator } from '@cfworker/json-schema';
 import { isJsonObject, type JsonObject, JsonValue } from '@molecule-ai/protocol';
 import isSafePattern from 'safe-regex2';
 import { ConfigurationError } from '../errors/molecule-error.ts';
@@ -159,11 +159,21 @@ function checkOf(schema: SkillSchema | undefined): (data: unknown) => Promise<Ch
   const validator = new Validator(schema, '2020-12', true);
   return async (data) => {
     if (data === undefined) return { problem: 'data is missing' };
-    const { valid, errors } = validator.validate(data);
+    const { valid, errors } = validated(validator, data);
     // The ones before it say that something inside is wrong.
     const { instanceLocation = '', error = '' } = errors.at(-1) ?? {};
     return valid ? { data } : { problem: sentenceOf([[pathOf(instanceLocation), error]]) };
   };
+}
+
+/** The library throws for a key with half of a surrogate pair. */
+function validated(validator: Validator, data: unknown): ValidationResult {
+  try {
+    return validator.validate(data);
+  } catch {
+    const error = 'A key is not well-formed text.';
+    return { valid: false, errors: [{ instanceLocation: '#', error, keyword: '', keywordLocation: '' }] };
+  }
 }
 
 /** `#/items/0/id` as `.items[0].id`. */
